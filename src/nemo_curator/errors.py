@@ -1,0 +1,180 @@
+"""Every exception of this package.
+
+    CuratorError                      one clear sentence, fields, an exit code
+    ├── InputError                3   what was given to read
+    │   ├── MissingInputError         there is nothing at that path
+    │   ├── EmptyInputError           there is nothing to curate in it
+    │   └── DuplicateIdError          two inputs would get the same image_id
+    ├── OutputError               4   where results go
+    │   ├── OutputExistsError         the place holds something that is not ours
+    │   └── StorageError              disk full, no permission, a device that fails
+    ├── RecipeError               5   a recipe or rule that does not say what it means
+    ├── ModelError                6   a model that is unknown, absent or not what it claims
+    │   ├── UnknownModelError
+    │   ├── WeightsNotFoundError      (also a FileNotFoundError)
+    │   ├── WeightsError              a weight file of the wrong kind or shape
+    │   └── MissingExtraError         (also an ImportError) a package of an optional extra
+    ├── StageError                7   a stage that breaks its contract, or fails on everything
+    ├── ConservationError         8   inputs != kept + rejected + duplicates + quarantined
+    └── SampleError               —   about one image; becomes its quarantine record, never ends a run
+        ├── NotAnImageError
+        ├── DecodeError
+        ├── LimitError
+        └── UnreadableError
+
+The number is the exit code of the command line; 1 is an unexpected failure, 2 wrong usage, 130 Ctrl-C.
+Every error survives pickling with its fields, because it may cross a process border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+
+class CuratorError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        what: What happened, without a final full stop.
+        where: The file, id or recipe line that it is about.
+        cause: The likely cause.
+        act: What to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str = "", cause: str = "", act: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.cause = cause
+        self.act = act
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        cause = f" ({self.cause})" if self.cause else ""
+        act = f"; {self.act}" if self.act else ""
+        return f"{place}{self.what}{cause}{act}"
+
+    def __reduce__(self) -> tuple[Callable[..., CuratorError], tuple[type[CuratorError], dict[str, Any]]]:
+        return _rebuild, (type(self), dict(self.__dict__))
+
+
+def _rebuild(kind: type[CuratorError], fields: dict[str, Any]) -> CuratorError:
+    error = kind.__new__(kind, fields.get("what", ""))
+    error.__dict__.update(fields)
+    error.args = (fields.get("what", ""),)
+    return error
+
+
+class InputError(CuratorError):
+    """What was given to read is not usable."""
+
+    exit_code = 3
+
+
+class MissingInputError(InputError):
+    """There is nothing at an input path."""
+
+
+class EmptyInputError(InputError):
+    """An input holds no image, no tar and nothing else to account for."""
+
+
+class DuplicateIdError(InputError):
+    """Two inputs would get the same `image_id`."""
+
+
+class OutputError(CuratorError):
+    """Results cannot be written where they were asked for."""
+
+    exit_code = 4
+
+
+class OutputExistsError(OutputError):
+    """The output place holds something that this program did not put there, or an earlier result."""
+
+
+class StorageError(OutputError):
+    """The storage refused: disk full, no permission, a failing device."""
+
+
+class RecipeError(CuratorError):
+    """A recipe or rule cannot be understood."""
+
+    exit_code = 5
+
+
+class ModelError(CuratorError):
+    """A model cannot be used."""
+
+    exit_code = 6
+
+
+class UnknownModelError(ModelError):
+    """No model is registered under a name."""
+
+
+class WeightsNotFoundError(ModelError, FileNotFoundError):
+    """A weight file is not where it is expected."""
+
+
+class WeightsError(ModelError):
+    """A weight file is damaged, of another model, or holds more than plain tensors."""
+
+
+class MissingExtraError(ModelError, ImportError):
+    """A package that belongs to an optional extra is not installed."""
+
+
+class StageError(CuratorError):
+    """A stage broke its contract, or failed on everything that it was given."""
+
+    exit_code = 7
+
+
+class ConservationError(CuratorError):
+    """The verdicts do not add up to the inputs: a fault of this program, reported instead of hidden."""
+
+    exit_code = 8
+
+
+class SampleError(CuratorError):
+    """One sample cannot be used; it becomes a quarantine record with `code` and the message as detail."""
+
+    code: ClassVar[str] = "sample_error"
+
+
+class NotAnImageError(SampleError):
+    """The bytes are of no image format that is recognised."""
+
+    code = "not_an_image"
+
+
+class DecodeError(SampleError):
+    """The bytes are of a known format but do not decode."""
+
+    code = "decode_failed"
+
+
+class LimitError(SampleError):
+    """The image exceeds a limit of the recipe; nothing was allocated for it."""
+
+    code = "over_limit"
+
+
+class UnreadableError(SampleError):
+    """The bytes could not be read from storage."""
+
+    code = "unreadable"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The clause that suggests the closest known name, or lists the known ones if none is close."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "none is known"

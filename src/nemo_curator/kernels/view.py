@@ -1,0 +1,50 @@
+"""The small picture that a stage wants of every image, as pure geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Fit = Literal["short", "long", "squash"]
+Filter = Literal["bicubic", "bilinear", "box", "lanczos"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view: resize once, straight from the upright full picture, then cut the centre.
+
+    Attributes:
+        size: Length in pixels of the side named by `fit`.
+        fit: `short` or `long` makes that side `size` and keeps the aspect; `squash` makes both sides `size`.
+        crop: Side in pixels of the centre square that is kept; None keeps everything.
+        filter: Resampling filter, antialiased (its support grows with the reduction).
+        enlarge: Whether a smaller picture is enlarged to `size`.
+    """
+
+    size: int
+    fit: Fit = "short"
+    crop: int | None = None
+    filter: Filter = "bicubic"
+    enlarge: bool = True
+
+    def resized(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) in pixels after resizing a picture of `width` by `height`, before the crop."""
+        side = {"short": min(width, height), "long": max(width, height)}.get(self.fit, 0)
+        if not self.enlarge and max(side, 1) <= self.size and (self.fit != "squash" or max(width, height) <= self.size):
+            return width, height
+        if self.fit == "squash":
+            return self.size, self.size
+        # int(), not round(): torchvision and transformers truncate the long side too
+        return (
+            (self.size, max(1, int(self.size * height / width)))
+            if (width == side)
+            else (max(1, int(self.size * width / height)), self.size)
+        )
+
+    def cropped(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the centre crop inside a resized picture of `width` by `height`."""
+        if self.crop is None:
+            return 0, 0, width, height
+        left = max(0, round((width - self.crop) / 2))
+        top = max(0, round((height - self.crop) / 2))
+        return left, top, min(width, left + self.crop), min(height, top + self.crop)

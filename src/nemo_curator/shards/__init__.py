@@ -1,0 +1,1 @@
+"""Bytes at rest: tars and folders to samples, and samples back to tars."""

@@ -1,0 +1,29 @@
+"""One sample as it lies in a shard: an image with everything that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nemo_curator.kernels.source import Source
+
+
+@dataclass(slots=True)
+class Sample:
+    """One input record.
+
+    Attributes:
+        image_id: The id that follows the input through everything.
+        source: Where its bytes lie.
+        image: The primary image's encoded bytes; b"" when `error` is set before they were read.
+        sidecars: Member name to bytes, for every other member, in source order.
+        error: Error code when this input cannot be a sample (`damaged_shard`, `no_image`, `not_an_image`,
+            `unreadable`, …), else "".
+        detail: One sentence on the error.
+    """
+
+    image_id: str
+    source: Source
+    image: bytes = b""
+    sidecars: dict[str, bytes] = field(default_factory=dict)
+    error: str = ""
+    detail: str = ""
