@@ -22,9 +22,9 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != module.split(".")[0]:
+        if (error.name or "").split(".")[0] != module.split(".", maxsplit=1)[0]:
             raise
         raise MissingExtraError(
-            f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed",
+            f"{purpose} needs the package {module.split('.', maxsplit=1)[0]!r}, which is not installed",
             act=f"run: pip install 'imagecurator[{extra}]'",
         ) from None

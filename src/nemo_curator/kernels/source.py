@@ -36,6 +36,7 @@ class Source:
         members: All files of the sample, in source order.
         primary: Index in `members` of the image that is curated, or -1 where there is none.
         location: Full path or URL of the shard or loose file.
+        ordinal: Position among the records of its partition, so that source order survives any filtering.
     """
 
     root: str = ""
@@ -45,3 +46,9 @@ class Source:
     members: tuple[Member, ...] = ()
     primary: int = -1
     location: str = ""
+    ordinal: int = 0
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether the sample is a file of its own, not one in a shard."""
+        return 0 <= self.primary < len(self.members) and self.members[self.primary].name == self.path

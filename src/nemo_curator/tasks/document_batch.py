@@ -48,7 +48,7 @@ class DocumentBatch(Task["Table"]):
         if _is_frame(self.data):
             return cast("pd.DataFrame", self.data)
         require("pandas", extra="pandas", purpose="DocumentBatch.to_pandas")
-        return cast("pd.DataFrame", self.to_pyarrow().to_pandas())
+        return self.to_pyarrow().to_pandas()
 
     def get_columns(self) -> list[str]:
         """Names of the columns, in order."""
@@ -68,4 +68,6 @@ class DocumentBatch(Task["Table"]):
 
 def _is_frame(data: object) -> bool:
     """Whether `data` is a pandas frame, without importing pandas to ask."""
-    return any(kind.__module__.startswith("pandas.") and kind.__name__ == "DataFrame" for kind in type(data).__mro__)
+    return any(
+        kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame" for kind in type(data).__mro__
+    )

@@ -73,7 +73,13 @@ class ImageObject:
         return _crc(self.image_data) != self._pixels_crc
 
     def rejected(
-        self, *, stage: str, rule: str = "", score: float | None = None, threshold: float | None = None, detail: str = ""
+        self,
+        *,
+        stage: str,
+        rule: str = "",
+        score: float | None = None,
+        threshold: float | None = None,
+        detail: str = "",
     ) -> Record:
         """The record of this image rejected by a rule."""
         return Record(

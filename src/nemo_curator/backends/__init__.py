@@ -1,0 +1,1 @@
+"""Executors: where and when stages run, never what they do."""

@@ -1,0 +1,49 @@
+"""Which image a worker is working on, readable after its death.
+
+A worker writes (its own main thread), the supervisor reads (its only thread). They share one page of memory and no
+lock: the supervisor acts on what it reads only when the worker is dead, or when the same image stood there for longer
+than an image may take.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from pathlib import Path
+
+_HEAD = struct.Struct("<dI")
+_SIZE = 4096
+
+
+class Position:
+    """A shared note of (since when, which image)."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._page = mmap.mmap(descriptor, _SIZE)
+
+    @staticmethod
+    def make_descriptor() -> int:
+        """A file descriptor of a page that a child process can inherit; it has no name and goes with its holders."""
+        descriptor, path = tempfile.mkstemp(prefix="imagecurator-position-")
+        Path(path).unlink()
+        os.truncate(descriptor, _SIZE)
+        return descriptor
+
+    def enter(self, image_id: str) -> None:
+        """Note the image in work; "" means none."""
+        raw = image_id.encode("utf-8", "surrogateescape")[: _SIZE - _HEAD.size]
+        # the clock is the system's monotonic one, the same in all processes of a host
+        self._page[: _HEAD.size + len(raw)] = _HEAD.pack(time.monotonic(), len(raw)) + raw
+
+    def read(self) -> tuple[str, float]:
+        """(image id or "", seconds that it has been in work)."""
+        since, length = _HEAD.unpack(self._page[: _HEAD.size])
+        raw = self._page[_HEAD.size : _HEAD.size + min(length, _SIZE - _HEAD.size)]
+        return raw.decode("utf-8", "surrogateescape"), (time.monotonic() - since if length else 0.0)
+
+    def close(self) -> None:
+        """Release the page."""
+        self._page.close()

@@ -1,0 +1,1 @@
+"""The command `imagecurator`, one subcommand a file."""

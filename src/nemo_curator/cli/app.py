@@ -1,0 +1,44 @@
+"""The command `imagecurator` and its subcommands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nemo_curator import __version__
+from nemo_curator.cli.demo import demo
+from nemo_curator.cli.doctor import doctor
+from nemo_curator.cli.failures import as_sentences
+from nemo_curator.cli.init import init
+from nemo_curator.cli.run import run
+
+app = typer.Typer(
+    name="imagecurator",
+    help="Turn a pile of images into a dataset worth training on: every input accounted for, original bytes kept.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, init, doctor, demo):
+    app.command(command.__name__)(as_sentences(command))
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"imagecurator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Options before the subcommand."""
+
+
+def main() -> None:
+    """Run the command."""
+    app()

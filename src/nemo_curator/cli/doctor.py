@@ -1,0 +1,139 @@
+"""`imagecurator doctor`: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, distribution, version
+from typing import Annotated, Any
+
+import typer
+
+_NEEDED = (  # what a default run imports
+    "numpy",
+    "pillow",
+    "pillow-heif",
+    "simplejpeg",
+    "cykooz-resizer",
+    "onnxruntime",
+    "pyarrow",
+    "duckdb",
+    "fsspec",
+)
+_EXTRAS = {"pandas": ("pandas",), "demo": ("scikit-image", "scikit-learn")}
+_TESTED = "Linux x86-64; macOS and arm64 as far as their packages have wheels"
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Say what is installed, which devices and models are there, and how to get what is missing."""
+    findings = _findings()
+    if as_json:
+        sys.stdout.write(json.dumps(findings, indent=2) + "\n")
+    else:
+        _print(findings)
+    if findings["problems"]:
+        raise typer.Exit(6)
+
+
+def _findings() -> dict[str, Any]:
+    from nemo_curator import __version__
+
+    packages = {name: _version(name) for name in _NEEDED}
+    models = _models()
+    missing = [name for name, found in packages.items() if not found]
+    problems = [f"{name} is not installed; run: pip install imagecurator" for name in missing]
+    problems += [f"model {name}: {one['how_to_get']}" for name, one in models.items() if one["ships"] and not one["ok"]]
+    problems += _other_owner()
+    return {
+        "imagecurator": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "tested": _TESTED,
+        "packages": packages,
+        "extras": {extra: all(map(_version, names)) for extra, names in _EXTRAS.items()},
+        "devices": _devices(),
+        "models": models,
+        "problems": problems,
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _other_owner() -> list[str]:
+    """NVIDIA's package installs files under the same import name; whichever came last is what is imported."""
+    try:
+        distribution("nemo-curator")
+    except PackageNotFoundError:
+        return []
+    problem = (
+        "the package nemo-curator is installed too and claims the same import name, nemo_curator; the two are not "
+        "affiliated and cannot share an environment: pip uninstall one of them, then reinstall the other"
+    )
+    return [problem]
+
+
+def _devices() -> dict[str, Any]:
+    import psutil
+
+    from nemo_curator.backends.local.executor import usable_cores
+    from nemo_curator.stages.devices import cuda_devices
+
+    return {
+        "cores": usable_cores(),
+        "cores_of_machine": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "cuda_devices": cuda_devices(),
+    }
+
+
+def _models() -> dict[str, dict[str, Any]]:
+    from nemo_curator.models import registry
+
+    found: dict[str, dict[str, Any]] = {}
+    for spec in registry.specs():
+        state = registry.availability(spec)
+        found[spec.name] = {
+            "task": spec.task,
+            "licence": spec.licence,
+            "ok": state.ok,
+            "how_to_get": state.how_to_get,
+            "ships": isinstance(spec.weights, registry.PackagedWeights),
+        }
+    return found
+
+
+def _print(findings: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(f"imagecurator {findings['imagecurator']}, Python {findings['python']}, {findings['system']}")
+    console.print(f"tested on {findings['tested']}\n")
+    table = Table(show_header=False, show_edge=False, pad_edge=False)
+    devices = findings["devices"]
+    table.add_row("cores", f"{devices['cores']} of {devices['cores_of_machine']}")
+    table.add_row("memory", f"{devices['memory_gb']} GB")
+    cuda = devices["cuda_devices"]
+    table.add_row("CUDA devices", str(cuda) if cuda else "none; everything runs on the CPU")
+    for name, found in findings["packages"].items():
+        table.add_row(name, found or "missing")
+    for extra, there in findings["extras"].items():
+        table.add_row(f"extra {extra}", "installed" if there else f"not installed; pip install 'imagecurator[{extra}]'")
+    for name, model in findings["models"].items():
+        how = "ready" if model["ok"] else ("missing; " if model["ships"] else "not here; ") + model["how_to_get"]
+        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})"))
+    console.print(table)
+    console.print()
+    for problem in findings["problems"]:
+        console.print(Text(f"problem: {problem}", style="bold red"))
+    if not findings["problems"]:
+        console.print("Everything that a default run needs is here.")
+    console.print("imagecurator is independent of NVIDIA; it implements the API of NeMo Curator's image stages.")

@@ -1,0 +1,158 @@
+"""Every colour model of Pillow to 8-bit RGB.
+
+| mode | what happens |
+|---|---|
+| RGB | as it is (an embedded RGB profile is not applied: models were trained without) |
+| L, 1 | grey in all three channels |
+| P | its palette |
+| RGBA, LA, PA, P/L/RGB/1/I;16 with a transparent colour | composited over white (`BACKGROUND`) |
+| I;16, I;16B, I;16L | 16 bits to 8, rounded: `(v + 128) // 257` |
+| I | as 16 bits where all values are in 0..65535, else stretched from its smallest to its largest value |
+| F | 0..1 times 255; 0..255 as it is; else stretched from its smallest to its largest value; not finite: black |
+| CMYK | through the embedded ICC profile where it converts, else Pillow's naive conversion |
+| LAB | to sRGB through CIE L*a*b* (D50) |
+| YCbCr, HSV, others | Pillow's conversion |
+
+Work is done in bands of rows, so that no second full picture in another mode is ever in memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from nemo_curator.errors import DecodeError
+
+Pixels = npt.NDArray[np.uint8]
+_Strip = Callable[[Image.Image], npt.NDArray[np.uint8]]
+
+BACKGROUND = (255, 255, 255)
+"""What shows through transparent pixels: white, as paper and most viewers have it."""
+
+_BAND_PIXELS = 1 << 21  # 2 million: 6 MB of RGB
+
+
+def to_rgb(image: Image.Image) -> Pixels:
+    """Convert a loaded picture.
+
+    Args:
+        image: A loaded Pillow image of any mode.
+
+    Returns:
+        `(H, W, 3)` uint8 RGB, C-contiguous, writable, not turned.
+
+    Raises:
+        Exception: Whatever Pillow raises; `trouble.decoding` turns it into a `DecodeError`.
+    """
+    convert = _converter(image)
+    width, height = image.size
+    out = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        whole = rows >= height
+        strip = image if whole else image.crop((0, top, width, min(height, top + rows)))
+        out[top : top + rows] = convert(strip)
+    return out
+
+
+def _converter(image: Image.Image) -> _Strip:
+    """The function for strips of this picture; it may look at the whole picture once, for ranges and profiles."""
+    mode = image.mode
+    if mode.startswith("I;16"):
+        return _sixteen_bit(image.info.get("transparency"))
+    if mode in {"I", "F"}:
+        return _ranged(image)
+    if mode in {"P", "PA"} and image.palette is None:
+        raise DecodeError("the picture has colour numbers and no palette")
+    if image.has_transparency_data:
+        return _over_background
+    if mode in {"CMYK", "LAB"}:
+        return _managed(image) or _naive
+    return _PLAIN.get(mode, _naive)
+
+
+def _as_it_is(strip: Image.Image) -> Pixels:
+    return np.asarray(strip)
+
+
+def _grey(strip: Image.Image) -> Pixels:
+    return np.asarray(strip.convert("L"))[..., None]
+
+
+def _naive(strip: Image.Image) -> Pixels:
+    return np.asarray(strip.convert("RGB"))
+
+
+_PLAIN: dict[str, _Strip] = {"RGB": _as_it_is, "L": _grey, "1": _grey}
+
+
+def _over_background(strip: Image.Image) -> Pixels:
+    with_alpha = strip.convert("RGBA")
+    below = Image.new("RGB", strip.size, BACKGROUND)
+    below.paste(with_alpha.convert("RGB"), mask=with_alpha.getchannel("A"))
+    return np.asarray(below)
+
+
+def _sixteen_bit(transparent: Any) -> _Strip:
+    def convert(strip: Image.Image) -> Pixels:
+        values = np.asarray(strip).astype(np.uint32)
+        grey = ((values + 128) // 257).astype(np.uint8)
+        if isinstance(transparent, int):
+            grey[values == transparent] = BACKGROUND[0]
+        return grey[..., None]
+
+    return convert
+
+
+def _ranged(image: Image.Image) -> _Strip:
+    """Scaling for 32-bit integers and floats, by the range that the values really have."""
+    low, high = _finite_range(image)
+    if image.mode == "I" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    elif image.mode == "F" and low >= 0 and high <= 255:
+        low, high = 0.0, 1.0 if high <= 1 else 255.0
+    scale = 255.0 / (high - low) if high > low else 0.0
+
+    def convert(strip: Image.Image) -> Pixels:
+        values = np.asarray(strip).astype(np.float64)
+        values = np.where(np.isfinite(values), values, low)
+        return np.clip(np.rint((values - low) * scale), 0, 255).astype(np.uint8)[..., None]
+
+    return convert
+
+
+def _finite_range(image: Image.Image) -> tuple[float, float]:
+    low, high = (float(bound) for bound in image.getextrema())  # type: ignore[arg-type]  # one band: two numbers
+    if np.isfinite([low, high]).all():
+        return low, high
+    values = np.asarray(image)
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
+def _managed(image: Image.Image) -> _Strip | None:
+    """Conversion by littleCMS, or None where there is no profile that fits."""
+    try:
+        source = _profile(image)
+        if source is None:
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+        transform.apply(Image.new(image.mode, (1, 1)))  # a profile may parse and still not convert
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return lambda strip: np.asarray(transform.apply(strip))
+
+
+def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    if image.mode == "LAB":
+        return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    embedded = image.info.get("icc_profile")
+    if not embedded:
+        return None
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+    return profile if profile.profile.xcolor_space.strip() == image.mode else None

@@ -1,0 +1,139 @@
+"""Small pictures cut from one decoded picture, each straight from full size by antialiased resampling.
+
+The result is that of `PIL.Image.resize` followed by a crop: to within rounding and several times faster where the
+picture shrinks, exactly where it grows. Only what the crop keeps is resampled, and only a band of source rows at a
+time is copied for the resampler, so that a picture of 100 million pixels costs little more than its own memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cykooz_resizer as resampler  # type: ignore[import-untyped]
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from nemo_curator.codecs.decode import decode
+from nemo_curator.codecs.probe import probe
+from nemo_curator.errors import LimitError
+from nemo_curator.kernels.view import Filter, View
+
+Pixels = npt.NDArray[np.uint8]
+
+MOST_VIEW_PIXELS = 1 << 24
+"""A view is no larger than this many pixels (16.8 million): 1 x 10,000 pixels enlarged without a crop would be."""
+
+# Catmull-Rom is the cubic with a = -0.5, Pillow's BICUBIC
+_FILTERS: dict[Filter, resampler.FilterType] = {
+    "bicubic": resampler.FilterType.catmull_rom,
+    "bilinear": resampler.FilterType.bilinear,
+    "box": resampler.FilterType.box,
+    "lanczos": resampler.FilterType.lanczos3,
+}
+_PILLOW_FILTERS: dict[Filter, Image.Resampling] = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "box": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_REACH: dict[Filter, float] = {"bicubic": 2.0, "bilinear": 1.0, "box": 0.5, "lanczos": 3.0}  # in output pixels
+_BAND_BYTES = 24_000_000
+
+
+def cut(pixels: Pixels, views: Sequence[View]) -> dict[View, Pixels]:
+    """Cut every distinct view of a picture.
+
+    Args:
+        pixels: `(H, W, 3)` uint8 RGB, upright, C-contiguous.
+        views: What is wanted; repeated views are cut once.
+
+    Returns:
+        View to `(h, w, 3)` uint8, C-contiguous; never the memory of `pixels`. A view that neither resizes nor crops
+        is a copy.
+
+    Raises:
+        LimitError: A view of this picture would have more than `MOST_VIEW_PIXELS` pixels.
+    """
+    return {view: _cut(pixels, view) for view in dict.fromkeys(views)}
+
+
+def thumbnail(source: bytes | Pixels, side: int) -> Pixels:
+    """A small picture for people to look at.
+
+    Args:
+        source: An encoded image, decoded at reduced size where its decoder can, or `(H, W, 3)` uint8 RGB pixels.
+        side: Length of the longer side in pixels; a smaller picture is not enlarged.
+
+    Returns:
+        `(h, w, 3)` uint8 RGB, upright.
+
+    Raises:
+        SampleError: The bytes do not decode.
+    """
+    view = View(side, fit="long", enlarge=False)
+    if isinstance(source, bytes):
+        header = probe(source)
+        longer, shorter = max(header.width, header.height), min(header.width, header.height)
+        source = decode(source, header, at_least=math.ceil(min(side, longer) * shorter / longer))
+    return cut(source, [view])[view]
+
+
+def _cut(pixels: Pixels, view: View) -> Pixels:
+    height, width = pixels.shape[:2]
+    resized = view.resized(width, height)
+    left, top, right, bottom = view.cropped(*resized)
+    if (right - left) * (bottom - top) > MOST_VIEW_PIXELS:
+        raise LimitError(
+            f"a view of {right - left:,} x {bottom - top:,} pixels, over the limit of {MOST_VIEW_PIXELS:,}",
+            cause=f"the picture is {width:,} x {height:,}",
+        )
+    if resized == (width, height):
+        return pixels[top:bottom, left:right].copy()
+    out = np.empty((bottom - top, right - left, 3), np.uint8)
+    if resized[0] > width or resized[1] > height:
+        return _enlarge(pixels, resized, (left, top, right, bottom), view.filter)
+    scale = height / resized[1]
+    rows = max(1, int(_BAND_BYTES / (width * 3 * scale)))
+    for row in range(top, bottom, rows):
+        last = min(bottom, row + rows)
+        out[row - top : last - top] = _resample(pixels, resized, (left, row, right, last), view.filter)
+    return out
+
+
+def _enlarge(pixels: Pixels, resized: tuple[int, int], box: tuple[int, int, int, int], filter_: Filter) -> Pixels:
+    """By Pillow: where a picture grows, its order of passes shows, and only its own result equals it."""
+    across, down = pixels.shape[1] / resized[0], pixels.shape[0] / resized[1]
+    left, top, right, bottom = box
+    region = (
+        left * across,
+        top * down,
+        min(right * across, float(pixels.shape[1])),
+        min(bottom * down, float(pixels.shape[0])),
+    )
+    return np.array(Image.fromarray(pixels).resize((right - left, bottom - top), _PILLOW_FILTERS[filter_], region))
+
+
+def _resample(pixels: Pixels, resized: tuple[int, int], box: tuple[int, int, int, int], filter_: Filter) -> Pixels:
+    """The part `box` (left, top, right, bottom) of `pixels` resized to `resized` (width, height)."""
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = box
+    across, down = width / resized[0], height / resized[1]
+    # rows that the filter reaches from the part; more would only be copied
+    reach = _REACH[filter_] * max(down, 1.0) + 1.0
+    first = max(0, math.floor(top * down - reach))
+    last = min(height, math.ceil(bottom * down + reach))
+    source = resampler.ImageData(width, last - first, resampler.PixelType.U8x3, pixels[first:last].tobytes())
+    target = resampler.ImageData(right - left, bottom - top, resampler.PixelType.U8x3)
+    crop = _crop_box((left * across, top * down - first, right * across, bottom * down - first), (width, last - first))
+    algorithm = resampler.ResizeAlg.convolution(_FILTERS[filter_])
+    # a resizer keeps buffers and is not shared; without a pool it works in this thread alone
+    resampler.Resizer().resize(source, target, resampler.ResizeOptions(algorithm, crop_box=crop))
+    return np.frombuffer(target.get_buffer(), np.uint8).reshape(bottom - top, right - left, 3)
+
+
+def _crop_box(box: tuple[float, float, float, float], size: tuple[int, int]) -> resampler.CropBox:
+    """Clamped, because a sum of floats may end a hair outside the picture, which the resampler refuses."""
+    left, top = max(0.0, box[0]), max(0.0, box[1])
+    return resampler.CropBox(left, top, min(box[2], float(size[0])) - left, min(box[3], float(size[1])) - top)

@@ -1,0 +1,1 @@
+"""Names that published tutorials import from here."""

@@ -1,0 +1,107 @@
+"""The LAION aesthetic score, from CLIP ViT-L/14 embeddings.
+
+The head is five affine layers without activations between them, hence one affine map: it is collapsed to one vector
+and one number when it is loaded. Weights: `ttj/sac-logos-ava1-l14-linearMSE` (Apache-2.0), trained on human ratings
+from about 1 to 10.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.errors import ModelError
+from nemo_curator.models.embeddings import as_rows
+from nemo_curator.models.hub import fetch
+from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors
+
+MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
+_FILE = "model.safetensors"
+_WIDTHS = (768, 1024, 128, 64, 16, 1)
+_LAYERS = (0, 2, 4, 6, 7)  # the numbers between belong to dropout, which does nothing here
+
+
+class AestheticScorer:
+    """Scores how much people like an image, on a scale of about 1 to 10.
+
+    Args:
+        model_dir: Directory with `ttj/sac-logos-ava1-l14-linearMSE/model.safetensors`.
+    """
+
+    def __init__(self, model_dir: str | os.PathLike[str] | None = None) -> None:
+        self.model_dir = model_dir
+        self._head: tuple[npt.NDArray[np.float64], np.float64] | None = None
+
+    @classmethod
+    def model_id_names(cls) -> list[str]:
+        """The ids of the weights on the model hub."""
+        return [MODEL_ID]
+
+    @classmethod
+    def download_weights_on_node(cls, model_dir: str | os.PathLike[str]) -> None:
+        """Fetch the weights into `model_dir`, unless they are there.
+
+        Raises:
+            WeightsNotFoundError: They cannot be fetched; the message says which file to put where.
+        """
+        fetch(model_dir, MODEL_ID, (_FILE,))
+
+    def setup(self) -> None:
+        """Load the weights.
+
+        Raises:
+            WeightsNotFoundError: The file is not under `model_dir`.
+            WeightsError: The file is damaged or of another model.
+        """
+        path = find_weights(self.model_dir, f"{MODEL_ID}/{_FILE}", origin=f"the hub repository {MODEL_ID}")
+        vector, bias = collapse(read_safetensors(path), where=str(path))
+        # stored as float32, summed as float64: the sum does not add an error of its own
+        self._head = vector.astype(np.float64), np.float64(bias)
+
+    def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
+        """Scores for unit-norm CLIP ViT-L/14 embeddings.
+
+        Args:
+            embeddings: `(N, 768)`, a NumPy array or a torch tensor.
+
+        Returns:
+            `(N,)` float32, about 1 to 10; a row's score does not depend on the other rows, to the last bit.
+
+        Raises:
+            ModelError: `setup` was not called.
+            ValueError: The shape is another.
+        """
+        if self._head is None:
+            raise ModelError("AestheticScorer was called before setup()")
+        vector, bias = self._head
+        # no matrix product: BLAS rounds differently for different N
+        products = as_rows(embeddings, _WIDTHS[0]) * vector
+        return np.asarray(np.add.reduce(products, axis=1) + bias, np.float32)
+
+
+def collapse(tensors: Mapping[str, npt.NDArray[Any]], where: str = "") -> tuple[npt.NDArray[np.float32], np.float32]:
+    """The head's five affine layers as one, computed in float64.
+
+    Args:
+        tensors: `layers.{0,2,4,6,7}.{weight,bias}`.
+        where: The file, for error messages.
+
+    Returns:
+        A vector `(768,)` and a bias.
+
+    Raises:
+        WeightsError: A tensor is missing or has another shape.
+    """
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer, width, narrower in zip(_LAYERS, _WIDTHS[:-1], _WIDTHS[1:], strict=True):
+        expected |= {f"layers.{layer}.weight": (narrower, width), f"layers.{layer}.bias": (narrower,)}
+    layers = expect_shapes(tensors, expected, where=where)
+    vector, bias = np.ones((1, 1)), np.zeros(1)
+    for layer in reversed(_LAYERS):
+        bias = bias + vector @ layers[f"layers.{layer}.bias"].astype(np.float64)
+        vector = vector @ layers[f"layers.{layer}.weight"].astype(np.float64)
+    return vector[0].astype(np.float32), np.float32(bias[0])

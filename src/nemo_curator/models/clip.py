@@ -1,0 +1,133 @@
+"""CLIP image embeddings in float32, on ONNX Runtime, from the weights that users of the public API already have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.errors import ModelError
+from nemo_curator.kernels.view import View
+from nemo_curator.models.clip_config import read_config
+from nemo_curator.models.hub import fetch
+from nemo_curator.models.onnx_image_model import OnnxImageModel
+from nemo_curator.models.session import GraphSession
+from nemo_curator.models.vit_graph import PREFIXES, build_graph
+from nemo_curator.models.weights import find_weights, read_safetensors
+
+MODEL_ID = "openai/clip-vit-large-patch14"
+_WEIGHTS = "model.safetensors"
+_FILES = ("config.json", "preprocessor_config.json", _WEIGHTS)
+
+
+class ClipVisionTower(OnnxImageModel):
+    """CLIP behind the registry: pictures already cut to the view, embeddings of unit L2 norm."""
+
+    output = "embedding"
+
+    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+        """The graph of the vision tower in the weight file's folder, and its arrays.
+
+        Raises:
+            WeightsNotFoundError: A file is missing.
+            WeightsError: A file is damaged or of another model.
+        """
+        return _graph(self._weights)
+
+
+class CLIPImageEmbeddings:
+    """CLIP ViT-L/14 image embeddings, or those of any CLIP that lies in its place.
+
+    Args:
+        model_dir: Directory with `openai/clip-vit-large-patch14/{config.json,model.safetensors,…}`.
+        threads: Threads that one call may use.
+    """
+
+    def __init__(self, model_dir: str | os.PathLike[str] | None = None, threads: int = 1) -> None:
+        self.model_dir = model_dir
+        self._threads = threads
+        self._session: GraphSession | None = None
+
+    @classmethod
+    def model_id_names(cls) -> list[str]:
+        """The ids of the weights on the model hub."""
+        return [MODEL_ID]
+
+    @classmethod
+    def download_weights_on_node(cls, model_dir: str | os.PathLike[str]) -> None:
+        """Fetch the weights into `model_dir`, unless they are there.
+
+        Raises:
+            WeightsNotFoundError: They cannot be fetched; the message says which files to put where.
+        """
+        fetch(model_dir, MODEL_ID, _FILES)
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing.
+
+        Raises:
+            WeightsNotFoundError: A file is not under `model_dir`.
+            WeightsError: A file is damaged or of another model.
+        """
+        if self._session is None:
+            path = find_weights(self.model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
+            graph, beside = _graph(path)
+            self._session = GraphSession(graph, threads=self._threads, weights=beside, where=str(path))
+
+    def __call__(self, images: Any) -> npt.NDArray[np.float32]:
+        """Embeddings of pictures.
+
+        A picture of another size than the model's is resized, its short side to that size with Pillow's antialiased
+        bicubic filter, and its centre is cut.
+
+        Args:
+            images: A sequence of uint8 RGB `(H, W, 3)`, or one array (or torch tensor) `(N, H, W, 3)`.
+
+        Returns:
+            `(N, dimension)` float32, each row of unit L2 norm and independent of the other pictures.
+
+        Raises:
+            ModelError: `setup` was not called.
+            ValueError: A picture is not uint8 `(H, W, 3)`.
+        """
+        if self._session is None:
+            raise ModelError("CLIPImageEmbeddings was called before setup()")
+        if hasattr(images, "detach"):  # a torch tensor, told apart without importing torch
+            images = images.detach().cpu().numpy()
+        return self._session.run(_views(images, self._session.item_shape), "embedding")
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._session is not None:
+            raise TypeError("CLIPImageEmbeddings does not pickle after setup(); send it before and load it there")
+        return self.__dict__
+
+
+def _graph(weights: Path) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+    tower = read_config(weights.parent)
+    return build_graph(tower, read_safetensors(weights, PREFIXES), str(weights))
+
+
+def _views(images: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == shape:
+        return images
+    views = np.empty((len(images), *shape), np.uint8)
+    for row, image in enumerate(images):
+        views[row] = _view(np.asarray(image), shape[0])
+    return views
+
+
+def _view(image: npt.NDArray[Any], side: int) -> npt.NDArray[np.uint8]:
+    from PIL import Image  # noqa: PLC0415  only pictures that are no views yet need it
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"expected a picture of uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    if image.shape[:2] == (side, side):
+        return image
+    view = View(side, fit="short", crop=side, filter="bicubic")
+    picture = Image.fromarray(image)
+    resized = picture.resize(view.resized(*picture.size), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop(view.cropped(*resized.size)))

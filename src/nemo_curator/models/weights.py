@@ -1,0 +1,149 @@
+"""Finding weight files, proving what they are, and reading the safetensors ones."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.errors import WeightsError, WeightsNotFoundError
+
+_digests: dict[tuple[str, int, int], str] = {}
+
+
+def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)) -> dict[str, npt.NDArray[Any]]:
+    """The tensors of a safetensors file, by name.
+
+    Args:
+        path: The file.
+        prefixes: Only tensors whose names start with one of these are read from disk.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: The file is no safetensors file, is truncated, or holds a type that NumPy lacks.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  not needed to import the room
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise WeightsError(
+            f"the file is not readable as safetensors: {error}", where=str(path), act="fetch it again"
+        ) from error
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Hex SHA-256 of a file's bytes, computed once in a process for a file that does not change.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+    """
+    try:
+        facts = Path(path).stat()
+        identity = (os.path.realpath(path), facts.st_size, facts.st_mtime_ns)
+        if identity not in _digests:
+            with Path(path).open("rb") as stream:
+                _digests[identity] = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
+    return _digests[identity]
+
+
+def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
+    """Refuse a file that is not, byte for byte, the one that was pinned.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: Its SHA-256 is another.
+    """
+    actual = sha256_of(path)
+    if actual != expected:
+        raise WeightsError(
+            f"the weights are not the pinned ones: sha256 is {actual}, expected {expected}",
+            where=str(path),
+            cause="a damaged download or another version of the file",
+            act="install the file again",
+        )
+
+
+def find_weights(model_dir: str | os.PathLike[str] | None, relative: str, *, origin: str) -> Path:
+    """The path of a weight file under a user's model directory.
+
+    Args:
+        model_dir: The directory that holds all models, or None where the user gave none.
+        relative: The file's place in it, such as `openai/clip-vit-large-patch14/config.json`.
+        origin: Where the file is published, for the sentence that tells how to get it.
+
+    Raises:
+        WeightsNotFoundError: It is not there; the message says which file to put where.
+    """
+    if model_dir is None:
+        raise WeightsNotFoundError(
+            f"no model_dir was given, so {relative} cannot be found",
+            act=f"pass model_dir=DIR and put the file, from {origin}, at DIR/{relative}",
+        )
+    path = Path(model_dir) / relative
+    if not path.is_file():
+        raise WeightsNotFoundError(
+            "this weight file is missing", where=str(path), act=f"put the file {path.name} there, from {origin}"
+        )
+    return path
+
+
+def package_file(package: str, relative: str) -> Path | None:
+    """The path of a data file inside an installed package, found without importing it; None where it is absent.
+
+    Args:
+        package: Import name of a top-level package.
+        relative: The file's place inside it.
+    """
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    for location in (spec and spec.submodule_search_locations) or ():
+        path = Path(location) / relative
+        if path.is_file():
+            return path
+    return None
+
+
+def expect_shapes(
+    tensors: Mapping[str, npt.NDArray[Any]], expected: Mapping[str, tuple[int, ...]], *, where: str
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The named tensors as float32 arrays in C order, or a refusal that names the first one that is wrong.
+
+    Args:
+        tensors: What the file holds; names that are not expected are left out.
+        expected: Name to shape.
+        where: The file, for the message.
+
+    Raises:
+        WeightsError: A tensor is missing, has another shape, is not of floats, or holds NaN or infinity.
+    """
+    for name, shape in expected.items():
+        if name not in tensors:
+            raise WeightsError(
+                f"the weights have no tensor {name!r} of shape {list(shape)}",
+                where=where,
+                cause="the file belongs to another model",
+            )
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype.kind != "f":
+            raise WeightsError(
+                f"tensor {name!r} is {tensor.dtype} {list(tensor.shape)}, expected floats {list(shape)}",
+                where=where,
+                cause="the file belongs to another model",
+            )
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"tensor {name!r} holds NaN or infinity", where=where, act="fetch it again")
+    return {name: np.ascontiguousarray(tensors[name], np.float32) for name in expected}

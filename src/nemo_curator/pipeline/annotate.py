@@ -1,0 +1,44 @@
+"""A score stage as a run uses it: it records, and leaves rejecting to the rules."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.catalogue import ScoreStage
+from nemo_curator.stages.declarations import Needs
+from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
+from nemo_curator.tasks import ImageBatch
+
+
+class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
+    """Calls `annotate` of a score stage where a pipeline made by hand would call `process`.
+
+    Args:
+        stage: The score stage.
+    """
+
+    def __init__(self, stage: ProcessingStage[ImageBatch, ImageBatch]) -> None:
+        self.stage = stage
+        self._name = stage.name
+        self._resources = stage.resources
+
+    def needs(self) -> Needs | None:
+        """What the score stage needs."""
+        return self.stage.needs()
+
+    def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
+        """Prepare the host for the score stage."""
+        self.stage.setup_on_node(_node_info, _worker_metadata)
+
+    def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
+        """Prepare the worker for the score stage."""
+        self.stage.setup(_worker_metadata)
+
+    def teardown(self) -> None:
+        """Release what the score stage took."""
+        self.stage.teardown()
+
+    def process(self, task: ImageBatch) -> ImageBatch:
+        """Record the columns of every image."""
+        return cast("ScoreStage", self.stage).annotate(task)

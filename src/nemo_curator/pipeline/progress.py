@@ -1,0 +1,30 @@
+"""What a run tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Watcher:
+    """Told of a run's progress; this one looks away. A display overrides what it shows."""
+
+    def planned(self, partitions: int, size: int, done: int) -> None:
+        """Scoring begins: so many partitions of so many bytes, `done` of which are there from an earlier start."""
+
+    def read(self, records: int) -> None:
+        """So many more records have been read."""
+
+    def scored(self, verdicts: Mapping[str, int], size: int) -> None:
+        """A partition is done: its verdicts by the rules that need no other partition, and its size in bytes."""
+
+    def deciding(self) -> None:
+        """All partitions are done; verdicts are being computed."""
+
+    def exporting(self, samples: int) -> None:
+        """Export of so many samples begins."""
+
+    def exported(self, samples: int) -> None:
+        """So many more samples have been written."""
+
+    def close(self) -> None:
+        """The run ended, one way or another."""

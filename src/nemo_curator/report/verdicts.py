@@ -1,0 +1,115 @@
+"""The verdicts of a run, read so that a million rows cost two bytes each: counts, places, and single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.runs.layout import RunDirectory
+
+Positions = npt.NDArray[np.int64]
+Group = tuple[str, str]
+
+_ROW = ("image_id", "verdict", "rule", "score", "threshold", "duplicate_of")
+
+
+class Verdicts:
+    """`decisions.parquet` of a run.
+
+    Attributes:
+        groups: (verdict, rule or "") of every group of inputs, in order of first appearance.
+        total: Number of inputs.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self.groups: list[Group] = []
+        numbers: list[npt.NDArray[np.uint16]] = [np.empty(0, np.uint16)]
+        with self._file() as file:
+            for batch in file.iter_batches(columns=["verdict", "rule"]):
+                numbers.append(self._numbered(batch))
+        self._numbers = np.concatenate(numbers)
+        self.total = len(self._numbers)
+
+    def count(self, verdict: str, rule: str | None = None) -> int:
+        """Number of inputs of a verdict, by one rule or by any."""
+        return int(np.count_nonzero(self._mask(verdict, rule)))
+
+    def positions(self, verdict: str, rule: str | None = None) -> Positions:
+        """Places of those inputs in source order, ascending."""
+        return np.flatnonzero(self._mask(verdict, rule)).astype(np.int64)
+
+    def rules(self, verdict: str) -> list[str]:
+        """Names of the rules behind a verdict, in order of first appearance."""
+        return [rule for one, rule in self.groups if one == verdict]
+
+    def rows(self, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Position to row of some inputs."""
+        wanted = np.unique(np.fromiter(positions, np.int64, len(positions)))
+        found: dict[int, dict[str, Any]] = {}
+        with self._file() as file:
+            for start, batch in _batches(file, _ROW):
+                inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
+                if len(inside):
+                    rows = batch.take(pa.array(inside - start)).to_pylist()
+                    found.update(zip(inside.tolist(), rows, strict=True))
+        return found
+
+    def places(self, ids: Sequence[str]) -> dict[str, int]:
+        """Id to position, for those of `ids` that are inputs of this run."""
+        wanted = pa.array(sorted(set(ids)), pa.string())
+        found: dict[str, int] = {}
+        if not len(wanted):
+            return found
+        with self._file() as file:
+            for start, batch in _batches(file, ("image_id",)):
+                hits = np.flatnonzero(pc.is_in(batch["image_id"], value_set=wanted).to_numpy(zero_copy_only=False))
+                found.update((batch["image_id"][int(hit)].as_py(), start + int(hit)) for hit in hits)
+        return found
+
+    @contextmanager
+    def _file(self) -> Iterator[pq.ParquetFile]:
+        with storage.open(self._run.decisions) as handle:
+            yield pq.ParquetFile(handle)
+
+    def _mask(self, verdict: str, rule: str | None) -> npt.NDArray[np.bool_]:
+        numbers = [at for at, one in enumerate(self.groups) if one[0] == verdict and rule in {None, one[1]}]
+        return np.isin(self._numbers, np.array(numbers, np.uint16))
+
+    def _numbered(self, batch: pa.RecordBatch) -> npt.NDArray[np.uint16]:
+        """The group of each row, as its index in `groups`."""
+        rules = pc.fill_null(batch["rule"], "")
+        pairs = pa.table({"verdict": batch["verdict"], "rule": rules, "row": pa.array(range(batch.num_rows))})
+        firsts = pairs.group_by(["verdict", "rule"], use_threads=False).aggregate([("row", "min")])
+        numbers = np.zeros(batch.num_rows, np.uint16)
+        for found in sorted(firsts.to_pylist(), key=lambda row: row["row_min"]):
+            group = (found["verdict"], found["rule"])
+            if group not in self.groups:
+                self.groups.append(group)
+            same = pc.and_(pc.equal(batch["verdict"], group[0]), pc.equal(rules, group[1]))
+            numbers[same.to_numpy(zero_copy_only=False)] = self.groups.index(group)
+        return numbers
+
+
+def evenly(positions: Positions, most: int) -> list[int]:
+    """At most `most` of `positions`, evenly spread, with the first and the last; always the same ones."""
+    if len(positions) <= most:
+        return [int(one) for one in positions]
+    chosen = np.linspace(0, len(positions) - 1, most).round().astype(np.int64) if most > 1 else np.zeros(most, np.int64)
+    return [int(one) for one in positions[chosen]]
+
+
+def _batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches with the position of their first row."""
+    start = 0
+    for batch in file.iter_batches(columns=list(columns)):
+        yield start, batch
+        start += batch.num_rows

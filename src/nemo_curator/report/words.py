@@ -1,0 +1,78 @@
+"""Values as people read them; text from strangers made fit to be shown.
+
+Escaping is the template's. What is done here escaping cannot do: control characters, which HTML forbids and a
+terminal obeys, and texts of any length.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_ELLIPSIS = "…"
+
+
+def shown(text: str, most: int) -> str:
+    """`text` on one line, without control characters, at most `most` characters long."""
+    return _cut(" ".join(printable(text[: most * 8]).split()), most)
+
+
+def shown_id(text: str, most: int = 160) -> str:
+    """An id: as `shown`, but spaces stay, and a long one loses its middle, because both ends tell."""
+    text = printable(text)
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}{_ELLIPSIS}{text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """`text` with every control, surrogate and text-direction character replaced; line breaks and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_REPLACEMENT if _is_unfit(char) else char for char in text)
+
+
+def number(value: float | None) -> str:
+    """A number with four significant digits, thousands set apart; whole numbers in full."""
+    if value is None:
+        return ""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
+    size = abs(value)
+    text = f"{value:,.0f}" if 1000 <= size < 1e15 else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def share(value: float) -> str:
+    """A share as a percentage that never rounds something to nothing, nor almost all to all."""
+    if 0.0 < value < 0.001:
+        return "< 0.1 %"
+    if 0.999 < value < 1.0:
+        return "> 99.9 %"
+    return f"{value:.1%}".replace("%", " %").replace(".0 %", " %")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def compared(score: float | None, threshold: float | None) -> str:
+    """How a score stands to its threshold, as in `12.3 < 20`; "" where there is none."""
+    if score is None or threshold is None:
+        return ""
+    relation = "<" if score < threshold else ">" if score > threshold else "="
+    return f"{number(score)} {relation} {number(threshold)}"
+
+
+def _is_unfit(char: str) -> bool:
+    if char in "\n\t":
+        return False
+    category = unicodedata.category(char)
+    # Bidi_Control: they would reorder the text around them
+    return category in {"Cc", "Cs"} or char in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + _ELLIPSIS

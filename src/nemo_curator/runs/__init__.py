@@ -1,0 +1,1 @@
+"""The run directory: the only state of a run."""

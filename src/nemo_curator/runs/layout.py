@@ -1,0 +1,46 @@
+"""Where things lie in a run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nemo_curator import storage
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Names inside one run directory.
+
+    Attributes:
+        root: The directory, a path or URL.
+    """
+
+    root: str
+
+    @property
+    def run_json(self) -> str:
+        """Recipe, versions, inputs and times: what may differ between two runs of the same work."""
+        return storage.join(self.root, "run.json")
+
+    @property
+    def partitions(self) -> str:
+        """The frozen list of partitions."""
+        return storage.join(self.root, "partitions.parquet")
+
+    @property
+    def decisions(self) -> str:
+        """One verdict an input, in source order."""
+        return storage.join(self.root, "decisions.parquet")
+
+    @property
+    def report(self) -> str:
+        """The page for people."""
+        return storage.join(self.root, "report.html")
+
+    def part(self, partition_id: str) -> str:
+        """One row an input of a partition; its presence says that the partition is done."""
+        return storage.join(self.root, "parts", f"{partition_id}.parquet")
+
+    def embeddings(self, partition_id: str) -> str:
+        """Embeddings of a partition, in the order of its part."""
+        return storage.join(self.root, "embeddings", f"{partition_id}.parquet")

@@ -1,0 +1,73 @@
+"""The list of partitions, made once and frozen in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.shards.entry import Entry
+from nemo_curator.shards.partitioning import Partition
+
+_COLUMNS: dict[str, pa.DataType] = {
+    "partition_id": pa.string(),
+    "location": pa.binary(),  # names of files need not be UTF-8
+    "root": pa.binary(),
+    "input": pa.string(),
+    "path": pa.string(),
+    "kind": pa.string(),
+    "size": pa.int64(),
+    "sidecars": pa.list_(pa.string()),
+}
+
+
+def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None:
+    """Freeze the list.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    pairs = [(partition.id, entry) for partition in partitions for entry in partition.entries]
+    values: dict[str, list[Any]] = {
+        "partition_id": [partition_id for partition_id, _ in pairs],
+        "location": [_raw(entry.location) for _, entry in pairs],
+        "root": [_raw(entry.root) for _, entry in pairs],
+        "input": [entry.name for _, entry in pairs],
+        "path": [entry.path for _, entry in pairs],
+        "kind": [entry.kind for _, entry in pairs],
+        "size": [entry.size for _, entry in pairs],
+        "sidecars": [list(entry.sidecars) for _, entry in pairs],
+    }
+    with storage.write_atomic(run.partitions) as file:
+        pq.write_table(pa.table(values, schema=pa.schema(_COLUMNS)), file, compression="zstd")
+
+
+def read_partitions(run: RunDirectory) -> list[Partition]:
+    """The frozen list, in source order."""
+    with storage.open(run.partitions) as file:
+        rows = pq.read_table(file).to_pylist()
+    grouped: dict[str, list[Entry]] = {}
+    for row in rows:
+        entry = Entry(
+            location=_text(row["location"]),
+            root=_text(row["root"]),
+            name=row["input"],
+            path=row["path"],
+            kind=row["kind"],
+            size=row["size"],
+            sidecars=tuple(row["sidecars"]),
+        )
+        grouped.setdefault(row["partition_id"], []).append(entry)
+    return [Partition(tuple(entries)) for entries in grouped.values()]
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

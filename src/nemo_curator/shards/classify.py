@@ -1,0 +1,128 @@
+"""What each file of an input is: a tar, an image, somebody's sidecar, nothing to account for, or a stray.
+
+Decided by name where the name is enough, else by the file's first bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of, sniff
+from nemo_curator.shards.names import is_tar_name, split_loose
+
+HEAD_BYTES = 512
+"""How many first bytes are looked at: a tar says so in its first block."""
+
+# Files of these names beside an image of the same stem are its sidecars and need not be opened to know it.
+_DATA_EXTENSIONS = frozenset(
+    {*("txt", "text", "caption", "cap", "cls", "json", "jsonl", "xml", "yaml", "yml", "csv", "tsv")}
+    | {*("npy", "npz", "pt", "pth", "safetensors")}
+)
+
+_DOCUMENT = re.compile(
+    r"(licen[cs]e|readme|copying|notice|changelog|changes|authors|contributors|citation|credits|attribution)s?"
+    r"([-_][a-z0-9._-]*?)?(\.(md|txt|rst))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file to classify.
+
+    Attributes:
+        path: Relative path, as text.
+        location: Path or URL that opens it.
+        size: Bytes.
+        readable: Whether it may be opened at all (a pipe, say, may not).
+    """
+
+    path: str
+    location: str
+    size: int
+    readable: bool = True
+
+
+@dataclass(slots=True)
+class Classified:
+    """Files by what they are, each list in the order given.
+
+    Attributes:
+        tars: Shards, by name or content.
+        images: Each with the paths of its sidecars, sorted.
+        strays: What is nothing else.
+        ignored: Path and reason of what is nothing to account for.
+    """
+
+    tars: list[File] = field(default_factory=list)
+    images: list[tuple[File, tuple[str, ...]]] = field(default_factory=list)
+    strays: list[File] = field(default_factory=list)
+    ignored: list[tuple[str, str]] = field(default_factory=list)
+
+
+def classify(files: Iterable[File], peek: Callable[[File], bytes]) -> Classified:
+    """Sort out the files of one input.
+
+    Hidden files and documents such as LICENSE or README.md are ignored. Tars and images are known by their names, or by
+    their first bytes where the name says neither. Any other file is a sidecar of the images in its directory that
+    share its stem up to the last dot, and a stray where there is none.
+
+    Args:
+        files: All of them, sorted.
+        peek: Reads up to `HEAD_BYTES` first bytes of a file, b"" where it cannot; called only where the name is not
+            enough.
+    """
+    result = Classified()
+    images: dict[str, list[File]] = defaultdict(list)  # by stem
+    others: list[File] = []
+    for file in files:
+        if _is_hidden(file.path):
+            result.ignored.append((file.path, "hidden"))
+        elif is_tar_name(file.path):
+            result.tars.append(file)
+        elif extension_of(file.path) in IMAGE_EXTENSIONS:
+            images[split_loose(file.path)[0]].append(file)
+        else:
+            others.append(file)
+    rest = list(_by_content(others, images, result.tars, peek))
+    sidecars: dict[str, list[str]] = defaultdict(list)
+    for file in rest:
+        stem, _ = split_loose(file.path)
+        if stem in images:
+            sidecars[stem].append(file.path)
+        elif is_document(file.path):
+            result.ignored.append((file.path, "a document about the data"))
+        else:
+            result.strays.append(file)
+    for stem, group in images.items():
+        result.images.extend((file, tuple(sidecars[stem])) for file in group)
+    return result
+
+
+def _by_content(
+    files: Iterable[File], images: dict[str, list[File]], tars: list[File], peek: Callable[[File], bytes]
+) -> Iterator[File]:
+    """Put the files that are images or tars by content where they belong; yields the others."""
+    named = set(images)
+    for file in files:
+        stem, extension = split_loose(file.path)
+        known = extension.lower() in _DATA_EXTENSIONS and stem in named
+        head = b"" if known or not file.readable else peek(file)
+        if head[257:262] == b"ustar":
+            tars.append(file)
+        elif sniff(head):
+            images[stem].append(file)
+        else:
+            yield file
+
+
+def is_document(path: str) -> bool:
+    """Whether the name is that of a LICENSE, README or the like."""
+    return _DOCUMENT.fullmatch(path.rsplit("/", 1)[-1]) is not None
+
+
+def _is_hidden(path: str) -> bool:
+    return path.startswith(".") or "/." in path

@@ -1,0 +1,231 @@
+"""The inputs of a run to the files that it has to account for."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from nemo_curator import storage
+from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError
+from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
+from nemo_curator.shards.entry import Entry, entry_at
+from nemo_curator.shards.names import relative_path, shard_stem, split_loose, to_text, with_name
+
+_NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
+_GIVE = "give a directory, a tar or an image"
+_ABOUT_NAMES = "give one of them a name of its own: NAME=PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What there is to read.
+
+    Attributes:
+        entries: Inputs in the order given, their files sorted bytewise by relative path.
+        ignored: Id-like path (behind the input's name) and reason of each file that is nothing to account for.
+    """
+
+    entries: tuple[Entry, ...]
+    ignored: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """One INPUT argument.
+
+    Attributes:
+        place: Path or URL, without a slash at the end.
+        name: Name given or made up, "" for none.
+        is_dir: Whether it is a directory.
+    """
+
+    place: str
+    name: str
+    is_dir: bool
+
+
+def list_inputs(inputs: Sequence[str]) -> Listing:
+    """List the inputs: directories (with all below them), tars, loose images.
+
+    Args:
+        inputs: Paths or URLs, each optionally `NAME=PATH`. A name prefixes the ids of its input. Of several inputs,
+            directories without one are named by their last path component; a file needs none, because its ids begin
+            with its file name. An image given by itself brings the sidecars that lie beside it.
+
+    Raises:
+        MissingInputError: There is nothing at a path.
+        EmptyInputError: There is nothing to account for in an input, or no input at all.
+        DuplicateIdError: Two inputs would get the same ids.
+        InputError: An input cannot be listed.
+    """
+    if not inputs:
+        raise EmptyInputError("no input is given", act=_GIVE)
+    parsed = [_parsed(argument, several=len(inputs) > 1) for argument in inputs]
+    _check_names(parsed)
+    loose, ignored = _files([one for one in parsed if not one.is_dir])
+    entries: list[Entry] = []
+    for one in parsed:
+        if one.is_dir:
+            found, passed = _directory(one)
+            entries += found
+            ignored += passed
+        elif one in loose:
+            entries.append(loose[one])
+    if not entries:
+        raise EmptyInputError(
+            "there is no image and no tar in it",
+            where=", ".join(one.place for one in parsed),
+            cause=f"{len(ignored)} files are documents about data",
+            act=_GIVE,
+        )
+    _check_ids(entries)
+    return Listing(tuple(entries), tuple(ignored))
+
+
+def _parsed(argument: str, *, several: bool) -> _Input:
+    match = _NAMED.fullmatch(argument)
+    name, place = "", argument
+    if match and not storage.exists(argument):  # a path may have a = in it
+        name, place = match.groups()
+    while place.endswith("/") and len(place) > 1 and not place.endswith("://"):
+        place = place[:-1]
+    try:
+        is_dir = storage.stat(place).is_dir
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError("there is nothing at this path", where=place, act=_suggestion(place)) from None
+    except OSError as error:
+        raise _unlistable(place, error) from error
+    if is_dir and several and not name:
+        base = place.rsplit("/", 1)[-1]
+        if base in {"", ".", ".."} and storage.is_local(place):
+            base = Path(place).resolve().name
+        name = to_text(base) or "input"
+    return _Input(place, name, is_dir)
+
+
+def _check_names(inputs: Sequence[_Input]) -> None:
+    """Directories, and files with a name of their own, each have a room for their ids; no two may share it."""
+    owners: dict[str, str] = {}
+    for one in inputs:
+        if one.is_dir and owners.setdefault(one.name, one.place) is not one.place:
+            both = f"{owners[one.name]} and {one.place}"
+            raise DuplicateIdError(f"two inputs have the name {one.name!r}", where=both, act=_ABOUT_NAMES)
+
+
+def _check_ids(entries: Sequence[Entry]) -> None:
+    owners: dict[tuple[bool, str], str] = {}
+    for entry in entries:
+        is_tar = entry.kind == "tar"
+        image_id = with_name(entry.name, shard_stem(entry.path)) if is_tar else entry.image_id
+        owner = owners.setdefault((is_tar, image_id), entry.location)
+        if owner is not entry.location:
+            raise DuplicateIdError(
+                f"two inputs would get the same ids, {image_id + '/…' if is_tar else image_id!r}",
+                where=f"{owner} and {entry.location}",
+                act=f"rename or leave out one of them, or {_ABOUT_NAMES}",
+            )
+
+
+def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """Entries and ignored files of a directory."""
+    try:
+        found = storage.list(one.place)
+    except OSError as error:
+        raise _unlistable(one.place, error) from error
+    files: list[File] = []
+    ignored: list[tuple[str, str]] = []
+    for stored in found:
+        path = relative_path(stored.url, one.place)
+        if stored.kind == "loop":
+            ignored.append((path, "a link to a directory that is listed elsewhere"))
+        elif storage.is_temporary(path):
+            ignored.append((path, "a file that was never finished"))
+        else:
+            files.append(File(path, stored.url, stored.size, readable=stored.kind == "file"))
+    classified = classify(files, _peek)
+    ignored += classified.ignored
+    entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
+    if not entries:
+        cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
+        raise EmptyInputError("there is no image and no tar in it", where=one.place, cause=cause, act=_GIVE)
+    return entries, [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
+
+
+def _entries(classified: Classified, one: _Input) -> Iterator[Entry]:
+    root = one.place if one.is_dir else ""
+    for file in classified.tars:
+        yield Entry(file.location, root, one.name, file.path, "tar", file.size)
+    for file, sidecars in classified.images:
+        yield Entry(file.location, root, one.name, file.path, "image", file.size, sidecars)
+    for file in classified.strays:
+        yield Entry(file.location, root, one.name, file.path, "stray", file.size)
+
+
+def _files(inputs: Sequence[_Input]) -> tuple[dict[_Input, Entry], list[tuple[str, str]]]:
+    """Entries of the inputs that are files (none for the sidecar of another one), and the ignored ones."""
+    folders: dict[str, dict[str, _Input]] = defaultdict(dict)
+    for one in inputs:
+        folder, slash, base = one.place.rpartition("/")
+        if base in folders[folder + slash]:
+            raise DuplicateIdError("the same file is given twice", where=one.place, act="give it once")
+        folders[folder + slash][base] = one
+    entries: dict[_Input, Entry] = {}
+    ignored: list[tuple[str, str]] = []
+    for folder, given in folders.items():
+        classified = classify(_with_siblings(folder, given), _peek)
+        by_path = {to_text(base): one for base, one in given.items()}
+        for path, reason in classified.ignored:
+            hit = by_path.get(path)
+            if hit and reason == "hidden":  # somebody who names a hidden file means it
+                entries[hit] = entry_at(hit.place, name=hit.name)
+            elif hit:
+                ignored.append((with_name(hit.name, path), reason))
+        nobody = _Input(folder, "", is_dir=False)
+        for entry in _entries(classified, nobody):
+            if entry.path in by_path:
+                one = by_path[entry.path]
+                entries[one] = replace(entry, name=one.name)
+    return entries, ignored
+
+
+def _with_siblings(folder: str, given: Iterable[str]) -> list[File]:
+    """The given files of a folder, and what lies beside them under the same stems."""
+    stems = {split_loose(base)[0] for base in given}
+    try:
+        found = storage.list(folder or ".", recursive=False)
+    except OSError:  # a folder may be closed to listing and its files still open
+        found = [storage.stat(folder + base) for base in sorted(given)]
+    files = []
+    for stored in found:
+        base = stored.url.rsplit("/", 1)[-1]
+        beside = stored.kind == "file" and split_loose(base)[0] in stems and not storage.is_temporary(base)
+        if base in given or beside:
+            files.append(File(to_text(base), folder + base, stored.size, readable=stored.kind == "file"))
+    return files
+
+
+def _peek(file: File) -> bytes:
+    try:
+        return storage.read_range(file.location, 0, HEAD_BYTES)
+    except OSError:  # the reader will say so in the file's record
+        return b""
+
+
+def _suggestion(place: str) -> str:
+    folder, slash, base = place.rpartition("/")
+    try:
+        there = (
+            [path.name for path in Path((folder or "/") if slash else ".").iterdir()] if storage.is_local(place) else []
+        )
+        close = get_close_matches(base, there)
+    except OSError:
+        close = []
+    return f"did you mean {close[0]!r}?" if close else "check the path"
+
+
+def _unlistable(place: str, error: OSError) -> InputError:
+    return InputError("it cannot be read", where=place, cause=error.strerror or str(error), act="check its permissions")

@@ -1,0 +1,84 @@
+"""A tar that is the same bytes for the same members, whoever writes it and when."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from nemo_curator.kernels.source import Member
+from nemo_curator.shards.names import from_text, split_member
+from nemo_curator.shards.tar_headers import BLOCK
+
+
+class TarWriter:
+    """Writes members one after another to a file that it neither opens nor closes.
+
+    Mode 0644, owner 0, no owner names, time 0; ustar headers, with a PAX header before a name that is long or not
+    ASCII. GNU tar, `tarfile` and WebDataset read it. As a context manager it writes the end of the archive when the
+    block succeeds, and nothing more when it raises.
+
+    Args:
+        file: A binary file at the place where the tar begins; only written to, never read or moved.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._closed = False
+        self.size = 0
+        """Bytes written so far; of the whole tar after `close`."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the bytes written so far; of the whole tar after `close`."""
+        return self._digest.hexdigest()
+
+    def add(self, name: str, data: bytes, *, sha256: str | None = None) -> Member:
+        """Append a member.
+
+        Args:
+            name: Its name, as text (see `names`): one that was not UTF-8 gets its own bytes back.
+            data: Its bytes.
+            sha256: Their hex digest where it is known, which saves computing it.
+
+        Returns:
+            Where it lies in the tar.
+
+        Raises:
+            ValueError: The name is empty, ends with a slash or holds a zero byte; or the tar is closed.
+        """
+        if self._closed:
+            raise ValueError("the tar is closed")
+        if not name or name.endswith("/") or "\0" in name:
+            raise ValueError(f"{name!r} is no name for a member")
+        header = tarfile.TarInfo(from_text(name))
+        header.size = len(data)  # mode 0644, owner 0 and time 0 are the defaults
+        self._write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        offset = self.size
+        self._write(data)
+        self._write(b"\0" * (-len(data) % BLOCK))
+        digest = hashlib.sha256(data).hexdigest() if sha256 is None else sha256
+        return Member(name, split_member(name)[1], offset, len(data), digest)
+
+    def close(self) -> None:
+        """Write the end of the archive; the file stays open. Closing twice is harmless."""
+        if not self._closed:
+            self._write(b"\0" * (2 * BLOCK))
+            self._write(b"\0" * (-self.size % tarfile.RECORDSIZE))
+            self._closed = True
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()

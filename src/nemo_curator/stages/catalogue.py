@@ -1,0 +1,73 @@
+"""Stages by the name that recipes use: entry points of the group `nemo_curator.stages`, ours and anyone's."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import fields, is_dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, cast, runtime_checkable
+
+from nemo_curator.errors import RecipeError, nearest
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.declarations import Column, Cost
+from nemo_curator.tasks import ImageBatch
+
+GROUP = "nemo_curator.stages"
+
+
+@runtime_checkable
+class ScoreStage(Protocol):
+    """A stage that a recipe can name: it records columns, and drops nothing when asked to annotate."""
+
+    cost: Cost
+
+    def score_columns(self) -> tuple[Column, ...]:
+        """The columns that it records."""
+        ...
+
+    def annotate(self, task: ImageBatch) -> ImageBatch:
+        """Record the columns of every image."""
+        ...
+
+
+def score_names() -> list[str]:
+    """Names of all score stages that are installed, sorted."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[ImageBatch, ImageBatch]:
+    """The stage of that recipe name with its parameters set.
+
+    Args:
+        name: An entry point's name, or `package.module:Class`.
+        parameters: Field name to value.
+
+    Raises:
+        RecipeError: There is no such stage, it is no score stage, or it has no such parameter.
+    """
+    kind = _stage_class(name)
+    known = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
+    for parameter in parameters:
+        if parameter not in known:
+            public = [field for field in known if not field.startswith("_")]
+            raise RecipeError(f"score {name!r} has no parameter {parameter!r}", act=nearest(parameter, public))
+    try:
+        stage = kind(**parameters)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"score {name!r} does not take these parameters: {error}") from error
+    if not isinstance(stage, ScoreStage):
+        raise RecipeError(f"{name!r} is a stage but not a score: it has no annotate() and score_columns()")
+    return cast("ProcessingStage[ImageBatch, ImageBatch]", stage)
+
+
+def _stage_class(name: str) -> Any:
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise RecipeError(f"score {name!r} cannot be imported: {error}") from error
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return point.load()
+    raise RecipeError(f"there is no score {name!r}", act=nearest(name, score_names()))

@@ -1,0 +1,76 @@
+"""Embeddings by a model of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nemo_curator.errors import ModelError
+from nemo_curator.models import registry
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.declarations import Column, Cost, Needs
+from nemo_curator.stages.image.embedders.clip_embedder import attach
+from nemo_curator.stages.image.pixels import stack
+from nemo_curator.stages.worker import WorkerMetadata
+from nemo_curator.tasks import ImageBatch
+
+
+@dataclass
+class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
+    """Gives every image the embedding of a registered model; the default one ships with the base install.
+
+    Args:
+        model: Name in the model registry.
+        model_dir: Folder with weights, for a model whose weights are the user's own.
+        model_inference_batch_size: Images that the model gets at once.
+
+    Raises:
+        UnknownModelError: No model has that name.
+        ModelError: The model gives no embeddings.
+        WeightsNotFoundError: Its weights are not there.
+    """
+
+    model: str = "efficientnet-lite0"
+    model_dir: str | None = None
+    model_inference_batch_size: int = 32
+    _name: str = "embedding"
+
+    cost: ClassVar[Cost] = Cost.MODEL
+
+    def __post_init__(self) -> None:
+        """Find the model now, so that a mistake is told before a run begins."""
+        self._spec = registry.get_spec(self.model)
+        if self._spec.task != "embedding":
+            raise ModelError(f"the model {self.model!r} gives a {self._spec.task} score, not embeddings")
+        self._model = registry.create(self.model, model_dir=self.model_dir)
+
+    def inputs(self) -> tuple[list[str], list[str]]:
+        """A batch with `data`."""
+        return ["data"], []
+
+    def outputs(self) -> tuple[list[str], list[str]]:
+        """Images with an embedding."""
+        return ["data"], ["embedding"]
+
+    def needs(self) -> Needs:
+        """The model's own view."""
+        return Needs(views=(self._spec.view,))
+
+    def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
+        """Load the model."""
+        self._model.setup()
+
+    def score_columns(self) -> tuple[Column, ...]:
+        """No columns: embeddings are stored beside the parts."""
+        return ()
+
+    def annotate(self, task: ImageBatch) -> ImageBatch:
+        """As `process`: an embedding rejects nothing."""
+        return self.process(task)
+
+    def process(self, task: ImageBatch) -> ImageBatch:
+        """Embed a batch's images."""
+        for start in range(0, len(task.data), self.model_inference_batch_size):
+            images = task.data[start : start + self.model_inference_batch_size]
+            attach(images, self._model(stack(images, self._spec.view)), self.name)
+        return task

@@ -1,0 +1,1 @@
+"""Stages that score images and reject some."""

@@ -1,0 +1,163 @@
+"""Partitions to batches of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from loguru import logger
+
+from nemo_curator.codecs.decode import decode
+from nemo_curator.codecs.limits import Limits, check
+from nemo_curator.codecs.probe import probe
+from nemo_curator.codecs.views import cut
+from nemo_curator.errors import SampleError
+from nemo_curator.kernels.view import View
+from nemo_curator.shards.sample import Sample
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.devices import gpu_or_cpu
+from nemo_curator.stages.image.io.partition_tasks import read_task
+from nemo_curator.stages.worker import WorkerMetadata
+from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record
+
+# A batch also ends when its images take this much memory, so that a hundred large pictures do not travel at once.
+_BATCH_BYTES = 256 * 2**20
+
+
+@dataclass
+class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
+    """Reads the images of a partition with everything that belongs to them.
+
+    Every image format is recognised by its content. All members of a sample travel; an input that cannot be read or
+    decoded becomes a quarantine record of its batch.
+
+    Args:
+        dali_batch_size: Images a batch holds at most.
+        verbose: Log a line a partition.
+        num_threads: Accepted for compatibility; workers, not threads, are what runs in parallel here.
+        num_gpus_per_worker: Share of a GPU to ask for where CUDA is there.
+        views: Small pictures to cut from the one decode; a pipeline sets them from what its stages declare.
+        pixels: Whether to keep the full picture in `image_data`.
+        limits: What an image may cost; what exceeds it is quarantined before memory is taken.
+    """
+
+    dali_batch_size: int = 100
+    verbose: bool = True
+    num_threads: int = 8
+    num_gpus_per_worker: float = 0.25
+    _name: str = "image_reader"
+    views: tuple[View, ...] = ()
+    pixels: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Ask for a share of a GPU where there is one."""
+        self._resources = gpu_or_cpu(self.num_gpus_per_worker)
+        self._watch = WorkerMetadata().watch
+
+    def inputs(self) -> tuple[list[str], list[str]]:
+        """A group of files."""
+        return [], []
+
+    def outputs(self) -> tuple[list[str], list[str]]:
+        """Batches of images with their pixels, path and id."""
+        return ["data"], ["image_data", "image_path", "image_id"]
+
+    def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
+        """Remember whom to tell which image is in work."""
+        self._watch = (_worker_metadata or WorkerMetadata()).watch
+
+    def process(self, task: FileGroupTask) -> list[ImageBatch]:
+        """All batches of a partition at once; a runner uses `stream`, which holds one at a time.
+
+        Raises:
+            ValueError: The task names no file.
+        """
+        return list(self.stream(task))
+
+    def stream(self, task: FileGroupTask) -> Iterator[ImageBatch]:
+        """Yield the batches of a partition, in source order.
+
+        Raises:
+            ValueError: The task names no file.
+        """
+        if not task.data:
+            raise ValueError(f"No tar file paths in task {task.task_id!r}: the file group is empty")
+        batch, held = self._batch(task), 0
+        for ordinal, sample in enumerate(read_task(task, max_bytes=self.limits.bytes)):
+            sample.source = replace(sample.source, ordinal=ordinal)
+            read = self._read(sample, task._metadata.get("poison", {}))
+            if isinstance(read, Record):
+                batch.records.append(read)
+            else:
+                batch.data.append(read)
+                held += _weight(read)
+            if len(batch.data) + len(batch.records) >= self.dali_batch_size or held >= _BATCH_BYTES:
+                yield batch
+                batch, held = self._batch(task), 0
+        if batch.data or batch.records:
+            yield batch
+        if self.verbose:
+            logger.debug("read {} ({} files)", task.task_id, len(task.data))
+
+    @staticmethod
+    def _batch(task: FileGroupTask) -> ImageBatch:
+        return ImageBatch(dataset_name=task.dataset_name, _metadata=dict(task._metadata))
+
+    def _read(self, sample: Sample, poison: dict[str, str]) -> ImageObject | Record:
+        """One sample as an image, or as the record of why not. `poison[""]` condemns the whole partition."""
+        image = _image_of(sample)
+        if sample.error:
+            return image.quarantined(stage=self.name, code=sample.error, detail=sample.detail)
+        condemned = poison.get(sample.image_id) or poison.get("")
+        if condemned:
+            return image.quarantined(stage=self.name, code="worker_died", detail=condemned)
+        self._watch(sample.image_id)
+        try:
+            image.header = probe(sample.image, self.limits)
+            check(image.header, len(sample.image), self.limits)
+            if self.pixels or self.views:
+                picture = decode(sample.image, image.header, self.limits)
+                image.views = cut(picture, self.views)
+                if self.pixels:
+                    image.attach_pixels(picture)
+        except SampleError as error:
+            return image.quarantined(stage=self.name, code=error.code, detail=str(error))
+        finally:
+            self._watch("")
+        return image
+
+
+def _image_of(sample: Sample) -> ImageObject:
+    source = sample.source
+    name = source.members[source.primary].name if 0 <= source.primary < len(source.members) else ""
+    inside = bool(name) and not source.location.endswith(name)
+    return ImageObject(
+        image_path=f"{source.location}#{name}" if inside else source.location,
+        image_id=sample.image_id,
+        metadata=_metadata_of(sample),
+        encoded=sample.image or None,
+        sidecars=sample.sidecars,
+        source=source,
+    )
+
+
+def _metadata_of(sample: Sample) -> dict[str, Any]:
+    """The object in the sidecar `.json`, or nothing: a sidecar that is not JSON still travels as bytes."""
+    for name, data in sample.sidecars.items():
+        if name.lower().endswith(".json"):
+            try:
+                parsed = json.loads(data)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(parsed, dict):
+                return parsed
+    return {}
+
+
+def _weight(image: ImageObject) -> int:
+    """Bytes of memory that an image holds."""
+    arrays = [*image.views.values(), *([] if image.image_data is None else [image.image_data])]
+    return len(image.encoded or b"") + sum(map(len, image.sidecars.values())) + sum(array.nbytes for array in arrays)
