@@ -12,6 +12,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import known_implementations
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, MissingExtraError, StorageError
@@ -214,6 +215,7 @@ def test_write_atomic_appears_whole_at_the_end(tmp_path):
 
 
 def _umask() -> int:
+    """This process's mask for new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -357,7 +359,7 @@ def test_urls_that_cannot_be_served(monkeypatch):
     with pytest.raises(InputError, match="kind of URL is not known"):
         storage.stat("nosuch://bucket/x")
     known = {"class": "no_such_package.Files", "err": "Install no_such_package"}
-    monkeypatch.setitem(fsspec.registry.known_implementations, "absent", known)
+    monkeypatch.setitem(known_implementations, "absent", known)
     with pytest.raises(MissingExtraError, match="further package"):
         storage.stat("absent://bucket/x")
 

@@ -40,6 +40,16 @@ def write(path: Path, data: bytes) -> str:
     return str(path)
 
 
+def names_in(place: Path | str) -> list[str]:
+    """The names in a directory, sorted."""
+    return sorted(path.name for path in Path(place).iterdir())
+
+
+def open_files() -> int:
+    """How many descriptors this process holds."""
+    return len(names_in("/proc/self/fd"))
+
+
 def three_samples() -> list[tuple[str | tarfile.TarInfo, bytes]]:
     """Members of three samples of image, caption and JSON."""
     members: list[tuple[str | tarfile.TarInfo, bytes]] = []

@@ -138,7 +138,7 @@ def test_sizes_in_base_256_and_in_pax():
     assert walked(tar_bytes([(sized, b"12345")]))[0][0].size == 5
 
 
-@pytest.mark.parametrize("size", [b"x5", b"-1", "٥".encode()])
+@pytest.mark.parametrize("size", [b"x5", b"-1", b"\xd9\xa5"])
 def test_a_pax_size_that_is_none(size):
     """A size that is no plain number is damage."""
     header = info("a", 0)
@@ -247,9 +247,8 @@ def cuts(size: int) -> list[int]:
 @pytest.mark.parametrize("form", FORMATS)
 def test_cut_anywhere(form):
     """Cut at any block boundary or beside it: the members that are whole, and damage right behind them."""
-    data = tar_bytes(
-        [("d/" * 60 + "long", b"q" * 600), ("größe.jpg", b"z" * 512), *three_samples()][form == 0 and 2 :], form
-    )
+    long = [] if form == tarfile.USTAR_FORMAT else [("d/" * 60 + "long", b"q" * 600), ("größe.jpg", b"z" * 512)]
+    data = tar_bytes([*long, *three_samples()], form)
     whole, damage = walked(data)
     assert damage is None
     used = whole[-1].offset + 512

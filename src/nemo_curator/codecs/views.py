@@ -39,7 +39,7 @@ _PILLOW_FILTERS: dict[Filter, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _REACH: dict[Filter, float] = {"bicubic": 2.0, "bilinear": 1.0, "box": 0.5, "lanczos": 3.0}  # in output pixels
-_BAND_BYTES = 24_000_000
+_BAND_BYTES = 4_000_000  # of source rows, and of the resampler's copy of them
 
 
 def cut(pixels: Pixels, views: Sequence[View]) -> dict[View, Pixels]:

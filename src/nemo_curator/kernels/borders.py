@@ -26,14 +26,13 @@ def borders(rgb: npt.NDArray[np.uint8]) -> float:
     Returns:
         0.0 (no frame) to 1.0 (nothing but frame: a uniform picture).
     """
-    height, width = rgb.shape[:2]
     inner = _peel(rgb)
     if inner is None:
         return 1.0
     inner = _peel(inner.swapaxes(0, 1))
     if inner is None:
         return 1.0
-    return 1.0 - inner.shape[0] * inner.shape[1] / (height * width)
+    return 1.0 - inner[..., 0].size / rgb[..., 0].size
 
 
 def _peel(lines: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
@@ -49,7 +48,8 @@ def _uniform(lines: npt.NDArray[np.uint8]) -> int:
     outermost: npt.NDArray[np.int16] | None = None
     for start in range(0, len(lines), _BLOCK):
         block = lines[start : start + _BLOCK]
-        low, high = block.min(axis=1).astype(np.int16), block.max(axis=1).astype(np.int16)
+        planes = np.ascontiguousarray(block.transpose(0, 2, 1))  # NumPy is far quicker along the last axis
+        low, high = planes.min(axis=2).astype(np.int16), planes.max(axis=2).astype(np.int16)
         middle = low + high  # twice the middle
         outermost = middle[0] if outermost is None else outermost
         frame = ((high - low <= _SPREAD) & (np.abs(middle - outermost) <= 2 * _DRIFT)).all(axis=1)

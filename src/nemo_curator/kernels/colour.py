@@ -20,19 +20,19 @@ def colourfulness(rgb: npt.NDArray[np.uint8]) -> float:
     Returns:
         0.0 (grey) upwards; 15 is slightly, 45 quite, 82 highly and 109 extremely colourful to their observers.
     """
-    flat = rgb.reshape(-1, 3).astype(np.float64)
-    n = len(flat)
-    # sums of whole numbers below 2**53: exact, and the same on every machine
-    r, g, b = (int(total) for total in flat.sum(axis=0))
-    gram = flat.T @ flat
-    rr, gg, bb, rg, rb, gb = (int(gram[i, j]) for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)))
-    # red minus green, and twice yellow minus blue: R + G - 2 B
-    mean_rg, mean_yb = (r - g) / n, (r + g - 2 * b) / n / 2
-    squares_rg = rr + gg - 2 * rg
-    squares_yb = rr + gg + 4 * bb + 2 * rg - 4 * rb - 4 * gb
-    variance_rg = (n * squares_rg - (r - g) ** 2) / n**2
-    variance_yb = (n * squares_yb - (r + g - 2 * b) ** 2) / n**2 / 4
-    return math.sqrt(variance_rg + variance_yb) + 0.3 * math.hypot(mean_rg, mean_yb)
+    red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
+    n = red.size
+    mean_rg, variance_rg = _moments(red - green)
+    mean_yb, variance_yb = _moments(red + green - 2 * blue)  # twice the yellow minus blue of the paper
+    return math.sqrt(variance_rg / n**2 + variance_yb / (2 * n) ** 2) + 0.3 * math.hypot(mean_rg / n, mean_yb / (2 * n))
+
+
+def _moments(values: npt.NDArray[np.int16]) -> tuple[int, int]:
+    """Sum, and n squared times the variance, in whole numbers: never below zero, the same on every machine."""
+    total = int(values.sum(dtype=np.int32))
+    wide = values.astype(np.float32)
+    wide *= wide  # below 2**24, so exact
+    return total, values.size * int(wide.sum(dtype=np.float64)) - total * total
 
 
 def is_grey(rgb: npt.NDArray[np.uint8], tolerance: int = 6) -> bool:

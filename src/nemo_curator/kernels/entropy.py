@@ -1,7 +1,6 @@
-"""How much information the brightness of a pixel carries, and how far brightness spreads.
+"""How much information the brightness of a pixel carries.
 
-Source: C. E. Shannon, "A Mathematical Theory of Communication", 1948; root-mean-square contrast after E. Peli,
-"Contrast in complex images", JOSA A 7(10), 1990.
+Source: C. E. Shannon, "A Mathematical Theory of Communication", 1948.
 """
 
 from __future__ import annotations
@@ -29,19 +28,3 @@ def entropy(luma: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64] | None
     pixels = sum(present)
     # Python's log2 and exact sum: NumPy's vectorised logarithm differs in the last bit from one processor to another
     return max(0.0, -math.fsum(n / pixels * math.log2(n / pixels) for n in present))
-
-
-def contrast(luma: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64] | None = None) -> float:
-    """Root-mean-square contrast: the standard deviation of brightness.
-
-    Args:
-        luma: `(H, W)` uint8, not empty.
-        histogram: Of that luma, where it is there already.
-
-    Returns:
-        0.0 (uniform) to 1.0 (half black, half white), in units of 127.5 levels; photographs have 0.2 to 0.6.
-    """
-    counts = count(luma) if histogram is None else histogram
-    levels = np.arange(256)
-    pixels, total, squares = int(counts.sum()), int(counts @ levels), int(counts @ levels**2)
-    return math.sqrt(pixels * squares - total * total) / pixels / 127.5  # whole numbers: never below zero

@@ -29,8 +29,8 @@ class View:
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) in pixels after resizing a picture of `width` by `height`, before the crop."""
-        side = {"short": min(width, height), "long": max(width, height)}.get(self.fit, 0)
-        if not self.enlarge and max(side, 1) <= self.size and (self.fit != "squash" or max(width, height) <= self.size):
+        side = min(width, height) if self.fit == "short" else max(width, height)
+        if not self.enlarge and side <= self.size:
             return width, height
         if self.fit == "squash":
             return self.size, self.size

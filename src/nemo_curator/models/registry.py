@@ -13,7 +13,17 @@ from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundEr
 from nemo_curator.kernels.view import View
 from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
 
-__all__ = ["Availability", "ImageModel", "ModelSpec", "PackagedWeights", "availability", "create", "get_spec", "load", "specs"]
+__all__ = [
+    "Availability",
+    "ImageModel",
+    "ModelSpec",
+    "PackagedWeights",
+    "availability",
+    "create",
+    "get_spec",
+    "load",
+    "specs",
+]
 
 _SPECS = {
     spec.name: spec

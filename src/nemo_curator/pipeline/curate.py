@@ -9,7 +9,7 @@ from typing import Any
 
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.pipeline.annotate import AnnotateStage
-from nemo_curator.pipeline.output import claim
+from nemo_curator.pipeline.output import claim, sweep
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scoring import Scoring, plan_scoring
 from nemo_curator.planning.reading import plan_reading
@@ -88,6 +88,7 @@ def curate(
     ignored = [path for path, _ in listing.ignored]
     partitions = partition(listing.entries)
     claim(output, run, [entry.root or entry.location for entry in listing.entries], replace=replace)
+    sweep(output, run)
     clock = _Clock()
     try:
         state = open_or_start(run, recipe.model_dump(mode="json"), scoring.columns, partitions, ignored)

@@ -46,6 +46,14 @@ def claim(output: str, run: RunDirectory, inputs: Sequence[str], *, replace: boo
         )
 
 
+def sweep(output: str, run: RunDirectory) -> None:
+    """Remove what an interrupted run left half-written in a claimed output; such files bear no final name."""
+    for place in dict.fromkeys((output, run.root)):
+        for path in _files(place):
+            if storage.is_temporary(path):
+                storage.remove(storage.join(place, path))
+
+
 def _refuse_overlap(output: str, place: str) -> None:
     inner, outer = output.rstrip("/") + "/", place.rstrip("/") + "/"
     if inner == outer:

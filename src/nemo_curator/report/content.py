@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,13 @@ class Spread:
     quantiles: tuple[float, ...]
     missing: int
 
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """Where the three inner quantiles stand between minimum (0) and maximum (100); empty where those are equal."""
+        if not self.quantiles or not 0.0 < (width := self.quantiles[-1] - self.quantiles[0]) < inf:
+            return ()
+        return tuple(round(100.0 * (value - self.quantiles[0]) / width, 2) for value in self.quantiles[1:-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -168,3 +176,8 @@ class Page:
     def inputs(self) -> int:
         """Number of input records."""
         return self.steps[0].count
+
+    @property
+    def rejected_count(self) -> int:
+        """Number of images that a rule rejected."""
+        return sum(step.count for step in self.steps if step.kind == "reject")

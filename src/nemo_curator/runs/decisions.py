@@ -189,7 +189,7 @@ def _refuse_equal_ids(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _quantiles(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[Quantile, float | None]:
-    """The value of every quantile: the smallest seen value that at least a share q of the readable rows do not exceed."""
+    """Every quantile: the smallest seen value that at least a share q of the readable rows do not exceed."""
     values: dict[Quantile, float | None] = {}
     for quantile in sorted({one for rule in rules for one in rule.quantiles}, key=lambda one: (one.column, one.q)):
         query = f'SELECT quantile_disc("{quantile.column}", {quantile.q!r}) FROM records WHERE error IS NULL'

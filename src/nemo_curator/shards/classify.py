@@ -111,12 +111,17 @@ def _by_content(
         stem, extension = split_loose(file.path)
         known = extension.lower() in _DATA_EXTENSIONS and stem in named
         head = b"" if known or not file.readable else peek(file)
-        if head[257:262] == b"ustar":
+        if is_tar_head(head):
             tars.append(file)
-        elif sniff(head):
+        elif head and sniff(head):
             images[stem].append(file)
         else:
             yield file
+
+
+def is_tar_head(head: bytes) -> bool:
+    """Whether a file that begins with these `HEAD_BYTES` is an uncompressed tar."""
+    return head[257:262] == b"ustar"
 
 
 def is_document(path: str) -> bool:

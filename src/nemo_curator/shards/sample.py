@@ -14,10 +14,11 @@ class Sample:
     Attributes:
         image_id: The id that follows the input through everything.
         source: Where its bytes lie.
-        image: The primary image's encoded bytes; b"" when `error` is set before they were read.
+        image: The primary image's encoded bytes; b"" when `error` is set.
         sidecars: Member name to bytes, for every other member, in source order.
-        error: Error code when this input cannot be a sample (`damaged_shard`, `no_image`, `not_an_image`,
-            `unreadable`, …), else "".
+        error: Error code when this input cannot be a sample, else "": `damaged_shard`, `incomplete`, `no_image`,
+            `duplicate_member`, `unsupported_member` in tars (see `read_tar`), `not_an_image` for loose files,
+            `over_limit` and `unreadable` for both.
         detail: One sentence on the error.
     """
 

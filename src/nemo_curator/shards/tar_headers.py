@@ -228,7 +228,10 @@ def _checked(block: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
         raise _DamagedError("it ends inside a header")
     name, size, checksum, kind, link, magic, prefix = _FIELDS.unpack(block)
     head, tail = block[:_FIRST_CHECKED], block[_AFTER_CHECKSUM:]
-    stated = _number(checksum)
+    try:
+        stated = _number(checksum)
+    except _DamagedError:
+        stated = -1
     # zeros add nothing, and dropping them first is faster than adding them
     counted = sum(head.translate(None, b"\0")) + sum(tail.translate(None, b"\0")) + _BLANK_CHECKSUM
     # some old systems added signed bytes

@@ -16,8 +16,8 @@ class TarWriter:
     """Writes members one after another to a file that it neither opens nor closes.
 
     Mode 0644, owner 0, no owner names, time 0; ustar headers, with a PAX header before a name that is long or not
-    ASCII. GNU tar, `tarfile` and WebDataset read it. As a context manager it writes the end of the archive when the
-    block succeeds, and nothing more when it raises.
+    ASCII, and raw bytes for one that is not UTF-8. GNU tar, `tarfile` and WebDataset read it. As a context manager
+    it writes the end of the archive when the block succeeds, and nothing more when it raises.
 
     Args:
         file: A binary file at the place where the tar begins; only written to, never read or moved.
@@ -55,7 +55,9 @@ class TarWriter:
             raise ValueError(f"{name!r} is no name for a member")
         header = tarfile.TarInfo(from_text(name))
         header.size = len(data)  # mode 0644, owner 0 and time 0 are the defaults
-        self._write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        # GNU tar warns of a PAX name in no charset; as raw bytes every reader takes it
+        raw = any("\udc80" <= letter <= "\udcff" for letter in header.name) if header.name != name else False
+        self._write(header.tobuf(tarfile.GNU_FORMAT if raw else tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
         offset = self.size
         self._write(data)
         self._write(b"\0" * (-len(data) % BLOCK))

@@ -171,7 +171,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         for name, values in columns.items():
             if values.shape != (count,):
                 raise StageError(
-                    f"stage {self.name!r} gave {values.size} scores of shape {values.shape} as {name!r} for {count} images",
+                    f"stage {self.name!r} gave scores of shape {values.shape} as {name!r} for {count} images",
                     act="return one score for each image from score(), in their order",
                 )
         return columns

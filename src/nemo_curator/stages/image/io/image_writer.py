@@ -28,8 +28,8 @@ class ImageWriterStage(ProcessingStage[ImageBatch, FileGroupTask]):
     """Writes images with their original bytes and all sidecars, under their original keys.
 
     Each tar `images-<12 hex>-<6 digits>.tar` has a Parquet of the same base name with all that is known about its
-    images. Both appear whole or not at all. Pixels are encoded (lossless PNG) only for an image that has no bytes, or whose
-    pixels were edited.
+    images. Both appear whole or not at all. Pixels are encoded (lossless PNG) only for an image that has no bytes,
+    or whose pixels were edited.
 
     Args:
         output_dir: Folder or URL to write into.

@@ -1,0 +1,90 @@
+"""What `run.json` says, as the page shows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from nemo_curator import storage
+from nemo_curator.report.words import printable, shown, shown_id
+from nemo_curator.runs.layout import RunDirectory
+
+_MOST_IGNORED = 50
+_MOST_RECIPE = 50_000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The contents of `run.json`, whatever of it is there.
+
+    Attributes:
+        name: What the run is called: the folder of its data set.
+        started: When it began, or "".
+        seconds: Seconds by phase.
+        recipe: As YAML text.
+        rules: Rule name to expression, in recipe order.
+        image_seconds: Time that one image may take.
+        versions: (name, value) of versions and the like.
+        ignored: (path, reason) of the first ignored files.
+        ignored_count: How many there are.
+    """
+
+    name: str
+    started: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    recipe: str = ""
+    rules: dict[str, str] = field(default_factory=dict)
+    image_seconds: float = 10.0
+    versions: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
+    ignored_count: int = 0
+
+
+def read_facts(run: RunDirectory) -> RunFacts:
+    """Read `run.json`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON.
+    """
+    with storage.open(run.run_json) as file:
+        facts: dict[str, Any] = json.loads(file.read())
+    recipe = facts.get("recipe") or {}
+    ignored = [_ignored(entry) for entry in facts.get("ignored") or []]
+    text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100) if recipe else ""
+    return RunFacts(
+        name=_name(run),
+        started=str(facts.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        seconds=dict(facts.get("seconds") or {}),
+        recipe=printable(text[:_MOST_RECIPE]),
+        rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
+        image_seconds=float((recipe.get("limits") or {}).get("seconds", 10.0)),
+        versions=_versions(facts),
+        ignored=tuple(ignored[:_MOST_IGNORED]),
+        ignored_count=len(ignored),
+    )
+
+
+def _name(run: RunDirectory) -> str:
+    """The last folder of the run's path that says something: `run` itself does not."""
+    parts = [part for part in run.root.rstrip("/").split("/") if part not in {"", "."}]
+    if len(parts) > 1 and parts[-1] == "run":
+        parts.pop()
+    return shown_id(parts[-1] if parts else "run", 80)
+
+
+def _versions(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    own = [("imagecurator", facts.get("imagecurator")), ("Python", facts.get("python")), ("system", facts.get("machine"))]
+    pairs = [*own, *(facts.get("versions") or {}).items(), ("fingerprint", facts.get("fingerprint"))]
+    return tuple((str(name), shown(str(value), 80)) for name, value in pairs if value)
+
+
+def _ignored(entry: Any) -> tuple[str, str]:
+    """(path, reason) from an entry that is both, or a path alone."""
+    if isinstance(entry, str):
+        return shown_id(entry), ""
+    path, reason = entry
+    return shown_id(str(path)), shown(str(reason), 120)

@@ -1,0 +1,75 @@
+"""Rows to figures: an image with its words, and a thumbnail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nemo_curator.report.content import Figure
+from nemo_curator.report.samples import Row
+from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
+from nemo_curator.report.thumbnails import Thumbnailer
+from nemo_curator.report.words import compared, number, shown, shown_id
+
+_CAPTION = 160
+_MOST_SCORES = 40
+
+
+class Gallery:
+    """Makes figures of chosen inputs. Their thumbnails are made first, in source order, so that a shard is opened once.
+
+    Args:
+        rows: Position to part row.
+        decided: Position to row of the decisions, for those that have one to tell.
+        rules: Rule name to expression.
+        scores: Names of the score columns.
+        thumbnailer: Makes the thumbnails.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[int, Row],
+        decided: Mapping[int, Row],
+        rules: Mapping[str, str],
+        scores: Sequence[str],
+        thumbnailer: Thumbnailer,
+    ) -> None:
+        self._rows = rows
+        self._decided = decided
+        self._rules = rules
+        self._scores = scores[:_MOST_SCORES]
+        self._thumbnails = {
+            position: thumbnailer.make(rows[position], rows[position]["location"])
+            for position in sorted(rows)
+            if rows[position]["error"] is None
+        }
+
+    def figures(self, positions: Iterable[int]) -> tuple[Figure, ...]:
+        """Figures of several inputs, in order."""
+        return tuple(self.figure(position) for position in positions)
+
+    def figure(self, position: int) -> Figure:
+        """The figure of one input."""
+        row, decided = self._rows[position], self._decided.get(position, {})
+        thumbnail = self._thumbnails[position]
+        rule = decided.get("rule") or ""
+        by_rule = decided.get("verdict") == "reject" and is_sensitive_rule(rule, self._rules.get(rule, ""))
+        return Figure(
+            image_id=shown_id(row["image_id"]),
+            caption=shown(row["caption"], _CAPTION),
+            size=f"{row['width']:,} \N{MULTIPLICATION SIGN} {row['height']:,}" if row["width"] else "",
+            compared=compared(decided.get("score"), decided.get("threshold")),
+            picture=thumbnail.uri,
+            missing=shown(thumbnail.missing, 160),
+            shape=thumbnail.shape,
+            sensitive=by_rule or is_sensitive_image(row),
+            scores=tuple((name, _value(row.get(name))) for name in self._scores),
+        )
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int | float) else shown(str(value), 80)

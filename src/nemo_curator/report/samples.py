@@ -1,0 +1,71 @@
+"""What is known about single inputs, by their position: their part rows, and where their bytes lie."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import read_part
+
+_IDENTITY = ("image_id", "source", "members", "primary", "width", "height", "caption", "error", "error_detail")
+_CAPTION = 2_000  # characters read of a caption; far fewer are shown
+
+Row = dict[str, Any]
+
+
+class Partitions:
+    """The frozen list of partitions, without an object for each of a million files."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        with storage.open(run.partitions) as file:
+            self._table = pq.read_table(file, columns=["partition_id", "path", "location"])
+        self.ids: list[str] = pc.unique(self._table["partition_id"]).to_pylist()
+
+    def locations(self, partition_id: str, paths: Iterable[str]) -> dict[str, str]:
+        """Source path to what opens it, for some sources of a partition."""
+        same = pc.and_(
+            pc.equal(self._table["partition_id"], partition_id),
+            pc.is_in(self._table["path"], value_set=pa.array(sorted(set(paths)), pa.string())),
+        )
+        rows = self._table.filter(same).to_pylist()
+        return {row["path"]: row["location"].decode("utf-8", "surrogateescape") for row in rows}
+
+
+def part_rows(
+    run: RunDirectory,
+    partitions: Partitions,
+    starts: Sequence[int],
+    positions: Collection[int],
+    scores: Sequence[str],
+) -> dict[int, Row]:
+    """Position to part row of some inputs, in source order; `location` is added, None where it is not known.
+
+    Args:
+        run: The run.
+        partitions: Its partitions.
+        starts: Position of the first input of each partition.
+        positions: Which inputs.
+        scores: Names of the score columns to bring.
+    """
+    by_part: dict[int, list[int]] = defaultdict(list)
+    for position in sorted(set(positions)):
+        by_part[bisect_right(starts, position) - 1].append(position)
+    found: dict[int, Row] = {}
+    for part, inside in by_part.items():
+        partition_id = partitions.ids[part]
+        table = read_part(run, partition_id, [*_IDENTITY, *scores])
+        rows = table.take(pa.array([position - starts[part] for position in inside])).to_pylist()
+        locations = partitions.locations(partition_id, (row["source"] for row in rows))
+        for position, row in zip(inside, rows, strict=True):
+            row["location"] = locations.get(row["source"])
+            row["caption"] = (row["caption"] or "")[:_CAPTION]
+            found[position] = row
+    return found

@@ -1,0 +1,22 @@
+"""Which thumbnails are blurred until somebody asks to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_WORDS = ("nsfw", "porn", "sexual", "gore", "violence")
+_COLUMN = "nsfw_score"
+_UNSURE = 0.5  # where an image is as likely unsafe as safe
+
+
+def is_sensitive_rule(name: str, expression: str) -> bool:
+    """Whether a rule is about pictures that a reader may not want to meet unasked, by its name or its columns."""
+    text = f"{name} {expression}".lower()
+    return any(word in text for word in _WORDS)
+
+
+def is_sensitive_image(row: Mapping[str, Any]) -> bool:
+    """Whether the NSFW model thinks so of an image, whatever became of it."""
+    score = row.get(_COLUMN)
+    return isinstance(score, int | float) and score >= _UNSURE

@@ -1,0 +1,63 @@
+"""The process that decodes for the report: encoded images in on stdin, small WebP files out on stdout.
+
+A picture that was never decoded during the run may crash or hang a decoder; here it takes this process with it and
+nothing else. A request is a length and so many bytes; an answer is a status, width, height, a length and so many bytes:
+the thumbnail, or one sentence. The process ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import sys
+from typing import BinaryIO
+
+from PIL import Image
+
+from nemo_curator.codecs.views import thumbnail
+from nemo_curator.errors import CuratorError
+
+REQUEST = struct.Struct("<Q")
+ANSWER = struct.Struct("<?HHQ")
+SIDE = 224
+"""Longer side of a thumbnail in pixels; shown at about 160, so that dense screens have something to show."""
+
+_QUALITY = 74
+
+
+def webp(data: bytes) -> tuple[bytes, tuple[int, int]]:
+    """A thumbnail of an encoded image as WebP, and its width and height.
+
+    Raises:
+        SampleError: The bytes do not decode.
+    """
+    small = thumbnail(data, SIDE)
+    out = io.BytesIO()
+    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=4)
+    return out.getvalue(), (small.shape[1], small.shape[0])
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    while len(head := requests.read(REQUEST.size)) == REQUEST.size:
+        (length,) = REQUEST.unpack(head)
+        try:
+            picture, (width, height) = webp(requests.read(length))
+            answers.write(ANSWER.pack(True, width, height, len(picture)) + picture)
+        except Exception as error:  # noqa: BLE001  whatever it is, the parent shows a placeholder
+            sentence = error.what if isinstance(error, CuratorError) else f"{type(error).__name__}: {error}"
+            text = sentence.encode("utf-8", "replace")
+            answers.write(ANSWER.pack(False, 0, 0, len(text)) + text)
+        answers.flush()
+
+
+def main() -> None:
+    """Serve on stdin and stdout; what a library prints goes to stderr, so that it is not taken for an answer."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()

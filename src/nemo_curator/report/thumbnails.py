@@ -1,0 +1,150 @@
+"""Thumbnails of images where they lie: their bytes once more, checked, decoded in a process of their own.
+
+Whatever fails (a source that is gone, bytes that changed, a decoder that crashes or hangs) ends as a thumbnail that
+is missing for a reason, never as an exception. This module's objects belong to one thread; a timer's thread does
+nothing but kill the process.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from nemo_curator.errors import CuratorError
+from nemo_curator.kernels.source import Member
+from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST
+from nemo_curator.shards.fetch import MemberReader
+
+MOST_BYTES = 3_000_000
+"""Bytes of all thumbnails of a page together at most; a third more once they stand in the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture, or why there is none.
+
+    Attributes:
+        uri: A data URI, or "".
+        missing: Why there is none, or "".
+        shape: (width, height) in pixels.
+    """
+
+    uri: str = ""
+    missing: str = ""
+    shape: tuple[int, int] = (0, 0)
+
+
+class Thumbnailer:
+    """Makes thumbnails. A context manager; of one thread.
+
+    Args:
+        seconds: Time that one image may take.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._stack = ExitStack()
+        self._reader = self._stack.enter_context(MemberReader())
+        self._process: _Process | None = None
+        self._bytes_left = MOST_BYTES
+
+    def __enter__(self) -> Thumbnailer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.close()
+        self._stack.close()
+
+    def make(self, row: Mapping[str, Any], location: str | None) -> Thumbnail:
+        """The thumbnail of one image.
+
+        Args:
+            row: `members` and `primary` of its part row.
+            location: What opens its shard or file, or None where nobody knows.
+        """
+        if self._bytes_left <= 0:
+            return Thumbnail(missing="left out to keep this page small")
+        if location is None or not 0 <= row["primary"] < len(row["members"]):
+            return Thumbnail(missing="nobody knows where its bytes lie")
+        try:
+            (data,) = self._reader.read(location, [Member(**row["members"][row["primary"]])])
+        except (CuratorError, OSError) as error:
+            cause = error.cause if isinstance(error, CuratorError) else error.strerror
+            return Thumbnail(missing=f"cannot be read any more: {cause}" if cause else "cannot be read any more")
+        found = self._developed(data)
+        self._bytes_left -= len(found.uri) * 3 // 4
+        return found
+
+    def _developed(self, data: bytes) -> Thumbnail:
+        if self._process is None:
+            self._process = _Process()
+        try:
+            return self._process.ask(data, self._seconds)
+        except (OSError, EOFError):
+            self._process.close()
+            self._process = None
+            return Thumbnail(missing=f"its decoder crashed, or took longer than {self._seconds:g} s")
+
+
+class _Process:
+    """The worker as its parent sees it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
+            [sys.executable, "-m", "nemo_curator.report.thumbnail_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone, whose end is the worker's
+        )
+
+    def ask(self, data: bytes, seconds: float) -> Thumbnail:
+        """One request and its answer.
+
+        Raises:
+            OSError, EOFError: The worker died, or was killed because it took too long.
+        """
+        requests, answers = self._process.stdin, self._process.stdout
+        if requests is None or answers is None:
+            raise EOFError
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            requests.write(REQUEST.pack(len(data)) + data)
+            requests.flush()
+            good, width, height, length = ANSWER.unpack(_exactly(answers, ANSWER.size))
+            body = _exactly(answers, length)
+        finally:
+            timer.cancel()
+        if not good:
+            return Thumbnail(missing=body.decode("utf-8", "replace"))
+        return Thumbnail(f"data:image/webp;base64,{base64.b64encode(body).decode('ascii')}", "", (width, height))
+
+    def close(self) -> None:
+        """End the worker."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # unsent bytes for a worker that died
+                    pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def _exactly(file: BinaryIO | Any, length: int) -> bytes:
+    data = bytes(file.read(length))
+    if len(data) != length:
+        raise EOFError
+    return data

@@ -1,0 +1,47 @@
+"""The files of one partition to samples, whatever kind each is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nemo_curator import storage
+from nemo_curator.shards.classify import HEAD_BYTES, is_tar_head
+from nemo_curator.shards.entry import entry_at
+from nemo_curator.shards.folder_reader import read_loose
+from nemo_curator.shards.limits import MAX_BYTES
+from nemo_curator.shards.names import relative_path
+from nemo_curator.shards.sample import Sample
+from nemo_curator.shards.tar_reader import read_tar
+
+
+def read_partition(
+    locations: Sequence[str], metadata: Mapping[str, Any], *, max_bytes: int = MAX_BYTES
+) -> Iterator[Sample]:
+    """The samples of all files, in order; see `read_tar` and `read_loose`.
+
+    Args:
+        locations: Paths or URLs of tars and loose files.
+        metadata: A `FileGroupTask`'s: `input_root`, `input_name` and `sidecars` are used, where they are there.
+        max_bytes: Longest file that is read, bytes.
+
+    Raises:
+        InputError: A file does not lie under `input_root`.
+        StorageError: There is no room to unpack a compressed shard.
+    """
+    root, name = metadata.get("input_root", ""), metadata.get("input_name", "")
+    sidecars = metadata.get("sidecars", {})
+    for location in locations:
+        own = tuple(relative_path(one, root) for one in sidecars.get(location, ()))
+        entry = entry_at(location, root=root, name=name, sidecars=own)
+        if entry.kind == "tar" or (entry.kind == "stray" and _is_tar(location)):
+            yield from read_tar(location, root=root, name=name, max_bytes=max_bytes)
+        else:
+            yield from read_loose([entry], max_bytes=max_bytes)
+
+
+def _is_tar(location: str) -> bool:
+    try:
+        return is_tar_head(storage.read_range(location, 0, HEAD_BYTES))
+    except OSError:  # the reader will say so in the file's record
+        return False

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from nemo_curator.codecs.gif import read_blocks
+from nemo_curator.codecs.limits import Limits
+from nemo_curator.codecs.probe import probe
+from nemo_curator.codecs.tiff import count_pages
+from nemo_curator.errors import DecodeError, NotAnImageError, SampleError
+from nemo_curator.kernels.header import ImageHeader
+
+FORMATS = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "webp": "WEBP",
+    "gif": "GIF",
+    "tiff": "TIFF",
+    "bmp": "BMP",
+    "avif": "AVIF",
+    "jpeg2000": "JPEG2000",
+    "ppm": "PPM",
+    "ico": "ICO",
+    "sgi": "SGI",
+    "dds": "DDS",
+    "icns": "ICNS",
+}
+
+
+def encoded(image: Image.Image, fmt: str, **options: object) -> bytes:
+    """The bytes that Pillow writes."""
+    out = io.BytesIO()
+    image.save(out, fmt, **options)
+    return out.getvalue()
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (30, 20)) -> Image.Image:
+    """A gradient in any mode."""
+    return Image.linear_gradient("L").resize(size).convert("RGB").convert(mode)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_probed(name):
+    """Format and size are right for every format that can be written here."""
+    size = (32, 32) if name in {"ico", "icns"} else (30, 20)
+    options = {"sizes": [size]} if name in {"ico", "icns"} else {}
+    header = probe(encoded(picture(size=size), FORMATS[name], **options))
+    assert header.format == name
+    assert (header.width, header.height) == size
+    assert (header.frames, header.orientation) == (1, 1)
+
+
+def test_heif_is_probed(odd_files):
+    """HEIF goes through pillow-heif, and nothing is registered with the user's Pillow."""
+    header = probe(odd_files["avif/hopper.heif"])
+    assert (header.format, header.width, header.height, header.orientation) == ("heif", 128, 128, 1)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("L", "L"), ("RGB", "RGB"), ("CMYK", "CMYK")])
+def test_jpeg_mode_is_the_number_of_components(mode, expected):
+    """Grey, colour and CMYK JPEGs are told apart."""
+    assert probe(encoded(picture(mode), "JPEG")).mode == expected
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_orientation_is_read(fmt, orientation):
+    """All eight EXIF orientations are read, and the stored size stays the stored size."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    header = probe(encoded(picture(), fmt, exif=exif))
+    assert header.orientation == orientation
+    assert (header.width, header.height) == (30, 20)
+    assert header.upright_size == ((20, 30) if orientation >= 5 else (30, 20))
+
+
+@pytest.mark.parametrize("value", [0, 9, 4711])
+def test_invalid_orientation_is_none(value):
+    """What is no orientation counts as upright."""
+    exif = Image.Exif()
+    exif[0x0112] = value
+    assert probe(encoded(picture(), "JPEG", exif=exif)).orientation == 1
+
+
+def test_orientation_from_xmp():
+    """XMP is asked where EXIF says nothing, as Pillow does."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    assert probe(encoded(picture(), "JPEG", xmp=xmp)).orientation == 6
+    assert probe(encoded(picture(), "WEBP", xmp=xmp)).orientation == 6
+
+
+def test_png_exif_behind_the_pixels_is_found():
+    """An eXIf chunk after IDAT counts although the lazy parser does not reach it."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    body = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    data = encoded(picture(), "PNG")
+    assert probe(data[:-12] + chunk + data[-12:]).orientation == 8
+
+
+@pytest.mark.parametrize(("fmt", "frames"), [("GIF", 7), ("WEBP", 7), ("PNG", 7), ("TIFF", 7), ("AVIF", 7)])
+def test_frames_are_counted(fmt, frames):
+    """Animations and pages are counted without decoding them."""
+    pictures = [picture().rotate(10 * i) for i in range(frames)]
+    data = encoded(pictures[0], fmt, save_all=True, append_images=pictures[1:])
+    assert probe(data).frames == frames
+    assert probe(data, Limits(frames=3)).frames == 4  # one past the limit is enough to refuse it
+
+
+def test_a_long_animation_is_not_walked_to_its_end():
+    """Counting stops one past the limit, whatever the file goes on to say."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x01\x44\x00"
+    assert read_blocks(head + frame * 200_000 + b";", 101).frames == 101
+
+
+def test_tiff_chain_that_bites_its_tail_ends():
+    """A directory that names itself as the next one is counted once."""
+    data = b"II*\x00" + struct.pack("<I", 8) + struct.pack("<H", 0) + struct.pack("<I", 8)
+    assert count_pages(data, 1000) == 1
+
+
+def test_a_size_is_that_of_the_first_frame_where_it_is_larger_than_the_screen():
+    """A GIF whose frame sticks out of its screen is judged by the frame."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+    frame = b"\x2c" + struct.pack("<HHHHB", 10, 20, 40_000, 50_000, 0) + b"\x02\x00;"
+    header = probe(head + frame)
+    assert (header.width, header.height) == (40_010, 50_020)
+
+
+def test_icon_that_understates_its_picture():
+    """The directory says 16 x 16, the PNG inside says otherwise: the PNG counts."""
+    png = encoded(Image.new("L", (3000, 2000)), "PNG")
+    data = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(png), 22) + png
+    header = probe(data)
+    assert (header.width, header.height) == (3000, 2000)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello, world", b"<svg xmlns='http://www.w3.org/2000/svg'/>", bytes(500)])
+def test_what_is_no_image(data):
+    """Other bytes are one clear sentence."""
+    with pytest.raises(NotAnImageError):
+        probe(data)
+
+
+def test_jpeg_without_a_frame():
+    """A JPEG that ends before its size is a decode error, not a crash."""
+    with pytest.raises(DecodeError, match="before its size"):
+        probe(encoded(picture(), "JPEG")[:100])
+
+
+def test_jxl_has_no_decoder():
+    """A known format without decoder says so."""
+    with pytest.raises(DecodeError, match="no decoder for jxl"):
+        probe(b"\xff\x0a" + bytes(100))
+
+
+def test_headers_agree_with_pillow(odd_files, photo_files):
+    """Sizes agree with Pillow's on every real file."""
+    for name, data in {**odd_files, **{f"photo {i}": data for i, data in enumerate(photo_files)}}.items():
+        if name.endswith((".heif", "hopper_webp.tif")):
+            continue
+        header = probe(data)
+        with Image.open(io.BytesIO(data)) as image:
+            size = header.upright_size if image.format == "TIFF" else (header.width, header.height)
+            assert size == image.size, name
+            if image.format != "GIF":  # which may call a palette of greys L
+                assert header.mode == image.mode, name
+            assert header.frames == getattr(image, "n_frames", 1) or image.format == "MPO", name
+
+
+@given(st.data())
+def test_any_damage_is_a_sample_error(data):
+    """Cut and mutated headers give a header or a `SampleError`, nothing else."""
+    fmt = data.draw(st.sampled_from(sorted(set(FORMATS.values()) - {"ICNS"})))
+    raw = bytearray(encoded(picture(), fmt))
+    for at in data.draw(st.lists(st.integers(0, min(len(raw) - 1, 300)), max_size=8)):
+        raw[at] = data.draw(st.integers(0, 255))
+    try:
+        header = probe(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+    except SampleError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert isinstance(header, ImageHeader)
+        assert header.width > 0
+        assert header.height > 0
+
+
+def test_probe_does_not_need_the_pixels():
+    """The first kilobytes of a large picture are enough."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    for fmt in ("JPEG", "PNG", "WEBP"):
+        header = probe(encoded(Image.fromarray(noise), fmt)[:2000])
+        assert (header.width, header.height) == (800, 600)
