@@ -21,7 +21,7 @@ Data of `imagecurator demo`.
 
 photos/           photos that scikit-image ships (and two of scikit-learn), with captions
 stills-00000.tar  more of them, as a WebDataset shard
-edited/           copies with faults made on purpose: blurred, dark, tiny, cut off, misnamed, turned, twice there
+with-faults/      copies with faults made on purpose: blurred, dark, tiny, cut off, misnamed, turned, twice there
 torn.tar          a shard whose download was interrupted
 
 Where the photos come from and on what terms: the documentation of skimage.data, and sklearn/datasets/images/README.txt.
@@ -38,7 +38,7 @@ def demo_files() -> Files:
     files = {"README.txt": _ABOUT.encode()}
     for photo in LOOSE:
         files |= {f"photos/{name}": data for name, data in _sample(photo, originals)}
-    files |= _edited(originals)
+    files |= _faulty(originals)
     stills = [member for photo in SHARDED for member in _sample(photo, originals)]
     again = [("coffee-again.png", originals["coffee"]), ("coffee-again.txt", b"A red cup of coffee")]
     files["stills-00000.tar"] = _tar([*stills, *again])
@@ -55,7 +55,7 @@ def _sample(photo: Photo, originals: Files) -> list[tuple[str, bytes]]:
     return members
 
 
-def _edited(originals: Files) -> Files:
+def _faulty(originals: Files) -> Files:
     """The folder of faults."""
     rocket, china, flower = originals["rocket"], originals["china"], originals["flower"]
     files = {
@@ -70,7 +70,7 @@ def _edited(originals: Files) -> Files:
         "china-copy.jpg": china,
         "flower-copy.jpg": flower,
         "rocket-cut-off.jpg": edit.truncated(rocket, 0.6),
-        "motorcycle-is-a-png.jpg": originals["motorcycle_right"],
+        "tissue-is-a-png.jpg": edit.cropped(originals["ihc"], 300),
         "camera-without-a-name.dat": edit.as_jpeg(originals["camera"]),
         "coffee-turned-3.jpg": edit.turned(originals["coffee"], 3),
         "china-turned-6.jpg": edit.turned(china, 6),
@@ -85,17 +85,13 @@ def _edited(originals: Files) -> Files:
         "china-turned-6": "A palace that stands upright, although its file lies on its side",
     }
     files |= {f"{stem}.txt": f"{text}\n".encode() for stem, text in captions.items()}
-    return {f"edited/{name}": data for name, data in files.items()}
+    return {f"with-faults/{name}": data for name, data in files.items()}
 
 
 def _torn(originals: Files) -> bytes:
     """A tar of two samples, of which the second is cut off."""
-    whole = _tar([
-        ("flower-small.jpg", edit.shrunk(originals["flower"], 320)),
-        ("flower-small.txt", b"A dahlia, smaller\n"),
-        ("rocket-lost.jpg", originals["rocket"]),
-    ])
-    return edit.truncated(whole, 0.7)
+    first = [("flower-small.jpg", edit.shrunk(originals["flower"], 320)), ("flower-small.txt", b"A dahlia, smaller\n")]
+    return edit.truncated(_tar([*first, ("rocket-lost.jpg", originals["rocket"])]), 0.7)
 
 
 def _tar(members: Iterable[tuple[str, bytes]]) -> bytes:

@@ -33,6 +33,13 @@ def shrunk(data: bytes, side: int) -> bytes:
     return _jpeg(picture)
 
 
+def cropped(data: bytes, side: int) -> bytes:
+    """The top left square of so many pixels. A PNG."""
+    out = io.BytesIO()
+    _opened(data).crop((0, 0, side, side)).save(out, "PNG")
+    return out.getvalue()
+
+
 def as_jpeg(data: bytes) -> bytes:
     """The same picture as a JPEG."""
     return _jpeg(_opened(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from nemo_curator._optional import require
@@ -93,5 +94,9 @@ def read_photos(photos: tuple[Photo, ...]) -> dict[str, bytes]:
 
 
 def _folder(package: str) -> Path:
-    module = require(package, extra="demo", purpose="The demo data set")
-    return Path(str(module.__file__)).parent / _FOLDERS[package]
+    """Where the package keeps its pictures; it is looked up and not imported, which would take seconds."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        module = require(package, extra="demo", purpose="The demo data set")  # raises, as a rule
+        return Path(str(module.__file__)).parent / _FOLDERS[package]
+    return Path(spec.submodule_search_locations[0]) / _FOLDERS[package]

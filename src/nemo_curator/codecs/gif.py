@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nemo_curator.errors import DecodeError
 
 _MOST_BLOCKS = 2_000_000  # sub-blocks of one byte would make a long walk of a short file
-_IMAGE, _EXTENSION = 0x2C, 0x21
+_IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,12 @@ def read_blocks(data: bytes, most_frames: int) -> GifFacts:
                 frames += 1
             elif data[at] == _EXTENSION:
                 at += 2
-            else:
+            elif data[at] == _TRAILER:
                 break
+            else:  # a stray byte between blocks: decoders skip it
+                at += 1
+                budget -= 1
+                continue
             while (length := data[at]) and budget > 0:
                 at += length + 1
                 budget -= 1

@@ -1,0 +1,39 @@
+"""`imagecurator demo`: a small real data set, curated, with a report to look at."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to build it; new, empty, or an earlier demo.")
+    ] = Path("demo"),
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
+    ] = None,
+) -> None:
+    """Build a small data set of real photos with typical faults, curate it, and print where the report is."""
+    # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator.cli.demo_folder import INPUT, OUTPUT, RECIPE, prepare, recipe_text
+    from nemo_curator.cli.display import display
+    from nemo_curator.cli.summary import announce, print_summary
+    from nemo_curator.pipeline.curate import curate
+    from nemo_curator.planning.recipe_text import parse_recipe
+    from nemo_curator.report.page import write_report
+
+    sys.stderr.write(f"Building a data set of real photos in {folder / INPUT} …\n")
+    prepare(folder)
+    recipe = parse_recipe(recipe_text(), where=str(folder / RECIPE))
+    announce(recipe, own=True)
+    watcher = display(quiet=False)
+    summary = curate(
+        [str(folder / INPUT)], str(folder / OUTPUT), recipe, workers=workers, replace=True, watcher=watcher
+    )
+    write_report(summary.run)
+    print_summary(summary)
+    sys.stdout.write(f"\nOpen this page in a browser:\n{summary.run.report}\n")

@@ -1,0 +1,149 @@
+"""fsspec behind five verbs: open, list, stat, write_atomic, remove.
+
+A path without a scheme (or with `file://`) is local and takes a short way that never imports fsspec; any other
+URL goes through fsspec. Reading raises `OSError` as the caller's own file would; writing and removing raise
+`StorageError`, one sentence that says what to do. The module is used as a namespace (`storage.open(url)`), and
+its verbs are called what they do.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from nemo_curator.storage.local import list_local, open_local, read_at, stat_local, write_local
+from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
+from nemo_curator.storage.refusal import storage_error
+from nemo_curator.storage.remote import (
+    list_remote,
+    open_remote,
+    read_range_remote,
+    remove_remote,
+    stat_remote,
+    write_remote,
+)
+
+__all__ = [
+    "Stored",
+    "exists",
+    "is_directory",
+    "is_local",
+    "is_temporary",
+    "join",
+    "list",
+    "open",
+    "read_at",
+    "read_range",
+    "remove",
+    "stat",
+    "storage_error",
+    "write_atomic",
+]
+
+
+def open(url: str, mode: str = "rb") -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
+    """Open a file to read.
+
+    Args:
+        url: Path or URL of a file.
+        mode: Always `rb`; there for readers used to the builtin.
+
+    Raises:
+        ValueError: Another mode; `write_atomic` is the way to write.
+        OSError: It is missing, forbidden, or not a regular file (a pipe or device is refused, not waited for).
+    """
+    if mode != "rb":
+        raise ValueError(f"mode {mode!r} is not 'rb'; files are written through write_atomic")
+    return open_local(local_path(url)) if is_local(url) else open_remote(url)
+
+
+def list(url: str, *, recursive: bool = True) -> builtins.list[Stored]:  # noqa: A001  the verb
+    """What lies under a directory, or the one file that `url` names; sorted bytewise by path.
+
+    Symbolic links are followed. Each physical directory is listed once, under its real place if that is inside
+    `url`, so that loops end; the other way to it is reported as a `loop`. Temporary files of unfinished writes
+    are listed too. Empty directories are not.
+
+    Args:
+        url: Path or URL.
+        recursive: Whether to go into directories below.
+
+    Raises:
+        OSError: There is nothing at `url`, or it cannot be listed.
+    """
+    found = list_local(local_path(url), recursive=recursive) if is_local(url) else list_remote(url, recursive=recursive)
+    return sorted(found, key=lambda stored: stored.url.encode("utf-8", "surrogateescape"))
+
+
+def stat(url: str) -> Stored:
+    """Size and kind of what is at `url`.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        OSError: It cannot be asked.
+    """
+    return stat_local(local_path(url)) if is_local(url) else stat_remote(url)
+
+
+def exists(url: str) -> bool:
+    """Whether there is something at `url` that can be asked about."""
+    try:
+        stat(url)
+    except OSError:
+        return False
+    return True
+
+
+def is_directory(url: str) -> bool:
+    """Whether there is a directory at `url`."""
+    try:
+        return stat(url).is_dir
+    except OSError:
+        return False
+
+
+def read_range(url: str, offset: int, length: int) -> bytes:
+    """At most `length` bytes from byte `offset`; fewer where the file ends before.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if is_local(url):
+        with open_local(local_path(url)) as file:
+            return read_at(file.fileno(), offset, length)
+    return read_range_remote(url, offset, length)
+
+
+@contextmanager
+def write_atomic(url: str) -> Iterator[BinaryIO]:
+    """A binary file that appears under `url` whole, when the block ends, or not at all.
+
+    Local: written beside its final place under a temporary name, synced, renamed, and the directory synced; missing
+    directories are made. Remote: gathered in a local temporary file and put in one go, which object stores
+    make visible at once. If the block raises, nothing appears and the temporary file is removed.
+
+    Raises:
+        StorageError: The storage refused (disk full, no permission, …), inside the block or at its end.
+    """
+    with write_local(local_path(url)) if is_local(url) else write_remote(url) as file:
+        yield file
+
+
+def remove(url: str) -> None:
+    """Remove a file; nothing happens where there is none.
+
+    Raises:
+        StorageError: It cannot be removed.
+    """
+    try:
+        if is_local(url):
+            os.unlink(local_path(url))  # noqa: PTH108 (paths are plain strings here)
+        else:
+            remove_remote(url)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(url, error, verb="be removed") from error

@@ -1,0 +1,126 @@
+"""Files of this machine."""
+
+# ruff: noqa: PTH103, PTH105, PTH108, PTH116, PTH120
+# (paths are plain strings here: URLs, non-UTF-8 names, and millions of them)
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat as modes
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from nemo_curator.storage.place import Stored, join
+from nemo_curator.storage.refusal import buffered, explained
+
+
+def stat_local(path: str) -> Stored:
+    """Size and kind of what is at `path`."""
+    return Stored(path, *_size_and_kind(os.stat(path)))
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """At most `length` bytes from byte `offset` of an open file; fewer only where the file ends before.
+
+    One system call as a rule; more where the kernel hands out less than asked. The file's position stays.
+    """
+    data = os.pread(descriptor, length, offset)
+    if len(data) == length or not data:
+        return data
+    pieces = [data]
+    got = len(data)
+    while got < length and (data := os.pread(descriptor, length - got, offset + got)):
+        pieces.append(data)
+        got += len(data)
+    return b"".join(pieces)
+
+
+def _size_and_kind(status: os.stat_result) -> tuple[int, str]:
+    if modes.S_ISREG(status.st_mode):
+        return status.st_size, "file"
+    return 0, "directory" if modes.S_ISDIR(status.st_mode) else "special"
+
+
+def open_local(path: str) -> BinaryIO:
+    """A regular file to read; anything else is refused at once."""
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever; regular files do not heed it
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    _, kind = _size_and_kind(os.fstat(descriptor))
+    if kind == "file":
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if kind == "directory":
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "Not a regular file", path)
+
+
+def list_local(root: str, *, recursive: bool) -> Iterator[Stored]:
+    """What lies under a directory, each physical directory once."""
+    if not modes.S_ISDIR(os.stat(root).st_mode):
+        yield Stored(root, *_size_and_kind(os.stat(root)))
+        return
+    seen: set[tuple[int, int]] = set()
+    real, linked = [root], list[str]()
+    while real or linked:
+        if not real:  # links wait until every real directory has been met under its own name
+            linked.sort(reverse=True)
+            real.append(linked.pop())
+        folder = real.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                yield Stored(folder, 0, "loop")
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                children = list(scan)
+        except OSError:
+            if folder == root:
+                raise
+            yield Stored(folder, 0, "unreadable")
+            continue
+        for child in children:
+            stored = _child(child, join(folder, child.name))
+            if stored.kind != "directory":
+                yield stored
+            elif recursive:
+                (linked if child.is_symlink() else real).append(stored.url)
+
+
+def _child(child: os.DirEntry[str], path: str) -> Stored:
+    try:
+        return Stored(path, *_size_and_kind(child.stat()))
+    except OSError:
+        return Stored(path, 0, "broken")
+
+
+@contextmanager
+def write_local(path: str) -> Iterator[BinaryIO]:
+    """A file that appears under `path` whole or not at all."""
+    folder = os.path.dirname(path) or "."
+    temporary = f"{path}.tmp-{secrets.token_hex(6)}"
+    with explained(path):
+        os.makedirs(folder, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with buffered(descriptor, path) as file:
+            yield file
+        with explained(path):
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
