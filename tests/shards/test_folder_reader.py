@@ -147,5 +147,5 @@ def test_any_content_is_one_sample(tmp_path, data, head):
 @pytest.mark.parametrize(("name", "kind"), [("a.tar", "tar"), ("a.TGZ", "tar"), ("a.JPG", "image"), ("a", "stray")])
 def test_entry_at(name, kind):
     """An entry made from a place alone is classified by its name."""
-    entry = entry_at(f"/root/d/{name}", root="/root", name="n")
+    entry = entry_at(f"/base/d/{name}", root="/base", name="n")
     assert (entry.kind, entry.path, entry.image_id) == (kind, f"d/{name}", f"n/d/{name}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from nemo_curator.pipeline.progress import Watcher
 
@@ -31,11 +32,13 @@ class _Counting(Watcher):
         self.size = 0
         self.done_size = 0
         self.started = time.monotonic()
+        self.ended: float | None = None
+        self.resumed = ""
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         self.size = size
         self.started = time.monotonic()
-        self.resumed = f", {done} of {partitions} partitions are there already" if done else ""
+        self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
 
     def read(self, records: int) -> None:
         self.images += records
@@ -44,67 +47,83 @@ class _Counting(Watcher):
         self.verdicts.update(verdicts)
         self.done_size += size
 
+    def deciding(self) -> None:
+        self.ended = time.monotonic()
+
     @property
     def rate(self) -> float:
-        return self.images / max(time.monotonic() - self.started, 1e-9)
+        return self.images / max((self.ended or time.monotonic()) - self.started, 1e-9)
 
     @property
     def line(self) -> str:
         found = self.verdicts
         return (
-            f"{self.images:,} images, {self.rate:,.0f}/s, kept {found['keep'] + found['duplicate']:,}, "
+            f"{self.images:,} images, {self.rate:,.0f} images/s, kept {found['keep'] + found['duplicate']:,}, "
             f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}"
         )
 
 
-class _Live(_Counting):
-    """One bar for scoring (in bytes: nobody knows the number of images yet), one for export."""
+class _Bars(Progress):
+    """Bars with a line of figures below, which a narrow terminal has room for."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._progress = Progress(
+    def __init__(self, line: Callable[[], str]) -> None:
+        self._line = line
+        super().__init__(
             SpinnerColumn(),
-            TextColumn("{task.description:<10}"),
+            TextColumn("{task.description:<7}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[line]}"),
+            TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
         )
-        self._progress.start()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, then the figures."""
+        yield from super().get_renderables()
+        yield Text(self._line())
+
+
+class _Live(_Counting):
+    """One bar for scoring (in bytes: nobody knows the number of images yet), one for export.
+
+    The terminal is touched only once there is something to show, so that an early error leaves it as it was.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bars = _Bars(lambda: self.line)
         self._task: TaskID | None = None
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         super().planned(partitions, size, done)
-        self._task = self._progress.add_task("score", total=max(size, 1), line=f"starting workers{self.resumed}")
-
-    def read(self, records: int) -> None:
-        super().read(records)
-        if self._task is not None:
-            self._progress.update(self._task, line=self.line)
+        self._bars.start()
+        self._task = self._bars.add_task("score", total=max(size, 1), note=self.resumed)
 
     def scored(self, verdicts: Mapping[str, int], size: int) -> None:
         super().scored(verdicts, size)
-        if self._task is not None:
-            self._progress.update(self._task, completed=self.done_size, line=self.line)
+        self._update(completed=self.done_size)
 
     def deciding(self) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, completed=self.size or 1, line=self.line)
-        self._task = self._progress.add_task("decide", total=None, line="")
+        super().deciding()
+        self._update(completed=self.size or 1)
+        self._task = self._bars.add_task("decide", total=None, note="")
 
     def exporting(self, samples: int) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, total=1, completed=1)
-        self._task = self._progress.add_task("export", total=max(samples, 1), line=f"{samples:,} samples")
-        self._samples = samples
+        self._update(total=1, completed=1)
+        self._task = self._bars.add_task("export", total=max(samples, 1), note=f"{samples:,} samples")
 
     def exported(self, samples: int) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, advance=samples)
+        self._update(advance=samples)
 
     def close(self) -> None:
-        self._progress.stop()
+        self._bars.stop()
+
+    def _update(
+        self, *, completed: float | None = None, total: float | None = None, advance: float | None = None
+    ) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, completed=completed, total=total, advance=advance)
 
 
 class _Plain(_Counting):

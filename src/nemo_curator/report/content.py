@@ -137,7 +137,7 @@ class Page:
     """Everything on the page.
 
     Attributes:
-        name: What the run is called: the folder of its data set.
+        name: What the run is called: the last folders of its data set's path.
         started: When it began, as recorded, or "".
         seconds: Seconds by phase, as far as it got.
         steps: The funnel.

@@ -21,7 +21,7 @@ class RunFacts:
     """The contents of `run.json`, whatever of it is there.
 
     Attributes:
-        name: What the run is called: the folder of its data set.
+        name: What the run is called: the last folders of its data set's path.
         started: When it began, or "".
         seconds: Seconds by phase.
         recipe: As YAML text.
@@ -69,15 +69,19 @@ def read_facts(run: RunDirectory) -> RunFacts:
 
 
 def _name(run: RunDirectory) -> str:
-    """The last folder of the run's path that says something: `run` itself does not."""
+    """The last two folders of the run's path that say something: `run` itself does not."""
     parts = [part for part in run.root.rstrip("/").split("/") if part not in {"", "."}]
     if len(parts) > 1 and parts[-1] == "run":
         parts.pop()
-    return shown_id(parts[-1] if parts else "run", 80)
+    return shown_id("/".join(parts[-2:]) or "run", 80)
 
 
 def _versions(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    own = [("imagecurator", facts.get("imagecurator")), ("Python", facts.get("python")), ("system", facts.get("machine"))]
+    own = [
+        ("imagecurator", facts.get("imagecurator")),
+        ("Python", facts.get("python")),
+        ("system", facts.get("machine")),
+    ]
     pairs = [*own, *(facts.get("versions") or {}).items(), ("fingerprint", facts.get("fingerprint"))]
     return tuple((str(name), shown(str(value), 80)) for name, value in pairs if value)
 

@@ -119,7 +119,9 @@ def _funnel(verdicts: Verdicts, found: Survey, facts: RunFacts, sheets: Sequence
     taken = [("quarantine", code, "", len(places), "quarantined") for code, places in found.unusable.items()]
     for rule in _rule_names(facts, verdicts):
         text = shown(facts.rules.get(rule, ""), 300)
-        taken.append(("reject", shown(rule, 80), text, verdicts.count("reject", rule), anchors.get(shown(rule, 80), "")))
+        taken.append(
+            ("reject", shown(rule, 80), text, verdicts.count("reject", rule), anchors.get(shown(rule, 80), ""))
+        )
     taken.append(("duplicate", "duplicates", "", duplicates, "duplicates" if duplicates else ""))
     total = max(1, verdicts.total)
     steps = [Step("inputs", "inputs", "", verdicts.total, verdicts.total / total, 0.0)]

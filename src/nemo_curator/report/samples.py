@@ -27,12 +27,12 @@ class Partitions:
     def __init__(self, run: RunDirectory) -> None:
         with storage.open(run.partitions) as file:
             self._table = pq.read_table(file, columns=["partition_id", "path", "location"])
-        self.ids: list[str] = pc.unique(self._table["partition_id"]).to_pylist()
+        self.ids = [str(one) for one in pc.unique(self._table["partition_id"]).to_pylist()]
 
     def locations(self, partition_id: str, paths: Iterable[str]) -> dict[str, str]:
         """Source path to what opens it, for some sources of a partition."""
         same = pc.and_(
-            pc.equal(self._table["partition_id"], partition_id),
+            pc.equal(self._table["partition_id"], pa.scalar(partition_id)),
             pc.is_in(self._table["path"], value_set=pa.array(sorted(set(paths)), pa.string())),
         )
         rows = self._table.filter(same).to_pylist()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,19 +66,19 @@ def survey(run: RunDirectory, partition_ids: Sequence[str], total: int) -> Surve
         schema = pq.read_schema(file)
     found.scores = [one.name for one in schema if one.name not in IDENTITY and one.name not in ERROR]
     columns = [_Column(one.name) for one in schema if one.name in (*_HEADER, *found.scores) and _is_number(one.type)]
-    positions: dict[str, list[Positions]] = defaultdict(list)
+    positions: dict[str, list[int]] = defaultdict(list)
     start = 0
     for partition_id in partition_ids:
         table = read_part(run, partition_id, ["error", *(column.name for column in columns)])
         found.starts.append(start)
-        for code in pc.unique(table["error"].drop_null()).to_pylist():
-            same = pc.fill_null(pc.equal(table["error"], code), fill_value=False)
-            positions[code].append(np.flatnonzero(same.to_numpy()).astype(np.int64) + start)
         readable = pc.is_null(table["error"]).to_numpy()
+        codes = table["error"].take(np.flatnonzero(~readable)).to_pylist()
+        for code, row in zip(codes, np.flatnonzero(~readable), strict=True):
+            positions[str(code)].append(start + int(row))
         for column in columns:
             column.add(table[column.name], readable, start, found.stride)
         start += table.num_rows
-    found.unusable = {code: np.concatenate(positions[code]) for code in sorted(positions)}
+    found.unusable = {code: np.array(positions[code], np.int64) for code in sorted(positions)}
     found.spreads = [column.spread() for column in columns]
     return found
 
@@ -96,7 +97,7 @@ class _Column:
         self._high: list[float] = []
         self._kept: list[npt.NDArray[np.float64]] = []
 
-    def add(self, values: pa.ChunkedArray, readable: npt.NDArray[np.bool_], start: int, stride: int) -> None:
+    def add(self, values: pa.ChunkedArray[Any], readable: npt.NDArray[np.bool_], start: int, stride: int) -> None:
         """Take in the values of one part, whose first row is at position `start`."""
         numbers = pc.cast(values, pa.float64(), safe=False).to_numpy()  # NULL becomes NaN
         there = readable & ~np.isnan(numbers)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from nemo_curator.errors import CuratorError
 from nemo_curator.kernels.source import Member
@@ -56,7 +56,7 @@ class Thumbnailer:
         self._process: _Process | None = None
         self._bytes_left = MOST_BYTES
 
-    def __enter__(self) -> Thumbnailer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -32,11 +32,9 @@ class Verdicts:
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         self.groups: list[Group] = []
-        numbers: list[npt.NDArray[np.uint16]] = [np.empty(0, np.uint16)]
         with self._file() as file:
-            for batch in file.iter_batches(columns=["verdict", "rule"]):
-                numbers.append(self._numbered(batch))
-        self._numbers = np.concatenate(numbers)
+            numbers = [self._numbered(batch) for batch in file.iter_batches(columns=["verdict", "rule"])]
+        self._numbers = np.concatenate([np.empty(0, np.uint16), *numbers])
         self.total = len(self._numbers)
 
     def count(self, verdict: str, rule: str | None = None) -> int:
@@ -59,7 +57,7 @@ class Verdicts:
             for start, batch in _batches(file, _ROW):
                 inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
                 if len(inside):
-                    rows = batch.take(pa.array(inside - start)).to_pylist()
+                    rows = batch.take(inside - start).to_pylist()
                     found.update(zip(inside.tolist(), rows, strict=True))
         return found
 
@@ -86,17 +84,11 @@ class Verdicts:
 
     def _numbered(self, batch: pa.RecordBatch) -> npt.NDArray[np.uint16]:
         """The group of each row, as its index in `groups`."""
-        rules = pc.fill_null(batch["rule"], "")
-        pairs = pa.table({"verdict": batch["verdict"], "rule": rules, "row": pa.array(range(batch.num_rows))})
-        firsts = pairs.group_by(["verdict", "rule"], use_threads=False).aggregate([("row", "min")])
-        numbers = np.zeros(batch.num_rows, np.uint16)
-        for found in sorted(firsts.to_pylist(), key=lambda row: row["row_min"]):
-            group = (found["verdict"], found["rule"])
-            if group not in self.groups:
-                self.groups.append(group)
-            same = pc.and_(pc.equal(batch["verdict"], group[0]), pc.equal(rules, group[1]))
-            numbers[same.to_numpy(zero_copy_only=False)] = self.groups.index(group)
-        return numbers
+        known = {group: number for number, group in enumerate(self.groups)}
+        pairs = zip(batch["verdict"].to_pylist(), batch["rule"].to_pylist(), strict=True)
+        numbers = [known.setdefault((str(verdict), rule or ""), len(known)) for verdict, rule in pairs]
+        self.groups = list(known)
+        return np.array(numbers, np.uint16)
 
 
 def evenly(positions: Positions, most: int) -> list[int]:

@@ -62,8 +62,12 @@ def compared(score: float | None, threshold: float | None) -> str:
     """How a score stands to its threshold, as in `12.3 < 20`; "" where there is none."""
     if score is None or threshold is None:
         return ""
-    relation = "<" if score < threshold else ">" if score > threshold else "="
-    return f"{number(score)} {relation} {number(threshold)}"
+    if score == threshold:
+        return f"{number(score)} = {number(threshold)}"
+    left, right = number(score), number(threshold)
+    if left == right:  # they differ in a digit that rounding took
+        left, right = repr(score), repr(threshold)
+    return f"{left} {'<' if score < threshold else '>'} {right}"
 
 
 def _is_unfit(char: str) -> bool:
@@ -71,7 +75,9 @@ def _is_unfit(char: str) -> bool:
         return False
     category = unicodedata.category(char)
     # Bidi_Control: they would reorder the text around them
-    return category in {"Cc", "Cs"} or char in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    return (
+        category in {"Cc", "Cs"} or char in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,0 +1,141 @@
+"""The reference documents everything that there is: commands, options, recipe keys, columns, scores, codes."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs import rules
+from nemo_curator.runs.parts import ERROR
+from nemo_curator.runs.rules import parse_rule
+from nemo_curator.stages.catalogue import make_score_stage, score_names
+from nemo_curator.stages.image.io.rows import IDENTITY
+
+ROOT = Path(__file__).parents[2]
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md")}
+
+
+def help_of(*words):
+    """What the command says with --help, wide enough not to break option names."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nemo_curator.cli", *words, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "PATH": ""},
+    )
+    return done.stdout
+
+
+def commands():
+    """Names of all subcommands, as the program's own help lists them."""
+    return re.findall(r"^\W*([a-z]+)  ", help_of().split("Commands")[1], re.MULTILINE)
+
+
+def test_every_command_is_documented():
+    """Each subcommand has a section in the page of commands."""
+    found = commands()
+    assert {"run", "init", "doctor", "demo"} <= set(found)
+    for command in found:
+        assert f"## `imagecurator {command}" in PAGES["cli"], command
+
+
+def test_every_option_is_documented():
+    """Each long option of each subcommand stands in the page of commands."""
+    for command in commands():
+        for option in set(re.findall(r"(--[a-z][a-z-]+)", help_of(command))) - {"--help"}:
+            assert option in PAGES["cli"], (command, option)
+
+
+def keys(model, prefix=""):
+    """Dotted names of all keys of a recipe section."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+@pytest.mark.parametrize("key", list(keys(Recipe)))
+def test_every_recipe_key_is_documented(key):
+    """Each recipe key has a row in the page of the recipe."""
+    assert f"| `{key}` |" in PAGES["recipe"]
+
+
+def test_the_documented_default_recipe_is_the_default():
+    """The recipe on the page parses to what a run without a recipe uses."""
+    block = re.search(r"```yaml\n(.*?)```", PAGES["recipe"], re.DOTALL)
+    assert parse_recipe(block[1]).model_dump() == Recipe().model_dump()
+
+
+@pytest.mark.parametrize("name", [*IDENTITY, *ERROR])
+def test_every_stored_column_is_documented(name):
+    """Each identity and error column has a row, with the meaning that the code gives it."""
+    meaning = (IDENTITY | ERROR)[name][1]
+    assert re.search(rf"\| `{name}` \|.*\| {re.escape(meaning)} \|", PAGES["columns"])
+
+
+@pytest.mark.parametrize("score", score_names())
+def test_every_score_is_documented(score):
+    """Each installed score has its stage and all its columns, with type, unit and meaning, on the page of columns."""
+    stage = make_score_stage(score, {})
+    assert f"`{type(stage).__name__}`" in PAGES["columns"]
+    for column in stage.score_columns():
+        row = f"| `{score}` | `{column.name}` | {column.type} | {column.unit} |"
+        assert row in PAGES["columns"], column.name
+        assert column.meaning in PAGES["columns"]
+
+
+def test_every_parameter_of_a_score_has_a_default():
+    """A recipe can name any score without parameters."""
+    for score in score_names():
+        stage = make_score_stage(score, {})
+        assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(stage) if field.init)
+
+
+def test_every_documented_rule_is_a_rule():
+    """The examples on the page of rules are accepted, on the columns that a run has."""
+    block = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGES["rules"], re.DOTALL)[1])
+    known = [
+        *IDENTITY,
+        *(column.name for name in score_names() for column in make_score_stage(name, {}).score_columns()),
+    ]
+    for name, text in block["rules"].items():
+        assert parse_rule(name, text, known).name == name
+
+
+def test_every_documented_function_is_allowed():
+    """Each function that the page of rules names can be called in a rule."""
+    listed = PAGES["rules"].split("## What a rule may say")[1].split("Anything else")[0]
+    calls = {"between": "a between 1 and 2", "in": "a in (1)", "like": "b like 'x'", "ilike": "b ilike 'x'", "||": "b || b = 'x'",
+             "case": "case when a > 1 then true else false end", "is null": "a is null", "quantile(column, q)": "a > quantile(a, 0.5)",
+             "and": "a > 1 and a < 3", "or": "a > 1 or a < 3", "not": "not a > 1"}  # fmt: skip
+    two = {"least", "greatest", "coalesce", "nullif", "pow"}
+    text = {"lower", "upper", "length", "trim", "starts_with", "ends_with", "contains", "regexp_matches"}
+    for word in re.findall(r"`([^`]+)`", listed):
+        if word in {"+ - * / %", "<", "<=", "=", "<>", "q"}:
+            continue
+        name = "b" if word in text else "a"
+        pair = word in two or word in {"starts_with", "ends_with", "contains", "regexp_matches"}
+        second = ", 'x'" if pair and word in text else ", 2" if pair else ""
+        expression = calls.get(word, f"{word}({name}{second}) is not null")
+        assert parse_rule("r", expression, ["a", "b"]).text == expression, word
+    assert rules.__doc__
+
+
+@pytest.mark.parametrize("code", ["no_image", "incomplete", "duplicate_member", "unsupported_member", "damaged_shard",
+                                  "nan_score", "stage_failed", "worker_died", "dropped", "not_an_image", "decode_failed",
+                                  "over_limit", "unreadable"])  # fmt: skip
+def test_every_error_code_is_documented_and_used(code):
+    """Each code that a record can bear is explained, and stands in the program."""
+    assert f"`{code}`" in PAGES["columns"]
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    assert f'"{code}"' in source

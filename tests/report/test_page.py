@@ -1,0 +1,234 @@
+"""The report page: what it says, and what it withstands."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+from tests.report.pages import HOSTILE_NAME, curated, report_of
+
+from nemo_curator.errors import StorageError
+from nemo_curator.report import gather, page, thumbnails
+from nemo_curator.report.page import write_report
+from nemo_curator.testing import encoded, make_tar, photo
+
+
+def test_the_page_is_complete_in_itself(pile, tmp_path):
+    """It asks nothing of a network, runs no script, and forbids both by its own policy."""
+    parsed = report_of(curated(pile, tmp_path / "out"))
+    for tag, attributes in parsed.elements:
+        assert tag not in {"script", "iframe", "object", "embed", "form", "base", "link"} or attributes == {
+            "rel": "icon",
+            "href": "data:,",
+        }
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "srcset", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "@import" not in parsed.html
+    assert "url(" not in parsed.html
+    (policy,) = [one["content"] for one in parsed.all("meta") if one.get("http-equiv")]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_hostile_names_and_captions_are_text(pile, tmp_path):
+    """A caption that is a script and a file name that ends an attribute are shown and do nothing."""
+    parsed = report_of(curated(pile, tmp_path / "out"))
+    assert HOSTILE_NAME in parsed.text
+    assert "<script>document.title='stolen'</script>" in parsed.text
+    assert not parsed.all("script")
+    assert not parsed.all("b", **{"class": "bold"})
+    assert [one["src"] for one in parsed.all("img") if not one["src"].startswith("data:image/webp;base64,")] == []
+    assert "\u202e" not in parsed.html
+    assert "\x1b" not in parsed.html
+
+
+def test_hostile_rules_and_quarantine_details_are_text(pile, tmp_path):
+    """Rule names and expressions come from a recipe that may be a stranger's."""
+    name = "</style><script>alert(1)</script>"
+    parsed = report_of(
+        curated(pile, tmp_path / "out", rules={name: "format = '<img src=x onerror=alert(2)>' or width < 64"})
+    )
+    assert not parsed.all("script")
+    assert name in parsed.text
+    assert len(parsed.all("img")) == len([one for one in parsed.all("img") if "onerror" not in one])
+
+
+def test_the_funnel_is_what_the_decisions_say(pile, tmp_path):
+    """Every line of the funnel has the count that DuckDB finds, and they add up."""
+    run = curated(pile, tmp_path / "out")
+    found = gather.gather(run)
+    query = f"SELECT verdict, count(*) FROM '{run.decisions}' GROUP BY 1"  # noqa: S608
+    counts = dict(duckdb.sql(query).fetchall())
+    by_kind = {}
+    for step in found.steps[1:]:
+        by_kind[step.kind] = by_kind.get(step.kind, 0) + step.count
+    expected = {"quarantine": "quarantine", "reject": "reject", "duplicate": "duplicate", "keep": "keep"}
+    assert by_kind == {kind: counts.get(verdict, 0) for kind, verdict in expected.items()}
+    assert sum(by_kind.values()) == found.inputs
+    assert [step.name for step in found.steps if step.kind == "quarantine"] == ["decode_failed", "not_an_image"]
+    assert [(step.name, step.count, step.anchor) for step in found.steps if step.kind == "reject"] == [
+        ("small", 1, "rule-1")
+    ]
+
+
+def test_bars_step_down_to_what_is_kept(pile, tmp_path):
+    """Each bar begins where the steps after it end, so that the last one is what is kept."""
+    steps = gather.gather(curated(pile, tmp_path / "out")).steps
+    edge = 1.0
+    for step in steps[1:-1]:
+        assert step.start + step.share == pytest.approx(edge)
+        edge = step.start
+    assert steps[-1].share == pytest.approx(edge)
+
+
+def test_every_image_has_words_for_who_cannot_see_it(pile, tmp_path):
+    """Alt text is the caption, else the id."""
+    parsed = report_of(curated(pile, tmp_path / "out"))
+    alts = [one["alt"] for one in parsed.all("img")]
+    assert alts
+    assert all(alts)
+    assert "A first picture" in alts
+    assert "From the JSON" in alts
+    assert "Image good-3.jpg, without a caption" in alts
+
+
+def test_a_rejected_image_shows_its_score_against_the_threshold(pile, tmp_path):
+    """The size, and what the rule compared."""
+    (sheet,) = gather.gather(curated(pile, tmp_path / "out")).rejected
+    (figure,) = sheet.figures
+    assert (figure.image_id, figure.size, figure.compared) == ("tiny.png", "40 \N{MULTIPLICATION SIGN} 30", "30 < 64")
+    assert figure.picture.startswith("data:image/webp;base64,")
+    assert figure.shape == (40, 30)
+
+
+def test_a_duplicate_stands_beside_the_image_that_it_duplicates(pile, tmp_path):
+    """The pair names and shows both."""
+    (pair,) = gather.gather(curated(pile, tmp_path / "out")).pairs
+    assert (pair.removed.image_id, pair.kept_id) == ("zz-copy.jpg", "good-2.jpg")
+    assert pair.kept.image_id == "good-2.jpg"
+    assert pair.kept.picture == pair.removed.picture != ""
+
+
+def test_quarantined_inputs_are_listed_with_code_and_detail(pile, tmp_path):
+    """What could not be used has no picture, but a reason."""
+    found = gather.gather(curated(pile, tmp_path / "out"))
+    assert [(one.image_id, one.code) for one in found.unusable] == [
+        ("broken.jpg", "decode_failed"),
+        ("list.jpg", "not_an_image"),
+    ]
+    assert all(one.detail for one in found.unusable)
+
+
+def test_recipe_versions_and_ignored_files_are_there(pile, tmp_path):
+    """The page says what was asked for, by what it was done, and what was passed over."""
+    text = report_of(curated(pile, tmp_path / "out")).text
+    assert "small: least(width, height) < 64" in text
+    assert "onnxruntime" in text
+    assert "README.md" in text
+
+
+def test_pictures_of_a_sensitive_rule_are_blurred(pile, tmp_path):
+    """Those that a rule about NSFW rejected wait behind a veil that the keyboard can lift."""
+    parsed = report_of(curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"}))
+    veils = parsed.all("div", **{"class": "veil"})
+    assert [(veil["tabindex"], bool(veil["aria-label"])) for veil in veils] == [("0", True)]
+    assert ".veil:hover img, .veil:focus img" in parsed.html
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
+def test_thumbnails_come_from_shards_too(tmp_path, suffix):
+    """Members of plain and compressed tars are found again by their offsets."""
+    members = [(f"{seed}.jpg", encoded(photo(seed), quality=90)) for seed in range(4)]
+    make_tar(tmp_path / "in" / f"shard{suffix}", [*members, ("0.txt", b"the first")])
+    figures = gather.gather(curated(tmp_path / "in", tmp_path / "out")).kept.figures
+    assert [figure.image_id for figure in figures] == [f"shard/{seed}" for seed in range(4)]
+    assert all(figure.picture for figure in figures)
+    assert figures[0].caption == "the first"
+
+
+def test_a_source_that_vanished_leaves_a_placeholder(pile, tmp_path):
+    """The report is of the run, whose input may be gone by now."""
+    run = curated(pile, tmp_path / "out")
+    for path in pile.iterdir():
+        path.unlink()
+    figures = gather.gather(run).kept.figures
+    assert figures
+    assert {figure.picture for figure in figures} == {""}
+    assert all("No such file" in figure.missing for figure in figures)
+    assert "No picture" in report_of(run).text
+
+
+def test_a_source_that_changed_is_not_shown(pile, tmp_path):
+    """A thumbnail is of the bytes that were scored, or there is none."""
+    run = curated(pile, tmp_path / "out")
+    (pile / "good-0.jpg").write_bytes((pile / "good-1.jpg").read_bytes())
+    by_id = {figure.image_id: figure for figure in gather.gather(run).kept.figures}
+    assert by_id["good-0.jpg"].picture == ""
+    assert "changed" in by_id["good-0.jpg"].missing
+    assert by_id["good-1.jpg"].picture
+
+
+def test_the_same_run_gives_the_same_page(pile, tmp_path):
+    """Samples are chosen by place, not by chance."""
+    run = curated(pile, tmp_path / "out")
+    write_report(run)
+    first = Path(run.report).read_bytes()
+    write_report(run)
+    assert Path(run.report).read_bytes() == first
+
+
+def test_a_run_that_keeps_nothing(pile, tmp_path):
+    """There is a page all the same, without the sections that would be empty."""
+    parsed = report_of(curated(pile, tmp_path / "out", rules={"all": "true"}))
+    assert "0 of 10 inputs kept" in parsed.text
+    assert not parsed.all("section", id="kept")
+    assert not parsed.all("section", id="duplicates")
+
+
+def test_a_run_of_nothing_usable(tmp_path):
+    """Scores without a single value are said to have none."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("no picture")
+    parsed = report_of(curated(tmp_path / "in", tmp_path / "out"))
+    assert "0 of 1 input kept" in parsed.text
+    assert "no value" in parsed.text
+
+
+def test_a_name_that_is_no_utf8(tmp_path):
+    """Such a file is read, scored and shown under its escaped name."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / b"caf\xe9.jpg".decode("utf-8", "surrogateescape")).write_bytes(encoded(photo(1)))
+    (figure,) = gather.gather(curated(folder, tmp_path / "out")).kept.figures
+    assert figure.image_id == "caf\\xe9.jpg"
+    assert figure.picture
+
+
+def test_samples_are_spread_over_the_source_order(tmp_path):
+    """Of many images a fixed number is shown, from the first to the last."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed in range(60):
+        (folder / f"{seed:03}.jpg").write_bytes(encoded(photo(seed, 80, 64)))
+    found = gather.gather(curated(folder, tmp_path / "out"))
+    ids = [figure.image_id for figure in found.kept.figures]
+    assert found.kept.count == 60
+    assert len(ids) == 24
+    assert (ids[0], ids[-1], ids) == ("000.jpg", "059.jpg", sorted(ids))
+    assert "24 of 60 images, evenly spread" in page.render(found)
+
+
+def test_thumbnails_have_a_budget(pile, tmp_path, monkeypatch):
+    """Once the page holds enough of them, the rest are placeholders."""
+    monkeypatch.setattr(thumbnails, "MOST_BYTES", 1)
+    figures = gather.gather(curated(pile, tmp_path / "out")).kept.figures
+    assert [bool(figure.picture) for figure in figures] == [True] + [False] * (len(figures) - 1)
+    assert {figure.missing for figure in figures[1:]} == {"left out to keep this page small"}
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(pile, tmp_path):
+    """A folder in the page's place is a storage error."""
+    run = curated(pile, tmp_path / "out")
+    Path(run.report).mkdir()
+    with pytest.raises(StorageError, match=re.escape("report.html")):
+        write_report(run)

@@ -1,0 +1,94 @@
+"""Thumbnails: decoded elsewhere, and never an exception."""
+
+import hashlib
+
+import pytest
+
+from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST, SIDE, main, serve, webp
+from nemo_curator.report.thumbnails import Thumbnailer
+from nemo_curator.testing import encoded, photo
+
+
+def row_of(path, **changes):
+    """The part row of a loose file, as far as thumbnails need it."""
+    data = path.read_bytes()
+    member = {
+        "name": path.name,
+        "extension": path.suffix[1:],
+        "offset": 0,
+        "length": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    return {"members": [member | changes], "primary": 0}
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A picture larger than a thumbnail."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(photo(3, 640, 480), quality=90))
+    return path
+
+
+def test_a_thumbnail_is_small_and_keeps_its_shape(picture):
+    """The longer side has the fixed length, the other follows."""
+    with Thumbnailer() as thumbnailer:
+        made = thumbnailer.make(row_of(picture), str(picture))
+    assert made.shape == (SIDE, SIDE * 3 // 4)
+    assert made.missing == ""
+    assert made.uri.startswith("data:image/webp;base64,")
+
+
+def test_no_process_is_started_for_nothing():
+    """A report without a picture needs no decoder."""
+    with Thumbnailer() as thumbnailer:
+        made = thumbnailer.make({"members": [], "primary": -1}, "somewhere")
+        assert thumbnailer._process is None
+    assert made.missing == "nobody knows where its bytes lie"
+
+
+def test_a_decoder_that_dies_costs_one_thumbnail(picture):
+    """The next picture gets a new process."""
+    with Thumbnailer() as thumbnailer:
+        assert thumbnailer.make(row_of(picture), str(picture)).uri
+        thumbnailer._process._process.kill()
+        thumbnailer._process._process.wait()
+        assert "crashed" in thumbnailer.make(row_of(picture), str(picture)).missing
+        assert thumbnailer.make(row_of(picture), str(picture)).uri
+
+
+def test_a_decoder_that_hangs_is_ended(picture):
+    """An image has its time and no more; starting an interpreter alone takes longer than this."""
+    with Thumbnailer(seconds=0.01) as thumbnailer:
+        assert "longer than 0.01 s" in thumbnailer.make(row_of(picture), str(picture)).missing
+
+
+def test_bytes_that_do_not_decode_are_a_reason(tmp_path):
+    """The decoder's sentence stands in the placeholder."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(photo(1))[:400])
+    with Thumbnailer() as thumbnailer:
+        made = thumbnailer.make(row_of(path), str(path))
+    assert made.uri == ""
+    assert made.missing
+
+
+def test_the_worker_answers_until_its_input_ends(picture):
+    """Requests are answered in order, good and bad ones."""
+    import io
+
+    good, bad = picture.read_bytes(), b"no picture"
+    requests = io.BytesIO(b"".join(REQUEST.pack(len(data)) + data for data in (good, bad)))
+    answers = io.BytesIO()
+    serve(requests, answers)
+    answers.seek(0)
+    status, *_, length = ANSWER.unpack(answers.read(ANSWER.size))
+    assert (status, answers.read(length)) == (True, webp(good)[0])
+    status, *_, length = ANSWER.unpack(answers.read(ANSWER.size))
+    assert (status, answers.read(length)) == (False, b"the first bytes are of no known image format")
+    assert callable(main)
+
+
+def test_equal_pictures_give_equal_thumbnails(picture):
+    """So that a report can be compared with another."""
+    assert webp(picture.read_bytes()) == webp(picture.read_bytes())
