@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nemo_curator.errors import StageError
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Record, StagePerfStats, Task
@@ -35,9 +36,19 @@ class BaseStageAdapter:
         self.stage.teardown()
 
     def process_batch(self, tasks: list[Task[Any]]) -> list[Task[Any]]:
-        """Run the stage on tasks; every result carries the call's timings and a task id."""
+        """Run the stage on tasks; every result carries the call's timings and a task id.
+
+        Raises:
+            StageError: The stage gave something that is no task.
+        """
         start = time.perf_counter()
         results = list(self.stage.process_batch(tasks))
+        for result in results:
+            if not isinstance(result, Task):
+                raise StageError(
+                    f"stage {self.stage.name!r} gave {result!r:.100}, which is no task",
+                    act="return a task, a list of tasks, or None from process()",
+                )
         self.note(tasks, results, time.perf_counter() - start)
         return results
 
@@ -45,21 +56,38 @@ class BaseStageAdapter:
         """Stamp results with what the call cost, and with ids where the stage gave none."""
         items = sum(task.num_items for task in tasks)
         perf = StagePerfStats(self.stage.name, seconds, items, self.stage._take_metrics())  # noqa: SLF001 (the runner's door)
-        inherited = tasks[0] if tasks else None
+        if tasks:
+            _continue_ids(tasks, results)
         for index, result in enumerate(results):
-            if inherited is not None and result is not inherited:
-                self._inherit(result, inherited, index, alone=len(results) == 1)
-            result._stage_perf = [*result._stage_perf, perf]  # noqa: SLF001 (a new list: batches may share one)
+            if tasks and not any(result is task for task in tasks):
+                parent = tasks[index if len(results) == len(tasks) else 0]
+                result.dataset_name = result.dataset_name or parent.dataset_name
+                result._stage_perf = result._stage_perf or parent._stage_perf
+            result._stage_perf = [*result._stage_perf, perf]  # a new list: batches may share one
 
-    @staticmethod
-    def _inherit(result: Task[Any], parent: Task[Any], index: int, *, alone: bool) -> None:
-        """A result without an id or timings of its own continues its parent's."""
-        if not result.task_id or result.task_id == "empty":
-            result.task_id = parent.task_id if alone else f"{parent.task_id}.{index}"
-        if not result.dataset_name:
-            result.dataset_name = parent.dataset_name
-        if not result._stage_perf:  # noqa: SLF001 (a documented field of the public API)
-            result._stage_perf = parent._stage_perf  # noqa: SLF001
+
+def _continue_ids(tasks: Sequence[Task[Any]], results: Sequence[Task[Any]]) -> None:
+    """Ids for results without one, and for those that share one: writers name files by it.
+
+    One result a task continues that task's id. Where a call gives several, all of them continue it with their number,
+    so that no id is ever the beginning of a sibling's.
+    """
+    one_each = len(results) == len(tasks)
+    given = {task.task_id for task in tasks}
+    unnamed = ("", "empty")
+    ids = [
+        tasks[index].task_id if one_each and result.task_id in unnamed else result.task_id
+        for index, result in enumerate(results)
+    ]
+    one_at_most = one_each or given.issuperset(ids)  # of each task
+    distinct = len(set(ids)) == len(ids) and (one_at_most or not given.union(unnamed).intersection(ids))
+    for index, result in enumerate(results):
+        if distinct:
+            result.task_id = ids[index]
+        elif result.task_id in unnamed:
+            result.task_id = f"{tasks[0].task_id}.{index}"
+        elif result.task_id in given or ids.count(result.task_id) > 1:
+            result.task_id = f"{result.task_id}.{index}"
 
 
 class BaseExecutor(ABC):

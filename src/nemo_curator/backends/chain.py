@@ -6,17 +6,18 @@ stages before the stage is asked for more.
 
 from __future__ import annotations
 
+import itertools
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nemo_curator.backends.base import BaseStageAdapter, Stage
 from nemo_curator.backends.conservation import settle
-from nemo_curator.errors import CuratorError, StageError
+from nemo_curator.backends.isolation import Given, failure, gives_images, process_apart, setup_failure
+from nemo_curator.errors import CuratorError, SampleError
 from nemo_curator.stages.base import PartitionStage, ProcessingStage
-from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
-from nemo_curator.tasks import ImageBatch, ImageObject, Record, Task
+from nemo_curator.stages.worker import POISON, NodeInfo, WorkerMetadata, condemned
+from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 
 class StageChain:
@@ -31,6 +32,7 @@ class StageChain:
 
     Attributes:
         records: Records that no task carries any more, in source order.
+        careful: Whether stages get every image alone and are watched, to find the one that costs a worker.
     """
 
     def __init__(
@@ -45,13 +47,31 @@ class StageChain:
         self.adapters = [BaseStageAdapter(stage) for stage in stages]
         self.progress = progress
         self.records: list[Record] = []
+        self.careful = False
 
-    def setup(self, *, on_node: bool = True) -> None:
-        """Prepare all stages, in order; `on_node` also prepares the host, which one worker does for all."""
+    def setup_on_node(self) -> None:
+        """Prepare the host for all stages, in order; one worker does it for all, before any is set up.
+
+        Raises:
+            StageError: A stage cannot be set up.
+        """
         for adapter in self.adapters:
-            if on_node:
+            try:
                 adapter.setup_on_node(self.node, self.worker)
-            adapter.setup(self.worker)
+            except Exception as error:
+                raise setup_failure(adapter.stage, error) from error
+
+    def setup(self) -> None:
+        """Prepare this worker for all stages, in order.
+
+        Raises:
+            StageError: A stage cannot be set up.
+        """
+        for adapter in self.adapters:
+            try:
+                adapter.setup(self.worker)
+            except Exception as error:
+                raise setup_failure(adapter.stage, error) from error
 
     def teardown(self) -> None:
         """Release all stages, last first."""
@@ -63,10 +83,15 @@ class StageChain:
         for adapter in self.adapters:
             if isinstance(adapter.stage, PartitionStage):
                 adapter.stage.begin(task)
+        poison: Mapping[str, str] = task._metadata.get(POISON, {})
         flow: Iterator[Task[Any]] = iter([task])
+        if poison:
+            flow = self._spared(poison, "", flow)
         counted = False
         for adapter in self.adapters:
             flow = self._through(adapter, flow)
+            if poison:
+                flow = self._spared(poison, adapter.stage.name, flow)
             if not counted and _reads_images(adapter.stage):
                 flow, counted = self._counted(flow), True
         yield from flow
@@ -77,104 +102,85 @@ class StageChain:
                 self.progress(len(task.data) + len(task.records))
             yield task
 
+    @staticmethod
+    def _spared(poison: Mapping[str, str], stage: str, flow: Iterator[Task[Any]]) -> Iterator[Task[Any]]:
+        """No stage gets an image that cost two workers, whoever read it."""
+        for task in flow:
+            if not isinstance(task, ImageBatch):
+                yield task
+                continue
+            doomed = [image for image in task.data if condemned(poison, image.image_id)]
+            records = [
+                image.quarantined(stage=stage, code="worker_died", detail=condemned(poison, image.image_id))
+                for image in doomed
+            ]
+            spared = task.filtered([image for image in task.data if not condemned(poison, image.image_id)], records)
+            spared._metadata = {name: value for name, value in task._metadata.items() if name != POISON}
+            yield spared
+
     def _through(self, adapter: BaseStageAdapter, tasks: Iterator[Task[Any]]) -> Iterator[Task[Any]]:
         """One stage over a flow of tasks: in groups of its batch size, or streamed one by one."""
-        if _streams(adapter.stage):
-            for task in tasks:
-                yield from self._stream(adapter, task)
-            return
+        size = max(1, adapter.stage.batch_size)
+        streams = type(adapter.stage).stream is not ProcessingStage.stream
         group: list[Task[Any]] = []
         for task in tasks:
+            if streams and not isinstance(task, ImageBatch):
+                yield from self._stream(adapter, task)
+                continue
             group.append(task)
-            if len(group) >= max(1, adapter.stage.batch_size):
+            if len(group) >= size:
                 yield from self._call(adapter, group)
                 group = []
         if group:
             yield from self._call(adapter, group)
         if isinstance(adapter.stage, PartitionStage):
-            yield from adapter.stage.finish()
+            yield from self._finished(adapter.stage)
+
+    @staticmethod
+    def _finished(stage: PartitionStage[Any, Any]) -> list[Task[Any]]:
+        try:
+            return stage.finish()
+        except Exception as error:
+            raise failure(stage, EmptyTask(task_id="the partition as a whole"), error) from error
 
     def _stream(self, adapter: BaseStageAdapter, task: Task[Any]) -> Iterator[Task[Any]]:
         stream = adapter.stage.stream(task)
-        for index in range(1_000_000_000):
+        for index in itertools.count():
             start = time.perf_counter()
             try:
                 result = next(stream)
             except StopIteration:
                 return
             except Exception as error:
-                raise _failure(adapter.stage, task, error) from error
+                raise failure(adapter.stage, task, error) from error
             adapter.note([task], [result], time.perf_counter() - start)
             if result.task_id == task.task_id:
                 result.task_id = f"{task.task_id}.{index}"
             yield result
 
     def _call(self, adapter: BaseStageAdapter, group: list[Task[Any]]) -> list[Task[Any]]:
-        images = [image for task in group if isinstance(task, ImageBatch) for image in task.data]
-        records = [record for task in group if isinstance(task, ImageBatch) for record in task.records]
+        given = Given(group)
         try:
-            results = adapter.process_batch(group)
-        except CuratorError:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever a stage raises: which image was it?)
-            results = self._one_by_one(adapter, group, error)
-        self.records += settle(adapter.stage.name, images, records, results)
-        return results
-
-    def _one_by_one(self, adapter: BaseStageAdapter, group: list[Task[Any]], error: Exception) -> list[Task[Any]]:
-        """After a failure, find the images that cause it; only those are lost, as quarantine records."""
-        needs = adapter.stage.needs()
-        batches = [task for task in group if isinstance(task, ImageBatch)]
-        count = sum(len(batch.data) for batch in batches)
-        if len(batches) < len(group) or count == 0 or (needs is not None and not needs.returns_images):
-            raise _failure(adapter.stage, group[0], error) from error
-        results: list[Task[Any]] = []
-        failed = 0
-        for batch in batches:
-            rest, quarantined = self._survivors(adapter, batch)
-            failed += len(quarantined)
-            results.append(batch.filtered(rest, quarantined))
-        if failed == count and count > 1:  # it is the stage that is broken, not every single image
-            raise _failure(adapter.stage, group[0], error) from error
-        return results
-
-    def _survivors(self, adapter: BaseStageAdapter, batch: ImageBatch) -> tuple[list[ImageObject], list[Record]]:
-        kept: list[ImageObject] = []
-        records: list[Record] = []
-        for image in batch.data:
-            alone = batch.filtered([image])
-            alone.records = []
-            try:
-                results = adapter.process_batch([alone])
-            except CuratorError:
+            if self.careful and given.images and given.only_images and gives_images(adapter.stage):
+                results = process_apart(adapter, given, self.worker.watch)
+            else:
+                results = adapter.process_batch(group)
+        except Exception as error:
+            if isinstance(error, CuratorError) and not isinstance(error, SampleError):
                 raise
-            except Exception as error:  # noqa: BLE001 (whatever a stage raises on one image costs that image only)
-                detail = f"{type(error).__name__}: {error}"[:500]
-                records.append(image.quarantined(stage=adapter.stage.name, code="stage_failed", detail=detail))
-                continue
-            records += settle(adapter.stage.name, [image], [], results)
-            for result in results:
-                if isinstance(result, ImageBatch):
-                    kept += result.data
-                    records += result.records
-        return kept, records
+            given.restore()
+            results = self._recovered(adapter, given, error)
+        self.records += settle(adapter.stage.name, given.images, given.records, results)
+        return results
 
-
-def _streams(stage: Stage) -> bool:
-    return type(stage).stream is not ProcessingStage.stream
+    def _recovered(self, adapter: BaseStageAdapter, given: Given, error: Exception) -> list[Task[Any]]:
+        """After a failure: only the images that cause it are lost, as quarantine records."""
+        if not given.only_images or gives_images(adapter.stage) is False:
+            raise failure(adapter.stage, given.group[0], error) from error
+        if not given.images:
+            return []  # a stage that cannot work on an empty batch need not: there is nothing to lose but its records
+        return process_apart(adapter, given, self.worker.watch, error)
 
 
 def _reads_images(stage: Stage) -> bool:
     return "image_id" in stage.outputs()[1]
-
-
-def _failure(stage: Stage, task: Task[Any], error: Exception) -> Exception:
-    """A stage's exception as one sentence that names the stage; errors of ours already are."""
-    if isinstance(error, CuratorError):
-        return error
-    failure = StageError(
-        f"stage {stage.name!r} failed on task {task.task_id!r}: {type(error).__name__}: {error}",
-        act="the traceback below is the stage's own",
-    )
-    failure.add_note("".join(traceback.format_exception(error)).rstrip())
-    return failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,14 +28,17 @@ def settle(
     batches = [task for task in after if isinstance(task, ImageBatch)]
     if not batches and after:
         return list(records)  # images became something else (files, rows); their rejects stay ours to keep
-    present = {_key(image) for batch in batches for image in batch.data}
-    carried = {id(record) for batch in batches for record in batch.records}
-    recorded = {record.image_id for batch in batches for record in batch.records}
-    lost = [record for record in records if id(record) not in carried]
+    # counted, not looked up: a copied record is the same record, and ids made by hand may repeat or be empty
+    present = Counter(_key(image) for batch in batches for image in batch.data)
+    carried = Counter(_facts(record) for batch in batches for record in batch.records)
+    lost = [record for record in records if not _take(carried, _facts(record))]
+    recorded: Counter[str] = Counter()
+    for facts, number in carried.items():
+        recorded[facts[0]] += number
     lost += [
         image.rejected(stage=stage, detail=f"{stage} dropped it without a record")
         for image in images
-        if _key(image) not in present and (not image.image_id or image.image_id not in recorded)
+        if not _take(present, _key(image)) and not _take(recorded, image.image_id)
     ]
     if not batches:
         return lost
@@ -45,3 +49,15 @@ def settle(
 def _key(image: ImageObject) -> str | int:
     """An image's id; its identity where it has none."""
     return image.image_id or id(image)
+
+
+def _facts(record: Record) -> tuple[str, str, str, str, str]:
+    return record.image_id, record.verdict, record.stage, record.rule, record.code
+
+
+def _take(counter: Counter[Any], key: object) -> bool:
+    """Take one of `key`, if there is one."""
+    if counter[key] <= 0:
+        return False
+    counter[key] -= 1
+    return True

@@ -17,6 +17,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INTERRUPTED = 128 + signal.SIGINT
+_INTERRUPTED = "imagecurator: interrupted; nothing half-written bears a final name; the same command goes on from here"
+
+
+class _Stop:
+    """Answers Ctrl-C and a polite kill alike, and remembers that it was asked."""
+
+    asked = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        raise KeyboardInterrupt
 
 
 def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
@@ -24,25 +35,26 @@ def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        signal.signal(signal.SIGTERM, _interrupt)  # a polite kill is answered as Ctrl-C is
+        stop = _Stop()
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             return command(*args, **kwargs)
-        except CuratorError as error:
-            _say(f"imagecurator: {error}")
-            for note in getattr(error, "__notes__", []):
-                _say(note)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _say(
-                "imagecurator: interrupted; nothing half-written bears a final name; the same command goes on from here"
-            )
-            raise typer.Exit(INTERRUPTED) from None
+        except (Exception, KeyboardInterrupt) as error:
+            # libraries have their own ways to say that they were interrupted (DuckDB: a RuntimeError)
+            if stop.asked or isinstance(error, KeyboardInterrupt):
+                _say(_INTERRUPTED)
+                raise typer.Exit(INTERRUPTED) from None
+            if isinstance(error, CuratorError):
+                _say(f"imagecurator: {error}")
+                for note in getattr(error, "__notes__", []):
+                    _say(note)
+                raise typer.Exit(error.exit_code) from None
+            raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     return guarded
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

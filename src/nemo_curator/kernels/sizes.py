@@ -26,11 +26,9 @@ def parse_size(value: int | str) -> int:
     Raises:
         ValueError: The text is no such number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"{value!r} is no size; write a whole number or one with a suffix, such as 100M or 64MB")
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = _FORM.fullmatch(value)
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[2].lower() not in _FACTORS:
         raise ValueError(f"{value!r} is no size; write a whole number or one with a suffix, such as 100M or 64MB")
     return int(float(match[1].replace("_", "")) * _FACTORS[match[2].lower()])

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.pipeline.annotate import AnnotateStage
-from nemo_curator.pipeline.output import claim, sweep
+from nemo_curator.pipeline.output import claim, plain_place, real_place, remove_leftovers
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scoring import Scoring, plan_scoring
 from nemo_curator.planning.reading import plan_reading
@@ -82,16 +83,18 @@ def curate(
         StageError: A stage failed on everything.
     """
     watcher = watcher or Watcher()
-    run = RunDirectory(run_dir or f"{output.rstrip('/')}/run")
+    output = plain_place(output)
+    run = RunDirectory(plain_place(run_dir) if run_dir else storage.join(output, "run"))
     scoring = plan_scoring(recipe)
     listing = list_inputs(inputs)
     ignored = [path for path, _ in listing.ignored]
     partitions = partition(listing.entries)
     claim(output, run, [entry.root or entry.location for entry in listing.entries], replace=replace)
-    sweep(output, run)
     clock = _Clock()
     try:
-        state = open_or_start(run, recipe.model_dump(mode="json"), scoring.columns, partitions, ignored)
+        state = open_or_start(
+            run, real_place(output), recipe.model_dump(mode="json"), scoring.columns, partitions, ignored
+        )
         write_partitions(run, partitions)
         _score(run, partitions, scoring, recipe, workers, watcher)
         clock.lap("score")
@@ -100,6 +103,7 @@ def curate(
         clock.lap("decide")
         watcher.exporting(funnel.kept)
         exported = export(run, partitions, output, recipe.export.shard_size, watcher.exported)
+        remove_leftovers(output, [file.name for file in exported.files])
         write_manifest(output, recipe.model_dump(mode="json"), funnel, exported)
         clock.lap("export")
         state.finish(clock.seconds)

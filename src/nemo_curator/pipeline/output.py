@@ -1,113 +1,201 @@
-"""Whether a place may be written to: nothing of a user's is overwritten or deleted without being told to."""
+"""Whether a place may be written to: nothing of a user's is overwritten or deleted, told to replace or not.
+
+What is ours is known by what we wrote: files that a manifest of ours lists, and files of our names where a `run.json`
+of ours says that a run writes there. A name alone proves nothing: other people's shards are called `00000.tar` too.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from nemo_curator import storage
-from nemo_curator.errors import OutputExistsError, UnreadableError
+from nemo_curator.errors import OutputExistsError
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.manifest import MANIFEST, is_delivered
+from nemo_curator.runs.manifest import MANIFEST, delivered_files
+from nemo_curator.runs.state import read_facts
 
 _SHARD = re.compile(r"[0-9]{5,}\.(tar|parquet)")
+_RUN_FILE = re.compile(
+    r"run\.json|report\.html|(partitions|decisions)\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet"
+)
 _ANOTHER = "choose another OUTPUT, or pass --replace to remove the earlier result"
 
 
+def plain_place(place: str) -> str:
+    """A path or URL without slashes at its end."""
+    return place.rstrip("/") or place[:1]
+
+
+def real_place(place: str) -> str:
+    """The one spelling of a local place, without links, `..` and relative parts; a URL as it is."""
+    if not storage.is_local(place):
+        return plain_place(place)
+    return str(Path(re.sub("^(file|local)://", "", place)).resolve())
+
+
 def claim(output: str, run: RunDirectory, inputs: Sequence[str], *, replace: bool) -> None:
-    """Make sure that a run may write to its output.
+    """Make sure that a run may write to its output and its run directory, and sweep what was left half-written there.
 
     With `replace`, what an earlier run put there is removed; nothing else ever is.
 
     Args:
         output: The output folder or URL.
         run: The run directory.
-        inputs: The inputs, which may not overlap with the output.
-        replace: Whether an earlier result may be removed, and a foreign folder used.
+        inputs: The inputs, which may not overlap with either.
+        replace: Whether an earlier result may be removed, and a foreign folder used where no name is taken.
 
     Raises:
-        OutputExistsError: The output overlaps with an input, is a file, or holds something.
+        OutputExistsError: A place overlaps with an input, is a file, or holds something.
+        StorageError: It cannot be listed, or an earlier result cannot be removed.
     """
-    for place in sorted(set(inputs)):
-        _refuse_overlap(output, place)
-    if storage.exists(output) and not storage.stat(output).is_dir:
-        raise OutputExistsError("this is a file, and the output is a folder", where=output, act="choose another OUTPUT")
+    for given in sorted(set(inputs)):
+        _refuse_overlap(output, given, "output")
+        _refuse_overlap(run.root, given, "run directory")
+    if _path_inside(run.root, output) == "":
+        raise OutputExistsError(
+            "the run directory and the output are the same place", where=output, act="give --run another DIR"
+        )
+    places = [_output_place(output, run), _run_place(run, output)]
     if replace:
-        _remove_ours(output, run)
-        return
-    if is_delivered(output):
+        _remove([location for place in places for location in place.ours])
+    elif delivered_files(output) is not None:
         raise OutputExistsError("this already holds a finished data set", where=output, act=_ANOTHER)
-    foreign = _foreign(output, run)
-    if foreign:
+    for place in places:
+        place.refuse_foreign(replace=replace)
+        for path in place.temporary:
+            storage.remove(storage.join(place.root, path))
+
+
+def remove_leftovers(output: str, delivered: Collection[str]) -> None:
+    """Remove shards that an interrupted export with other settings left in a claimed output."""
+    for path in _files(output):
+        if _SHARD.fullmatch(path) and path not in delivered:
+            storage.remove(storage.join(output, path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder that a run writes to, and the files in it, by their paths inside.
+
+    Attributes:
+        root: The folder.
+        ours: Full places of what an earlier run of ours wrote.
+        taken: Files of others under names that we write.
+        foreign: Other files of others.
+        temporary: Files that were never finished.
+    """
+
+    root: str
+    ours: tuple[str, ...]
+    taken: tuple[str, ...]
+    foreign: tuple[str, ...]
+    temporary: tuple[str, ...]
+
+    def refuse_foreign(self, *, replace: bool) -> None:
+        """Refuse files that are not ours: all of them, or with `replace` those that would be overwritten."""
+        if self.taken and replace:
+            raise OutputExistsError(
+                f"this holds files that imagecurator did not put there and would overwrite, such as {self.taken[0]!r}",
+                where=self.root,
+                act="choose another place, or move them away",
+            )
+        if (self.taken or self.foreign) and not replace:
+            raise OutputExistsError(
+                f"this holds files that imagecurator did not put there, such as {(self.taken + self.foreign)[0]!r}",
+                where=self.root,
+                act="choose another place; --replace writes beside them where no name is taken",
+            )
+
+
+def _output_place(output: str, run: RunDirectory) -> _Place:
+    """The output without the run directory inside it."""
+    _refuse_file(output, "output")
+    inner = _path_inside(run.root, output)
+    paths = [path for path in _files(output) if inner is None or not path.startswith(f"{inner}/")]
+    facts = read_facts(run)
+    if facts is not None and (inner is not None or facts.get("output") == real_place(output)):
+        known = {path for path in paths if _SHARD.fullmatch(path)}
+    else:
+        known = set()
+    delivered = delivered_files(output)
+    if delivered is not None:
+        known |= {MANIFEST, *delivered}
+    return _place(output, paths, known, lambda path: path == MANIFEST or bool(_SHARD.fullmatch(path)))
+
+
+def _run_place(run: RunDirectory, output: str) -> _Place:
+    """The run directory without the output inside it."""
+    _refuse_file(run.root, "run directory")
+    inner = _path_inside(output, run.root)
+    paths = [path for path in _files(run.root) if inner is None or not path.startswith(f"{inner}/")]
+    known = {path for path in paths if _RUN_FILE.fullmatch(path)} if read_facts(run) is not None else set()
+    return _place(run.root, paths, known, lambda path: bool(_RUN_FILE.fullmatch(path)))
+
+
+def _place(root: str, paths: Sequence[str], known: Collection[str], by_name: Callable[[str], bool]) -> _Place:
+    others = [path for path in paths if path not in known and not storage.is_temporary(path)]
+    return _Place(
+        root,
+        ours=tuple(storage.join(root, path) for path in paths if path in known),
+        taken=tuple(path for path in others if by_name(path)),
+        foreign=tuple(path for path in others if not by_name(path)),
+        temporary=tuple(path for path in paths if storage.is_temporary(path)),
+    )
+
+
+def _remove(locations: Sequence[str]) -> None:
+    """Remove an earlier result, in an order that makes a removal which was cut short visible and repeatable.
+
+    The manifest goes first, so that what is left is never taken for whole; the `run.json` that says whose it is, last.
+    """
+    first = [location for location in locations if location.endswith(f"/{MANIFEST}")]
+    last = [location for location in locations if location.endswith("/run.json")]
+    for location in [*first, *(one for one in locations if one not in {*first, *last}), *last]:
+        storage.remove(location)
+
+
+def _refuse_overlap(place: str, given: str, what: str) -> None:
+    if _path_inside(place, given) == "":
+        raise OutputExistsError(f"input and {what} are the same place", where=place, act="choose another one")
+    if _path_inside(place, given) is not None:
         raise OutputExistsError(
-            f"this holds files that imagecurator did not put there, such as {foreign!r}",
-            where=output,
-            act="choose another OUTPUT, or pass --replace to write beside them",
-        )
-
-
-def sweep(output: str, run: RunDirectory) -> None:
-    """Remove what an interrupted run left half-written in a claimed output; such files bear no final name."""
-    for place in dict.fromkeys((output, run.root)):
-        for path in _files(place):
-            if storage.is_temporary(path):
-                storage.remove(storage.join(place, path))
-
-
-def _refuse_overlap(output: str, place: str) -> None:
-    inner, outer = output.rstrip("/") + "/", place.rstrip("/") + "/"
-    if inner == outer:
-        raise OutputExistsError("input and output are the same place", where=output, act="choose another OUTPUT")
-    if inner.startswith(outer):
-        raise OutputExistsError(
-            f"the output lies inside the input {place}",
-            where=output,
+            f"the {what} lies inside the input {given}",
+            where=place,
             cause="the next run would read it as input",
-            act="choose an OUTPUT beside it",
+            act="choose one beside it",
+        )
+    if _path_inside(given, place) is not None:
+        raise OutputExistsError(
+            f"the input {given} lies inside the {what}",
+            where=place,
+            cause="results would stand among the sources",
+            act="choose one beside it",
         )
 
 
-def _files(output: str) -> list[str]:
-    """Everything under the output, by its path inside it."""
-    prefix = storage.join(output, "")
+def _refuse_file(place: str, what: str) -> None:
+    if storage.exists(place) and not storage.is_directory(place):
+        raise OutputExistsError(f"this is a file, and the {what} is a folder", where=place, act="choose another one")
+
+
+def _path_inside(inner: str, outer: str) -> str | None:
+    """The path of one place inside another; "" where they are the same, None where it is elsewhere."""
+    one, other = real_place(inner), real_place(outer)
+    if one == other:
+        return ""
+    prefix = storage.join(other, "")
+    return one.removeprefix(prefix) if one.startswith(prefix) else None
+
+
+def _files(place: str) -> list[str]:
+    """Everything under a folder, by its path inside it."""
+    prefix = storage.join(place, "")
     try:
-        return [stored.url.removeprefix(prefix) for stored in storage.list(output)]
+        return [stored.url.removeprefix(prefix) for stored in storage.list(place)]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UnreadableError(f"the output cannot be listed: {error.strerror}", where=output) from None
-
-
-def _is_ours(path: str, run_path: str) -> bool:
-    if run_path and path.startswith(f"{run_path}/"):
-        inside = path.removeprefix(f"{run_path}/")
-        return inside.split("/")[0] in {"parts", "embeddings", "run.json", "partitions.parquet", "decisions.parquet",
-                                        "report.html"} or storage.is_temporary(path)  # fmt: skip
-    return path == MANIFEST or bool(_SHARD.fullmatch(path)) or storage.is_temporary(path)
-
-
-def _run_path(output: str, run: RunDirectory) -> str:
-    """The run directory's path inside the output; "" where it lies elsewhere."""
-    prefix = storage.join(output, "")
-    return run.root.removeprefix(prefix).rstrip("/") if run.root.startswith(prefix) else ""
-
-
-def _foreign(output: str, run: RunDirectory) -> str:
-    """The first file in the output that is not ours. Shards without a run directory of ours are not ours."""
-    started = storage.exists(run.run_json)
-    run_path = _run_path(output, run)
-    for path in _files(output):
-        if not started or not _is_ours(path, run_path):
-            return path
-    return ""
-
-
-def _remove_ours(output: str, run: RunDirectory) -> None:
-    """Remove an earlier result, its manifest first, so that what is left is never taken for whole."""
-    ours = [path for path in _files(output) if _is_ours(path, _run_path(output, run))]
-    for path in sorted(ours, key=lambda path: (path != MANIFEST, path)):
-        storage.remove(storage.join(output, path))
-    if not _run_path(output, run):
-        for path in _files(run.root):
-            if _is_ours(f"run/{path}", "run"):
-                storage.remove(storage.join(run.root, path))
+        raise storage.storage_error(place, error, verb="be listed") from None

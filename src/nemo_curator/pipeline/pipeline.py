@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 from nemo_curator.backends.base import BaseExecutor
@@ -117,7 +117,9 @@ def _with_reading_planned(stages: list[Stage]) -> list[Stage]:
     for index, stage in enumerate(stages):
         if isinstance(stage, ImageReaderStage):
             reading = plan_reading(stages[index + 1 :])
-            planned.append(replace(stage, views=reading.views, pixels=reading.pixels))
+            reader = copy.copy(stage)  # not `replace`, which forgets what `with_` set
+            reader.views, reader.pixels = reading.views, reading.pixels
+            planned.append(reader)
         else:
             planned.append(stage)
     return planned

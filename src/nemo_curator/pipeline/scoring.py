@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import RecipeError
+from nemo_curator.errors import RecipeError, UnknownModelError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.decisions import Policy, check_policy
 from nemo_curator.runs.parts import part_schema
@@ -45,26 +45,46 @@ def plan_scoring(recipe: Recipe) -> Scoring:
     """
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
-    stages = [make_score_stage(name, parameters) for name, parameters in entries]
-    stages.sort(key=lambda stage: _score(stage).cost)
+    unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
+    stages = sorted(unsorted, key=lambda stage: _score(stage).cost)
     columns = tuple(column for stage in stages for column in _score(stage).score_columns())
     schema = part_schema(columns)
     known = schema.names
-    rules = tuple(_rule(name, text, known) for name, text in recipe.rules.items())
-    prefer = parse_rule("prefer", recipe.duplicates.prefer, known, where="duplicates")
-    embeds = any("embedding" in stage.outputs()[1] for stage in stages)
+    rules = tuple(_rule(name, text, known, recipe.place("rules", name)) for name, text in recipe.rules.items())
+    prefer = parse_rule("prefer", recipe.duplicates.prefer, known, recipe.place("duplicates", "prefer"))
+    embedders = [name for (name, _), stage in zip(entries, unsorted, strict=True) if _embeds(stage)]
+    if len(embedders) > 1:
+        raise RecipeError(
+            f"{' and '.join(embedders)} both give embeddings, and an image has one",
+            where=recipe.place("scores"),
+            act="leave one of them out",
+        )
     policy = Policy(rules, recipe.duplicates.bytes, prefer)
     check_policy(policy, schema)
-    return Scoring(tuple(stages), columns, embeds, policy)
+    return Scoring(tuple(stages), columns, bool(embedders), policy)
+
+
+def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) -> Stage:
+    """A score's stage; what is wrong with it is told with the place of the entry."""
+    try:
+        return make_score_stage(name, parameters)
+    except (RecipeError, UnknownModelError) as error:
+        path = ("models", name) if name in recipe.models else ("scores", index)
+        error.where = error.where or recipe.place(*path)
+        raise
+
+
+def _embeds(stage: Stage) -> bool:
+    return "embedding" in stage.outputs()[1]
 
 
 def _score(stage: Stage) -> ScoreStage:
     return cast("ScoreStage", stage)
 
 
-def _rule(name: str, text: Any, known: list[str]) -> Rule:
+def _rule(name: str, text: str, known: list[str], where: str) -> Rule:
     try:
-        return parse_rule(name, text, known)
+        return parse_rule(name, text, known, where)
     except RecipeError as error:
         if "there is no column" in error.what:
             error.act = f"{error.act}; or add the score that computes it to `scores`".removeprefix("; ")
@@ -76,5 +96,6 @@ def _refuse_idle_models(recipe: Recipe, scores: list[str]) -> None:
         if name not in scores:
             raise RecipeError(
                 f"models names a model for {name!r}, which is not among the scores",
+                where=recipe.place("models", name),
                 act=f"add {name!r} to scores, or take it out of models",
             )

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.kernels.sizes import parse_size
 
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+KeyPath = tuple[str | int, ...]
+"""Keys from the top of a recipe down to one value: `("export", "shard_size")`, `("scores", 2)`."""
+
+
+def _size(value: Any) -> int:
+    try:
+        return parse_size(value)
+    except OverflowError:
+        raise ValueError(f"{value!r} is too large") from None
+
+
+def _scores(value: Any) -> Any:
+    """The scores in their one form; what is wrong is told in the words of a recipe, not of its types."""
+    if value == "all":
+        return value
+    if not isinstance(value, list):
+        raise ValueError("this is `all`, or a list of names such as [header, sharpness]")  # noqa: TRY004 (Pydantic's)
+    names = [_entry(entry)[0] for entry in value]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the score {twice!r} stands there twice")
+    return [name if not parameters else {name: parameters} for name, parameters in map(_entry, value)]
+
+
+def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, dict) and len(entry) == 1:
+        name, parameters = next(iter(entry.items()))
+        if isinstance(name, str) and isinstance(parameters or {}, dict):
+            return name, parameters or {}
+    raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0, lt=2**63)]
 ScoreEntry = str | dict[str, dict[str, Any]]
+Scores = Annotated[Literal["all"] | list[ScoreEntry], BeforeValidator(_scores)]
 
 
 class _Section(BaseModel):
@@ -32,13 +68,18 @@ class LimitsSection(_Section):
 
     pixels: Size = Field(default=100_000_000, description="Width times height of one image")
     bytes: Size = Field(default=64_000_000, description="Length of one file of a sample")
+    side: Size = Field(default=65_535, description="Longer side of one image, in pixels")
+    frames: Size = Field(default=10_000, description="Frames of an animation or pages of a document")
     seconds: float = Field(
-        default=10.0, gt=0, description="Time one image may take to decode; its worker is killed after that"
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time one image may take to decode; its worker is killed after that",
     )
 
     def as_limits(self) -> Limits:
         """The limits as the decoder takes them."""
-        return Limits(pixels=self.pixels, bytes=self.bytes, seconds=self.seconds)
+        return Limits(**self.model_dump())
 
 
 class ExportSection(_Section):
@@ -55,7 +96,7 @@ class ExportSection(_Section):
 class Recipe(_Section):
     """Everything that decides what comes out."""
 
-    scores: Literal["all"] | list[ScoreEntry] = Field(
+    scores: Scores = Field(
         default=["header", "sharpness", "exposure", "entropy", "nsfw", "embedding"],
         description="Scores to compute, by name; `{name: {parameter: value}}` sets a stage's parameters; or `all`",
     )
@@ -69,6 +110,18 @@ class Recipe(_Section):
     duplicates: DuplicatesSection = Field(default=DuplicatesSection(), description="Which copies are removed")
     limits: LimitsSection = Field(default=LimitsSection(), description="What one image may cost")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
+
+    _places: Mapping[KeyPath, str] = PrivateAttr(default_factory=dict)
+    _where: str = PrivateAttr(default="")
+
+    def found_at(self, places: Mapping[KeyPath, str], where: str) -> Self:
+        """This recipe, knowing where its keys were written, for errors that are found later."""
+        self._places, self._where = places, where
+        return self
+
+    def place(self, *path: str | int) -> str:
+        """Where a key stands (`recipe.yaml, line 7`); the recipe's name where that is not known."""
+        return self._places.get(path, self._where)
 
     def score_entries(self, installed: list[str]) -> list[tuple[str, dict[str, Any]]]:
         """(name, parameters) of every score to compute, in order; `all` means those installed."""

@@ -9,9 +9,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nemo_curator.errors import RecipeError, nearest
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import KeyPath, Recipe
 
-Path = tuple[str | int, ...]
+_MAX_VALUES = 20_000
+"""Values in a recipe at most: what repeats itself by aliases into millions is refused, not unfolded."""
+_PLAIN = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+_INIT = "`imagecurator init` writes a recipe with every key explained"
 
 
 def parse_recipe(text: str, where: str = "recipe", overrides: Mapping[str, str] | None = None) -> Recipe:
@@ -25,83 +28,139 @@ def parse_recipe(text: str, where: str = "recipe", overrides: Mapping[str, str] 
     Raises:
         RecipeError: It is no YAML, a key is unknown, or a value is not valid; the error names the line.
     """
-    data, lines = _load(text, where)
+    document = _Document(where)
+    data = document.load(text)
     for key, value in (overrides or {}).items():
-        _override(data, key, value)
+        _override(document, data, key, value)
     try:
-        return Recipe.model_validate(data)
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        raise _explain(error, lines, where) from None
+        raise _explain(error, document) from None
+    return recipe.found_at(document.places, where)
 
 
-def _load(text: str, where: str) -> tuple[dict[str, Any], dict[Path, int]]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[Path, int] = {}
-        data = {} if node is None else _value(node, (), lines, where)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{where}, line {mark.line + 1}" if mark else where
-        raise RecipeError(f"this is not valid YAML: {error.problem or error.context}", where=place) from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"this is not valid YAML: {error}", where=where) from None
-    if not isinstance(data, dict):
-        raise RecipeError("a recipe is a mapping of keys to values", where=where, act="see `imagecurator init`")
-    return data, lines
+class _Document:
+    """One YAML text.
 
+    Attributes:
+        where: What it is called.
+        places: Where every key and item stands, by its path.
+    """
 
-def _value(node: yaml.Node, path: Path, lines: dict[Path, int], where: str) -> Any:
-    """The plain value of a YAML node; `lines` gets the line of every key and item."""
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, index), lines, where) for index, item in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        return yaml.SafeLoader("").construct_object(node)
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = str(key_node.value)
-        line = key_node.start_mark.line + 1
-        if key in result:
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.places: dict[KeyPath, str] = {}
+        self._values = 0
+        self._scalars = yaml.SafeLoader("")
+
+    def load(self, text: str) -> dict[str, Any]:
+        """The text as plain data."""
+        data = self.value_of(text, (), self.where)
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
             raise RecipeError(
-                f"the key {key!r} stands here a second time", where=f"{where}, line {line}", act="keep one"
+                "a recipe is a mapping of keys to values", where=self.where, act="see `imagecurator init`"
             )
-        lines[(*path, key)] = line
-        result[key] = _value(value_node, (*path, key), lines, where)
-    return result
+        return data
+
+    def value_of(self, text: str, path: KeyPath, where: str, *, numbered: bool = True) -> Any:
+        """The plain value that a YAML text says."""
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            return None if node is None else self._value(node, path, where, numbered=numbered)
+        except RecursionError:
+            problem, place = "it is nested too deeply, or into itself", where
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = _line(where, mark) if mark and numbered else where
+            problem = str(error.problem or error.context)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, a wrong tag
+            problem, place = str(error).splitlines()[0], where
+        raise RecipeError(f"this is not valid YAML: {problem}", where=place)
+
+    def _value(self, node: yaml.Node, path: KeyPath, where: str, *, numbered: bool) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise RecipeError(
+                f"it says more than {_MAX_VALUES:,} values",
+                where=self.where,
+                cause="aliases repeat themselves",
+                act=_INIT,
+            )
+        here = _line(where, node.start_mark) if numbered else where
+        self.places.setdefault(path, here)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
+            raise RecipeError(f"this is not valid YAML: the tag {node.tag!r} has no place in a recipe", where=here)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, at), where, numbered=numbered) for at, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            return self._checked(self._scalars.construct_object(node), here)
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = _line(where, key_node.start_mark) if numbered else where
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise RecipeError("a key is a plain word", where=place, act=_INIT)
+            key = str(self._checked(str(key_node.value), place))
+            if key in result:
+                raise RecipeError(f"the key {key!r} stands here a second time", where=place, act="keep one")
+            self.places[*path, key] = place
+            result[key] = self._value(value_node, (*path, key), where, numbered=numbered)
+        return result
+
+    @staticmethod
+    def _checked(value: Any, place: str) -> Any:
+        """Text that can be written down again: half of a UTF-16 pair cannot."""
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise RecipeError(f"{value!r} is not valid text", where=place) from None
+        return value
 
 
-def _override(data: dict[str, Any], key: str, value: str) -> None:
+def _line(where: str, mark: yaml.Mark) -> str:
+    return f"{where}, line {mark.line + 1}"
+
+
+def _override(document: _Document, data: dict[str, Any], key: str, value: str) -> None:
+    """Set one key as `--set` says it; a value that is no YAML is taken as text."""
+    place = f"--set {key}"
     *parents, last = key.split(".")
     section = data
-    for parent in parents:
+    for depth, parent in enumerate(parents):
+        path = tuple(parents[: depth + 1])
+        document.places.setdefault(path, place)
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
-            raise RecipeError(f"--set {key}: {parent!r} is no section of the recipe")
+            raise RecipeError(f"{parent!r} is no section of the recipe", where=place)
+    path = (*parents, last)
+    for known in [known for known in document.places if known[: len(path)] == path]:
+        del document.places[known]
+    document.places[path] = place
     try:
-        section[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        section[last] = document.value_of(value, path, place, numbered=False)
+    except RecipeError:
         section[last] = value
 
 
-def _explain(error: ValidationError, lines: dict[Path, int], where: str) -> RecipeError:
+def _explain(error: ValidationError, document: _Document) -> RecipeError:
     """The first thing wrong, as one sentence."""
     first = error.errors()[0]
-    # a union adds the names of its alternatives to the location; only real keys have a line
-    path: Path = ()
+    # a union adds the names of its alternatives to the location; only real keys have a place
+    path: KeyPath = ()
     for part in first["loc"]:
-        path = (*path, part) if (*path, part) in lines else path
+        path = (*path, part) if (*path, part) in document.places else path
     key = ".".join(map(str, path)) or "recipe"
-    place = f"{where}, line {lines[path]}" if path in lines and lines else where
+    place = document.places.get(path, document.where)
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return RecipeError(f"unknown key {name!r}", where=place, act=nearest(name, _keys_at(first["loc"][:-1])))
     message = str(first["msg"]).removeprefix("Value error, ")
-    return RecipeError(
-        f"{key}: {message}", where=place, act="`imagecurator init` writes a recipe with every key explained"
-    )
+    return RecipeError(f"{key}: {message}", where=place, act=_INIT)
 
 
-def _keys_at(path: Path) -> list[str]:
+def _keys_at(path: KeyPath) -> list[str]:
     """Names of the keys that the section at a path has."""
     model: type[BaseModel] = Recipe
     for part in path:

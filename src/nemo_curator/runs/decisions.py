@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -50,8 +49,7 @@ class Policy:
     @property
     def columns(self) -> frozenset[str]:
         """Every column that it reads."""
-        read = [rule.columns | {one.column for one in rule.quantiles} for rule in self.rules]
-        return frozenset().union(*read, self.prefer.columns if self.prefer else ())
+        return frozenset().union(*(rule.columns for rule in self.rules), self.prefer.columns if self.prefer else ())
 
 
 @dataclass(slots=True)
@@ -104,17 +102,16 @@ def decide(run: RunDirectory, partition_ids: Sequence[str], policy: Policy) -> F
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
     """
-    connection = _connect()
-    _load(connection, run, partition_ids, policy)
-    _refuse_equal_ids(connection)
-    quantiles = _quantiles(connection, policy.rules)
-    connection.execute(_verdict_sql(connection, policy, quantiles))
-    with storage.write_atomic(run.decisions) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        ordered = connection.sql(f"SELECT {', '.join(SCHEMA.names)} FROM verdicts ORDER BY position")
-        for group in _row_groups(ordered.to_arrow_reader(_ROW_GROUP)):
-            writer.write_table(group, row_group_size=_ROW_GROUP)
-    funnel = _funnel(connection, policy, quantiles)
-    connection.close()
+    with _connect() as connection:
+        _load(connection, run, partition_ids, policy)
+        _refuse_equal_ids(connection)
+        quantiles = _quantiles(connection, policy.rules)
+        connection.execute(_verdict_sql(connection, policy, quantiles))
+        with storage.write_atomic(run.decisions) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            ordered = connection.sql(f"SELECT {', '.join(SCHEMA.names)} FROM verdicts ORDER BY position")
+            for group in _row_groups(ordered.to_arrow_reader(_ROW_GROUP)):
+                writer.write_table(group, row_group_size=_ROW_GROUP)
+        funnel = _funnel(connection, policy, quantiles)
     funnel.check()
     return funnel
 
@@ -123,27 +120,32 @@ def check_policy(policy: Policy, schema: pa.Schema) -> None:
     """Make sure, before anything is scored, that a policy can be evaluated on the columns that there will be.
 
     Raises:
-        RecipeError: A rule is no boolean on these columns.
+        RecipeError: A rule is no boolean on these columns, or asks for a quantile of what is no number.
     """
-    connection = _connect()
-    connection.register("records", pa.table({**_empty(schema), "position": pa.array([], pa.int64())}))
-    connection.execute(_verdict_sql(connection, policy, {one: 0.0 for rule in policy.rules for one in rule.quantiles}))
-    connection.close()
-
-
-def _empty(schema: pa.Schema) -> dict[str, pa.Array[Any]]:
-    return {field.name: pa.array([], field.type) for field in schema}
+    for rule in policy.rules:
+        for quantile in rule.quantiles:
+            if not (pa.types.is_integer(kind := schema.field(quantile.column).type) or pa.types.is_floating(kind)):
+                raise RecipeError(
+                    f"there is no quantile of {quantile.column!r}, which is no number", where=_place(rule)
+                )
+    if policy.prefer and policy.prefer.quantiles:
+        raise RecipeError("it may not ask for a quantile", where=_place(policy.prefer), act="name columns alone")
+    with _connect() as connection:
+        connection.register("records", _numbered(schema.empty_table(), 0))
+        if policy.prefer:
+            _type_of(connection, policy.prefer, policy.prefer.sql({}))
+        connection.execute(
+            _verdict_sql(connection, policy, {one: 0.0 for rule in policy.rules for one in rule.quantiles})
+        )
 
 
 def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
     """Verdicts of one part by the rules that need no other part, for a progress display."""
     rules = tuple(rule for rule in policy.rules if not rule.quantiles)
-    connection = _connect()
-    connection.register("part", table)
-    connection.execute("CREATE TABLE records AS SELECT row_number() OVER () AS position, * FROM part")
-    connection.execute(_verdict_sql(connection, Policy(rules, policy.duplicate_bytes, policy.prefer), {}))
-    counts = connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall()
-    connection.close()
+    with _connect() as connection:
+        connection.register("records", _numbered(table, 0))
+        connection.execute(_verdict_sql(connection, Policy(rules, policy.duplicate_bytes, policy.prefer), {}))
+        counts = connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall()
     return {str(verdict): int(count) for verdict, count in counts}
 
 
@@ -167,13 +169,19 @@ def _load(
     offset = 0
     for index, partition_id in enumerate(partition_ids):
         table = read_part(run, partition_id, wanted)
-        position = pa.array(range(offset, offset + table.num_rows), pa.int64())
+        connection.register("part", _numbered(table, offset))
         offset += table.num_rows
-        connection.register("part", table.append_column("position", position))
         connection.execute(
             "CREATE TABLE records AS FROM part" if index == 0 else "INSERT INTO records BY NAME FROM part"
         )
         connection.unregister("part")
+
+
+def _numbered(table: pa.Table, offset: int) -> pa.Table:
+    """Rows with their position in source order; integers are widened, so that the area of a bomb does not overflow."""
+    fields = [field.with_type(pa.int64()) if pa.types.is_integer(field.type) else field for field in table.schema]
+    position = pa.array(range(offset, offset + table.num_rows), pa.int64())
+    return table.cast(pa.schema(fields)).append_column("__position", position)
 
 
 def _refuse_equal_ids(connection: duckdb.DuckDBPyConnection) -> None:
@@ -192,7 +200,8 @@ def _quantiles(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> 
     """Every quantile: the smallest seen value that at least a share q of the readable rows do not exceed."""
     values: dict[Quantile, float | None] = {}
     for quantile in sorted({one for rule in rules for one in rule.quantiles}, key=lambda one: (one.column, one.q)):
-        query = f'SELECT quantile_disc("{quantile.column}", {quantile.q!r}) FROM records WHERE error IS NULL'
+        column = '"' + quantile.column.replace('"', '""') + '"'
+        query = f"SELECT quantile_disc({column}, {quantile.q!r}) FROM records WHERE error IS NULL"
         row = connection.execute(query).fetchone()
         values[quantile] = None if row is None or row[0] is None else float(row[0])
     return values
@@ -208,30 +217,30 @@ def _verdict_sql(
     score, threshold, name, text = [], [], [], []
     for index, rule in enumerate(policy.rules):
         compared = rule.comparison(quantiles) or ("NULL", "NULL")
-        score.append(f" WHEN {index} THEN TRY_CAST({compared[0]} AS DOUBLE)")
-        threshold.append(f" WHEN {index} THEN TRY_CAST({compared[1]} AS DOUBLE)")
+        score.append(f" WHEN {index} THEN TRY(CAST({compared[0]} AS DOUBLE))")
+        threshold.append(f" WHEN {index} THEN TRY(CAST({compared[1]} AS DOUBLE))")
         name.append(f" WHEN {index} THEN {_quoted(rule.name)}")
         text.append(f" WHEN {index} THEN {_quoted(rule.text)}")
     best = _best_sql(policy)
 
     def of_rule(cases: list[str]) -> str:
-        return f"CASE matched{''.join(cases)} ELSE NULL END" if cases else "NULL"
+        return f"CASE __matched{''.join(cases)} ELSE NULL END" if cases else "NULL"
 
     return f"""
         CREATE TABLE verdicts AS
-        WITH matched AS (SELECT *, {number} AS matched FROM records),
-        grouped AS (SELECT *, {best} AS best FROM matched)
-        SELECT position, image_id,
-            CASE WHEN error IS NOT NULL THEN 'quarantine' WHEN matched IS NOT NULL THEN 'reject'
-                 WHEN best <> image_id THEN 'duplicate' ELSE 'keep' END AS verdict,
-            CASE WHEN error IS NULL AND matched IS NULL AND best <> image_id THEN 'same_bytes'
+        WITH matched AS (SELECT *, {number} AS __matched FROM records),
+        grouped AS (SELECT *, {best} AS __best FROM matched)
+        SELECT __position AS position, image_id,
+            CASE WHEN error IS NOT NULL THEN 'quarantine' WHEN __matched IS NOT NULL THEN 'reject'
+                 WHEN __best <> image_id THEN 'duplicate' ELSE 'keep' END AS verdict,
+            CASE WHEN error IS NULL AND __matched IS NULL AND __best <> image_id THEN 'same_bytes'
                  ELSE {of_rule(name)} END AS rule,
             CASE WHEN error IS NOT NULL THEN concat_ws(': ', error, error_detail)
-                 WHEN matched IS NULL AND best <> image_id THEN 'its bytes equal those of ' || best
+                 WHEN __matched IS NULL AND __best <> image_id THEN 'its bytes equal those of ' || __best
                  ELSE {of_rule(text)} END AS reason,
             CAST({of_rule(score)} AS DOUBLE) AS score,
             CAST({of_rule(threshold)} AS DOUBLE) AS threshold,
-            CASE WHEN error IS NULL AND matched IS NULL AND best <> image_id THEN best END AS duplicate_of
+            CASE WHEN error IS NULL AND __matched IS NULL AND __best <> image_id THEN __best END AS duplicate_of
         FROM grouped
     """
 
@@ -240,29 +249,41 @@ def _best_sql(policy: Policy) -> str:
     """The id of the image that stands for all with the same bytes; NULL where that is not asked or not known."""
     if not policy.duplicate_bytes:
         return "NULL"
-    preference = f"({policy.prefer.sql({})}) DESC NULLS LAST, " if policy.prefer else ""
+    preference = f"TRY({policy.prefer.sql({})}) DESC NULLS LAST, " if policy.prefer else ""
     return f"""
-        CASE WHEN error IS NULL AND matched IS NULL AND sha256 IS NOT NULL THEN first_value(image_id) OVER (
-            PARTITION BY sha256, error IS NULL AND matched IS NULL
+        CASE WHEN error IS NULL AND __matched IS NULL AND sha256 IS NOT NULL THEN first_value(image_id) OVER (
+            PARTITION BY sha256, error IS NULL AND __matched IS NULL
             ORDER BY {preference}image_id) END
     """
 
 
 def _boolean(connection: duckdb.DuckDBPyConnection, rule: Rule, sql: str) -> str:
-    """The rule's SQL, if it is a boolean on these columns."""
+    """The rule's SQL, if it is a boolean on these columns.
+
+    What cannot be computed for a row (a text compared with a number, an overflow) is NULL there: undecided.
+    """
+    found = _type_of(connection, rule, sql)
+    if found not in ("BOOLEAN", '"NULL"'):
+        raise RecipeError(
+            f"it gives {found.lower()}, not true or false",
+            where=_place(rule),
+            act="compare it with something, as in `entropy < 2`",
+        )
+    return f"TRY({sql})"
+
+
+def _type_of(connection: duckdb.DuckDBPyConnection, rule: Rule, sql: str) -> str:
     try:
         # one row of NULLs is enough to learn the type
         kind = connection.execute(f"SELECT typeof({sql}) FROM (FROM records LIMIT 0) RIGHT JOIN (SELECT 1) ON true")
         found = kind.fetchone()
     except duckdb.Error as error:
-        raise RecipeError(str(error).splitlines()[0], where=f"rule {rule.name!r} ({rule.text})") from None
-    if found is None or found[0] not in ("BOOLEAN", '"NULL"'):
-        raise RecipeError(
-            f"it gives {'nothing' if found is None else found[0].lower()}, not true or false",
-            where=f"rule {rule.name!r} ({rule.text})",
-            act="compare it with something, as in `entropy_score < 2`",
-        )
-    return f"({sql})"
+        raise RecipeError(str(error).splitlines()[0], where=_place(rule)) from None
+    return str(found[0]) if found else ""
+
+
+def _place(rule: Rule) -> str:
+    return f"{rule.where or f'rule {rule.name!r}'} ({rule.text})"
 
 
 def _quoted(text: str) -> str:
@@ -302,7 +323,7 @@ def _funnel(
     )
     for rule in policy.rules:
         sql = rule.sql(quantiles)
-        readable = f"SELECT count(*) FROM records WHERE error IS NULL AND ({sql})"
+        readable = f"SELECT count(*) FROM records WHERE error IS NULL AND TRY({sql})"
         funnel.alone[rule.name] = _count(connection, readable)
         undecided = _count(connection, f"{readable} IS NULL")
         if undecided:

@@ -34,10 +34,13 @@ def write_manifest(output: str, recipe: Mapping[str, Any], funnel: Funnel, expor
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def is_delivered(output: str) -> bool:
-    """Whether a folder holds a whole data set of ours."""
+def delivered_files(output: str) -> list[str] | None:
+    """Names of the files of a whole data set of ours, without its manifest; None where there is no such data set."""
     try:
         with storage.open(storage.join(output, MANIFEST)) as file:
-            return bool(json.loads(file.read()).get("manifest") == _FORMAT)
-    except (OSError, ValueError, AttributeError):
-        return False
+            manifest = json.loads(file.read())
+        if manifest["manifest"] != _FORMAT:
+            return None
+        return [str(file["name"]) for file in manifest["files"]]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None

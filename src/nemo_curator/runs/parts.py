@@ -28,9 +28,9 @@ def part_schema(columns: Sequence[Column]) -> pa.Schema:
     """The schema of a run's parts: identity, the run's scores, the error.
 
     Raises:
-        StageError: Two scores, or a score and an identity column, share a name.
+        StageError: Two scores, or a score and an identity column, share a name, in upper or lower case.
     """
-    names = [*IDENTITY, *(column.name for column in columns), *ERROR]
+    names = [name.lower() for name in (*IDENTITY, *(column.name for column in columns), *ERROR)]
     double = {name for name in names if names.count(name) > 1}
     if double:
         raise StageError(f"two stages record the column {min(double)!r}", act="leave one of them out of the scores")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 
 from nemo_curator.errors import RecipeError, nearest
 
@@ -21,6 +22,7 @@ _ALLOWED = (
     exp.RegexpLike,
 )  # fmt: skip
 _QUANTILE = "quantile"
+_MAX_TEXT = 4_000  # characters; a longer text is no rule that a person wrote, and deep nesting exhausts parsers
 _COMPARISONS = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
@@ -46,20 +48,22 @@ class Rule:
         text: The expression as written.
         columns: Columns that it reads.
         quantiles: Quantiles that must be known before it can be evaluated.
+        where: Where it stands, for errors.
     """
 
     name: str
     text: str
     columns: frozenset[str]
     quantiles: frozenset[Quantile]
+    where: str = ""
 
     def sql(self, quantiles: Mapping[Quantile, float | None]) -> str:
         """The expression in DuckDB's SQL, true for images to reject, with quantiles as numbers."""
-        return _render(_parse(self.name, self.text), quantiles)
+        return _render(_parse(self.text), quantiles)
 
     def comparison(self, quantiles: Mapping[Quantile, float | None]) -> tuple[str, str] | None:
         """SQL of (score, threshold) where the rule is one comparison of an expression with a constant, else None."""
-        tree = _parse(self.name, self.text).unnest()
+        tree = _parse(self.text).unnest()
         if type(tree) not in _COMPARISONS:
             return None
         left, right = tree.args["this"], tree.args["expression"]
@@ -80,36 +84,58 @@ def parse_rule(name: str, text: str, known: Collection[str], where: str = "") ->
         where: Where it stands, for errors.
 
     Raises:
-        RecipeError: It is no boolean SQL expression, uses what is not allowed, or names an unknown column.
+        RecipeError: It is no SQL expression, uses what is not allowed, or names an unknown column.
     """
-    tree = _parse(name, text, where)
     place = f"{where}: rule {name!r}" if where else f"rule {name!r}"
-    quantiles: set[Quantile] = set()
+    lower = {column.lower(): column for column in known}
+    try:
+        tree = _parse(text, place)
+        columns = {_known_column(column, lower, place) for column in tree.find_all(exp.Column)}
+        quantiles = {
+            Quantile(lower[found.column.lower()], found.q)
+            for node in _checked_nodes(tree, place)
+            if (found := _quantile(node, place))
+        }
+        rule = Rule(name, text, frozenset(columns), frozenset(quantiles), place)
+        rule.sql(dict.fromkeys(quantiles, 0.0))
+    except RecursionError:
+        raise RecipeError("the expression is nested too deeply", where=place, act="write it in a simpler way") from None
+    return rule
+
+
+def _checked_nodes(tree: exp.Expr, place: str) -> Iterator[exp.Expr]:
+    """All nodes but those inside a quantile, if a rule may be built of them."""
     for node in tree.walk(prune=_is_quantile):
-        if _is_quantile(node):
-            quantiles.add(_quantile(node, place))
-        elif not isinstance(node, _ALLOWED):
+        if not (_is_quantile(node) or isinstance(node, _ALLOWED)):
             raise RecipeError(
-                f"{node.sql('duckdb')!r} is not allowed in a rule",
+                f"{node.sql('duckdb', comments=False)!r} is not allowed in a rule",
                 where=place,
                 act="compare columns and numbers; docs/reference/rules.md lists the functions",
             )
-    columns = {column.name for column in tree.find_all(exp.Column)}
-    lower = {column.lower(): column for column in known}
-    for column in sorted(columns):
-        if column.lower() not in lower:
-            raise RecipeError(f"there is no column {column!r}", where=place, act=nearest(column, known))
-    return Rule(name, text, frozenset(lower[column.lower()] for column in columns), frozenset(quantiles))
+        yield node
 
 
-def _parse(name: str, text: str, where: str = "") -> exp.Expr:
-    place = f"{where}: rule {name!r}" if where else f"rule {name!r}"
+def _known_column(column: exp.Column, lower: Mapping[str, str], place: str) -> str:
+    if column.name.lower() not in lower:
+        raise RecipeError(f"there is no column {column.name!r}", where=place, act=nearest(column.name, lower.values()))
+    if column.table:
+        written = column.sql("duckdb", comments=False)
+        raise RecipeError(f"{written!r} names a table", where=place, act=f"write {column.name!r} alone")
+    return lower[column.name.lower()]
+
+
+def _parse(text: str, place: str = "") -> exp.Expr:
+    if len(text) > _MAX_TEXT:
+        raise RecipeError(f"the expression is longer than {_MAX_TEXT} characters", where=place)
     try:
-        statements = sqlglot.parse(text, read="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        problem = str(error).splitlines()[0].split(". Line")[0]
+        parsed = Dialect.get_or_raise("duckdb").parse_into(exp.Condition, text)
+    except sqlglot.errors.ParseError as error:
+        near = error.errors[0].get("highlight") if error.errors else ""
+        problem = f"it goes wrong at {near!r}" if near else "it is not complete"
         raise RecipeError(f"{text!r} is not an SQL expression: {problem}", where=place) from None
-    tree = statements[0] if len(statements) == 1 else None
+    except sqlglot.errors.SqlglotError:
+        raise RecipeError(f"{text!r} is not an SQL expression: a quote is not closed", where=place) from None
+    tree = parsed[0] if len(parsed) == 1 else None
     if tree is None:
         raise RecipeError(f"{text!r} is not one SQL expression", where=place)
     return tree
@@ -121,7 +147,10 @@ def _is_quantile(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.lower() == _QUANTILE
 
 
-def _quantile(node: exp.Expr, place: str) -> Quantile:
+def _quantile(node: exp.Expr, place: str = "") -> Quantile | None:
+    """The quantile that a node is, or None where it is another kind of node."""
+    if not _is_quantile(node):
+        return None
     arguments = [node.this, node.args.get("quantile")] if isinstance(node, exp.Quantile) else node.expressions
     if len(arguments) == 2 and isinstance(arguments[0], exp.Column) and isinstance(arguments[1], exp.Literal):
         share = float(arguments[1].this) if not arguments[1].is_string else -1.0
@@ -136,10 +165,13 @@ def _plain_columns(node: exp.Expr) -> bool:
 
 
 def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None]) -> str:
-    def number(node: exp.Expr) -> exp.Expr:
-        if not _is_quantile(node):
-            return node
-        value = quantiles[_quantile(node, "")]
-        return exp.Null() if value is None else sqlglot.parse_one(f"CAST({value!r} AS DOUBLE)", read="duckdb")
+    values = {(one.column.lower(), one.q): value for one, value in quantiles.items()}
 
-    return tree.copy().transform(number).sql("duckdb")
+    def number(node: exp.Expr) -> exp.Expr:
+        quantile = _quantile(node)
+        if quantile is None:
+            return node
+        value = values[quantile.column.lower(), quantile.q]
+        return exp.Null() if value is None else exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
+
+    return tree.copy().transform(number).sql("duckdb", comments=False)

@@ -53,6 +53,7 @@ class RunState:
 
 def open_or_start(
     run: RunDirectory,
+    output: str,
     recipe: Mapping[str, Any],
     columns: Sequence[Column],
     partitions: Sequence[Partition],
@@ -62,6 +63,7 @@ def open_or_start(
 
     Args:
         run: The run directory.
+        output: The real place that it exports to.
         recipe: The recipe as plain data.
         columns: The score columns.
         partitions: The input, in source order.
@@ -72,7 +74,7 @@ def open_or_start(
         StorageError: `run.json` cannot be written.
     """
     fingerprint = _fingerprint(recipe, columns, partitions)
-    earlier = _read(run)
+    earlier = read_facts(run)
     if earlier is not None and earlier.get("fingerprint") != fingerprint:
         raise OutputExistsError(
             "this holds a run of other scores, limits, input or library versions",
@@ -82,6 +84,7 @@ def open_or_start(
     facts = {
         "imagecurator": __version__,
         "fingerprint": fingerprint,
+        "output": output,
         "recipe": dict(recipe),
         "columns": [column.name for column in columns],
         "versions": {name: version(name) for name in _NUMERIC},
@@ -109,18 +112,19 @@ def _fingerprint(recipe: Mapping[str, Any], columns: Sequence[Column], partition
         "limits": recipe["limits"],
         "columns": [column.name for column in columns],
         "versions": {name: version(name) for name in _NUMERIC},
-        "partitions": [partition.id for partition in partitions],
+        "partitions": [(partition.id, partition.size) for partition in partitions],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _read(run: RunDirectory) -> dict[str, Any] | None:
+def read_facts(run: RunDirectory) -> dict[str, Any] | None:
+    """What `run.json` says; None where there is no such file, or none of ours."""
     try:
         with storage.open(run.run_json) as file:
             facts = json.loads(file.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) else None
+    return facts if isinstance(facts, dict) and "fingerprint" in facts else None
 
 
 def _now() -> str:

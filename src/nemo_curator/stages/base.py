@@ -37,14 +37,29 @@ class StageMeta(ABCMeta):
             _REGISTRY[cls_name] = cast("type[ProcessingStage[Any, Any]]", cls)
         return cls
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What constructing takes, in place of `__call__`'s own `*args, **kwargs`: for `help`, editors and tools."""
+        own = inspect.signature(inspect.getattr_static(cls, "__init__"))
+        return own.replace(parameters=list(own.parameters.values())[1:])
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Construct a stage, taking either spelling of a keyword."""
-        if dataclasses.is_dataclass(cls):
-            known = {field.name for field in dataclasses.fields(cls)}
-            for plain, underscored in _SPELLINGS.items():
-                if plain in kwargs and plain not in known and underscored in known:
-                    kwargs[underscored] = kwargs.pop(plain)
-        return super().__call__(*args, **kwargs)
+        """Construct a stage, taking either spelling of a keyword, and of a class attribute."""
+        if not dataclasses.is_dataclass(cls):
+            return super().__call__(*args, **kwargs)
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        for plain, underscored in _SPELLINGS.items():
+            if plain in kwargs and plain not in known and underscored in known:
+                kwargs[underscored] = kwargs.pop(plain)
+        stage = super().__call__(*args, **kwargs)
+        given = {*kwargs, *[field.name for field in known.values() if field.init][: len(args)]}
+        for underscored in (known.keys() & set(_SPELLINGS.values())) - given:
+            default = known[underscored].default
+            # `name = "mine"` without an annotation is no field, so the base's own default would win
+            mine = inspect.getattr_static(cls, underscored, default)
+            if default is not dataclasses.MISSING and mine is not default and getattr(stage, underscored) is default:
+                setattr(stage, underscored, mine)
+        return stage
 
 
 def _move_to_fields(namespace: dict[str, Any]) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+POISON = "poison"
+"""Key in a task's `_metadata`: image id to why no stage may touch that image, because it cost two workers; the id ""
+stands for all images of the task."""
+
+
+def condemned(poison: Mapping[str, str], image_id: str) -> str:
+    """Why no stage may touch that image, or ""."""
+    return poison.get(image_id) or poison.get("") or ""
 
 
 def _nobody_watches(_: str) -> None:

@@ -34,9 +34,9 @@ class ImageObject:
         views: The pictures cut for the stages that asked, `(h, w, 3)` uint8 each.
         scores: Column name to number, string, bool or None.
 
-    Assigning `image_data` declares an edit: the encoded bytes no longer show it, so they are cleared and a
-    writer encodes the pixels. Assigning None only frees memory. Edits made inside the array are found by
-    `edited_in_place`.
+    Assigning `image_data` declares an edit: the encoded bytes and the views no longer show it, so they are cleared;
+    a writer encodes the pixels, and views are cut of them anew. Assigning None only frees memory. Edits made inside
+    the array are found by `edited_in_place`.
     """
 
     image_path: str = ""
@@ -55,10 +55,11 @@ class ImageObject:
     _pixels_crc: int | None = field(default=None, repr=False)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute; new pixels make the encoded bytes stale."""
-        # `encoded` follows `image_data` in the fields, so construction sets both without clearing either
-        if name == "image_data" and value is not None and self.__dict__.get("encoded") is not None:
+        """Set an attribute; new pixels make the encoded bytes and the views stale."""
+        # both follow `image_data` in the fields, so construction sets all without clearing any
+        if name == "image_data" and value is not None and "views" in self.__dict__:
             object.__setattr__(self, "encoded", None)
+            object.__setattr__(self, "views", {})
         object.__setattr__(self, name, value)
 
     def attach_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
-from nemo_curator.backends.local.messages import Done
 from nemo_curator.backends.local.supervisor import Supervisor
-from nemo_curator.tasks import EmptyTask, Record, Task
+from nemo_curator.errors import StageError
+from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 DEFAULT_IMAGE_SECONDS = 60.0
 
@@ -42,7 +43,13 @@ class LocalExecutor(BaseExecutor):
         self._on_done = on_done
 
     def execute(self, stages: Sequence[Stage], initial_tasks: Sequence[Task[Any]] | None = None) -> list[Task[Any]]:
-        """Run the stages over the tasks, in order, and return what the last stage gives, in source order."""
+        """Run the stages over the tasks, in order, and return what the last stage gives, in source order.
+
+        Raises:
+            ValueError: `num_workers` or `image_seconds` is no such number.
+            StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
+        """
+        workers, seconds = self._settings()
         tasks = [task() if isinstance(task, type) else task for task in initial_tasks or [EmptyTask()]]
         remaining = list(stages)
         self.records: list[Record] = []
@@ -52,42 +59,49 @@ class LocalExecutor(BaseExecutor):
         for index, task in enumerate(tasks):
             task.task_id = task.task_id or str(index)
         if not remaining or not tasks:
+            self.records += _carried(tasks)
             return tasks
-        results: dict[int, list[Task[Any]]] = {}
-        gone: dict[int, list[Record]] = {}
-        for index, done, records in self._partitions(remaining, tasks):
-            results[index], gone[index] = done, records
-            self._on_done(index, done)
-        self.records += [record for index in sorted(gone) for record in gone[index]]
-        ordered = [task for index in sorted(results) for task in results[index]]
-        self.records += [record for task in ordered for record in getattr(task, "records", [])]
-        return ordered
+        results: dict[int, tuple[list[Task[Any]], list[Record]]] = {}
+        with closing(self._partitions(remaining, tasks, workers, seconds)) as partitions:
+            for index, done, records in partitions:
+                results[index] = done, records
+                self._on_done(index, done)
+        for index in sorted(results):
+            done, records = results[index]
+            self.records += sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
+        return [task for index in sorted(results) for task in results[index][0]]
+
+    def _settings(self) -> tuple[int, float]:
+        workers = self.config.get("num_workers")
+        workers = usable_cores() if workers is None else workers
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+            raise ValueError(f"num_workers must be a whole number of processes, or 0 for none, not {workers!r}")
+        seconds = self.config.get("image_seconds", DEFAULT_IMAGE_SECONDS)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            raise ValueError(f"image_seconds must be a number above 0, not {seconds!r}")
+        return workers, float(seconds)
 
     def _partitions(
-        self, stages: list[Stage], tasks: list[Task[Any]]
-    ) -> Iterator[tuple[int, list[Task[Any]], list[Record]]]:
-        workers = self.config.get("num_workers")
-        if workers is None:
-            workers = usable_cores()
+        self, stages: list[Stage], tasks: list[Task[Any]], workers: int, seconds: float
+    ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
         if workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        seconds = float(self.config.get("image_seconds", DEFAULT_IMAGE_SECONDS))
-        supervisor = Supervisor(cloudpickle.dumps(stages), min(workers, len(tasks)), seconds, self._progress)
-        for index, done in supervisor.run(tasks):
-            yield index, _unpacked(done), done.records
+        supervisor = Supervisor(_packed(stages), min(workers, len(tasks)), seconds, self._progress)
+        with closing(supervisor.run(tasks)) as results:
+            for done in results:
+                yield done.index, *cloudpickle.loads(done.result)
 
     def _in_process(
         self, stages: list[Stage], tasks: list[Task[Any]]
     ) -> Iterator[tuple[int, list[Task[Any]], list[Record]]]:
         current = 0
         chain = StageChain(stages, progress=lambda count: self._progress(current, count))
-        chain.setup()
-        for current, task in enumerate(tasks):
-            chain.records = []
-            done = list(chain.run(task))
-            yield current, done, chain.records
-        chain.teardown()
+        with _set_up(chain):
+            for current, task in enumerate(tasks):
+                chain.records = []
+                done = list(chain.run(task))
+                yield current, done, chain.records
 
 
 def usable_cores() -> int:
@@ -97,14 +111,47 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def _set_up(chain: StageChain) -> Iterator[None]:
+    chain.setup_on_node()
+    chain.setup()
+    try:
+        yield
+    finally:
+        chain.teardown()
+
+
 def _here(stages: list[Stage], tasks: list[Task[Any]]) -> tuple[list[Task[Any]], list[Record]]:
     chain = StageChain(stages)
-    chain.setup()
-    results = [result for task in tasks for result in chain.run(task)]
-    chain.teardown()
+    with _set_up(chain):
+        results = [result for task in tasks for result in chain.run(task)]
     return results, chain.records
 
 
-def _unpacked(done: Done) -> list[Task[Any]]:
-    tasks: list[Task[Any]] = cloudpickle.loads(done.tasks)
-    return tasks
+def _carried(tasks: Sequence[Task[Any]]) -> list[Record]:
+    return [record for task in tasks if isinstance(task, ImageBatch) for record in task.records]
+
+
+def _packed(stages: Sequence[Stage]) -> bytes:
+    """The stages as the workers get them.
+
+    Raises:
+        StageError: One holds something that cannot leave this process.
+    """
+    try:
+        return bytes(cloudpickle.dumps(list(stages)))
+    except Exception as error:
+        culprit = next((stage for stage in stages if not _pickles(stage)), stages[0])
+        raise StageError(
+            f"stage {culprit.name!r} cannot be sent to a worker process: {type(error).__name__}: {error}",
+            cause="it holds something that belongs to this process, such as an open file, a lock or a loaded model",
+            act="make that in setup(), or run with LocalExecutor({'num_workers': 0})",
+        ) from error
+
+
+def _pickles(stage: Stage) -> bool:
+    try:
+        cloudpickle.dumps(stage)
+    except Exception:  # noqa: BLE001 (whatever its attributes raise)
+        return False
+    return True

@@ -1,7 +1,11 @@
 """What the supervisor and its workers say to each other, over one socket a worker.
 
-Everything is pickled, between two processes of one program that trust each other; stages travel by cloudpickle so
-that those defined in a notebook or a script arrive. Weights never travel: a stage loads its model in `setup`.
+Everything is pickled, between two processes of one program that trust each other; what belongs to users (stages,
+tasks, records, errors) travels by cloudpickle inside, so that what is defined in a notebook or a script arrives.
+Weights never travel: a stage loads its model in `setup`.
+
+    supervisor  Start            Go          Work      …      Stop
+    worker            [NodeReady]   … Ready      Progress … Done
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_curator.tasks import Record, Task
+from nemo_curator.tasks import Task
 
 
 @dataclass(slots=True)
@@ -23,11 +27,22 @@ class Start:
 
 
 @dataclass(slots=True)
+class NodeReady:
+    """Worker → supervisor, from the one that was told `on_node`: the host is prepared for all workers."""
+
+
+@dataclass(slots=True)
+class Go:
+    """Supervisor → worker: the host is prepared, the stages may be set up."""
+
+
+@dataclass(slots=True)
 class Work:
-    """Supervisor → worker: one partition, by its index among the initial tasks."""
+    """Supervisor → worker: one partition, by its index among the initial tasks; `careful` as in `StageChain`."""
 
     index: int
     task: bytes
+    careful: bool = False
 
 
 @dataclass(slots=True)
@@ -50,25 +65,39 @@ class Progress:
 
 @dataclass(slots=True)
 class Done:
-    """Worker → supervisor: a partition is through; `tasks` is a cloudpickle of what came out."""
+    """Worker → supervisor: a partition is through; `result` is a cloudpickle of (tasks, records that none carries)."""
 
     index: int
-    tasks: bytes
-    records: list[Record] = field(default_factory=list)
+    result: bytes
 
 
 @dataclass(slots=True)
 class Failed:
-    """Worker → supervisor: setting up, or a partition, raised something that ends the run."""
+    """Worker → supervisor: setting up, or a partition, raised something that ends the run; `error` is a cloudpickle."""
 
     index: int | None
-    error: Exception
+    error: bytes
 
 
 @dataclass(slots=True)
 class Assignment:
-    """The supervisor's own note of a partition: how often it cost a worker, and on which images."""
+    """The supervisor's own note of a partition.
+
+    Attributes:
+        index: Its index among the initial tasks.
+        task: The task.
+        deaths: The image, or "", that each worker it cost was working on.
+        read: Records read in the present try.
+        reported: Records that the caller was told of; a later try starts over, the caller's count does not.
+    """
 
     index: int
     task: Task[Any]
     deaths: list[str] = field(default_factory=list)
+    read: int = 0
+    reported: int = 0
+
+    @property
+    def careful(self) -> bool:
+        """Whether a worker died of it and nobody knows on which image."""
+        return "" in self.deaths

@@ -1,6 +1,6 @@
 """Which image a worker is working on, readable after its death.
 
-A worker writes (its own main thread), the supervisor reads (its only thread). They share one page of memory and no
+A worker writes (its own main thread), the supervisor reads (its only thread). They share a few pages of memory and no
 lock: the supervisor acts on what it reads only when the worker is dead, or when the same image stood there for longer
 than an image may take.
 """
@@ -10,12 +10,14 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 _HEAD = struct.Struct("<dI")
-_SIZE = 4096
+_SIZE = 1 << 16
+_LONGEST = (_SIZE - _HEAD.size) & ~1  # whole UTF-16 units
 
 
 class Position:
@@ -26,24 +28,27 @@ class Position:
 
     @staticmethod
     def make_descriptor() -> int:
-        """A file descriptor of a page that a child process can inherit; it has no name and goes with its holders."""
-        descriptor, path = tempfile.mkstemp(prefix="imagecurator-position-")
-        Path(path).unlink()
+        """A descriptor of memory that a child process can inherit; it has no name and goes with its holders."""
+        if sys.platform == "linux":  # memory, not a file: a full disk cannot take it away
+            descriptor = os.memfd_create("imagecurator-position")
+        else:
+            descriptor, path = tempfile.mkstemp(prefix="imagecurator-position-")
+            Path(path).unlink()
         os.truncate(descriptor, _SIZE)
         return descriptor
 
     def enter(self, image_id: str) -> None:
         """Note the image in work; "" means none."""
-        raw = image_id.encode("utf-8", "surrogateescape")[: _SIZE - _HEAD.size]
+        raw = image_id.encode("utf-16-le", "surrogatepass")[:_LONGEST]  # whatever a str can hold
         # the clock is the system's monotonic one, the same in all processes of a host
         self._page[: _HEAD.size + len(raw)] = _HEAD.pack(time.monotonic(), len(raw)) + raw
 
     def read(self) -> tuple[str, float]:
         """(image id or "", seconds that it has been in work)."""
         since, length = _HEAD.unpack(self._page[: _HEAD.size])
-        raw = self._page[_HEAD.size : _HEAD.size + min(length, _SIZE - _HEAD.size)]
-        return raw.decode("utf-8", "surrogateescape"), (time.monotonic() - since if length else 0.0)
+        raw = self._page[_HEAD.size : _HEAD.size + min(length, _LONGEST)]
+        return raw.decode("utf-16-le", "surrogatepass"), (time.monotonic() - since if length else 0.0)
 
     def close(self) -> None:
-        """Release the page."""
+        """Release the memory."""
         self._page.close()

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
+from typing import Any
 
 from nemo_curator.backends.local.messages import Assignment, Start, Stop, Work
 from nemo_curator.backends.local.position import Position
@@ -29,6 +30,7 @@ _ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+_PATIENCE = 10.0  # seconds that a worker may take to leave
 
 
 class WorkerProcess:
@@ -36,66 +38,84 @@ class WorkerProcess:
 
     Attributes:
         id: Its name in messages.
+        on_node: Whether it is the one that prepares the host.
         channel: The socket to it.
         position: What it works on.
+        ready: Whether its stages are set up.
         assignment: The partition it was given, or None while it is idle.
     """
 
     def __init__(self, worker_id: str, stages: bytes, *, on_node: bool) -> None:
         self.id = worker_id
+        self.on_node = on_node
+        self.ready = False
         self.assignment: Assignment | None = None
-        ours, theirs = socket.socketpair()
-        page = Position.make_descriptor()
-        lifeline, self._lifeline = os.pipe()
-        passed = (theirs.fileno(), page, lifeline)
-        self._process = subprocess.Popen(  # noqa: S603 (our own module, in our own interpreter)
-            [sys.executable, "-m", "nemo_curator.backends.local.worker", *map(str, passed)],
-            pass_fds=passed,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # the terminal's Ctrl-C goes to the supervisor alone
-        )
-        theirs.close()
-        os.close(lifeline)
-        self.channel = Connection(ours.detach())
-        self.position = Position(page)
-        os.close(page)
-        with contextlib.suppress(OSError):  # dead already: the supervisor will read the end of the channel
-            self.channel.send(Start(worker_id, sys.path, stages, on_node))
+        with contextlib.ExitStack() as opened:  # what must not leak when a process cannot be started
+            ours, theirs = (opened.enter_context(one) for one in socket.socketpair())
+            page = _closing(opened, Position.make_descriptor())
+            lifeline, held = (_closing(opened, one) for one in os.pipe())
+            passed = (theirs.fileno(), page, lifeline)
+            self.position = Position(page)
+            self._process = subprocess.Popen(  # noqa: S603 (our own module, in our own interpreter)
+                # -P: the working directory is no place to import from, unless it is one here too (`sys_path` below)
+                [sys.executable, "-P", "-m", "nemo_curator.backends.local.worker", *map(str, passed)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=passed,
+                env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                start_new_session=True,  # the terminal's Ctrl-C goes to the supervisor alone
+            )
+            self._lifeline = os.dup(held)
+            self.channel = Connection(ours.detach())
+        self.tell(Start(worker_id, sys.path, stages, on_node))
+
+    def tell(self, message: Any) -> None:
+        """Send a message; that it is dead already is found out by reading from it."""
+        with contextlib.suppress(OSError):
+            self.channel.send(message)
 
     def give(self, assignment: Assignment, task: bytes) -> None:
         """Hand over a partition."""
         self.assignment = assignment
-        with contextlib.suppress(OSError):
-            self.channel.send(Work(assignment.index, task))
+        self.tell(Work(assignment.index, task, assignment.careful))
 
-    def stop(self) -> None:
-        """Ask it to leave, and see that it does."""
-        with contextlib.suppress(OSError):
-            self.channel.send(Stop())
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._release()
+    def ask_to_leave(self) -> None:
+        """Tell it that there is no more work; `bury` sees to the rest."""
+        self.tell(Stop())
 
-    def kill(self) -> str:
-        """End it now; returns how it ended, in words."""
+    def kill(self) -> None:
+        """End it now, with all processes that its stages started."""
+        if self._process.returncode is None:  # not reaped, so the number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
-        return self.bury()
 
     def bury(self) -> str:
-        """Release what a dead worker held; returns how it ended, in words."""
-        try:
-            code = self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        """Release what a worker held that is dead, or leaving; returns how it ended, in words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_PATIENCE)
         self._release()
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        code = self._process.returncode
+        return f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
 
     def _release(self) -> None:
+        """Once or more often."""
+        if self._process.returncode is None:
+            self.kill()
         self._process.wait()
         self.channel.close()
         self.position.close()
-        with contextlib.suppress(OSError):
+        if self._lifeline >= 0:
             os.close(self._lifeline)
+            self._lifeline = -1
+
+
+def _closing(opened: contextlib.ExitStack, descriptor: int) -> int:
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

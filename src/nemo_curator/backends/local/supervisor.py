@@ -2,26 +2,29 @@
 
 One thread owns everything here: it waits on all sockets at once, hands out partitions in order, and answers deaths.
 A partition that cost a worker is tried again. The image that stood in the worker's position page is suspected; when it
-costs a second worker it is quarantined and the partition is tried again without decoding it. A partition that costs
-two workers without a suspect is quarantined whole.
+costs a second worker it is condemned, and the partition is tried again without it. When no image stood there, the next
+try is a careful one, in which every stage gets every image alone and watched. A partition that costs two workers and
+never shows a suspect is condemned whole.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any
 
 import cloudpickle
 
-from nemo_curator.backends.local.messages import Assignment, Done, Failed, Progress, Ready
+from nemo_curator.backends.local.messages import Assignment, Done, Failed, Go, NodeReady, Progress, Ready
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.errors import StageError
-from nemo_curator.tasks import FileGroupTask, Task
+from nemo_curator.stages.worker import POISON
+from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 
 _TICK = 0.2  # seconds between looks at what workers are working on
+_SETUP_TRIES = 2  # workers in a row that may die before any is set up
 
 
 class Supervisor:
@@ -43,10 +46,12 @@ class Supervisor:
         self._wanted = workers
         self._workers: list[WorkerProcess] = []
         self._started = 0
+        self._node_ready = False
+        self._setup_deaths = 0
         self._queue: deque[Assignment] = deque()
 
-    def run(self, tasks: Sequence[Task[Any]]) -> Iterator[tuple[int, Done]]:
-        """Run all partitions, yielding (index, result) as each is done, in no particular order.
+    def run(self, tasks: Sequence[Task[Any]]) -> Generator[Done, None, None]:
+        """Run all partitions, yielding the result of each as it is done, in no particular order.
 
         Raises:
             StageError: A stage failed on everything, or a worker cannot be set up.
@@ -59,18 +64,26 @@ class Supervisor:
             while left:
                 for done in self._step():
                     left -= 1
-                    yield done.index, done
+                    yield done
             for worker in self._workers:
-                worker.stop()
+                worker.ask_to_leave()
+            for worker in self._workers:
+                worker.bury()
             self._workers = []
         finally:
             for worker in self._workers:  # an error or Ctrl-C: nobody waits for work that nobody wants
                 worker.kill()
+            for worker in self._workers:
+                worker.bury()
             self._workers = []
 
     def _start_worker(self) -> None:
-        self._workers.append(WorkerProcess(f"worker-{self._started}", self._stages, on_node=self._started == 0))
+        on_node = not self._node_ready and not any(worker.on_node for worker in self._workers)
+        worker = WorkerProcess(f"worker-{self._started}", self._stages, on_node=on_node)
+        self._workers.append(worker)
         self._started += 1
+        if self._node_ready:
+            worker.tell(Go())
 
     def _step(self) -> Iterator[Done]:
         """Wait for messages for one tick, and answer them."""
@@ -83,16 +96,36 @@ class Supervisor:
                 suspect, _ = worker.position.read()
                 self._answer_death(worker, suspect, worker.bury())
                 continue
-            if isinstance(message, Failed):
-                raise message.error
-            if isinstance(message, Progress):
-                self._progress(message.index, message.records)
-            elif isinstance(message, Ready):
-                self._give_work(worker)
-            elif isinstance(message, Done):
+            if isinstance(message, Done):
+                self._give_work(worker)  # first, so that it does not wait for whoever gets the result
                 yield message
-                self._give_work(worker)
+            else:
+                self._answer(worker, message)
         self._end_stuck_workers()
+
+    def _answer(self, worker: WorkerProcess, message: object) -> None:
+        if isinstance(message, Failed):
+            error: Exception = cloudpickle.loads(message.error)
+            raise error
+        if isinstance(message, Progress):
+            self._report(worker, message.records)
+        elif isinstance(message, NodeReady):
+            self._node_ready = True
+            for waiting in self._workers:
+                waiting.tell(Go())
+        elif isinstance(message, Ready):
+            worker.ready = True
+            self._setup_deaths = 0
+            self._give_work(worker)
+
+    def _report(self, worker: WorkerProcess, records: int) -> None:
+        assignment = worker.assignment
+        if assignment is None:
+            return
+        assignment.read += records
+        if assignment.read > assignment.reported:
+            self._progress(assignment.index, assignment.read - assignment.reported)
+            assignment.reported = assignment.read
 
     def _give_work(self, worker: WorkerProcess) -> None:
         worker.assignment = None
@@ -105,30 +138,45 @@ class Supervisor:
             image_id, seconds = worker.position.read()
             if image_id and seconds > self._image_seconds:
                 worker.kill()
-                self._answer_death(worker, image_id, f"killed after {self._image_seconds:g} seconds on one image")
+                worker.bury()
+                self._answer_death(worker, image_id, f"was killed after {self._image_seconds:g} seconds on one image")
 
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         self._workers.remove(worker)
         assignment = worker.assignment
-        if assignment is None:
-            raise StageError(
-                f"a worker {how} while its stages were set up",
-                cause="a native library crashed or memory ran out",
-                act="run `imagecurator doctor`, or use fewer workers",
-            )
-        self._queue.appendleft(self._next_try(assignment, suspect, how))
-        self._start_worker()
+        if assignment is not None:
+            self._queue.appendleft(_next_try(assignment, suspect, how))
+        elif not worker.ready:
+            self._setup_deaths += 1
+            if self._setup_deaths >= _SETUP_TRIES:
+                raise StageError(
+                    f"a worker {how} while its stages were set up",
+                    cause="a native library crashed or memory ran out",
+                    act="run `imagecurator doctor`, or use fewer workers",
+                )
+        self._start_worker()  # one that died idle is replaced too: a partition may come back
 
-    def _next_try(self, assignment: Assignment, suspect: str, how: str) -> Assignment:
-        deaths = [*assignment.deaths, suspect]
-        if deaths.count(suspect) < 2:
-            return replace(assignment, deaths=deaths)
-        if not isinstance(assignment.task, FileGroupTask):
-            raise StageError(
-                f"task {assignment.task.task_id!r} cost two workers, which were {how}",
-                cause="a stage crashes the process or takes more memory than there is",
-                act="run that task alone with LocalExecutor({'num_workers': 0}) to see where",
-            )
-        poison = {**assignment.task._metadata.get("poison", {}), suspect: f"its worker was {how}, twice"}  # noqa: SLF001
-        task = replace(assignment.task, _metadata={**assignment.task._metadata, "poison": poison})  # noqa: SLF001
-        return Assignment(assignment.index, task, deaths)
+
+def _next_try(assignment: Assignment, suspect: str, how: str) -> Assignment:
+    deaths = [*assignment.deaths, suspect]
+    task = assignment.task
+    if deaths.count(suspect) >= 2:
+        task = _without(task, suspect, how)
+    return replace(assignment, task=task, deaths=deaths, read=0)
+
+
+def _without(task: Task[Any], suspect: str, how: str) -> Task[Any]:
+    """The task with an image condemned, or with all of them for the suspect "".
+
+    Raises:
+        StageError: It holds no images, or that was tried already.
+    """
+    poison: dict[str, str] = task._metadata.get(POISON, {})
+    if suspect in poison or not isinstance(task, FileGroupTask | ImageBatch):
+        raise StageError(
+            f"task {task.task_id!r} cost {'three' if suspect in poison else 'two'} workers, the last of which {how}",
+            cause="a stage crashes the process or takes more memory than there is",
+            act="run that task alone with LocalExecutor({'num_workers': 0}) to see where",
+        )
+    metadata = {**task._metadata, POISON: {**poison, suspect: f"its worker {how}, twice"}}
+    return replace(task, _metadata=metadata)

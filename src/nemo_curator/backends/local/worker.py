@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 import cloudpickle
 
 from nemo_curator.backends.chain import StageChain
-from nemo_curator.backends.local.messages import Done, Failed, Progress, Ready, Start, Stop, Work
+from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Start, Stop, Work
 from nemo_curator.backends.local.position import Position
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
@@ -29,43 +29,76 @@ def main(socket_fd: int, position_fd: int, lifeline_fd: int) -> None:
     threading.Thread(target=_die_with_supervisor, args=(lifeline_fd,), daemon=True).start()
     channel = Connection(socket_fd)
     position = Position(position_fd)
-    start: Start = channel.recv()
-    sys.path[:] = start.sys_path
-    index: int | None = None
+    for descriptor in (socket_fd, position_fd, lifeline_fd):
+        os.set_inheritable(descriptor, False)  # what a stage starts must not hold our ends open
+    _Server(channel, position).serve()
 
-    def progress(records: int) -> None:
-        channel.send(Progress(-1 if index is None else index, records))
 
-    try:
-        metadata = WorkerMetadata(worker_id=start.worker_id, watch=position.enter)
-        chain = StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), progress)  # noqa: S301 (our parent's)
-        chain.setup(on_node=start.on_node)
-        channel.send(Ready())
-        while isinstance(message := channel.recv(), Work):
-            index = message.index
-            chain.records = []
-            tasks = list(chain.run(pickle.loads(message.task)))  # noqa: S301 (our parent's)
-            channel.send(Done(index, cloudpickle.dumps(tasks), chain.records))
-            index = None
+class _Server:
+    """One worker's side of the conversation."""
+
+    def __init__(self, channel: Connection, position: Position) -> None:
+        self._channel = channel
+        self._position = position
+        self._index: int | None = None
+
+    def serve(self) -> None:
+        """Answer messages until told to stop; whatever ends this worker is told to the supervisor, which decides."""
+        try:
+            self._converse()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the supervisor is gone
+        except Exception as error:  # noqa: BLE001 (see above)
+            self._channel.send(Failed(self._index, _packed(error)))
+
+    def _converse(self) -> None:
+        start = self._channel.recv()
+        sys.path[:] = start.sys_path
+        chain = self._chain(start)
+        if start.on_node:
+            chain.setup_on_node()
+            self._channel.send(NodeReady())
+        if not isinstance(self._channel.recv(), Go):
+            return
+        chain.setup()
+        self._channel.send(Ready())
+        while isinstance(message := self._channel.recv(), Work):
+            self._work(chain, message)
         if isinstance(message, Stop):
             chain.teardown()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-    except Exception as error:  # noqa: BLE001 (whatever ends a worker is told to the supervisor, which decides)
-        channel.send(Failed(index, _portable(error)))
+
+    def _chain(self, start: Start) -> StageChain:
+        metadata = WorkerMetadata(worker_id=start.worker_id, watch=self._position.enter)
+        return StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), self._progress)  # noqa: S301 (our parent's)
+
+    def _work(self, chain: StageChain, work: Work) -> None:
+        self._index = work.index
+        chain.records, chain.careful = [], work.careful
+        tasks = list(chain.run(pickle.loads(work.task)))  # noqa: S301 (our parent's)
+        self._channel.send(Done(work.index, cloudpickle.dumps((tasks, chain.records))))
+        self._index = None
+
+    def _progress(self, records: int) -> None:
+        self._channel.send(Progress(-1 if self._index is None else self._index, records))
 
 
-def _portable(error: Exception) -> Exception:
-    """An error that survives the way to the supervisor with its traceback as a note."""
-    if not isinstance(error, CuratorError):
-        where = "".join(traceback.format_exception(error)).rstrip()
-        error = StageError(f"{type(error).__name__}: {error}", act="the traceback below tells where")
-        error.add_note(where)
-    return error
+def _packed(error: Exception) -> bytes:
+    """An error that survives the way to the supervisor, with its traceback as a note."""
+    where = "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, CuratorError):
+        try:
+            return bytes(cloudpickle.dumps(error))
+        except Exception:  # noqa: BLE001, S110 (a field that does not pickle: told in words below)
+            pass
+    told = StageError(f"{type(error).__name__}: {error}", act="the traceback below tells where")
+    told.add_note(where)
+    return bytes(cloudpickle.dumps(told))
 
 
 def _die_with_supervisor(lifeline_fd: int) -> None:
     os.read(lifeline_fd, 1)  # returns when the last writer is gone
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with all processes that stages started
     os._exit(1)
 
 

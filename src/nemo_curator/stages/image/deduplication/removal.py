@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from loguru import logger
 
 from nemo_curator import storage
+from nemo_curator.errors import nearest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.worker import WorkerMetadata
@@ -61,6 +62,7 @@ class ImageDuplicatesRemovalStage(ProcessingStage[ImageBatch, ImageBatch]):
 
         Raises:
             FileNotFoundError: There is no Parquet file.
+            ValueError: A Parquet file has no such column.
         """
         files = [stored.url for stored in storage.list(self.removal_parquets_dir) if stored.url.endswith(".parquet")]
         if not files:
@@ -71,7 +73,11 @@ class ImageDuplicatesRemovalStage(ProcessingStage[ImageBatch, ImageBatch]):
         ids: set[str] = set()
         for path in files:
             with storage.open(path) as file:
-                ids.update(map(str, pq.read_table(file, columns=[self.duplicate_id_field])[0].to_pylist()))
+                table = pq.ParquetFile(file)
+                names = table.schema_arrow.names
+                if self.duplicate_id_field not in names:
+                    raise ValueError(f"{path} has no column {self.duplicate_id_field!r}; {nearest('', names)}")
+                ids.update(map(str, table.read([self.duplicate_id_field])[0].to_pylist()))
         self._ids = frozenset(ids)
 
     def process(self, task: ImageBatch) -> ImageBatch:

@@ -57,7 +57,13 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
     keep: ClassVar[Literal["below", "at_or_above"]] = "below"
 
     def __post_init__(self) -> None:
-        """Ask for a share of a GPU where there is one."""
+        """Ask for a share of a GPU where there is one.
+
+        Raises:
+            ValueError: `model_inference_batch_size` is not positive.
+        """
+        if self.model_inference_batch_size < 1:
+            raise ValueError(f"model_inference_batch_size must be at least 1, not {self.model_inference_batch_size}")
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
 
     def inputs(self) -> tuple[list[str], list[str]]:
@@ -167,7 +173,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
                 f"stage {self.name!r} gave the columns {sorted(given)} and declares {sorted(declared)}",
                 act="return a mapping with exactly the declared columns from score()",
             )
-        columns = {name: _column(as_array(given[name])) for name in declared}
+        columns = {name: _column(as_array(given[name]), count) for name in declared}
         for name, values in columns.items():
             if values.shape != (count,):
                 raise StageError(
@@ -177,8 +183,10 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         return columns
 
 
-def _column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`(N, 1)` answers, which linear heads give, are `(N,)` scores."""
+def _column(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """`(N, 1)` answers, which linear heads give, are `(N,)` scores; so is the number that `squeeze` makes of one."""
+    if values.ndim == 0 and count == 1:
+        return values.reshape(1)
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
+from nemo_curator.stages.image.io.rows import metadata_json
 from nemo_curator.tasks import DocumentBatch, ImageBatch, ImageObject
 
 
@@ -37,13 +38,13 @@ class ConvertImageBatchToDocumentBatchStage(ProcessingStage[ImageBatch, Document
         return Needs(pixels="image_data" in self.fields, embedding="embedding" in self.fields, returns_images=False)
 
     def process(self, task: ImageBatch) -> DocumentBatch:
-        """One row an image, in order. Arrays become lists of their own type.
+        """One row an image, in order. Arrays become lists of their own type, mappings JSON.
 
         Raises:
             ValueError: An image has no attribute or score of that name.
         """
         names = self.fields or ["image_id"]
-        columns = {name: pa.array([_value(image, name) for image in task.data]) for name in names}
+        columns = {name: pa.array([_value(image, name) for image in task.data], _TYPES.get(name)) for name in names}
         return DocumentBatch(
             dataset_name=task.dataset_name,
             data=pa.table(columns),
@@ -51,6 +52,17 @@ class ConvertImageBatchToDocumentBatchStage(ProcessingStage[ImageBatch, Document
             _metadata=task._metadata,
             task_id=task.task_id,
         )
+
+
+# what a batch without images, or without values, could not tell
+_TYPES = {
+    "image_id": pa.string(),
+    "image_path": pa.string(),
+    "embedding": pa.list_(pa.float32()),
+    "aesthetic_score": pa.float64(),
+    "nsfw_score": pa.float64(),
+    "metadata": pa.string(),
+}
 
 
 def _value(image: ImageObject, name: str) -> Any:
@@ -61,4 +73,6 @@ def _value(image: ImageObject, name: str) -> Any:
             f"image {image.image_id!r} has no field or score {name!r}; it has {sorted(vars(image) | image.scores)}"
         )
     value = getattr(image, name)
+    if name == "metadata":
+        return metadata_json(value)
     return value.tolist() if isinstance(value, np.ndarray) and value.ndim > 1 else value

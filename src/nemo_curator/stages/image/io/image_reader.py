@@ -19,7 +19,7 @@ from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.devices import gpu_or_cpu
 from nemo_curator.stages.image.io.partition_tasks import read_task
-from nemo_curator.stages.worker import WorkerMetadata
+from nemo_curator.stages.worker import POISON, WorkerMetadata, condemned
 from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record
 
 # A batch also ends when its images take this much memory, so that a hundred large pictures do not travel at once.
@@ -88,7 +88,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         batch, held = self._batch(task), 0
         for ordinal, sample in enumerate(read_task(task, max_bytes=self.limits.bytes)):
             sample.source = replace(sample.source, ordinal=ordinal)
-            read = self._read(sample, task._metadata.get("poison", {}))
+            read = self._read(sample, task._metadata.get(POISON, {}))
             if isinstance(read, Record):
                 batch.records.append(read)
             else:
@@ -104,16 +104,17 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
 
     @staticmethod
     def _batch(task: FileGroupTask) -> ImageBatch:
-        return ImageBatch(dataset_name=task.dataset_name, _metadata=dict(task._metadata))
+        metadata = {name: value for name, value in task._metadata.items() if name != POISON}
+        return ImageBatch(dataset_name=task.dataset_name, _metadata=metadata)
 
     def _read(self, sample: Sample, poison: dict[str, str]) -> ImageObject | Record:
-        """One sample as an image, or as the record of why not. `poison[""]` condemns the whole partition."""
+        """One sample as an image, or as the record of why not."""
         image = _image_of(sample)
         if sample.error:
             return image.quarantined(stage=self.name, code=sample.error, detail=sample.detail)
-        condemned = poison.get(sample.image_id) or poison.get("")
-        if condemned:
-            return image.quarantined(stage=self.name, code="worker_died", detail=condemned)
+        why = condemned(poison, sample.image_id)
+        if why:
+            return image.quarantined(stage=self.name, code="worker_died", detail=why)
         self._watch(sample.image_id)
         try:
             image.header = probe(sample.image, self.limits)

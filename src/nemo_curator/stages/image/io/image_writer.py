@@ -140,14 +140,18 @@ def _extension(path: str) -> str:
 
 def _row(image: ImageObject, tar_path: str, members: list[tuple[str, bytes]]) -> dict[str, Any]:
     name, data = members[0]
+    written: dict[str, Any] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    if data is not image.encoded and image.image_data is not None:  # the header is that of other bytes
+        height, width = np.shape(image.image_data)[:2]
+        written |= {"format": name.rpartition(".")[2], "width": width, "height": height, "orientation": 1, "frames": 1}
+        written |= {"mode": None}
     return {
         "image_id": image.image_id,
         "tar_file": tar_path.rpartition("/")[2],
         "member_name": name,
         "original_path": image.image_path,
         **{column: value for column, value in identity_row(image).items() if column != "image_id"},
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        **written,
         "sidecars": [sidecar for sidecar, _ in members[1:]],
         "aesthetic_score": image.aesthetic_score,
         "nsfw_score": image.nsfw_score,

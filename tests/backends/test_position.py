@@ -1,0 +1,54 @@
+"""The note that tells a supervisor which image a dead worker was working on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nemo_curator.backends.local.position import Position
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=())), min_size=1))
+@example(["ü" * 5000, "", "\ud800\udc80 \N{PILE OF POO}"])
+def test_it_says_what_was_noted_last(names):
+    """Any text that Python can hold, of any sensible length; "" is nobody."""
+    descriptor = Position.make_descriptor()
+    writer, reader = Position(descriptor), Position(descriptor)
+    os.close(descriptor)
+    for name in names:
+        writer.enter(name)
+        found, seconds = reader.read()
+        assert found == name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        assert 0 <= seconds < 5 if name else seconds == 0
+    writer.close()
+    reader.close()
+
+
+def test_an_endless_id_is_cut_and_stays_readable():
+    """A hostile id costs no memory beyond the note."""
+    descriptor = Position.make_descriptor()
+    position = Position(descriptor)
+    os.close(descriptor)
+    position.enter("\N{PILE OF POO}" * 100_000)
+    found, _ = position.read()
+    assert 10_000 < len(found) < 100_000
+    position.close()
+
+
+def test_it_outlives_its_writer():
+    """What a process noted before it was killed is read afterwards."""
+    descriptor = Position.make_descriptor()
+    code = (
+        "import os, signal, sys; from nemo_curator.backends.local.position import Position; "
+        "Position(int(sys.argv[1])).enter('a/1'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(descriptor)], pass_fds=[descriptor], check=False)
+    assert done.returncode == -9
+    position = Position(descriptor)
+    os.close(descriptor)
+    assert position.read()[0] == "a/1"
+    position.close()

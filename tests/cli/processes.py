@@ -1,0 +1,81 @@
+"""The command as a user runs it: a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from nemo_curator.cli.app import app
+from nemo_curator.testing import encoded, photo
+
+CHEAP = "scores: [header]\nrules: {small: 'least(width, height) < 64'}\n"
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line."""
+    return [sys.executable, "-m", "nemo_curator.cli", *map(str, arguments)]
+
+
+def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command as a real process to its end, as a machine would: no terminal."""
+    settings = {"capture_output": True, "text": True, "timeout": 60, "check": False} | options
+    return subprocess.run(command(*arguments), **settings)  # noqa: PLW1510  (check is among the settings)
+
+
+def imagecurator(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same inside this process, which is faster; whatever it raises is a traceback on its stderr, as there."""
+    inside = ["--workers", "0"] if arguments[:1] == ("run",) and "--help" not in arguments else []
+    result = CliRunner().invoke(app, [*map(str, arguments), *inside])
+    stderr = result.stderr
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        stderr += "".join(traceback.format_exception(result.exception))
+    return subprocess.CompletedProcess([], result.exit_code, result.stdout, stderr)
+
+
+def sentence(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one sentence of a failure with that exit code: the last line of stderr, one line from us, no traceback."""
+    assert "Traceback" not in done.stderr, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("imagecurator:")]
+    assert done.returncode == code, done.stderr
+    assert len(said) == 1, done.stderr
+    assert done.stderr.rstrip().endswith(said[0])
+    return said[0]
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Everything under a folder with its bytes, links and special files as None."""
+    found: dict[str, bytes | None] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            found[path.relative_to(folder).as_posix()] = None
+        elif path.is_file():
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def pictures(folder: Path, count: int = 3) -> Path:
+    """A folder of pictures; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:03d}.jpg").write_bytes(encoded(photo(number), quality=80))
+    return folder
+
+
+def live_children(pid: int) -> list[int]:
+    """Processes of that parent that still run."""
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208  (a list of names is what is wanted)
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(entry))
+    return found

@@ -1,0 +1,204 @@
+"""Bad input and bad places: one sentence, an exit code, and nothing lost or half-written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from tests.cli.processes import CHEAP, command, imagecurator, pictures, process, sentence, tree
+
+from nemo_curator.testing import make_tar
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder of three pictures."""
+    return pictures(tmp_path / "photos")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe that decodes nothing."""
+    path = tmp_path / "cheap.yaml"
+    path.write_text(CHEAP)
+    return path
+
+
+def test_missing_input(tmp_path, source):
+    """A path with nothing at it is named, with the nearest name that is there; no output appears."""
+    said = sentence(process("run", tmp_path / "photo", tmp_path / "out"), 3)
+    assert "there is nothing at this path; did you mean 'photos'?" in said
+    assert str(tmp_path / "photo") in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_input(tmp_path):
+    """A folder without anything to account for is an error, not an empty data set."""
+    (tmp_path / "empty").mkdir()
+    said = sentence(imagecurator("run", tmp_path / "empty", tmp_path / "out"), 3)
+    assert "there is no image and no tar in it (it holds no file)" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_of_somebody_else(tmp_path, source, recipe):
+    """A folder that holds anything else is refused, and stays as it is."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
+    assert "files that imagecurator did not put there, such as 'thesis.tex'" in said
+    assert tree(out) == {"thesis.tex": b"years of work"}
+
+
+def test_finished_output_is_not_overwritten(tmp_path, source, recipe):
+    """A finished data set is refused a second time, stays as it is, and `--replace` makes it anew."""
+    out = tmp_path / "out"
+    assert imagecurator("run", source, out, "-r", recipe).returncode == 0
+    before = tree(out)
+    said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
+    assert "this already holds a finished data set; choose another OUTPUT, or pass --replace" in said
+    assert tree(out) == before
+    pictures(source, 4)
+    assert imagecurator("run", source, out, "-r", recipe, "--replace").returncode == 0
+    assert tree(out)["00000.tar"] != before["00000.tar"]
+
+
+@pytest.mark.parametrize("inner", ["", "out", "deeper/out", "../photos/out", "."])
+def test_output_inside_the_input(tmp_path, source, recipe, inner, monkeypatch):
+    """An output in the input, however it is spelled, would be read as input by the next run; it is refused."""
+    before = tree(source)
+    monkeypatch.chdir(tmp_path)
+    said = sentence(imagecurator("run", source, f"photos/{inner}", "-r", recipe), 4)
+    assert "lies inside the input" in said or "are the same place" in said
+    assert tree(source) == before
+
+
+def test_output_through_a_link_into_the_input(tmp_path, source, recipe):
+    """A link that leads into the input is seen through."""
+    (tmp_path / "link").symlink_to(source)
+    said = sentence(imagecurator("run", source, tmp_path / "link" / "out", "-r", recipe), 4)
+    assert "lies inside the input" in said
+    assert not (source / "out").exists()
+
+
+def test_input_inside_the_output(tmp_path, recipe):
+    """A shard is never deleted or overwritten because its folder is named as output, not even with `--replace`."""
+    folder = tmp_path / "set"
+    make_tar(folder / "00000.tar", [("a.txt", b"precious")])
+    before = tree(folder)
+    for extra in ([], ["--replace"]):
+        said = sentence(imagecurator("run", folder / "00000.tar", folder, "-r", recipe, *extra), 4)
+        assert "lies inside the output" in said
+        assert tree(folder) == before
+
+
+def test_output_is_a_file(tmp_path, source, recipe):
+    """A file in the place of the output folder is refused and kept."""
+    (tmp_path / "out").write_text("mine")
+    said = sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe, "--replace"), 4)
+    assert "this is a file, and the output is a folder" in said
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_output_below_a_file(tmp_path, source, recipe):
+    """A file in the way of the output's parents is named."""
+    (tmp_path / "file").write_text("mine")
+    said = sentence(imagecurator("run", source, tmp_path / "file" / "out", "-r", recipe), 4)
+    assert "cannot be" in said
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_dangling_output_link(tmp_path, source, recipe):
+    """An output that is a link to nothing is an error of the output."""
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe), 4)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_unreadable_files_are_records(tmp_path, source, recipe):
+    """A pipe and a link to nothing among the inputs end in quarantine; the run waits for neither, and ends well."""
+    os.mkfifo(source / "pipe.jpg")
+    (source / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    done = imagecurator("run", source, tmp_path / "out", "-r", recipe, "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"quarantined": 2' in done.stdout
+    assert '"unreadable": 2' in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_forbidden_input(tmp_path, source, recipe):
+    """A folder that may not be listed is named with its permissions as the cause."""
+    source.chmod(0)
+    try:
+        said = sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe), 3)
+    finally:
+        source.chmod(0o755)
+    assert "check its permissions" in said
+
+
+def test_input_that_is_no_file(tmp_path, recipe):
+    """A pipe given as the input itself is accounted for and not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    done = imagecurator("run", tmp_path / "pipe", tmp_path / "out", "-r", recipe, "--json")
+    assert done.returncode in {0, 3}
+    assert "Traceback" not in done.stderr
+
+
+def test_two_inputs_of_one_name(tmp_path, recipe):
+    """Two folders of one name would share their ids; the error names both and the way out."""
+    one, two = pictures(tmp_path / "a" / "photos"), pictures(tmp_path / "b" / "photos")
+    said = sentence(imagecurator("run", one, two, tmp_path / "out", "-r", recipe), 3)
+    assert str(one) in said
+    assert str(two) in said
+    assert "NAME=PATH" in said
+    done = imagecurator("run", f"first={one}", f"second={two}", tmp_path / "out", "-r", recipe, "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"inputs": 6' in done.stdout
+
+
+def test_two_shards_of_one_stem(tmp_path, recipe):
+    """`a.tar` beside `a.tar.gz` would share their ids; the error names both."""
+    for name in ("a.tar", "a.tar.gz"):
+        make_tar(tmp_path / "in" / name, [("x.txt", b"x")])
+    said = sentence(imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", recipe), 3)
+    assert "a.tar and " in said
+    assert "a.tar.gz" in said
+
+
+def test_other_scores_in_an_unfinished_run(tmp_path, source, recipe):
+    """An unfinished run of other scores is not continued, and not removed either."""
+    out = tmp_path / "out"
+    assert imagecurator("run", source, out, "-r", recipe).returncode == 0
+    (out / "manifest.json").unlink()
+    before = tree(out)
+    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "scores=[header, entropy]"), 4)
+    assert "this holds a run of other scores, limits, input or library versions" in said
+    assert "--replace" in said
+    assert tree(out) == before
+
+
+def test_wrong_usage(tmp_path):
+    """A missing argument and an unknown option are exit code 2."""
+    assert imagecurator("run").returncode == 2
+    assert imagecurator("run", tmp_path, tmp_path / "out", "--speed").returncode == 2
+    assert imagecurator("fly").returncode == 2
+
+
+def test_errors_leave_standard_output_empty(tmp_path):
+    """With `--json`, an error leaves nothing on standard output that a machine could take for a result."""
+    done = imagecurator("run", tmp_path / "none", tmp_path / "out", "--json")
+    assert done.stdout == ""
+    sentence(done, 3)
+
+
+def test_closed_standard_output(tmp_path, source, recipe):
+    """A reader that goes away (`| head`) gives no traceback, and the data set is there."""
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        command("run", source, out, "-r", recipe), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+    assert "Traceback" not in said
+    assert (out / "manifest.json").exists()

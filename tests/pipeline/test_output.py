@@ -1,0 +1,195 @@
+"""Where a run may write, and what it may remove: never a user's file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.processes import pictures, tree
+
+from nemo_curator import storage
+from nemo_curator.errors import OutputExistsError, StorageError
+from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.output import claim, plain_place, real_place
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.layout import RunDirectory
+
+RECIPE = Recipe(scores=["header"], rules={})
+SHARDS = {"00000.tar": "theirs", "00000.parquet": "theirs", "manifest.json": "{}"}
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder of three pictures."""
+    return pictures(tmp_path / "photos")
+
+
+def run(source, output, **settings):
+    """Curate in this process."""
+    return curate([str(source)], str(output), RECIPE, workers=0, **settings)
+
+
+def fill(folder: Path, files: dict[str, str]) -> None:
+    """Write some files of a user."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("name", SHARDS)
+def test_shards_of_others_are_never_touched(tmp_path, source, name, replace):
+    """Somebody's own `00000.tar` is neither deleted nor overwritten, with or without `replace`."""
+    fill(tmp_path / "out", {name: SHARDS[name], "thesis.tex": "x"})
+    with pytest.raises(OutputExistsError, match="did not put there"):
+        run(source, tmp_path / "out", replace=replace)
+    assert set(tree(tmp_path / "out")) == {name, "thesis.tex"}
+
+
+def test_replace_writes_beside_files_of_others(tmp_path, source):
+    """With `replace`, files of others whose names are not ours stay as they are, again and again."""
+    theirs = {"thesis.tex": "x", "run/notes.txt": "y", "parts/a.parquet": "z", "0.tar": "w", "sub/00000.tar": "v"}
+    fill(tmp_path / "out", theirs)
+    for _ in range(2):
+        run(source, tmp_path / "out", replace=True)
+        there = tree(tmp_path / "out")
+        assert {name: there[name].decode() for name in theirs} == theirs
+        assert "00000.tar" in there
+
+
+def test_replace_removes_all_that_is_ours(tmp_path, source):
+    """With `replace` nothing of an earlier, larger result is left."""
+    out = tmp_path / "out"
+    curate([str(source)], str(out), Recipe(scores=["header"], rules={}, export={"shard_size": 1}), workers=0)
+    assert (out / "00002.tar").exists()
+    (source / "000.jpg").unlink()
+    run(source, out, replace=True)
+    assert sorted(path.name for path in out.glob("0*")) == ["00000.parquet", "00000.tar"]
+    assert len(list((out / "run" / "parts").iterdir())) == 1
+
+
+def test_result_whose_run_was_deleted_can_be_replaced(tmp_path, source):
+    """A data set is known by its manifest when its run directory is gone; what the manifest does not list stays."""
+    out = tmp_path / "out"
+    run(source, out, run_dir=str(tmp_path / "run"))
+    for path in sorted((tmp_path / "run").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    with pytest.raises(OutputExistsError, match="finished data set"):
+        run(source, out, run_dir=str(tmp_path / "run"))
+    fill(out, {"00007.tar": "theirs"})
+    with pytest.raises(OutputExistsError, match=r"would overwrite, such as '00007\.tar'"):
+        run(source, out, run_dir=str(tmp_path / "run"), replace=True)
+    assert (out / "00007.tar").read_text() == "theirs"
+
+
+def test_hostile_manifest_removes_nothing_outside(tmp_path, source):
+    """A forged manifest cannot make `replace` delete files outside of the output."""
+    fill(tmp_path, {"precious.txt": "x"})
+    forged = {"manifest": "imagecurator-manifest-1", "files": [{"name": "../precious.txt"}, {"name": str(source)}]}
+    fill(tmp_path / "out", {"manifest.json": json.dumps(forged)})
+    run(source, tmp_path / "out", replace=True)
+    assert (tmp_path / "precious.txt").read_text() == "x"
+    assert len(tree(source)) == 3
+
+
+def test_run_directory_of_somebody_else(tmp_path, source):
+    """A folder given as run directory is not taken over: its files stay, and a name of ours in it is refused."""
+    theirs = tmp_path / "project"
+    fill(theirs, {"parts/0123456789abcdef.parquet": "x", "report.html": "y"})
+    for replace in (False, True):
+        with pytest.raises(OutputExistsError, match="did not put there"):
+            run(source, tmp_path / "out", run_dir=str(theirs), replace=replace)
+    assert len(tree(theirs)) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_directory_elsewhere(tmp_path, source):
+    """A run directory elsewhere serves again for the same output, and does not make another output ours."""
+    run(source, tmp_path / "out", run_dir=str(tmp_path / "run"))
+    assert sorted(tree(tmp_path / "out")) == ["00000.parquet", "00000.tar", "manifest.json"]
+    (tmp_path / "out" / "manifest.json").unlink()
+    run(source, tmp_path / "out", run_dir=str(tmp_path / "run"))
+    fill(tmp_path / "other", {"00000.tar": "theirs"})
+    with pytest.raises(OutputExistsError, match=r"did not put there, such as '00000\.tar'"):
+        run(source, tmp_path / "other", run_dir=str(tmp_path / "run"))
+    assert (tmp_path / "other" / "00000.tar").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("inner", ["", "run", "a/b"])
+def test_run_directory_inside_the_input(tmp_path, source, inner):
+    """A run directory in the input would be read as input by the next run; it is refused."""
+    with pytest.raises(OutputExistsError, match="run directory"):
+        run(source, tmp_path / "out", run_dir=str(source / inner))
+    assert len(tree(tmp_path)) == 3
+
+
+def test_run_directory_is_the_output(tmp_path, source):
+    """Output and run directory need two places."""
+    with pytest.raises(OutputExistsError, match="the same place"):
+        run(source, tmp_path / "out", run_dir=f"{tmp_path}/x/../out/")
+
+
+@pytest.mark.parametrize("spelled", ["out/", "./out//", "../{here}/out", "photos/../out", "link"])
+def test_spellings_of_one_output(tmp_path, source, monkeypatch, spelled):
+    """Slashes at the end, relative paths, `..` and links lead to the same place, where an unfinished run goes on."""
+    monkeypatch.chdir(tmp_path)
+    run(source, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").unlink()
+    (tmp_path / "link").symlink_to("out")
+    run(source, spelled.format(here=tmp_path.name))
+    after = tree(tmp_path / "out")
+    assert {name: data for name, data in after.items() if "run/" not in name} == {
+        name: data for name, data in before.items() if "run/" not in name
+    }
+
+
+@pytest.mark.parametrize("given", ["photos", "./photos/", "x/../photos", "../{here}/photos"])
+def test_spellings_of_one_input(tmp_path, source, monkeypatch, given):
+    """Ids and bytes do not depend on how the input is spelled."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    run(source, "plain")
+    run(given.format(here=tmp_path.name), "out")
+    assert (tmp_path / "out" / "00000.tar").read_bytes() == (tmp_path / "plain" / "00000.tar").read_bytes()
+    assert (tmp_path / "out" / "00000.parquet").read_bytes() == (tmp_path / "plain" / "00000.parquet").read_bytes()
+
+
+def test_leftovers_before_the_first_file(tmp_path, source):
+    """A run that was killed before its first file got its name left only temporary files; they do not block it."""
+    fill(tmp_path / "out", {"run/run.json.tmp-0123456789ab": "half", "00000.tar.tmp-0123456789ab": "half"})
+    run(source, tmp_path / "out")
+    assert not [name for name in tree(tmp_path / "out") if ".tmp-" in name]
+
+
+def test_removal_that_was_cut_short_goes_on(tmp_path, source, monkeypatch):
+    """Whenever a removal is interrupted, the next one finishes it, and the rest is never taken for whole."""
+    out = tmp_path / "out"
+    run(source, out)
+    whole, removed = tree(out), storage.remove
+    for allowed in range(len(whole)):
+        for name, data in whole.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(data)
+        count = iter(range(allowed))
+
+        def remove(url, count=count):
+            if next(count, None) is None:
+                raise StorageError("cut short", where=url)
+            removed(url)
+
+        monkeypatch.setattr(storage, "remove", remove)
+        with pytest.raises(StorageError, match="cut short"):
+            claim(str(out), RunDirectory(f"{out}/run"), [str(source)], replace=True)
+        monkeypatch.setattr(storage, "remove", removed)
+        assert allowed == 0 or not (out / "manifest.json").exists()
+        claim(str(out), RunDirectory(f"{out}/run"), [str(source)], replace=True)
+        assert tree(out) == {}
+
+
+def test_places():
+    """Slashes at the end go, a bare slash stays, and URLs are left as they are."""
+    assert [plain_place(place) for place in ("a", "a/", "a//", "/", "s3://b/c/")] == ["a", "a", "a", "/", "s3://b/c"]
+    assert real_place("s3://b/../c/") == "s3://b/../c"
+    assert real_place("file:///tmp/../etc") == "/etc"

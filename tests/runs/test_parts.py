@@ -1,0 +1,96 @@
+"""Part files, embeddings, and the frozen list of partitions."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.runs.tables import SCHEMA, made_run, row
+
+from nemo_curator.errors import StageError
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partitions, write_partitions
+from nemo_curator.runs.parts import ERROR, part_row, part_schema, read_part, write_embeddings, write_part
+from nemo_curator.shards.listing import list_inputs
+from nemo_curator.shards.partitioning import partition
+from nemo_curator.stages.declarations import Column
+from nemo_curator.stages.image.io.rows import IDENTITY
+from nemo_curator.tasks import ImageObject
+from nemo_curator.testing import encoded, make_tar, photo
+
+
+def test_schema_is_identity_then_scores_then_error():
+    """A part's columns: identity, the run's scores with their declared types, and the error."""
+    assert SCHEMA.names == [*IDENTITY, "a", "b", "flag", "word", *ERROR]
+    assert [SCHEMA.field(name).type for name in ("a", "b", "flag", "word")] == [
+        pa.float64(), pa.int64(), pa.bool_(), pa.string()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [("x", "x"), ("x", "X"), ("width",), ("Width",), ("error",)])
+def test_two_columns_of_one_name(names):
+    """Two scores of one name, or one named as an identity column, are refused; SQL does not tell their case apart."""
+    with pytest.raises(StageError, match="two stages record the column"):
+        part_schema([Column(name) for name in names])
+
+
+def test_rows_are_in_source_order_whatever_order_they_came_in(tmp_path):
+    """A part's bytes depend on its rows, not on the order in which batches and records reached the writer."""
+    rows = [{"ordinal": at, **row(f"{at}", a=at / 3)} for at in range(20)]
+    run = RunDirectory(str(tmp_path))
+    write_part(run, "1", rows, SCHEMA)
+    write_part(run, "2", rows[::-1], SCHEMA)
+    first, second = ((tmp_path / "parts" / f"{name}.parquet").read_bytes() for name in "12")
+    assert first == second
+    assert read_part(run, "1", ["image_id"])["image_id"].to_pylist() == [str(at) for at in range(20)]
+
+
+def test_a_stage_that_drops_is_told_from_one_that_fails():
+    """A record of an image that a stage dropped has the code `dropped`; one in quarantine has its own code."""
+    image = ImageObject(image_id="x")
+    assert part_row(image.rejected(stage="theirs", detail="gone"))["error"] == "dropped"
+    assert part_row(image.quarantined(stage="reader", code="unreadable", detail="no"))["error"] == "unreadable"
+    assert "error" not in part_row(image)
+
+
+def test_a_value_of_the_wrong_type_is_no_part(tmp_path):
+    """A text in a column of numbers is an error, and no part appears."""
+    run = RunDirectory(str(tmp_path))
+    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+        write_part(run, "1", [{"ordinal": 0, **row("x", a="much")}], SCHEMA)
+    assert not list((tmp_path / "parts").glob("*.parquet"))
+
+
+def test_embeddings_are_half_precision_lists_of_one_length(tmp_path):
+    """Embeddings are stored as fixed-size lists of float16, row by row, and come back to within half precision."""
+    run = RunDirectory(str(tmp_path))
+    vectors = np.random.default_rng(1).normal(size=(5, 7)).astype(np.float32)
+    write_embeddings(run, "1", list("abcde"), list(vectors))
+    table = pq.read_table(run.embeddings("1"))
+    assert table["embedding"].type == pa.list_(pa.float16(), 7)
+    np.testing.assert_allclose(np.stack(table["embedding"].to_numpy()), vectors, rtol=1e-3)
+
+
+def test_partitions_survive_freezing(tmp_path):
+    """The frozen list reads back as it was, with names that are not UTF-8, sidecars, and its ids."""
+    folder = tmp_path / "in"
+    make_tar(folder / "a.tar", [("x.jpg", encoded(photo()))])
+    (folder / "b.jpg").write_bytes(encoded(photo(1)))
+    (folder / "b.txt").write_text("caption")
+    odd = os.fsencode(folder) + b"/caf\xe9.jpg"
+    with open(odd, "wb") as file:  # noqa: PTH123
+        file.write(encoded(photo(2)))
+    partitions = partition(list_inputs([str(folder)]).entries)
+    run = RunDirectory(str(tmp_path / "run"))
+    write_partitions(run, partitions)
+    assert read_partitions(run) == partitions
+    assert [one.id for one in read_partitions(run)] == [one.id for one in partitions]
+
+
+def test_reading_some_columns(tmp_path):
+    """Only the columns asked for are read."""
+    run, ids = made_run(tmp_path, [row("x", a=1.0)])
+    assert read_part(run, ids[0], ["image_id", "a"]).column_names == ["image_id", "a"]
