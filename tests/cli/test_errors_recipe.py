@@ -13,6 +13,7 @@ def source(tmp_path_factory):
 
 
 def _said(tmp_path, source, text, code=5, *extra):
+    """The one sentence of a run with that recipe, which wrote nothing."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_bytes(text if isinstance(text, bytes) else text.encode())
     said = sentence(imagecurator("run", source, tmp_path / "out", "--recipe", recipe, *extra), code)

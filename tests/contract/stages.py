@@ -175,6 +175,7 @@ class Dies(ProcessingStage[ImageBatch, ImageBatch]):
         return task
 
     def _end(self):
+        """As told."""
         if self.how == "hang":
             time.sleep(600)
         elif self.how == "exit":
@@ -190,6 +191,7 @@ class DiesOnce(Dies):
     _name: str = "dies_once"
 
     def _end(self):
+        """Unless it did before."""
         mark = Path(self.mark)
         if not mark.exists():
             mark.touch()

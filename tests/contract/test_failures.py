@@ -61,10 +61,17 @@ def test_earlier_records_survive_a_failure(isolation, run):
     ]
 
 
+def test_raising_on_all_of_a_few_images_costs_only_them(isolation, run):
+    """Fewer than eight images may all be odd: they are quarantined, and the run goes on."""
+    tasks, pipeline = run(isolation, Sources(partitions=1), Batches(), Raises(on=("*",)))
+    assert ids(tasks) == []
+    assert [(one.verdict, one.code) for one in pipeline.records] == [("quarantine", "stage_failed")] * 6
+
+
 def test_raising_on_all_images_ends_the_run(executor, run):
     """The error names the stage and the task, and carries the stage's own traceback as a note."""
     with pytest.raises(StageError, match=r"stage 'raises' failed on task '.+': RuntimeError: cannot take") as caught:
-        run(executor, Sources(), Batches(), Raises(on=("*",)))
+        run(executor, Sources(), Batches(size=8), Raises(on=("*",)))
     (note,) = caught.value.__notes__
     assert "Traceback (most recent call last)" in note
     assert "in process" in note
@@ -143,7 +150,7 @@ def test_stages_are_torn_down_after_a_failure(tmp_path, run):
         run(
             LocalExecutor({"num_workers": 0}),
             Sources(),
-            Batches(),
+            Batches(size=8),
             OnNode(folder=str(tmp_path)),
             Raises(on=("*",)),
         )

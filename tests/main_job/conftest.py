@@ -9,6 +9,7 @@ SHARED = (Path(__file__).parents[2] / "../shared/data").resolve()
 
 
 def _shared(name: str) -> Path:
+    """A folder of real data; the test is skipped where it is not there."""
     folder = SHARED / name
     if not folder.is_dir():
         pytest.skip(f"the real {name} are not beside this checkout")

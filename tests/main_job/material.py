@@ -87,6 +87,7 @@ def make_input(folder: Path) -> Path:
 
 
 def _tiff(width: int, height: int) -> bytes:
+    """A TIFF that claims a size, and holds nothing."""
     entries = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
     packed = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + packed + b"\0" * 4
@@ -113,7 +114,7 @@ def make_hostile(folder: Path) -> Path:
     }
     for name, data in contents.items():
         (folder / name).write_bytes(data)
-    names = ["a\nb.jpg", "ж\u202eкл.jpg", ".jpg", "x/.hidden.jpg", "x" * 300 + ".jpg", "../up.jpg", "/root.jpg"]
+    names = ["a\nb.jpg", "ж\u202eкл.jpg", ".jpg", "x/.hidden.jpg", "x" * 300 + ".jpg", "../up.jpg", "/absolute.jpg"]
     twice = [("twice.jpg", encoded(photo(9))), ("alone.txt", b"text"), ("twice.jpg", encoded(photo(10)))]
     make_tar(folder / "names.tar", [*((name, encoded(photo(at + 20))) for at, name in enumerate(names)), *twice])
     return folder

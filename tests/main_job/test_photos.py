@@ -46,8 +46,8 @@ def test_members_are_byte_identical_and_in_order(photos, output):
     assert [row["image_id"] for row in rows] == kept == [one for one in in_tars if one in set(kept)]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_again_with_any_number_of_workers(photos, output, tmp_path, workers):
-    """A second run, with 1, 2 or 4 workers, writes the same bytes."""
+    """A second run, with 1 or 4 workers instead of 2, writes the same bytes."""
     curated(photos, tmp_path / "out", RECIPE, workers=workers)
     assert hashes(tmp_path / "out") == hashes(output)

@@ -95,6 +95,14 @@ def test_aliases_are_allowed(aliases):
     assert recipe.rules == {"a": "width < 1", "b": "width < 1"}
 
 
+@pytest.mark.parametrize("tag", ["!!int", "!!float", "!!timestamp", "!!bool", "!!binary", "!!null", "!x", "!!set"])
+@pytest.mark.parametrize("value", ["''", "x", "[1]", "{a: b}"])
+def test_tags(tag, value):
+    """A value that is not what its tag says is one sentence about the recipe, never an error of the YAML library."""
+    with pytest.raises(RecipeError, match=r"^recipe"):
+        parse_recipe(f"export: {{shard_size: {tag} {value}}}")
+
+
 def test_words_that_yaml_takes_for_booleans():
     """A rule may be called `no` or `on`: keys are taken as they are written."""
     assert list(parse_recipe("rules: {no: width < 1, on: width < 2, 1: width < 3}").rules) == ["no", "on", "1"]

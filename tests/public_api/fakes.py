@@ -42,6 +42,7 @@ class EmbedAnything:
     """Stands for CLIP: a deterministic unit-norm vector of 768 numbers from a picture's mean colours."""
 
     def __init__(self, model_dir: str | None = None, **_: Any) -> None:
+        """Nothing is loaded yet."""
         self.model_dir = model_dir
         self.weights = None
 
@@ -66,10 +67,12 @@ class Tensor:
     """What a torch tensor looks like from outside; NumPy alone could not convert it."""
 
     def __init__(self, values: Any, log: list[str] | None = None) -> None:
+        """Note what is done to it."""
         self.values = np.asarray(values)
         self.log = [] if log is None else log
 
     def _step(self, name: str) -> Tensor:
+        """The same values, one step on."""
         self.log.append(name)
         return Tensor(self.values, self.log)
 

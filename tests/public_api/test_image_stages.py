@@ -104,6 +104,7 @@ def test_image_stage(kind, name, module, parameters):
 
 
 def _names(tasks):
+    """File names of each task."""
     return [[path.rpartition("/")[2] for path in task.data] for task in tasks]
 
 
@@ -199,6 +200,7 @@ def test_reader_quarantines_what_it_cannot_read(tmp_path):
 
 
 def _listed(folder, column, listed, name="part.parquet"):
+    """Write a Parquet of ids, as a deduplication would."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({column: listed}), folder / name)
 
@@ -242,6 +244,7 @@ def test_removal_refuses_a_folder_without_parquet(tmp_path, there):
 
 
 def _image(**fields):
+    """An image named `a`."""
     return ImageObject(image_id="a", image_path="p", **fields)
 
 

@@ -29,6 +29,7 @@ class Scripted:
     made: ClassVar[list[dict]] = []
 
     def __init__(self, **given):
+        """Keep what it was given."""
         self.given = given
         self.loaded = False
         type(self).made.append(given)

@@ -189,6 +189,7 @@ def test_decisions_are_the_same_bytes_again(tmp_path):
 
 
 def _bytes_of(run, ids):
+    """The decisions file of a run that is decided once more."""
     decide(run, ids, policy("a < quantile(a, 0.3)"))
     return Path(run.decisions).read_bytes()
 

@@ -14,6 +14,10 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.tasks import ImageBatch, ImageObject, Record, Task
 
 
+# A stage that fails in one way on all of so many images is broken; of fewer, the images may be odd.
+_BROKEN = 8
+
+
 class Given:
     """What a stage is given in one call, as it was before.
 
@@ -61,10 +65,11 @@ def process_apart(
         error: What the stage raised on all of them together, if that was tried.
 
     Raises:
-        StageError: The stage fails on every image, or does not give batches of images.
+        StageError: The stage fails in one way on every image of a batch of some size, or does not give batches of
+            images.
     """
     results: list[Task[Any]] = []
-    broken = 0
+    failures: list[Exception] = []
     for batch in given.batches:
         start = time.perf_counter()
         kept: list[ImageObject] = []
@@ -82,7 +87,7 @@ def process_apart(
             except CuratorError:
                 raise
             except Exception as found:  # noqa: BLE001 (whatever a stage raises on one image costs that image only)
-                error, broken = error or found, broken + 1
+                failures.append(found)
                 detail = f"{type(found).__name__}: {found}"[:500]
                 records.append(image.quarantined(stage=adapter.stage.name, code="stage_failed", detail=detail))
             finally:
@@ -90,7 +95,8 @@ def process_apart(
         result = batch.filtered(kept, records)
         adapter.note([batch], [result], time.perf_counter() - start)
         results.append(result)
-    if error is not None and broken == len(given.images) > 1:  # it is the stage that is broken, not every image
+    if len(failures) == len(given.images) >= _BROKEN and len({type(found) for found in failures}) == 1:
+        error = error or failures[0]
         raise failure(adapter.stage, given.group[0], error) from error
     return results
 

@@ -75,8 +75,10 @@ class _Document:
             mark = error.problem_mark or error.context_mark
             place = _line(where, mark) if mark and numbered else where
             problem = str(error.problem or error.context)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, a wrong tag
+        except yaml.YAMLError as error:
             problem, place = str(error).splitlines()[0], where
+        except (ValueError, LookupError, AttributeError, TypeError) as error:  # a wrong tag, a number without end
+            problem, place = f"a value is not what its tag says: {error}"[:200], where
         raise RecipeError(f"this is not valid YAML: {problem}", where=place)
 
     def _value(self, node: yaml.Node, path: KeyPath, where: str, *, numbered: bool) -> Any:

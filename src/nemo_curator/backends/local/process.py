@@ -60,6 +60,7 @@ class WorkerProcess:
                 # -P: the working directory is no place to import from, unless it is one here too (`sys_path` below)
                 [sys.executable, "-P", "-m", "nemo_curator.backends.local.worker", *map(str, passed)],
                 stdin=subprocess.DEVNULL,
+                stdout=2,  # what a stage prints is no part of a command's result
                 pass_fds=passed,
                 env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,  # the terminal's Ctrl-C goes to the supervisor alone

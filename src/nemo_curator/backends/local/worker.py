@@ -19,6 +19,7 @@ import cloudpickle
 from nemo_curator.backends.chain import StageChain
 from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Start, Stop, Work
 from nemo_curator.backends.local.position import Position
+from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 
@@ -26,6 +27,8 @@ from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 def main(socket_fd: int, position_fd: int, lifeline_fd: int) -> None:
     """Serve one supervisor until it says stop, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
+    _silence_native_libraries()
+    keep_freed_memory()
     threading.Thread(target=_die_with_supervisor, args=(lifeline_fd,), daemon=True).start()
     channel = Connection(socket_fd)
     position = Position(position_fd)
@@ -80,6 +83,17 @@ class _Server:
 
     def _progress(self, records: int) -> None:
         self._channel.send(Progress(-1 if self._index is None else self._index, records))
+
+
+def _silence_native_libraries() -> None:
+    """Python keeps its standard error; what C libraries write past it (libtiff does) goes nowhere."""
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.stderr
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _packed(error: Exception) -> bytes:
