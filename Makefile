@@ -64,7 +64,7 @@ format: setup ## Rewrite the sources in the house style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: setup ## Run the benchmarks, one process each, figures to the screen
+bench: setup ## Run the benchmarks; figures to the screen and to benchmarks/results/
 	@found=; for script in benchmarks/[!_]*.py; do \
 	  [ -e "$$script" ] || continue; found=yes; echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
 	done; [ -n "$$found" ] || echo "There is no benchmark yet (benchmarks/*.py)."

@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import publish
-from photos import photo_shards
+from support.machine import publish
+from support.photos import photo_shards
 
 HERE = Path(__file__).parent
 
@@ -43,8 +43,8 @@ def main() -> None:
         output = Path(folder) / "out"
         commands = {
             "ours": [sys.executable, "-m", "nemo_curator.cli", "run", str(photos), str(output), "--json"],
-            "limit": [sys.executable, str(HERE / "bare_loop.py"), str(photos), str(output)],
-            "usual": [sys.executable, str(HERE / "usual_script.py"), str(photos), str(output)],
+            "limit": [sys.executable, str(HERE / "contenders" / "bare_loop.py"), str(photos), str(output)],
+            "usual": [sys.executable, str(HERE / "contenders" / "usual_script.py"), str(photos), str(output)],
         }
         taken: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(rounds):

@@ -1,13 +1,16 @@
-"""How long `import nemo_curator` takes beyond Python's own start: medians of fresh processes, as JSON."""
+"""How long does `import nemo_curator` take beyond Python's own start? Medians of fresh processes.
+
+Run: `python benchmarks/import_time.py`
+"""
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
+
+from support.machine import publish
 
 RUNS = 15
 
@@ -29,9 +32,8 @@ def main() -> None:
         "beyond_python_ms": round((imported - bare) * 1000, 1),
         "ratio": round(imported / bare, 3),
         "runs": RUNS,
-        "machine": {"python": platform.python_version(), "system": platform.platform(), "cpu": platform.machine()},
     }
-    print(json.dumps(figures, indent=2))
+    publish("import_time", figures)
 
 
 if __name__ == "__main__":

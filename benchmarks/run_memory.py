@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine import publish
-from memory import peak_memory
-from photos import photo_shards
+from support.machine import publish
+from support.memory import peak_memory
+from support.photos import photo_shards
 
 BUDGET_MB = 1500
 

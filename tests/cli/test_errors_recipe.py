@@ -40,6 +40,8 @@ MISTAKES = {
     ),
     "score twice": ("scores: [header, header]\n", ["line 1", "'header' stands there twice"]),
     "scores as text": ("scores: header\n", ["line 1", "a list of names"]),
+    "score that is a function": ("scores: ['os:abort']\n", ["line 1", "'os:abort' is no score"]),
+    "score of no module": ("scores: ['.:x']\n", ["line 1", "'.:x' cannot be imported"]),
     "score of no kind": ("scores: [header, 7]\n", ["line 1", "7 is no score"]),
     "unknown parameter": (
         "scores:\n  - header\n  - sharpness: {score_treshold: 1}\n",

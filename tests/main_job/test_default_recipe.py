@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from benchmarks.memory import peak_memory
+from benchmarks.support.memory import peak_memory
 from tests.main_job.material import curated, delivered_rows, hashes, sample
 
 from nemo_curator.testing import make_tar

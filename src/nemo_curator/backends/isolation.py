@@ -13,7 +13,6 @@ from nemo_curator.errors import CuratorError, SampleError, StageError
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.tasks import ImageBatch, ImageObject, Record, Task
 
-
 # A stage that fails in one way on all of so many images is broken; of fewer, the images may be odd.
 _BROKEN = 8
 

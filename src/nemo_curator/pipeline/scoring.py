@@ -12,7 +12,7 @@ from nemo_curator.runs.parts import part_schema
 from nemo_curator.runs.rules import Rule, parse_rule
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
-from nemo_curator.stages.declarations import Column
+from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -46,7 +46,7 @@ def plan_scoring(recipe: Recipe) -> Scoring:
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
     unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
-    stages = sorted(unsorted, key=lambda stage: _score(stage).cost)
+    stages = sorted(unsorted, key=lambda stage: getattr(stage, "cost", Cost.MODEL))
     columns = tuple(column for stage in stages for column in _score(stage).score_columns())
     schema = part_schema(columns)
     known = schema.names

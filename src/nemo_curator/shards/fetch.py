@@ -122,7 +122,7 @@ def _checked(location: str, member: Member, data: bytes) -> bytes:
         "its bytes are not the ones that were read and scored",
         where=f"{location}#{member.name}",
         cause="the file has changed since",
-        act="run again on the changed input",
+        act="bring the file back, or run again with --replace on the changed input",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from nemo_curator.errors import RecipeError, nearest
 from nemo_curator.stages.base import ProcessingStage
-from nemo_curator.stages.declarations import Column, Cost
+from nemo_curator.stages.declarations import Column
 from nemo_curator.tasks import ImageBatch
 
 GROUP = "nemo_curator.stages"
@@ -18,8 +18,6 @@ GROUP = "nemo_curator.stages"
 @runtime_checkable
 class ScoreStage(Protocol):
     """A stage that a recipe can name: it records columns, and drops nothing when asked to annotate."""
-
-    cost: Cost
 
     def score_columns(self) -> tuple[Column, ...]:
         """The columns that it records."""
@@ -46,7 +44,12 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
         RecipeError: There is no such stage, it is no score stage, or it has no such parameter.
     """
     kind = _stage_class(name)
-    known = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
+    if not (isinstance(kind, type) and issubclass(kind, ProcessingStage) and issubclass(kind, ScoreStage)):
+        raise RecipeError(
+            f"{name!r} is no score",
+            act="name a ProcessingStage with annotate() and score_columns(), as every filter is",
+        )
+    known: list[str] = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
     for parameter in parameters:
         if parameter not in known:
             public = [field for field in known if not field.startswith("_")]
@@ -55,8 +58,6 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
         stage = kind(**parameters)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"score {name!r} does not take these parameters: {error}") from error
-    if not isinstance(stage, ScoreStage):
-        raise RecipeError(f"{name!r} is a stage but not a score: it has no annotate() and score_columns()")
     return cast("ProcessingStage[ImageBatch, ImageBatch]", stage)
 
 
@@ -65,7 +66,7 @@ def _stage_class(name: str) -> Any:
         module, _, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: no name of a module
             raise RecipeError(f"score {name!r} cannot be imported: {error}") from error
     for point in entry_points(group=GROUP):
         if point.name == name:

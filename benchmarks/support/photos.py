@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nemo_curator.testing import encoded, make_tar, photo
 
-_SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "photos"
+_SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "photos"
 
 
 def photo_shards(folder: Path, count: int = 1000) -> tuple[Path, str]:
