@@ -170,7 +170,8 @@ class StageChain:
                 raise
             given.restore()
             results = self._recovered(adapter, given, error)
-        self.records += settle(adapter.stage.name, given.images, given.records, results)
+        if not isinstance(adapter.stage, PartitionStage):  # which keeps what it is given, and tells at the end
+            self.records += settle(adapter.stage.name, given.images, given.records, results)
         return results
 
     def _recovered(self, adapter: BaseStageAdapter, given: Given, error: Exception) -> list[Task[Any]]:

@@ -58,4 +58,6 @@ def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    # names of files are strangers' text: control characters are shown, not obeyed
+    shown = "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
+    sys.stderr.write(f"{shown}\n")

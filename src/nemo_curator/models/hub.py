@@ -24,6 +24,8 @@ def fetch(model_dir: str | os.PathLike[str], repository: str, files: tuple[str, 
     Raises:
         WeightsNotFoundError: A file is missing and cannot be fetched; the message says which file to put where.
     """
+    if model_dir is None:
+        raise _missing(Path("MODEL_DIR") / repository, list(files), repository, "no model_dir is given")
     folder = Path(model_dir) / repository
     missing = [name for name in files if not (folder / name).is_file()]
     if missing and importlib.util.find_spec("huggingface_hub") is None:

@@ -102,7 +102,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
-            [sys.executable, "-m", "nemo_curator.report.thumbnail_worker"],
+            [sys.executable, "-P", "-m", "nemo_curator.report.thumbnail_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from nemo_curator.runs.hashing import HashingFile
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import ERROR, read_part
 from nemo_curator.shards.fetch import MemberReader
-from nemo_curator.shards.naming import member_name, unique_key
+from nemo_curator.shards.naming import member_names, unique_key
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.shards.tar_writer import TarWriter
 
@@ -111,9 +111,9 @@ def _output_names(row: Row, taken: set[str]) -> list[str]:
     members = [Member(**member) for member in row["members"]]
     source = Source(path=row["source"], key=row["key"], members=tuple(members), primary=row["primary"])
     key = unique_key(source, row["image_id"], taken)
-    formats = [row["format"] if index == row["primary"] else "" for index in range(len(members))]
     row["original_key"], row["key"] = row["key"], key
-    return [member_name(key, member.extension, kind) for member, kind in zip(members, formats, strict=True)]
+    kinds = [row["format"] if index == row["primary"] else "" for index in range(len(members))]
+    return member_names(key, [(member.extension, kind) for member, kind in zip(members, kinds, strict=True)])
 
 
 def _kept_samples(run: RunDirectory, partitions: Sequence[Partition]) -> Iterator[tuple[Row, list[bytes]]]:

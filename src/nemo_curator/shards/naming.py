@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nemo_curator.kernels.source import Source
 from nemo_curator.shards.names import shard_stem
 
 
 def sample_key(source: Source, image_id: str) -> str:
-    """The key of a sample in an output shard: its own, which is never rewritten.
+    """The key of a sample in an output shard: its own, which is not rewritten without need.
 
     The key of a loose file is its relative path without the last extension. Dots in its base name become `_`, because
-    readers of shards end the key at the first one. An image without a source is named by its id.
+    readers of shards end the key at the first one. An image without a source is named by its id. A key that leads out of
+    the folder it is unpacked in (`../x`, `/x`) loses the parts that do so: whoever unpacks our shard is safe.
     """
     if source.key and not source.is_loose:
-        return source.key
+        return _inside(source.key)
     folder, slash, stem = (source.key or image_id).rpartition("/")
-    return f"{folder}{slash}{stem.replace('.', '_')}"
+    return _inside(f"{folder}{slash}{stem.replace('.', '_')}")
+
+
+def _inside(key: str) -> str:
+    """A relative path without `.` and `..`; a plain key is itself."""
+    parts = [part for part in key.replace("\0", "").split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) or "sample"
 
 
 def unique_key(source: Source, image_id: str, taken: set[str]) -> str:
@@ -32,7 +41,21 @@ def unique_key(source: Source, image_id: str, taken: set[str]) -> str:
     return key
 
 
-def member_name(key: str, extension: str, image_format: str = "") -> str:
-    """The name of a member: the key and the extension it came with; a file without one gets its format's name."""
-    extension = extension or image_format or "bin"
-    return f"{key}.{extension}"
+def member_names(key: str, extensions: Sequence[tuple[str, str]]) -> list[str]:
+    """Names of all members of a sample: the key and the extension that each came with.
+
+    A member without an extension gets its format's name, else `bin`; readers of shards need one. Where two would be named
+    alike, the later gets a number before its extension.
+
+    Args:
+        key: The sample's key in the shard.
+        extensions: (extension, image format or "") of each member, in order.
+    """
+    names: list[str] = []
+    for given, image_format in extensions:
+        extension = given or image_format or "bin"
+        name, number = f"{key}.{extension}", 2
+        while name in names:
+            name, number = f"{key}.{number}.{extension}", number + 1
+        names.append(name)
+    return names

@@ -240,10 +240,13 @@ def _checked(block: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     return name, size, kind, link, prefix if magic == b"ustar\0" else b"\0"  # GNU keeps times in the prefix
 
 
+_MOST_DIGITS = 20  # of a size; what is longer is no size of anything
+
+
 def _overridden(overrides: dict[str, str], name: str, link: str, size: int) -> tuple[str, str, int]:
     stated = overrides.get("size")
     if stated:
-        if not (stated.isascii() and stated.isdigit()):
+        if not (stated.isascii() and stated.isdigit() and len(stated) <= _MOST_DIGITS):
             raise _DamagedError("a PAX header states a size that is no number")
         size = int(stated)
     name = overrides.get("GNU.sparse.name") or overrides.get("path") or name

@@ -34,6 +34,8 @@ def pax_records(body: bytes) -> dict[str, str]:
         if end > len(body) or not equals or body[end - 1 : end] != b"\n":
             raise PaxError("a record does not end where its length says")
         if key in {b"path", b"linkpath", b"size"} or key.startswith(b"GNU.sparse."):
-            records[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
+            # a name ends at a zero byte, here as in the header itself
+            text = value.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            records[key.decode("utf-8", "surrogateescape")] = text
         at = end
     return records

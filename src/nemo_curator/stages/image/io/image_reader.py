@@ -24,6 +24,8 @@ from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record
 
 # A batch also ends when its images take this much memory, so that a hundred large pictures do not travel at once.
 _BATCH_BYTES = 256 * 2**20
+# A longer JSON sidecar travels as bytes alone: parsed, a hostile one takes a hundred times its length.
+_MOST_JSON = 2**20
 
 
 @dataclass
@@ -91,6 +93,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
             read = self._read(sample, task._metadata.get(POISON, {}))
             if isinstance(read, Record):
                 batch.records.append(read)
+                held += sum(map(len, read.sidecars.values()))
             else:
                 batch.data.append(read)
                 held += _weight(read)
@@ -148,9 +151,9 @@ def _image_of(sample: Sample) -> ImageObject:
 def _metadata_of(sample: Sample) -> dict[str, Any]:
     """The object in the sidecar `.json`, or nothing: a sidecar that is not JSON still travels as bytes."""
     for name, data in sample.sidecars.items():
-        if name.lower().endswith(".json"):
+        if name.lower().endswith(".json") and len(data) <= _MOST_JSON:
             try:
-                parsed = json.loads(data)
+                parsed = json.loads(data, parse_constant=lambda _: None)  # NaN is no JSON, and common
             except (ValueError, RecursionError):
                 continue
             if isinstance(parsed, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from loguru import logger
 
 from nemo_curator import storage
 from nemo_curator.codecs.encode import encode
-from nemo_curator.shards.naming import member_name, unique_key
+from nemo_curator.shards.naming import member_names, unique_key
 from nemo_curator.shards.tar_writer import TarWriter
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
@@ -90,8 +89,12 @@ class ImageWriterStage(ProcessingStage[ImageBatch, FileGroupTask]):
     def _batch_hash(self, task: ImageBatch) -> str:
         if not self.deterministic_name:
             return uuid.uuid4().hex[:12]
-        identity = "\0".join([task.dataset_name, task.task_id, *(image.image_id for image in task.data)])
-        return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        digest = hashlib.sha256(f"{task.dataset_name}\0{task.task_id}".encode("utf-8", "surrogateescape"))
+        for image in task.data:
+            digest.update(f"\0{image.image_id}\0".encode("utf-8", "surrogateescape"))
+            own = image.encoded is not None and not image.edited_in_place()
+            digest.update(image.encoded or b"" if own else np.ascontiguousarray(image.image_data).data)
+        return digest.hexdigest()[:12]
 
     def _write(self, base: str, images: list[ImageObject]) -> list[str]:
         """One tar, then its Parquet: whoever sees the Parquet can rely on the tar."""
@@ -102,7 +105,7 @@ class ImageWriterStage(ProcessingStage[ImageBatch, FileGroupTask]):
             tar = TarWriter(file)
             for image in images:
                 key = unique_key(image.source, image.image_id, taken)
-                members = list(_members(image, key))
+                members = _members(image, key)
                 for name, data in members:
                     tar.add(name, data)
                 rows.append(_row(image, tar_path, members))
@@ -115,22 +118,25 @@ class ImageWriterStage(ProcessingStage[ImageBatch, FileGroupTask]):
         return [tar_path, parquet_path]
 
 
-def _members(image: ImageObject, key: str) -> Iterator[tuple[str, bytes]]:
+def _members(image: ImageObject, key: str) -> list[tuple[str, bytes]]:
     """The image first, then its sidecars, under the extensions they came with."""
+    known = {member.name: member.extension for member in image.source.members}
+    data, extension, image_format = _image_bytes(image)
+    sidecars = [(known.get(name, _extension(name)), "") for name in image.sidecars]
+    names = member_names(key, [(extension, image_format), *sidecars])
+    return list(zip(names, [data, *image.sidecars.values()], strict=True))
+
+
+def _image_bytes(image: ImageObject) -> tuple[bytes, str, str]:
+    """(bytes, extension, format) of the image: its own, or its pixels encoded where it has none or was edited."""
     source = image.source
-    image_format = image.header.format if image.header else ""
-    original = source.members[source.primary] if 0 <= source.primary < len(source.members) else None
     if image.encoded is not None and not image.edited_in_place():
+        original = source.members[source.primary] if 0 <= source.primary < len(source.members) else None
         extension = original.extension if original else _extension(image.image_path)
-        yield member_name(key, extension, image_format), image.encoded
-    elif image.image_data is not None:
-        data, extension = encode(np.asarray(image.image_data))
-        yield member_name(key, extension), data
-    else:
-        raise ValueError(f"image {image.image_id!r} has neither bytes nor pixels to write")
-    extensions = {member.name: member.extension for member in source.members}
-    for name, data in image.sidecars.items():
-        yield member_name(key, extensions.get(name, _extension(name))), data
+        return image.encoded, extension, image.header.format if image.header else ""
+    if image.image_data is not None:
+        return *encode(np.asarray(image.image_data)), ""
+    raise ValueError(f"image {image.image_id!r} has neither bytes nor pixels to write")
 
 
 def _extension(path: str) -> str:
