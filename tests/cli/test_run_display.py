@@ -48,7 +48,7 @@ def test_terminal_shows_speed_and_verdicts(place, tmp_path):
     code, shown = _on_terminal(command("run", place / "in", tmp_path / "out", "-r", place / "recipe.yaml", "-w", "1"))
     assert code == 0, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
-    assert re.search(r"13 images, [\d,]+ images/s, kept 0, rejected 12, quarantined 1", plain)
+    assert re.search(r"13 images, [\d,]+ images/s; so far kept 0, rejected 12, quarantined 1", plain)
     assert "score" in plain
     assert "100%" in plain
     assert re.search(r"\d\d:\d\d", plain)
@@ -74,7 +74,7 @@ def test_log_gets_plain_lines(place, tmp_path):
     assert "\x1b" not in done.stderr + done.stdout
     assert "\r" not in done.stderr
     assert re.search(
-        r"^score: 13 images, [\d,]+ images/s, kept 0, rejected 12, quarantined 1$", done.stderr, re.MULTILINE
+        r"^score: 13 images, [\d,]+ images/s; so far kept 0, rejected 12, quarantined 1$", done.stderr, re.MULTILINE
     )
     assert "export: 0 samples" in done.stderr
     assert "rejected: small" in done.stdout
@@ -101,12 +101,23 @@ def test_nothing_kept_is_a_whole_data_set(place, tmp_path):
 
 def test_default_recipe_is_announced(place, tmp_path):
     """Without a recipe, the run says what it will reject and why before it begins; with one, what that says."""
-    said = process("run", tmp_path / "none", tmp_path / "out").stderr
-    assert "The default recipe rejects" in said
-    assert "nsfw: nsfw_score >= 0.8  (" in said
+    cheap = ["-s", "scores=[header]", "-s", "rules.nsfw=bytes < 0", "-s", "rules.wide=aspect > 9"]
+    said = imagecurator("run", place / "in", tmp_path / "out", *cheap).stderr
+    assert "The default recipe with your changes rejects, in this order:" in said
+    assert "small: least(width, height) < 64  (" in said  # --set on one rule leaves the others
+    assert "nsfw: bytes < 0\n" in said  # a changed rule does not bear the default's reason
+    assert "wide: aspect > 9" in said
     assert "exact copies" in said
-    said = imagecurator("run", tmp_path / "none", tmp_path / "out", "-r", place / "recipe.yaml").stderr
+    said = imagecurator("run", place / "in", tmp_path / "own", "-r", place / "recipe.yaml").stderr
+    assert "Your recipe rejects" in said
     assert "small: least(width, height) < 73" in said
+
+
+def test_a_mistake_is_told_before_what_will_be_done(place, tmp_path):
+    """Where nothing can be done, one sentence stands alone."""
+    said = imagecurator("run", tmp_path / "none", tmp_path / "out").stderr
+    assert said.count("\n") == 1
+    assert "rejects" not in said
 
 
 def test_undecided_rules_are_named(place, tmp_path):

@@ -76,7 +76,7 @@ def test_rules_and_export_may_change_before_the_end(source, tmp_path):
 
 CHANGES = {
     "scores": {"scores": ["header", "sharpness", "entropy"]},
-    "parameters": {"scores": ["header", {"entropy": {"score_threshold": 1.0}}]},
+    "parameters": {"scores": ["header", {"entropy": {"model_inference_batch_size": 7}}]},
     "limits": {"limits": {"pixels": 1000}},
 }
 

@@ -29,8 +29,7 @@ def demo(
     sys.stderr.write(f"Building a data set of real photos in {folder / INPUT} …\n")
     prepare(folder)
     recipe = parse_recipe(recipe_text(), where=str(folder / RECIPE))
-    announce(recipe, own=True)
-    watcher = display(quiet=False)
+    watcher = display(quiet=False, opening=lambda: announce(recipe, f"The demo's recipe ({folder / RECIPE})"))
     summary = curate(
         [str(folder / INPUT)], str(folder / OUTPUT), recipe, workers=workers, replace=True, watcher=watcher
     )

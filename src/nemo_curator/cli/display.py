@@ -16,17 +16,23 @@ from nemo_curator.pipeline.progress import Watcher
 _PLAIN_SECONDS = 10.0
 
 
-def display(*, quiet: bool) -> Watcher:
-    """The display that suits stderr: live on a terminal, plain lines elsewhere, nothing where machines listen."""
+def display(*, quiet: bool, opening: Callable[[], None] = lambda: None) -> Watcher:
+    """The display that suits stderr: live on a terminal, plain lines elsewhere, nothing where machines listen.
+
+    Args:
+        quiet: Whether machines listen.
+        opening: Called before anything is shown, when it is known that there is something to do.
+    """
     if quiet:
         return Watcher()
-    return _Live() if sys.stderr.isatty() else _Plain()
+    return _Live(opening) if sys.stderr.isatty() else _Plain(opening)
 
 
 class _Counting(Watcher):
     """Counts what both displays show."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: Callable[[], None]) -> None:
+        self._opening = opening
         self.images = 0
         self.verdicts: Counter[str] = Counter()
         self.size = 0
@@ -36,6 +42,7 @@ class _Counting(Watcher):
         self.resumed = ""
 
     def planned(self, partitions: int, size: int, done: int) -> None:
+        self._opening()
         self.size = size
         self.started = time.monotonic()
         self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
@@ -55,10 +62,19 @@ class _Counting(Watcher):
         return self.images / max((self.ended or time.monotonic()) - self.started, 1e-9)
 
     @property
+    def passed(self) -> float:
+        """Bytes of the input that are through: those of finished partitions, and an estimate for those in work."""
+        finished = self.verdicts.total()
+        if not finished:
+            return 0.0
+        in_work = max(0, self.images - finished) * self.done_size / finished
+        return min(self.done_size + in_work, float(self.size))
+
+    @property
     def line(self) -> str:
         found = self.verdicts
         return (
-            f"{self.images:,} images, {self.rate:,.0f} images/s, kept {found['keep'] + found['duplicate']:,}, "
+            f"{self.images:,} images, {self.rate:,.0f} images/s; so far kept {found['keep'] + found['duplicate']:,}, "
             f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}"
         )
 
@@ -90,8 +106,8 @@ class _Live(_Counting):
     The terminal is touched only once there is something to show, so that an early error leaves it as it was.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, opening: Callable[[], None]) -> None:
+        super().__init__(opening)
         self._bars = _Bars(lambda: self.line)
         self._task: TaskID | None = None
 
@@ -102,7 +118,11 @@ class _Live(_Counting):
 
     def scored(self, verdicts: Mapping[str, int], size: int) -> None:
         super().scored(verdicts, size)
-        self._update(completed=self.done_size)
+        self._update(completed=self.passed)
+
+    def read(self, records: int) -> None:
+        super().read(records)
+        self._update(completed=self.passed)
 
     def deciding(self) -> None:
         super().deciding()
@@ -129,15 +149,15 @@ class _Live(_Counting):
 class _Plain(_Counting):
     """A line every ten seconds, for logs."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, opening: Callable[[], None]) -> None:
+        super().__init__(opening)
         self._said = time.monotonic()
 
     def read(self, records: int) -> None:
         super().read(records)
         if time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
-            share = self.done_size / max(self.size, 1)
+            share = self.passed / max(self.size, 1)
             sys.stderr.write(f"score: {self.line}, {share:.0%} of the input done\n")
 
     def exporting(self, samples: int) -> None:

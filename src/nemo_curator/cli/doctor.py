@@ -126,10 +126,11 @@ def _print(findings: dict[str, Any]) -> None:
     for name, found in findings["packages"].items():
         table.add_row(name, found or "missing")
     for extra, there in findings["extras"].items():
-        table.add_row(f"extra {extra}", "installed" if there else f"not installed; pip install 'imagecurator[{extra}]'")
+        how = "installed" if there else f"not installed; pip install 'imagecurator[{extra}]'"
+        table.add_row(f"extra {extra}", Text(how))
     for name, model in findings["models"].items():
         how = "ready" if model["ok"] else ("missing; " if model["ships"] else "not here; ") + model["how_to_get"]
-        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})"))
+        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})", overflow="fold"))
     console.print(table)
     console.print()
     for problem in findings["problems"]:

@@ -17,7 +17,8 @@ _WIDTH = 100
 _ENDLESS = 10_000
 _MILLION = 1_000_000
 _HEAD = """\
-Recipe of imagecurator. Every key is here with its default; what you delete keeps its default.
+Recipe of imagecurator. Every key is here with its default; a key that you delete keeps it.
+The rules listed are all the rules there are.
 Use it with: imagecurator run INPUT OUTPUT --recipe recipe.yaml
 Any key can also be set for one run: --set export.shard_size=500
 """

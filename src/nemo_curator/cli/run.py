@@ -43,11 +43,9 @@ def run(
 
     overrides = dict(_setting(text) for text in settings or [])
     chosen = parse_recipe(_text(recipe), where=str(recipe or "the default recipe"), overrides=overrides)
-    if not as_json:
-        announce(chosen, own=recipe is not None)
-    summary = curate(
-        inputs, output, chosen, run_dir=run_dir, workers=workers, replace=replace, watcher=display(quiet=as_json)
-    )
+    whose = "Your" if recipe is not None else "The default"
+    watcher = display(quiet=as_json, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(overrides)))
+    summary = curate(inputs, output, chosen, run_dir=run_dir, workers=workers, replace=replace, watcher=watcher)
     write_report(summary.run)
     if as_json:
         sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")

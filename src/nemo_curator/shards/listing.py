@@ -91,6 +91,7 @@ def _parsed(argument: str, *, several: bool) -> _Input:
     name, place = "", argument
     if match and not storage.exists(argument):  # a path may have a = in it
         name, place = match.groups()
+    place = storage.local_path(place)  # listing gives plain paths, which must lie under a plain root
     while place.endswith("/") and len(place) > 1 and not place.endswith("://"):
         place = place[:-1]
     try:

@@ -12,8 +12,8 @@ def sample_key(source: Source, image_id: str) -> str:
     """The key of a sample in an output shard: its own, which is not rewritten without need.
 
     The key of a loose file is its relative path without the last extension. Dots in its base name become `_`, because
-    readers of shards end the key at the first one. An image without a source is named by its id. A key that leads out of
-    the folder it is unpacked in (`../x`, `/x`) loses the parts that do so: whoever unpacks our shard is safe.
+    readers of shards end the key at the first one. An image without a source is named by its id. A key that leads out
+    of the folder it is unpacked in (`../x`, `/x`) loses the parts that do so: whoever unpacks our shard is safe.
     """
     if source.key and not source.is_loose:
         return _inside(source.key)
@@ -44,8 +44,8 @@ def unique_key(source: Source, image_id: str, taken: set[str]) -> str:
 def member_names(key: str, extensions: Sequence[tuple[str, str]]) -> list[str]:
     """Names of all members of a sample: the key and the extension that each came with.
 
-    A member without an extension gets its format's name, else `bin`; readers of shards need one. Where two would be named
-    alike, the later gets a number before its extension.
+    A member without an extension gets its format's name, else `bin`; readers of shards need one. Where two would be
+    named alike, the later gets a number before its extension.
 
     Args:
         key: The sample's key in the shard.

@@ -14,6 +14,13 @@ from nemo_curator.tasks import ImageBatch
 
 GROUP = "nemo_curator.stages"
 
+# Parameters of stages that act in a pipeline made by hand, and would pass silently here.
+_IDLE = {
+    "score_threshold": "scores are only recorded; write a rule that compares the column",
+    "verbose": "leave it out",
+    "num_gpus_per_worker": "leave it out",
+}
+
 
 @runtime_checkable
 class ScoreStage(Protocol):
@@ -51,7 +58,11 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
         )
     known: list[str] = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
     for parameter in parameters:
-        if parameter not in known:
+        if parameter in _IDLE:
+            raise RecipeError(
+                f"the parameter {parameter!r} of score {name!r} means nothing in a recipe", act=_IDLE[parameter]
+            )
+        if parameter not in known or parameter.startswith("_"):
             public = [field for field in known if not field.startswith("_")]
             raise RecipeError(f"score {name!r} has no parameter {parameter!r}", act=nearest(parameter, public))
     try:
@@ -67,7 +78,10 @@ def _stage_class(name: str) -> Any:
         try:
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: no name of a module
-            raise RecipeError(f"score {name!r} cannot be imported: {error}") from error
+            raise RecipeError(
+                f"score {name!r} cannot be imported: {error}",
+                act="install its package, or name its folder in PYTHONPATH (`PYTHONPATH=. imagecurator run …`)",
+            ) from error
     for point in entry_points(group=GROUP):
         if point.name == name:
             return point.load()

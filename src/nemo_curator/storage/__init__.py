@@ -34,6 +34,7 @@ __all__ = [
     "is_temporary",
     "join",
     "list",
+    "local_path",
     "open",
     "read_at",
     "read_range",
