@@ -28,7 +28,6 @@ _COLUMNS: dict[str, pa.DataType] = {
     "duplicate_of": pa.string(),
 }
 SCHEMA = pa.schema(_COLUMNS)
-VERDICTS = ("keep", "reject", "duplicate", "quarantine")
 _ROW_GROUP = 131_072
 
 

@@ -92,11 +92,6 @@ def relative_path(location: str, root: str) -> str:
     return to_text(location[len(prefix) :])
 
 
-def location_of(root: str, path: str) -> str:
-    """What opens the file whose `relative_path` under the directory `root` is `path`."""
-    return storage.join(root, from_text(path))
-
-
 def beside(location: str, path: str) -> str:
     """What opens the file of relative path `path` that lies in the same directory as the file at `location`."""
     return location[: location.rfind("/") + 1] + from_text(path).rsplit("/", 1)[-1]
