@@ -7,6 +7,7 @@
     │   └── DuplicateIdError          two inputs would get the same image_id
     ├── OutputError               4   where results go
     │   ├── OutputExistsError         the place holds something that is not ours
+    │   ├── LockedError               another process is at work there
     │   └── StorageError              disk full, no permission, a device that fails
     ├── RecipeError               5   a recipe or rule that does not say what it means
     ├── ModelError                6   a model that is unknown, absent or not what it claims
@@ -16,6 +17,7 @@
     │   └── MissingExtraError         (also an ImportError) a package of an optional extra
     ├── StageError                7   a stage that breaks its contract, or fails on everything
     ├── ConservationError         8   inputs != kept + rejected + duplicates + quarantined
+    ├── VerificationError         9   a delivered data set is not what its manifest says
     └── SampleError               —   about one image; becomes its quarantine record, never ends a run
         ├── NotAnImageError
         ├── DecodeError
@@ -97,6 +99,10 @@ class OutputExistsError(OutputError):
     """The output place holds something that this program did not put there, or an earlier result."""
 
 
+class LockedError(OutputError):
+    """Another process is at work in the same place."""
+
+
 class StorageError(OutputError):
     """The storage refused: disk full, no permission, a failing device."""
 
@@ -139,6 +145,12 @@ class ConservationError(CuratorError):
     """The verdicts do not add up to the inputs: a fault of this program, reported instead of hidden."""
 
     exit_code = 8
+
+
+class VerificationError(CuratorError):
+    """A delivered data set is not, or not any more, what its manifest says."""
+
+    exit_code = 9
 
 
 class SampleError(CuratorError):

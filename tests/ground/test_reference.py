@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs.deciding import parse_rule
 from nemo_curator.runs.parts import ERROR
-from nemo_curator.runs.rules import parse_rule
 from nemo_curator.stages.catalogue import make_score_stage, score_names
 from nemo_curator.stages.image.io.rows import IDENTITY
 

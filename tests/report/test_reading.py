@@ -13,7 +13,7 @@ from nemo_curator.report.samples import Partitions, part_rows
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
 from nemo_curator.report.survey import survey
 from nemo_curator.report.verdicts import Verdicts, evenly
-from nemo_curator.runs.decisions import SCHEMA
+from nemo_curator.runs.deciding import SCHEMA
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, photo
 

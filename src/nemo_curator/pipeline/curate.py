@@ -15,10 +15,9 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scoring import Scoring, plan_scoring
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.decisions import Funnel, decide, preview
-from nemo_curator.runs.export import Exported, export
+from nemo_curator.runs.deciding import Funnel, decide, preview
+from nemo_curator.runs.exporting import Exported, export, write_manifest
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.manifest import write_manifest
 from nemo_curator.runs.part_writer import PartWriterStage
 from nemo_curator.runs.partitions import write_partitions
 from nemo_curator.runs.parts import read_part
@@ -102,7 +101,7 @@ def curate(
         funnel = decide(run, [one.id for one in partitions], scoring.policy)
         clock.lap("decide")
         watcher.exporting(funnel.kept)
-        exported = export(run, partitions, output, recipe.export.shard_size, watcher.exported)
+        exported = export(run, partitions, output, recipe.export.shard_size or 1000, watcher.exported)
         remove_leftovers(output, [file.name for file in exported.files])
         write_manifest(output, recipe.model_dump(mode="json"), funnel, exported)
         clock.lap("export")

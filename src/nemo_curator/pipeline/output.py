@@ -13,8 +13,8 @@ from pathlib import Path
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
+from nemo_curator.runs.exporting import MANIFEST, delivered_files
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.manifest import MANIFEST, delivered_files
 from nemo_curator.runs.state import read_facts
 
 _SHARD = re.compile(r"[0-9]{5,}\.(tar|parquet)")

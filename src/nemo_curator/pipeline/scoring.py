@@ -7,9 +7,8 @@ from typing import Any, cast
 
 from nemo_curator.errors import RecipeError, UnknownModelError
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.decisions import Policy, check_policy
+from nemo_curator.runs.deciding import Policy, Rule, check_policy, parse_rule
 from nemo_curator.runs.parts import part_schema
-from nemo_curator.runs.rules import Rule, parse_rule
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.kernels.sizes import parse_size
@@ -44,6 +45,7 @@ def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
 
 
+_SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, lt=2**63)]
 ScoreEntry = str | dict[str, dict[str, Any]]
 Scores = Annotated[Literal["all"] | list[ScoreEntry], BeforeValidator(_scores)]
@@ -82,15 +84,84 @@ class LimitsSection(_Section):
         return Limits(**self.model_dump())
 
 
+class SampleSection(_Section):
+    """A seeded subset of what the rules and duplicates leave."""
+
+    n: int | None = Field(default=None, ge=0, description="Images to keep; this or `share`")
+    share: float | None = Field(default=None, ge=0, le=1, description="Share of the images to keep; this or `n`")
+    seed: int = Field(default=0, description="Another seed chooses other images")
+    by: str | None = Field(
+        default=None, description="Column; each of its values keeps its share of the subset (a stratified sample)"
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.n is None) == (self.share is None):
+            raise ValueError("give one of `n` and `share`")
+        return self
+
+
+class SplitSection(BaseModel):
+    """Named shares that the kept images are divided into; equal bytes are always on one side."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, float]
+
+    by: str | None = Field(
+        default=None, description="Column; images that are equal in it are on one side (`source`: whole shards)"
+    )
+    seed: int = Field(default=0, description="Another seed divides in another way")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Name to share, in the order written; they add up to 1."""
+        return dict(self.__pydantic_extra__)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.shares:
+            raise ValueError("name the shares, as in {train: 0.95, val: 0.05}")
+        for name, share in self.shares.items():
+            if not _SPLIT_NAME.fullmatch(name) or name == "run":
+                raise ValueError(f"{name!r} is no name for a split; it becomes a folder, so use letters and digits")
+            if not 0 <= share <= 1:
+                raise ValueError(f"the share of {name} is not between 0 and 1")
+        if abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {sum(self.shares.values()):g}, not to 1")
+        return self
+
+
 class ExportSection(_Section):
     """How the kept samples are written."""
 
-    format: Literal["webdataset"] = Field(
-        default="webdataset", description="`webdataset`: tars with a Parquet beside each"
+    format: Literal["webdataset", "folder", "parquet"] = Field(
+        default="webdataset",
+        description="`webdataset`: tars with a Parquet beside each; `folder`: folders of files instead of tars; "
+        "`parquet`: one Parquet a shard that holds the bytes too",
     )
-    shard_size: int = Field(
-        default=1000, gt=0, le=1_000_000, description="Samples a tar holds; the last may hold fewer"
+    shard_size: int | None = Field(
+        default=1000, gt=0, le=1_000_000, description="Samples a shard holds; the last may hold fewer"
     )
+    shard_bytes: Size | None = Field(
+        default=None,
+        description="Bytes of files a shard holds at most, instead of `shard_size`; a larger sample is alone",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_limit(cls, given: Any) -> Any:
+        """A limit in bytes takes the place of the default number of samples."""
+        if not isinstance(given, dict) or given.get("shard_bytes") is None:
+            return given
+        if given.get("shard_size") is not None:
+            raise ValueError("give one of `shard_size` and `shard_bytes`")
+        return {**given, "shard_size": None}
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.shard_size is None and self.shard_bytes is None:
+            raise ValueError("give one of `shard_size` and `shard_bytes`")
+        return self
 
 
 class Recipe(_Section):
@@ -108,6 +179,19 @@ class Recipe(_Section):
         description="Rule name to an SQL expression that is true for images to reject; the first that matches counts",
     )
     duplicates: DuplicatesSection = Field(default=DuplicatesSection(), description="Which copies are removed")
+    allow: str | None = Field(
+        default=None,
+        description="File of image ids, one a line (or a Parquet with `image_id`); no rule rejects these, and of "
+        "duplicates they stay",
+    )
+    deny: str | None = Field(
+        default=None, description="File of image ids in the same form; these are rejected, even if `allow` names them"
+    )
+    sample: SampleSection | None = Field(default=None, description="A seeded subset of what is left")
+    split: SplitSection | None = Field(default=None, description="Named shares to divide the kept images into")
+    shuffle: int | None = Field(
+        default=None, description="Seed; export in an order drawn with it, instead of source order"
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="What one image may cost")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
 

@@ -42,5 +42,9 @@ class RunDirectory:
         return storage.join(self.root, "parts", f"{partition_id}.parquet")
 
     def embeddings(self, partition_id: str) -> str:
-        """Embeddings of a partition, in the order of its part."""
+        """Embeddings of a partition's readable images, in the order of its part."""
         return storage.join(self.root, "embeddings", f"{partition_id}.parquet")
+
+    def embedding_matrix(self, partition_id: str) -> str:
+        """The same embeddings as one `(N, D)` float16 array that NumPy can map."""
+        return storage.join(self.root, "embeddings", f"{partition_id}.npy")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from nemo_curator.storage.local import list_local, open_local, read_at, stat_local, write_local
+from nemo_curator.storage.lock import is_locked, locked
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.refusal import storage_error
 from nemo_curator.storage.remote import (
@@ -31,10 +32,12 @@ __all__ = [
     "exists",
     "is_directory",
     "is_local",
+    "is_locked",
     "is_temporary",
     "join",
     "list",
     "local_path",
+    "locked",
     "open",
     "read_at",
     "read_range",

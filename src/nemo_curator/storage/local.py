@@ -19,7 +19,7 @@ from nemo_curator.storage.refusal import buffered, explained
 
 def stat_local(path: str) -> Stored:
     """Size and kind of what is at `path`."""
-    return Stored(path, *_size_and_kind(os.stat(path)))
+    return _stored(path, os.stat(path))
 
 
 def read_at(descriptor: int, offset: int, length: int) -> bytes:
@@ -36,6 +36,11 @@ def read_at(descriptor: int, offset: int, length: int) -> bytes:
         pieces.append(data)
         got += len(data)
     return b"".join(pieces)
+
+
+def _stored(path: str, status: os.stat_result) -> Stored:
+    size, kind = _size_and_kind(status)
+    return Stored(path, size, kind, str(status.st_mtime_ns) if kind == "file" else "")
 
 
 def _size_and_kind(status: os.stat_result) -> tuple[int, str]:
@@ -60,7 +65,7 @@ def open_local(path: str) -> BinaryIO:
 def list_local(root: str, *, recursive: bool) -> Iterator[Stored]:
     """What lies under a directory, each physical directory once."""
     if not modes.S_ISDIR(os.stat(root).st_mode):
-        yield Stored(root, *_size_and_kind(os.stat(root)))
+        yield stat_local(root)
         return
     seen: set[tuple[int, int]] = set()
     real, linked = [root], list[str]()
@@ -92,7 +97,7 @@ def list_local(root: str, *, recursive: bool) -> Iterator[Stored]:
 
 def _child(child: os.DirEntry[str], path: str) -> Stored:
     try:
-        return Stored(path, *_size_and_kind(child.stat()))
+        return _stored(path, child.stat())
     except OSError:
         return Stored(path, 0, "broken")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _LOCAL_SCHEMES = ("file://", "local://")
 
@@ -18,11 +18,13 @@ class Stored:
         kind: `file`; `directory`; `special` (device, pipe, socket: never opened); `broken` (a link to nothing);
             `loop` (a directory, met through a link, that is listed elsewhere); `unreadable` (a directory whose
             contents cannot be listed).
+        version: Changes when a file is written anew: its time of change, or the store's tag; "" where nobody knows.
     """
 
     url: str
     size: int
     kind: str = "file"
+    version: str = field(default="", compare=False)
 
     @property
     def is_dir(self) -> bool:

@@ -10,7 +10,7 @@ import importlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -18,13 +18,21 @@ from nemo_curator.errors import InputError, MissingExtraError
 from nemo_curator.storage.place import Stored, join
 from nemo_curator.storage.refusal import BUFFER, buffered, explained
 
+_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
+
 
 def stat_remote(url: str) -> Stored:
     """Size and kind of what is at `url`."""
     filesystem, path = _filesystem(url)
     with _remote(url):
         info = filesystem.info(path)
-    return Stored(url, int(info.get("size") or 0), "directory" if info["type"] == "directory" else "file")
+    kind = "directory" if info["type"] == "directory" else "file"
+    return Stored(url, int(info.get("size") or 0), kind, _version(info))
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    """What a store calls the state of a file; stores differ in the name."""
+    return next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
 
 
 def read_range_remote(url: str, offset: int, length: int) -> bytes:
@@ -131,4 +139,4 @@ def list_remote(url: str, *, recursive: bool) -> Iterator[Stored]:
             filesystem.info(root)  # raises where there is nothing, so that a misspelt URL is not an empty one
     for path, info in found.items():
         inner = path[len(root) :].lstrip("/")
-        yield Stored(join(url.rstrip("/"), inner) if inner else url, int(info.get("size") or 0))
+        yield Stored(join(url.rstrip("/"), inner) if inner else url, int(info.get("size") or 0), "file", _version(info))

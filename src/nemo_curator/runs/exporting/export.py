@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.kernels.source import Member, Source
-from nemo_curator.runs.hashing import HashingFile
+from nemo_curator.runs.exporting.hashing import HashingFile
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import ERROR, read_part
 from nemo_curator.shards.fetch import MemberReader

@@ -13,10 +13,9 @@ import pytest
 from nemo_curator.errors import InputError
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.decisions import Policy, decide
-from nemo_curator.runs.export import export
+from nemo_curator.runs.deciding import Policy, decide
+from nemo_curator.runs.exporting import delivered_files, export
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.manifest import delivered_files
 from nemo_curator.runs.partitions import read_partitions
 from nemo_curator.testing import encoded, make_tar, photo, tar_bytes
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from nemo_curator import __version__, storage
-from nemo_curator.runs.decisions import Funnel
-from nemo_curator.runs.export import Exported
+from nemo_curator.runs.deciding.decide import Funnel
+from nemo_curator.runs.exporting.export import Exported
 
 MANIFEST = "manifest.json"
 _FORMAT = "imagecurator-manifest-1"

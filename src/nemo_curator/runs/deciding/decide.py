@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import ConservationError, DuplicateIdError, RecipeError
+from nemo_curator.runs.deciding.rules import Quantile, Rule
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
-from nemo_curator.runs.rules import Quantile, Rule
 
 _COLUMNS: dict[str, pa.DataType] = {
     "image_id": pa.string(),

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from tests.runs.tables import SCHEMA
 
 from nemo_curator.errors import RecipeError
-from nemo_curator.runs.decisions import Policy, check_policy
-from nemo_curator.runs.rules import Quantile, parse_rule
+from nemo_curator.runs.deciding import Policy, Quantile, check_policy, parse_rule
 
 KNOWN = SCHEMA.names
 

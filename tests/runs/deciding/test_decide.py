@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from tests.runs.tables import COLUMNS, SCHEMA, made_run, row
 
 from nemo_curator.errors import ConservationError, DuplicateIdError, RecipeError
-from nemo_curator.runs.decisions import Funnel, Policy, check_policy, decide, preview
+from nemo_curator.runs.deciding import Funnel, Policy, check_policy, decide, parse_rule, preview
 from nemo_curator.runs.parts import part_schema, read_part
-from nemo_curator.runs.rules import parse_rule
 from nemo_curator.stages.declarations import Column
 
 KNOWN = SCHEMA.names

@@ -1,0 +1,70 @@
+"""One process at a time in a directory of this machine.
+
+The lock is the kernel's (`flock` on the directory itself): no lock file is left anywhere, and a lock dies with its
+process, however that ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nemo_curator.errors import LockedError
+from nemo_curator.storage.place import is_local, local_path
+from nemo_curator.storage.refusal import explained
+
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Hold a directory, which is made if it is missing, until the block ends.
+
+    Remote places, and file systems without locks, are not held: what is written there is written whole and is the same
+    whoever writes it, so two processes cost time and nothing else.
+
+    Raises:
+        LockedError: Another process holds it.
+        StorageError: The directory cannot be made or opened.
+    """
+    if not is_local(url):
+        yield
+        return
+    path = local_path(url)
+    with explained(path):
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103 (paths are plain strings here)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not _taken(descriptor):
+            raise LockedError(
+                "another imagecurator is at work here", where=url, act="wait until it ends, or choose another place"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(url: str) -> bool:
+    """Whether a process holds the directory at this moment."""
+    if not is_local(url):
+        return False
+    try:
+        descriptor = os.open(local_path(url), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _taken(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    """Whether the lock could be had, or there are no locks here."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _HELD
+    return True
