@@ -3,11 +3,15 @@
     CuratorError                      one clear sentence, fields, an exit code
     ├── InputError                3   what was given to read
     │   ├── MissingInputError         there is nothing at that path
+    │   ├── MissingRunError           there is no run directory at that path
+    │   ├── IncompleteRunError        a run is not scored, or not decided, to its end
+    │   ├── UnknownImageError         a run knows no image of that id
     │   ├── EmptyInputError           there is nothing to curate in it
     │   └── DuplicateIdError          two inputs would get the same image_id
     ├── OutputError               4   where results go
     │   ├── OutputExistsError         the place holds something that is not ours
     │   ├── LockedError               another process is at work there
+    │   ├── StaleScoresError          stored scores were computed in another way than is asked for now
     │   └── StorageError              disk full, no permission, a device that fails
     ├── RecipeError               5   a recipe or rule that does not say what it means
     ├── ModelError                6   a model that is unknown, absent or not what it claims
@@ -81,6 +85,18 @@ class MissingInputError(InputError):
     """There is nothing at an input path."""
 
 
+class MissingRunError(InputError):
+    """There is no run directory at a path."""
+
+
+class IncompleteRunError(InputError):
+    """A run is not scored, or not decided, to its end."""
+
+
+class UnknownImageError(InputError):
+    """A run knows no image of that id."""
+
+
 class EmptyInputError(InputError):
     """An input holds no image, no tar and nothing else to account for."""
 
@@ -101,6 +117,10 @@ class OutputExistsError(OutputError):
 
 class LockedError(OutputError):
     """Another process is at work in the same place."""
+
+
+class StaleScoresError(OutputError):
+    """The stored scores were computed in another way than is asked for now."""
 
 
 class StorageError(OutputError):

@@ -7,6 +7,7 @@ from tests.public_api.fakes import GivenScores, Rename, batch_of, ids, make_shar
 
 from nemo_curator.backends.base import BaseExecutor
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.stages.base import CompositeStage
 from nemo_curator.stages.file_partitioning import FilePartitioningStage
@@ -144,7 +145,25 @@ def test_run_uses_the_pipelines_config():
     assert ids(done) == ["new-i0"]
 
 
-def test_checkpoint_path_is_taken_and_said_to_be_unused(tmp_path):
-    """The parameter exists; that nothing is resumed from it is said."""
-    with pytest.warns(UserWarning, match="checkpoint_path"):
-        Pipeline("p", stages=[Rename()]).run(HERE, [batch_of([0.1])], checkpoint_path=str(tmp_path))
+@pytest.mark.parametrize("workers", [0, 2])
+def test_checkpoint_path_resumes(tmp_path, workers):
+    """What is kept there is not run again, and comes back with its records."""
+    make_shards(tmp_path / "in", shards=2, each=2)
+    executor, checkpoint = LocalExecutor({"num_workers": workers}), str(tmp_path / "checkpoint")
+    pipeline = Pipeline("p", stages=[FilePartitioningStage(str(tmp_path / "in")), ImageReaderStage(), Rename()])
+    first = pipeline.run(executor, checkpoint_path=checkpoint)
+    again = Pipeline("again", stages=pipeline.stages)
+    kept = again.run(executor, checkpoint_path=checkpoint)
+    assert [ids(batch) for batch in kept] == [ids(batch) for batch in first]
+    assert [perf for batch in kept for perf in batch._stage_perf[1:]] == [
+        perf for batch in first for perf in batch._stage_perf[1:]
+    ]  # the very times of the first run
+
+
+def test_checkpoint_path_of_another_pipeline_is_refused(tmp_path):
+    """A changed threshold is named, and nothing is mixed."""
+    Pipeline("p", stages=[GivenScores()]).run(HERE, [batch_of([0.6])], checkpoint_path=str(tmp_path))
+    with pytest.raises(OutputExistsError, match=r"score_threshold: 0\.5 → 0\.7"):
+        Pipeline("p", stages=[GivenScores(score_threshold=0.7)]).run(
+            HERE, [batch_of([0.6])], checkpoint_path=str(tmp_path)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from nemo_curator.errors import StageError
@@ -113,3 +113,25 @@ class BaseExecutor(ABC):
         Raises:
             StageError: A stage failed on everything it was given, or broke its contract.
         """
+
+    def execute_each(
+        self, stages: Sequence[Stage], tasks: Sequence[Task[Any]]
+    ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
+        """Run the stages over each task, giving what became of it as soon as that is known: for checkpoints.
+
+        Here the tasks are run one after another, which every executor can do. One that works on several at once gives
+        its own.
+
+        Args:
+            stages: Stages without composites.
+            tasks: What the first stage gets; none of them is an `EmptyTask`.
+
+        Yields:
+            (Index of a task, what the last stage gives for it, its records in source order), in no particular order.
+
+        Raises:
+            StageError: A stage failed on everything it was given, or broke its contract.
+        """
+        for index, task in enumerate(tasks):
+            results = self.execute(stages, [task])
+            yield index, results, list(self.records)

@@ -9,11 +9,19 @@ from typing import Annotated
 import typer
 
 from nemo_curator import __version__
+from nemo_curator.cli.decide import decide
 from nemo_curator.cli.demo import demo
+from nemo_curator.cli.diff import diff
 from nemo_curator.cli.doctor import doctor
+from nemo_curator.cli.explain import explain
+from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.init import init
+from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
+from nemo_curator.cli.score import score
+from nemo_curator.cli.status import status
+from nemo_curator.cli.verify import verify
 
 app = typer.Typer(
     name="imagecurator",
@@ -22,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, init, doctor, demo):
+for command in (run, score, decide, export, status, explain, verify, remove, diff, init, doctor, demo):
     app.command(command.__name__)(as_sentences(command))
 
 

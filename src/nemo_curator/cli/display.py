@@ -97,7 +97,8 @@ class _Bars(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bars, then the figures."""
         yield from super().get_renderables()
-        yield Text(self._line())
+        if line := self._line():
+            yield Text(line)
 
 
 class _Live(_Counting):
@@ -108,7 +109,7 @@ class _Live(_Counting):
 
     def __init__(self, opening: Callable[[], None]) -> None:
         super().__init__(opening)
-        self._bars = _Bars(lambda: self.line)
+        self._bars = _Bars(lambda: self.line if self.images else "")
         self._task: TaskID | None = None
 
     def planned(self, partitions: int, size: int, done: int) -> None:
@@ -130,6 +131,7 @@ class _Live(_Counting):
         self._task = self._bars.add_task("decide", total=None, note="")
 
     def exporting(self, samples: int) -> None:
+        self._bars.start()  # an export alone begins here
         self._update(total=1, completed=1)
         self._task = self._bars.add_task("export", total=max(samples, 1), note=f"{samples:,} samples")
 
@@ -161,4 +163,5 @@ class _Plain(_Counting):
             sys.stderr.write(f"score: {self.line}, {share:.0%} of the input done\n")
 
     def exporting(self, samples: int) -> None:
-        sys.stderr.write(f"score: {self.line}\nexport: {samples:,} samples\n")
+        scored = f"score: {self.line}\n" if self.images else ""
+        sys.stderr.write(f"{scored}export: {samples:,} samples\n")

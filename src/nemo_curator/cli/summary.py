@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nemo_curator.cli.amounts import amount
 from nemo_curator.pipeline.curate import Summary
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import Funnel
+from nemo_curator.runs.exporting import Exported, ExportPlan
 
 _DEFAULT_WHY = {
     "small": "too small to train on at any usual resolution",
@@ -34,10 +38,25 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
     for name, expression in recipe.rules.items():
         why = f"  ({_DEFAULT_WHY[name]})" if name in _DEFAULT_WHY and default[name] == expression else ""
         console.print(Text(f"  {name}: {expression}{why}"), soft_wrap=True)
-    if recipe.duplicates.bytes:
-        console.print("  then exact copies: of images with equal bytes, one is kept")
+    for line in _beyond_rules(recipe):
+        console.print(Text(f"  {line}"), soft_wrap=True)
     if whose == "The default recipe":
         console.print("Write a recipe of your own with `imagecurator init`.")
+
+
+def _beyond_rules(recipe: Recipe) -> Iterator[str]:
+    if recipe.deny:
+        yield f"before these, what {recipe.deny} lists"
+    if recipe.allow:
+        yield f"but none of what {recipe.allow} lists"
+    if recipe.duplicates.bytes:
+        yield "then exact copies: of images with equal bytes, one is kept"
+    if recipe.sample:
+        size = f"{recipe.sample.n:,} images" if recipe.sample.n is not None else f"a share of {recipe.sample.share:g}"
+        yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
+    if recipe.split:
+        shares = ", ".join(f"{name} {share:g}" for name, share in recipe.split.shares.items())
+        yield f"and divides what is kept: {shares}"
 
 
 def summary_facts(summary: Summary) -> dict[str, Any]:
@@ -57,50 +76,128 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "bytes": summary.exported.bytes,
         "input_bytes": summary.bytes,
         "ignored": summary.ignored,
+        "notes": list(summary.plan.notes),
         "seconds": {phase: round(seconds, 3) for phase, seconds in summary.seconds.items()},
     }
 
 
 def print_summary(summary: Summary) -> None:
     """The funnel as a table, then where everything is."""
-    funnel = summary.funnel
+    print_funnel(summary.funnel)
+    print_notes(summary.funnel)
+    _print_places(Console(highlight=False), summary)
+
+
+def print_funnel(funnel: Funnel) -> None:
+    """What became of every input, as a table; of each rule how many it takes in order, and how many it would alone."""
     console = Console(highlight=False)
     table = Table(title="What became of every input", title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("")
     table.add_column("images", justify="right")
     table.add_column("share", justify="right")
+    table.add_column("alone", justify="right")
 
-    def row(name: str, count: int, style: str = "") -> None:
+    def row(name: str, count: int, style: str = "", alone: int | None = None) -> None:
         share = count / funnel.inputs if funnel.inputs else 0.0
-        table.add_row(Text(name), f"{count:,}", f"{share:.1%}", style=style)
+        table.add_row(Text(name), f"{count:,}", f"{share:.1%}", "" if alone is None else f"{alone:,}", style=style)
 
     row("inputs", funnel.inputs, "bold")
     for code, count in funnel.quarantined.items():
         row(f"  quarantined: {code}", count)
     for rule, count in funnel.rejected.items():
-        row(f"  rejected: {rule}", count)
+        row(f"  rejected: {rule}", count, alone=funnel.alone.get(rule))
     if funnel.duplicates:
         row("  duplicates: same_bytes", funnel.duplicates)
     row("kept", funnel.kept, "bold green")
+    for name, count in funnel.splits.items():
+        row(f"  {name}", count)
     console.print()
     console.print(table)
-    for rule, count in funnel.undecided.items():
-        console.print(Text(f"note: rule {rule} has no value for {count:,} images (NULL), and does not reject them"))
-    _print_places(console, summary)
+
+
+def print_notes(funnel: Funnel) -> None:
+    """The books, and what a reader of the table should know."""
+    console = Console(highlight=False)
+    rejected, quarantined = sum(funnel.rejected.values()), sum(funnel.quarantined.values())
+    console.print(
+        f"\n{funnel.inputs:,} inputs = {funnel.kept:,} kept + {rejected:,} rejected + {funnel.duplicates:,} duplicates "
+        f"+ {quarantined:,} quarantined",
+        soft_wrap=True,
+    )
+    notes = [
+        f"rule {rule} has no value for {count:,} images (NULL), and does not reject them"
+        for rule, count in funnel.undecided.items()
+    ]
+    if funnel.allowed:
+        notes.append(f"{funnel.allowed:,} of the kept images are on the allow list")
+    notes += [
+        f"the {name} list names {count:,} ids that this run does not have" for name, count in funnel.unlisted.items()
+    ]
+    if funnel.inputs and not funnel.kept:
+        notes.append("nothing is kept; the column `alone` shows which rule takes how much")
+    for note in notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """What came up on the way, on standard error."""
+    console = Console(stderr=True, highlight=False)
+    for note in notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+
+
+def export_facts(exported: Exported, output: str) -> dict[str, Any]:
+    """A written data set as plain data, as `--json` prints it."""
+    return {
+        "output": output,
+        "samples": exported.samples,
+        "bytes": exported.bytes,
+        "files": len(exported.files),
+        "missing": [asdict(one) for one in exported.missing],
+    }
+
+
+def print_export(exported: Exported, output: str) -> None:
+    """What was written, and where."""
+    console = Console(highlight=False)
+    there = "" if exported.written or not exported.files else ", all of which were there already"
+    console.print(f"{exported.samples:,} samples, {amount(exported.bytes)}, in {len(exported.files):,} files{there}")
+    if exported.missing:
+        first = exported.missing[0]
+        console.print(
+            Text(f"note: {len(exported.missing):,} kept samples are missing, {first.image_id} for one: {first.reason}"),
+            soft_wrap=True,
+        )
+    sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output}\n")
+
+
+def plan_facts(plan: ExportPlan, output: str) -> dict[str, Any]:
+    """An export to come as plain data, as `--json` prints it."""
+    return {"output": output, "samples": plan.samples, "bytes": plan.bytes, "shards": len(plan.shards)}
+
+
+def print_export_plan(plan: ExportPlan, output: str) -> None:
+    """What an export would write."""
+    sys.stdout.write(
+        f"{plan.samples:,} samples, {amount(plan.bytes)}, in {len(plan.shards):,} shards\n"
+        f"data set: {output}\nThis was a dry run: nothing is written.\n"
+    )
 
 
 def _print_places(console: Console, summary: Summary) -> None:
     seconds = sum(summary.seconds.values())
     rate = summary.funnel.inputs / max(seconds, 1e-9)
-    shards = len(summary.exported.files) // 2
+    shards = sum(file.name.endswith(".parquet") for file in summary.exported.files)
     console.print(
         f"\n{summary.funnel.inputs:,} inputs in {seconds:.1f} s ({rate:,.0f}/s); {summary.exported.samples:,} samples, "
-        f"{_megabytes(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}"
+        f"{amount(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}"
     )
     if summary.ignored:
         console.print(Text(f"ignored: {', '.join(summary.ignored[:3])}{' …' if len(summary.ignored) > 3 else ''}"))
     sys.stdout.write(f"data set: {summary.output}\nreport:   {summary.run.report}\n")
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
+def funnel_of(facts: Mapping[str, Any]) -> Funnel:
+    """A funnel from its plain data; what an older or newer version calls otherwise is left out."""
+    known = {field.name for field in fields(Funnel)}
+    return Funnel(**{name: value for name, value in facts.items() if name in known})

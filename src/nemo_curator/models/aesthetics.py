@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
-from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors
+from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors, sampled_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
 _FILE = "model.safetensors"
@@ -49,6 +50,18 @@ class AestheticScorer:
             WeightsNotFoundError: They cannot be fetched; the message says which file to put where.
         """
         fetch(model_dir, MODEL_ID, (_FILE,))
+
+    @classmethod
+    def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
+        """Which weights these are, and the version of what computes with them; missing weights are fetched.
+
+        Raises:
+            WeightsNotFoundError: They are missing and cannot be fetched.
+        """
+        if model_dir is not None:
+            cls.download_weights_on_node(model_dir)
+        path = find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=f"the hub repository {MODEL_ID}")
+        return {"model": {"name": MODEL_ID, "weights": sampled_sha256(path)}, "libraries": {"numpy": version("numpy")}}
 
     def setup(self) -> None:
         """Load the weights.

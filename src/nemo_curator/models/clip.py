@@ -15,9 +15,9 @@ from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import read_config
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.onnx_image_model import OnnxImageModel
-from nemo_curator.models.session import GraphSession
+from nemo_curator.models.session import GraphSession, graph_libraries
 from nemo_curator.models.vit_graph import PREFIXES, build_graph
-from nemo_curator.models.weights import find_weights, read_safetensors
+from nemo_curator.models.weights import find_weights, read_safetensors, sampled_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 _WEIGHTS = "model.safetensors"
@@ -66,6 +66,18 @@ class CLIPImageEmbeddings:
         """
         fetch(model_dir, MODEL_ID, _FILES)
 
+    @classmethod
+    def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
+        """Which weights these are, and what computes with them; missing weights are fetched.
+
+        Raises:
+            WeightsNotFoundError: They are missing and cannot be fetched.
+        """
+        if model_dir is not None:
+            cls.download_weights_on_node(model_dir)
+        weights = {"name": MODEL_ID, "weights": sampled_sha256(_find(model_dir)), "precision": "float32"}
+        return {"model": weights, "libraries": graph_libraries()}
+
     def setup(self) -> None:
         """Load the weights; a second call does nothing.
 
@@ -74,7 +86,7 @@ class CLIPImageEmbeddings:
             WeightsError: A file is damaged or of another model.
         """
         if self._session is None:
-            path = find_weights(self.model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
+            path = _find(self.model_dir)
             graph, beside = _graph(path)
             self._session = GraphSession(graph, threads=self._threads, weights=beside, where=str(path))
 
@@ -104,6 +116,10 @@ class CLIPImageEmbeddings:
         if self._session is not None:
             raise TypeError("CLIPImageEmbeddings does not pickle after setup(); send it before and load it there")
         return self.__dict__
+
+
+def _find(model_dir: str | os.PathLike[str] | None) -> Path:
+    return find_weights(model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
 
 
 def _graph(weights: Path) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:

@@ -7,6 +7,7 @@ the layers and a sigmoid at the end.
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.torch_file import read_tensors
-from nemo_curator.models.weights import expect_shapes, find_weights
+from nemo_curator.models.weights import expect_shapes, find_weights, sampled_sha256
 
 MODEL_ID = "laion/clip-autokeras-binary-nsfw"
 _FILE = "clip_autokeras_binary_nsfw.pth"
@@ -56,7 +57,19 @@ class NSFWScorer:
         Raises:
             WeightsNotFoundError: They are not there; the message says which file to put where.
         """
-        find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=_ORIGIN)
+        _find(model_dir)
+
+    @classmethod
+    def provenance(
+        cls, model_dir: str | os.PathLike[str] | None, weights_path: str | os.PathLike[str] | None = None
+    ) -> dict[str, Any]:
+        """Which weights these are, and the version of what computes with them.
+
+        Raises:
+            WeightsNotFoundError: They are missing.
+        """
+        path = Path(weights_path) if weights_path is not None else _find(model_dir)
+        return {"model": {"name": MODEL_ID, "weights": sampled_sha256(path)}, "libraries": {"numpy": version("numpy")}}
 
     def setup(self) -> None:
         """Load the weights.
@@ -65,10 +78,7 @@ class NSFWScorer:
             WeightsNotFoundError: The file is not there.
             WeightsError: The file is damaged, of another model, or holds more than plain tensors.
         """
-        if self.weights_path is not None:
-            path = Path(self.weights_path)
-        else:
-            path = find_weights(self.model_dir, f"{MODEL_ID}/{_FILE}", origin=_ORIGIN)
+        path = Path(self.weights_path) if self.weights_path is not None else _find(self.model_dir)
         expected: dict[str, tuple[int, ...]] = {"norm.mean": _WIDTHS[:1], "norm.variance": _WIDTHS[:1]}
         for layer, (width, next_width) in enumerate(pairwise(_WIDTHS), start=1):
             expected |= {f"linear_{layer}.weight": (next_width, width), f"linear_{layer}.bias": (next_width,)}
@@ -107,3 +117,7 @@ class NSFWScorer:
         for weight, bias in hidden:
             row = np.maximum(np.einsum("oi,i->o", weight, row) + bias, np.float32(0))
         return float(np.einsum("oi,i->o", last_weight, row)[0] + last_bias[0])
+
+
+def _find(model_dir: str | os.PathLike[str] | None) -> Path:
+    return find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=_ORIGIN)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
+from nemo_curator.models.session import graph_libraries
 from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
+from nemo_curator.models.weights import sampled_sha256
 
 __all__ = [
     "Availability",
@@ -22,6 +25,7 @@ __all__ = [
     "create",
     "get_spec",
     "load",
+    "provenance",
     "specs",
 ]
 
@@ -105,6 +109,22 @@ def availability(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = Non
         return Availability(ok=True, detail=str(spec.weights.find(model_dir)), how_to_get="")
     except WeightsNotFoundError as error:
         return Availability(ok=False, detail=str(error.what), how_to_get=spec.weights.how_to_get)
+
+
+def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """What a model's outputs depend on: its weights, precision and the libraries that run it; plain data.
+
+    Args:
+        name: A model's name.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        WeightsNotFoundError: Its weights are not in place.
+    """
+    spec = get_spec(name)
+    weights = spec.sha256 or sampled_sha256(spec.weights.find(model_dir))
+    return {"model": {"name": name, "weights": weights, "precision": "float32"}, "libraries": graph_libraries()}
 
 
 def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
+
+
+def graph_libraries() -> dict[str, str]:
+    """The versions of what builds and runs graphs, on which the last bits of every output depend."""
+    return {name: version(name) for name in ("numpy", "onnx", "onnxruntime")}
 
 
 class GraphSession:

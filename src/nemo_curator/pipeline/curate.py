@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 from nemo_curator import storage
-from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.pipeline.annotate import AnnotateStage
-from nemo_curator.pipeline.output import claim, plain_place, real_place, remove_leftovers
+from nemo_curator.errors import OutputExistsError
+from nemo_curator.pipeline.decide import decide_run
+from nemo_curator.pipeline.export import export_run
+from nemo_curator.pipeline.output import (
+    check_places,
+    check_run_place,
+    claim_output,
+    claim_run,
+    plain_place,
+    remove_run,
+)
+from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.scoring import Scoring, plan_scoring
-from nemo_curator.planning.reading import plan_reading
+from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
+from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, decide, preview
-from nemo_curator.runs.exporting import Exported, export, write_manifest
+from nemo_curator.runs.deciding import Funnel, Policy
+from nemo_curator.runs.exporting import Exported, delivered
+from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.part_writer import PartWriterStage
-from nemo_curator.runs.partitions import write_partitions
-from nemo_curator.runs.parts import read_part
-from nemo_curator.runs.state import done_partitions, open_or_start
-from nemo_curator.shards.listing import list_inputs
-from nemo_curator.shards.partitioning import Partition, partition
-from nemo_curator.stages.base import ProcessingStage
-from nemo_curator.stages.image.io.image_reader import ImageReaderStage
-from nemo_curator.stages.image.io.partition_tasks import partition_task
-from nemo_curator.tasks import Task
+from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.parts import part_schema
+from nemo_curator.runs.state import RunState
+from nemo_curator.shards.listing import Listing, list_inputs
 
 
 @dataclass(slots=True)
@@ -37,20 +41,38 @@ class Summary:
     Attributes:
         output: Where the data set lies.
         run: Its run directory.
+        plan: What there was to score.
         funnel: How the inputs ended.
         exported: What was written.
-        ignored: Files that were seen and are no input (hidden files, licences, read-mes).
-        bytes: Bytes of the inputs.
         seconds: Seconds by phase: `score`, `decide`, `export`.
     """
 
     output: str
     run: RunDirectory
+    plan: ScorePlan
     funnel: Funnel
     exported: Exported
-    ignored: list[str]
-    bytes: int
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ignored(self) -> list[str]:
+        """Files that were seen and are no input (hidden files, licences, read-mes)."""
+        return [path for path, _ in self.plan.ignored]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the inputs."""
+        return sum(one.size for one in self.plan.partitions)
+
+
+def effective(recipe: Recipe) -> Recipe:
+    """The recipe as a run uses it: its files found from anywhere, and no default rule over a score that it leaves out.
+
+    Raises:
+        RecipeError: A score or parameter is unknown.
+        ModelError: A model cannot be used.
+    """
+    return fitting(anchored(recipe), [column.name for column in plan_scoring(recipe).columns])
 
 
 def curate(
@@ -61,9 +83,12 @@ def curate(
     run_dir: str | None = None,
     workers: int | None = None,
     replace: bool = False,
+    rescore: bool = False,
     watcher: Watcher | None = None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
+
+    What an earlier or interrupted run of the same input has computed is used, and only what is missing is computed.
 
     Args:
         inputs: Folders, tars, image files, each optionally as `NAME=PATH`.
@@ -71,12 +96,14 @@ def curate(
         recipe: What to compute and reject.
         run_dir: Run directory; `run` inside the output by default.
         workers: Worker processes; one a CPU core by default.
-        replace: Remove an earlier result in `output` first.
+        replace: Put the result in the place of an earlier one in `output`; scores of the same input stay.
+        rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
-        OutputError: The output holds something else, or cannot be written.
+        OutputError: The output holds something else, cannot be written, or is in use.
+        StaleScoresError: Stored scores are other ones than the recipe asks for, and `rescore` was not said.
         RecipeError: The recipe names an unknown score, column or parameter.
         ModelError: A model cannot be used.
         StageError: A stage failed on everything.
@@ -84,68 +111,150 @@ def curate(
     watcher = watcher or Watcher()
     output = plain_place(output)
     run = RunDirectory(plain_place(run_dir) if run_dir else storage.join(output, "run"))
-    scoring = plan_scoring(recipe)
+    recipe = effective(recipe)
     listing = list_inputs(inputs)
-    ignored = [path for path, _ in listing.ignored]
-    partitions = partition(listing.entries)
-    claim(output, run, [entry.root or entry.location for entry in listing.entries], replace=replace)
+    check_places(output, run, _roots(listing))
+    _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
     clock = _Clock()
-    try:
-        state = open_or_start(
-            run, real_place(output), recipe.model_dump(mode="json"), scoring.columns, partitions, ignored
-        )
-        write_partitions(run, partitions)
-        _score(run, partitions, scoring, recipe, workers, watcher)
+    with ExitStack() as held:
+        held.callback(watcher.close)
+        held.enter_context(storage.locked(run.root))
+        if replace and _is_of_another_input(run, listing):
+            remove_run(run, output)
+        claim_run(run, output, replace=replace)
+        plan, policy = _plan(run, listing, recipe, rescore=rescore)
+        start(plan, recipe, rescore=rescore)
+        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
-        funnel = decide(run, [one.id for one in partitions], scoring.policy)
+        funnel = decide_run(run, recipe)
         clock.lap("decide")
-        watcher.exporting(funnel.kept)
-        exported = export(run, partitions, output, recipe.export.shard_size or 1000, watcher.exported)
-        remove_leftovers(output, [file.name for file in exported.files])
-        write_manifest(output, recipe.model_dump(mode="json"), funnel, exported)
+        exported = export_run(run, output, recipe, replace=replace, watcher=watcher)
         clock.lap("export")
+        state = RunState.require(run)
         state.finish(clock.seconds)
-    finally:
-        watcher.close()
-    size = sum(one.size for one in partitions)
-    return Summary(output, run, funnel, exported, ignored, size, clock.seconds)
+        state.write()
+    return Summary(output, run, plan, funnel, exported, clock.seconds)
 
 
-def _score(
-    run: RunDirectory,
-    partitions: Sequence[Partition],
-    scoring: Scoring,
+def preview_curate(
+    inputs: Sequence[str],
+    output: str,
     recipe: Recipe,
-    workers: int | None,
-    watcher: Watcher,
-) -> None:
-    """Compute the parts that are missing."""
-    done = done_partitions(run, partitions)
-    missing = [one for one in partitions if one.id not in done]
-    watcher.planned(len(partitions), sum(one.size for one in missing), len(done))
-    if not missing:
-        return
+    *,
+    run_dir: str | None = None,
+    replace: bool = False,
+    rescore: bool = False,
+) -> ScorePlan:
+    """What `curate` with these arguments would score, after all checks that it makes; nothing is written.
 
-    def on_done(index: int, _: list[Task[Any]]) -> None:
-        watcher.scored(preview(read_part(run, missing[index].id), scoring.policy), missing[index].size)
-
-    config: dict[str, Any] = {"image_seconds": recipe.limits.seconds}
-    if workers is not None:
-        config["num_workers"] = workers
-    executor = LocalExecutor(config, progress=lambda _, records: watcher.read(records), on_done=on_done)
-    executor.execute(_chain(run, scoring, recipe), [partition_task(one) for one in missing])
+    Raises:
+        CuratorError: As `curate`.
+    """
+    output = plain_place(output)
+    run = RunDirectory(plain_place(run_dir) if run_dir else storage.join(output, "run"))
+    listing = list_inputs(inputs)
+    check_places(output, run, _roots(listing))
+    return _plan_curate(listing, output, run, effective(recipe), replace=replace, rescore=rescore)
 
 
-def _chain(run: RunDirectory, scoring: Scoring, recipe: Recipe) -> list[ProcessingStage[Any, Any]]:
-    """The fused chain of a scoring run: read, annotate, write the part."""
-    annotators = [AnnotateStage(stage) for stage in scoring.stages]
-    writer = PartWriterStage(run.root, scoring.columns, embeddings=scoring.embeds)
-    reading = plan_reading([*annotators, writer])
-    reader = ImageReaderStage(
-        views=reading.views, pixels=reading.pixels, limits=recipe.limits.as_limits(), verbose=False
-    )
-    return [reader, *annotators, writer]
+def _plan_curate(
+    listing: Listing, output: str, run: RunDirectory, recipe: Recipe, *, replace: bool = False, rescore: bool = False
+) -> ScorePlan:
+    foreign = replace and _is_of_another_input(run, listing)
+    if not foreign:
+        claim_run(run, output, replace=replace, write=False)
+    plan, _ = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
+    manifest = delivered(output)
+    if manifest is not None and not replace:
+        _refuse_other_result(manifest.get("recipe"), output, recipe, plan)
+    else:
+        claim_output(output, run, replace=replace, write=False)
+    return plan
+
+
+def score_run(
+    inputs: Sequence[str],
+    run: RunDirectory,
+    recipe: Recipe,
+    *,
+    workers: int | None = None,
+    rescore: bool = False,
+    watcher: Watcher | None = None,
+) -> ScorePlan:
+    """Read and score some inputs into a run directory.
+
+    Args:
+        inputs: Folders, tars, image files, each optionally as `NAME=PATH`.
+        run: The run directory; one that is there is continued.
+        recipe: What to compute; its rules are checked, and decide later.
+        workers: Worker processes; one a CPU core by default.
+        rescore: Compute columns again that were computed in another way, and files that changed.
+        watcher: Told of the progress.
+
+    Returns:
+        What there was to score.
+
+    Raises:
+        CuratorError: As `curate`.
+    """
+    watcher = watcher or Watcher()
+    recipe = effective(recipe)
+    listing = list_inputs(inputs)
+    check_run_place(run, _roots(listing))
+    claim_run(run, write=False)
+    _plan(run, listing, recipe, rescore=rescore)
+    with ExitStack() as held:
+        held.callback(watcher.close)
+        held.enter_context(storage.locked(run.root))
+        claim_run(run)
+        plan, policy = _plan(run, listing, recipe, rescore=rescore)
+        start(plan, recipe, rescore=rescore)
+        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
+    return plan
+
+
+def preview_score(inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, rescore: bool = False) -> ScorePlan:
+    """What `score_run` with these arguments would score, after all checks that it makes; nothing is written.
+
+    Raises:
+        CuratorError: As `score_run`.
+    """
+    recipe = effective(recipe)
+    listing = list_inputs(inputs)
+    check_run_place(run, _roots(listing))
+    claim_run(run, write=False)
+    return _plan(run, listing, recipe, rescore=rescore)[0]
+
+
+def _plan(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool) -> tuple[ScorePlan, Policy]:
+    """What to score, and how to decide on it: rules may use the recipe's columns and those that are there already."""
+    plan = plan_score(run, listing, recipe, rescore=rescore)
+    columns = {column.name: column for column in plan.scoring.columns}
+    state = RunState.read(run)
+    if state is not None:
+        columns = {column.name: column for column in state.columns} | columns
+    return plan, plan_policy(recipe, part_schema(list(columns.values())))
+
+
+def _refuse_other_result(delivered_recipe: object, output: str, recipe: Recipe, plan: ScorePlan) -> None:
+    same = delivered_recipe == without_places(recipe).model_dump(mode="json")
+    if plan.work.partitions or not same:
+        raise OutputExistsError(
+            "this holds a finished data set of another recipe"
+            if not same
+            else "this holds a finished data set, and the input has grown since",
+            where=output,
+            act="choose another OUTPUT, or pass --replace to write this one in its place (its scores are used again)",
+        )
+
+
+def _is_of_another_input(run: RunDirectory, listing: Listing) -> bool:
+    return RunState.read(run) is not None and grow(read_partitions(run), listing.entries).foreign
+
+
+def _roots(listing: Listing) -> list[str]:
+    return [entry.root or entry.location for entry in listing.entries]
 
 
 class _Clock:

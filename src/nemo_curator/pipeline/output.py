@@ -13,15 +13,15 @@ from pathlib import Path
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.runs.exporting import MANIFEST, delivered_files
+from nemo_curator.runs.exporting import MANIFEST, delivered_files, leftovers, shard_stem
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
 
-_SHARD = re.compile(r"[0-9]{5,}\.(tar|parquet)")
 _RUN_FILE = re.compile(
     r"run\.json|report\.html|(partitions|decisions)\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet"
+    r"|embeddings_npy/[0-9a-f]{16}\.npy"
 )
-_ANOTHER = "choose another OUTPUT, or pass --replace to remove the earlier result"
+_ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 
 
 def plain_place(place: str) -> str:
@@ -36,44 +36,89 @@ def real_place(place: str) -> str:
     return str(Path(re.sub("^(file|local)://", "", place)).resolve())
 
 
-def claim(output: str, run: RunDirectory, inputs: Sequence[str], *, replace: bool) -> None:
-    """Make sure that a run may write to its output and its run directory, and sweep what was left half-written there.
-
-    With `replace`, what an earlier run put there is removed; nothing else ever is.
+def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
+    """Make sure that the places of a run are different ones; nothing is written.
 
     Args:
         output: The output folder or URL.
         run: The run directory.
         inputs: The inputs, which may not overlap with either.
-        replace: Whether an earlier result may be removed, and a foreign folder used where no name is taken.
 
     Raises:
-        OutputExistsError: A place overlaps with an input, is a file, or holds something.
-        StorageError: It cannot be listed, or an earlier result cannot be removed.
+        OutputExistsError: Two of them overlap.
     """
+    check_run_place(run, inputs)
     for given in sorted(set(inputs)):
         _refuse_overlap(output, given, "output")
-        _refuse_overlap(run.root, given, "run directory")
     if _path_inside(run.root, output) == "":
         raise OutputExistsError(
             "the run directory and the output are the same place", where=output, act="give --run another DIR"
         )
-    places = [_output_place(output, run), _run_place(run, output)]
-    if replace:
-        _remove([location for place in places for location in place.ours])
-    elif delivered_files(output) is not None:
+
+
+def check_run_place(run: RunDirectory, inputs: Sequence[str]) -> None:
+    """Make sure that a run directory lies apart from its inputs.
+
+    Raises:
+        OutputExistsError: It does not.
+    """
+    for given in sorted(set(inputs)):
+        _refuse_overlap(run.root, given, "run directory")
+
+
+def claim_run(run: RunDirectory, output: str | None = None, *, replace: bool = False, write: bool = True) -> None:
+    """Make sure that a run directory may be written to, and sweep what was left half-written there.
+
+    Args:
+        run: The run directory.
+        output: An output that may lie inside it.
+        replace: Whether a foreign folder may be used where no name is taken.
+        write: Whether to sweep; without it nothing is written.
+
+    Raises:
+        OutputExistsError: It is a file, or holds something else.
+        StorageError: It cannot be listed.
+    """
+    place = _run_place(run, output)
+    place.refuse_foreign(replace=replace)
+    if write:
+        place.sweep()
+
+
+def remove_run(run: RunDirectory, output: str | None = None) -> None:
+    """Remove all that a run put into its directory, and nothing else."""
+    _remove(_run_place(run, output).ours)
+
+
+def claim_output(output: str, run: RunDirectory, *, replace: bool = False, write: bool = True) -> None:
+    """Make sure that an export may write to its output, and sweep what was left half-written there.
+
+    With `replace`, an earlier data set of ours is removed; nothing else ever is, and the run directory stays.
+
+    Args:
+        output: The output folder or URL.
+        run: The run directory, which may lie inside it.
+        replace: Whether an earlier data set may be removed, and a foreign folder used where no name is taken.
+        write: Whether to remove and sweep; without it nothing is written.
+
+    Raises:
+        OutputExistsError: It is a file, or holds something.
+        StorageError: It cannot be listed, or an earlier data set cannot be removed.
+    """
+    place = _output_place(output, run)
+    if not replace and delivered_files(output) is not None:
         raise OutputExistsError("this already holds a finished data set", where=output, act=_ANOTHER)
-    for place in places:
-        place.refuse_foreign(replace=replace)
-        for path in place.temporary:
-            storage.remove(storage.join(place.root, path))
+    place.refuse_foreign(replace=replace)
+    if write:
+        if replace:
+            _remove(place.ours)
+        place.sweep()
 
 
 def remove_leftovers(output: str, delivered: Collection[str]) -> None:
     """Remove shards that an interrupted export with other settings left in a claimed output."""
-    for path in _files(output):
-        if _SHARD.fullmatch(path) and path not in delivered:
-            storage.remove(storage.join(output, path))
+    for path in leftovers(_files(output), delivered):
+        storage.remove(storage.join(output, path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +138,11 @@ class _Place:
     taken: tuple[str, ...]
     foreign: tuple[str, ...]
     temporary: tuple[str, ...]
+
+    def sweep(self) -> None:
+        """Remove what was never finished."""
+        for path in self.temporary:
+            storage.remove(storage.join(self.root, path))
 
     def refuse_foreign(self, *, replace: bool) -> None:
         """Refuse files that are not ours: all of them, or with `replace` those that would be overwritten."""
@@ -116,20 +166,19 @@ def _output_place(output: str, run: RunDirectory) -> _Place:
     inner = _path_inside(run.root, output)
     paths = [path for path in _files(output) if inner is None or not path.startswith(f"{inner}/")]
     facts = read_facts(run)
-    if facts is not None and (inner is not None or facts.get("output") == real_place(output)):
-        known = {path for path in paths if _SHARD.fullmatch(path)}
-    else:
-        known = set()
+    exports = [one.get("output") for one in facts["exports"]] if facts is not None else []
+    ours = real_place(output) in exports
+    known = {path for path in paths if ours and shard_stem(path) is not None}
     delivered = delivered_files(output)
     if delivered is not None:
         known |= {MANIFEST, *delivered}
-    return _place(output, paths, known, lambda path: path == MANIFEST or bool(_SHARD.fullmatch(path)))
+    return _place(output, paths, known, lambda path: path == MANIFEST or shard_stem(path) is not None)
 
 
-def _run_place(run: RunDirectory, output: str) -> _Place:
+def _run_place(run: RunDirectory, output: str | None) -> _Place:
     """The run directory without the output inside it."""
     _refuse_file(run.root, "run directory")
-    inner = _path_inside(output, run.root)
+    inner = _path_inside(output, run.root) if output is not None else None
     paths = [path for path in _files(run.root) if inner is None or not path.startswith(f"{inner}/")]
     known = {path for path in paths if _RUN_FILE.fullmatch(path)} if read_facts(run) is not None else set()
     return _place(run.root, paths, known, lambda path: bool(_RUN_FILE.fullmatch(path)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import warnings
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from nemo_curator.backends.base import BaseExecutor
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.pipeline.checkpointing.resume import run_with_checkpoint
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.stages.base import CompositeStage, ProcessingStage
 from nemo_curator.stages.image.io.image_reader import ImageReaderStage
@@ -81,26 +82,33 @@ class Pipeline:
         self,
         executor: BaseExecutor | None = None,
         initial_tasks: Sequence[Task[Any]] | None = None,
-        checkpoint_path: str | None = None,
+        checkpoint_path: str | os.PathLike[str] | None = None,
     ) -> list[Task[Any]]:
         """Run the pipeline and return what its last stage gives, in source order.
 
         Args:
             executor: Where to run; a `LocalExecutor` with this pipeline's config by default.
             initial_tasks: What the first stage gets; one `EmptyTask` by default.
-            checkpoint_path: Accepted for compatibility; this release runs a hand-made pipeline from its start and
-                warns so. `imagecurator run` resumes by itself.
+            checkpoint_path: A directory, by path or URL, that keeps what each partition gave. A later run with the
+                same directory takes from it what is there and runs the rest; the result is that of one
+                uninterrupted run.
 
         Raises:
             ValueError: There is no stage.
-            StageError: A stage failed on everything it was given, or broke its contract.
+            StageError: A stage failed on everything it was given, or broke its contract; or a stage, a task or a
+                result holds something that a checkpoint cannot keep.
+            OutputError: The checkpoint directory holds something else or the checkpoint of another pipeline, is in
+                use by another process, or cannot be written.
         """
-        if checkpoint_path is not None:
-            warnings.warn("checkpoint_path is not used yet: the pipeline runs from its start", stacklevel=2)
         self.build()
         executor = executor or LocalExecutor(self.config)
-        results = executor.execute(self.stages, initial_tasks)
-        self.records = executor.records
+        if checkpoint_path is None:
+            results, records = executor.execute(self.stages, initial_tasks), executor.records
+        else:
+            outcome = run_with_checkpoint(executor, self.stages, initial_tasks, os.fspath(checkpoint_path))
+            results, records = outcome.tasks, outcome.records
+            executor.records = records
+        self.records = records
         return results
 
 

@@ -1,17 +1,22 @@
-"""From a recipe to the stages that score and the policy that decides."""
+"""From a recipe to the stages that score, and to what each column depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
 from nemo_curator.errors import RecipeError, UnknownModelError
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Policy, Rule, check_policy, parse_rule
+from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
+from nemo_curator.runs.merging import Merging
 from nemo_curator.runs.parts import part_schema
+from nemo_curator.runs.state import PlannedColumn
+from nemo_curator.shards.sample import READING_VERSION
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost
+from nemo_curator.stages.fingerprint import plain, stage_facts
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -19,38 +24,57 @@ Stage = ProcessingStage[ImageBatch, ImageBatch]
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What a recipe comes to.
+    """What the scores of a recipe come to.
 
     Attributes:
         stages: Score stages, cheapest cost class first, in recipe order inside a class.
-        columns: All columns that they record, in that order.
-        embeds: Whether one of them gives images their embedding.
-        policy: Rules and duplicates.
+        planned: The records, then every column in the order of `stages`, then the embedding.
     """
 
     stages: tuple[Stage, ...]
-    columns: tuple[Column, ...]
-    embeds: bool
-    policy: Policy
+    planned: tuple[PlannedColumn, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The scores that are recorded."""
+        return tuple(one.column for one in self.planned if one.column is not None)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Column to fingerprint."""
+        return {one.name: one.fingerprint for one in self.planned}
+
+    def needed(self, columns: Collection[str]) -> tuple[Stage, ...]:
+        """The stages that must run to compute some columns: their own, and those that these stand on."""
+        wanted = {index for index, stage in enumerate(self.stages) if set(columns) & set(_gives(stage))}
+        for index in sorted(wanted, reverse=True):
+            needs = self.stages[index].needs()
+            if needs is None:  # it declares nothing, so it may look at whatever came before
+                wanted |= set(range(index))
+            elif needs.embedding:
+                wanted |= {before for before in range(index) if _embeds(self.stages[before])}
+        return tuple(self.stages[index] for index in sorted(wanted))
+
+    def merging(self, stages: Collection[Stage], *, decodes: bool) -> Merging:
+        """What a scoring by some of the stages puts into parts that are there."""
+        computed = tuple(name for stage in stages for name in _gives(stage))
+        after = {name: stage.name for stage in self.stages for name in _gives(stage)}
+        return Merging(computed, tuple(stage.name for stage in self.stages), after, decodes)
 
 
 def plan_scoring(recipe: Recipe) -> Scoring:
-    """Make the stages of a recipe and check its rules against the columns that will be there.
+    """Make the stages of a recipe.
 
     Raises:
-        RecipeError: A score, parameter, rule or column is unknown.
+        RecipeError: A score or parameter is unknown.
         UnknownModelError: A model is unknown.
+        WeightsNotFoundError: Its weights are not there.
         StageError: Two scores record one column.
     """
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
     unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
-    stages = sorted(unsorted, key=lambda stage: getattr(stage, "cost", Cost.MODEL))
-    columns = tuple(column for stage in stages for column in _score(stage).score_columns())
-    schema = part_schema(columns)
-    known = schema.names
-    rules = tuple(_rule(name, text, known, recipe.place("rules", name)) for name, text in recipe.rules.items())
-    prefer = parse_rule("prefer", recipe.duplicates.prefer, known, recipe.place("duplicates", "prefer"))
+    stages = tuple(sorted(unsorted, key=lambda stage: getattr(stage, "cost", Cost.MODEL)))
     embedders = [name for (name, _), stage in zip(entries, unsorted, strict=True) if _embeds(stage)]
     if len(embedders) > 1:
         raise RecipeError(
@@ -58,9 +82,23 @@ def plan_scoring(recipe: Recipe) -> Scoring:
             where=recipe.place("scores"),
             act="leave one of them out",
         )
-    policy = Policy(rules, recipe.duplicates.bytes, prefer)
-    check_policy(policy, schema)
-    return Scoring(tuple(stages), columns, bool(embedders), policy)
+    part_schema([column for stage in stages for column in _score(stage).score_columns()])
+    return Scoring(stages, tuple(_planned(recipe, stages)))
+
+
+def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
+    limits = recipe.limits.model_dump(mode="json")
+    planned = [PlannedColumn(RECORDS, None, {"version": READING_VERSION, "limits": limits})]
+    facts = [stage_facts(stage) for stage in stages]
+    embedder = next((index for index, stage in enumerate(stages) if _embeds(stage)), None)
+    for index, stage in enumerate(stages):
+        needs = stage.needs()
+        if embedder is not None and embedder < index and (needs is None or needs.embedding):
+            facts[index]["embedding"] = plain(facts[embedder])
+        planned += [PlannedColumn(column.name, column, facts[index]) for column in _score(stage).score_columns()]
+    if embedder is not None:
+        planned.append(PlannedColumn(EMBEDDING, None, facts[embedder]))
+    return planned
 
 
 def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) -> Stage:
@@ -73,21 +111,17 @@ def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) ->
         raise
 
 
+def _gives(stage: Stage) -> list[str]:
+    """Names of the columns that a stage records, and of the embedding if it makes that."""
+    return [*(column.name for column in _score(stage).score_columns()), *([EMBEDDING] if _embeds(stage) else [])]
+
+
 def _embeds(stage: Stage) -> bool:
     return "embedding" in stage.outputs()[1]
 
 
 def _score(stage: Stage) -> ScoreStage:
     return cast("ScoreStage", stage)
-
-
-def _rule(name: str, text: str, known: list[str], where: str) -> Rule:
-    try:
-        return parse_rule(name, text, known, where)
-    except RecipeError as error:
-        if "there is no column" in error.what:
-            error.act = f"{error.act}; or add the score that computes it to `scores`".removeprefix("; ")
-        raise
 
 
 def _refuse_idle_models(recipe: Recipe, scores: list[str]) -> None:

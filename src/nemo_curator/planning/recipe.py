@@ -207,6 +207,11 @@ class Recipe(_Section):
         """Where a key stands (`recipe.yaml, line 7`); the recipe's name where that is not known."""
         return self._places.get(path, self._where)
 
+    def with_rule(self, name: str, expression: str, where: str) -> Self:
+        """This recipe with one rule set: in the place of the one of that name, or behind the others."""
+        changed = self.model_copy(update={"rules": {**self.rules, name: expression}})
+        return changed.found_at({**self._places, ("rules", name): where}, self._where)
+
     def score_entries(self, installed: list[str]) -> list[tuple[str, dict[str, Any]]]:
         """(name, parameters) of every score to compute, in order; `all` means those installed."""
         entries = list(installed) if self.scores == "all" else self.scores

@@ -9,11 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from nemo_curator import storage
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
+from nemo_curator.runs.tables import read_table
 
 _IDENTITY = ("image_id", "source", "members", "primary", "width", "height", "caption", "error", "error_detail")
 _CAPTION = 2_000  # characters read of a caption; far fewer are shown
@@ -25,8 +24,7 @@ class Partitions:
     """The frozen list of partitions, without an object for each of a million files."""
 
     def __init__(self, run: RunDirectory) -> None:
-        with storage.open(run.partitions) as file:
-            self._table = pq.read_table(file, columns=["partition_id", "path", "location"])
+        self._table = read_table(run.partitions, ["partition_id", "path", "location"])
         self.ids = [str(one) for one in pc.unique(self._table["partition_id"]).to_pylist()]
 
     def locations(self, partition_id: str, paths: Iterable[str]) -> dict[str, str]:

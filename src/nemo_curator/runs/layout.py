@@ -46,5 +46,5 @@ class RunDirectory:
         return storage.join(self.root, "embeddings", f"{partition_id}.parquet")
 
     def embedding_matrix(self, partition_id: str) -> str:
-        """The same embeddings as one `(N, D)` float16 array that NumPy can map."""
-        return storage.join(self.root, "embeddings", f"{partition_id}.npy")
+        """The same as one `(N, D)` float16 array that NumPy maps; apart, so that a folder of Parquet reads as a table."""
+        return storage.join(self.root, "embeddings_npy", f"{partition_id}.npy")

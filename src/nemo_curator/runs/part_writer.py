@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nemo_curator import storage
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import part_row, part_schema, write_embeddings, write_part
+from nemo_curator.runs.merging import Merging, merge
+from nemo_curator.runs.parts import (
+    part_fingerprints,
+    part_row,
+    part_schema,
+    part_table,
+    read_embeddings,
+    read_part,
+    write_embeddings,
+    write_part_table,
+)
 from nemo_curator.stages.base import PartitionStage
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.embeddings import stack_embeddings
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
+
+MERGED = "merged"
+"""Key in the metadata of the resulting task: False where a partial scoring did not fit the part that is there."""
+
+Vectors = list[tuple[int, str, Any]]
 
 
 @dataclass
@@ -19,16 +40,20 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
 
     Args:
         run_dir: The run directory.
-        columns: The scores that the run records.
+        columns: The scores that the recipe asks for.
         embeddings: Whether images carry embeddings to store.
+        fingerprints: Column to fingerprint of how it is computed now.
+        merging: For a partial scoring what it computes; None where whole parts are written.
     """
 
     run_dir: str
     columns: tuple[Column, ...] = ()
     embeddings: bool = False
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    merging: Merging | None = None
     _name: str = "part_writer"
     _rows: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
-    _vectors: list[tuple[int, str, Any]] = field(default_factory=list, init=False, repr=False)
+    _vectors: Vectors = field(default_factory=list, init=False, repr=False)
     _partition: Task[Any] | None = field(default=None, init=False, repr=False)
 
     def needs(self) -> Needs:
@@ -57,16 +82,68 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         if self._partition is None:
             return []
         run, partition_id = RunDirectory(self.run_dir), str(self._partition._metadata["partition_id"])
-        if self._vectors:
-            ordered = sorted(self._vectors, key=lambda triple: triple[0])
-            ids, vectors = [image_id for _, image_id, _ in ordered], [vector for *_, vector in ordered]
-            write_embeddings(run, partition_id, ids, vectors)
-        write_part(run, partition_id, self._rows, part_schema(self.columns))
+        ordered = sorted(self._vectors, key=lambda triple: triple[0])
+        vectors = [(image_id, vector) for _, image_id, vector in ordered]
+        table = part_table(self._rows, part_schema(self.columns))
+        if self.merging is None:
+            merged = True
+            _write(run, partition_id, table, vectors, self.fingerprints)
+        else:
+            merged = _write_merged(run, partition_id, table, vectors if self.embeddings else None, self)
         result = FileGroupTask(
             dataset_name=self._partition.dataset_name,
             data=[run.part(partition_id)],
-            _metadata={"partition_id": partition_id, "num_records": len(self._rows)},
+            _metadata={"partition_id": partition_id, "num_records": len(self._rows), MERGED: merged},
             task_id=self._partition.task_id,
         )
         self.begin(self._partition)
         return [result]
+
+
+def _write(
+    run: RunDirectory,
+    partition_id: str,
+    table: pa.Table,
+    vectors: Sequence[tuple[str, Any]],
+    fingerprints: Mapping[str, str],
+) -> None:
+    if vectors:
+        ids, values = [image_id for image_id, _ in vectors], [vector for _, vector in vectors]
+        write_embeddings(run, partition_id, ids, values, fingerprints.get(EMBEDDING, ""))
+    else:  # those of an earlier scoring are of images that are no more
+        storage.remove(run.embeddings(partition_id))
+        storage.remove(run.embedding_matrix(partition_id))
+    write_part_table(run, partition_id, table, fingerprints)
+
+
+def _write_merged(
+    run: RunDirectory,
+    partition_id: str,
+    new: pa.Table,
+    vectors: Sequence[tuple[str, Any]] | None,
+    writer: PartWriterStage,
+) -> bool:
+    """Put new columns into the part that is there; False, and nothing written, where they do not fit."""
+    merging, fingerprints = writer.merging, part_fingerprints(run, partition_id)
+    if merging is None or fingerprints is None:
+        return False
+    try:
+        old = read_part(run, partition_id)
+        vectors = _stored_vectors(run, partition_id) if vectors is None else vectors
+    except (OSError, pa.ArrowException):  # damaged where nobody had looked yet
+        return False
+    table = merge(old, new, part_schema(writer.columns), merging)
+    if table is None:
+        return False
+    readable = set(table.filter(pc.is_null(table["error"]))["image_id"].to_pylist())
+    kept = [(image_id, vector) for image_id, vector in vectors if image_id in readable]
+    _write(run, partition_id, table, kept, {**fingerprints, **writer.fingerprints})
+    return True
+
+
+def _stored_vectors(run: RunDirectory, partition_id: str) -> list[tuple[str, Any]]:
+    table = read_embeddings(run, partition_id)
+    if table is None:
+        return []
+    ids = map(str, table["image_id"].to_pylist())
+    return list(zip(ids, table["embedding"].to_numpy(), strict=True))

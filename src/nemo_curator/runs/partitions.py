@@ -1,4 +1,4 @@
-"""The list of partitions, made once and frozen in the run."""
+"""The list of partitions, frozen in the run: files that appear later form new ones behind it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
+from nemo_curator.errors import InputError
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.entry import Entry
 from nemo_curator.shards.partitioning import Partition
 
@@ -22,6 +25,7 @@ _COLUMNS: dict[str, pa.DataType] = {
     "kind": pa.string(),
     "size": pa.int64(),
     "sidecars": pa.list_(pa.string()),
+    "version": pa.string(),
 }
 
 
@@ -41,15 +45,32 @@ def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None
         "kind": [entry.kind for _, entry in pairs],
         "size": [entry.size for _, entry in pairs],
         "sidecars": [list(entry.sidecars) for _, entry in pairs],
+        "version": [entry.version for _, entry in pairs],
     }
     with storage.write_atomic(run.partitions) as file:
-        pq.write_table(pa.table(values, schema=pa.schema(_COLUMNS)), file, compression="zstd")
+        pq.write_table(pa.table(values, schema=pa.schema(_COLUMNS)), file, compression="zstd", write_page_checksum=True)
+
+
+def read_partition_ids(run: RunDirectory) -> list[str]:
+    """Ids of the partitions, in source order, without an object for each of a million files.
+
+    Raises:
+        OSError: There is no list.
+        InputError: It is damaged.
+    """
+    table = _read(run, ["partition_id"])
+    return [str(one) for one in pc.unique(table["partition_id"]).to_pylist()]
 
 
 def read_partitions(run: RunDirectory) -> list[Partition]:
-    """The frozen list, in source order."""
-    with storage.open(run.partitions) as file:
-        rows = pq.read_table(file).to_pylist()
+    """The frozen list, in source order; empty where none was written yet.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    if not storage.exists(run.partitions):
+        return []
+    rows = _read(run).to_pylist()
     grouped: dict[str, list[Entry]] = {}
     for row in rows:
         entry = Entry(
@@ -60,9 +81,24 @@ def read_partitions(run: RunDirectory) -> list[Partition]:
             kind=row["kind"],
             size=row["size"],
             sidecars=tuple(row["sidecars"]),
+            version=row["version"],
         )
         grouped.setdefault(row["partition_id"], []).append(entry)
     return [Partition(tuple(entries)) for entries in grouped.values()]
+
+
+def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
+    try:
+        return read_table(run.partitions, columns)
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise InputError(
+            "the list of partitions is damaged",
+            where=run.partitions,
+            cause=str(error).strip(),
+            act="remove that file and score again: parts that are there are used",
+        ) from None
 
 
 def _raw(path: str) -> bytes:

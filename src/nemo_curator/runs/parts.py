@@ -1,17 +1,25 @@
-"""Part files: one row an input record of a partition, written last, whole or not at all."""
+"""Part files: one row an input record of a partition, written last, whole or not at all.
+
+A part says in its own metadata how each of its columns was computed, so that no other file need be believed about it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import StageError
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.tables import read_table
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.io.rows import IDENTITY, identity_row
 from nemo_curator.tasks import ImageObject, Record
@@ -21,6 +29,9 @@ ERROR: dict[str, tuple[pa.DataType, str]] = {
     "error_stage": (pa.string(), "Stage that found it"),
     "error_detail": (pa.string(), "What happened, in a sentence"),
 }
+FINGERPRINTS = b"imagecurator.columns"
+"""Key in the metadata of a part's schema: JSON, column to fingerprint of how it was computed."""
+
 _TYPES: dict[str, pa.DataType] = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
 
 
@@ -48,39 +59,152 @@ def part_row(image: ImageObject | Record) -> dict[str, Any]:
     return row
 
 
-def write_part(run: RunDirectory, partition_id: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+def part_table(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """A partition's rows as a table, in source order."""
+    ordered = sorted(rows, key=lambda row: row["ordinal"])
+    return pa.table([pa.array([row.get(field.name) for row in ordered], field.type) for field in schema], schema=schema)
+
+
+def write_part(
+    run: RunDirectory,
+    partition_id: str,
+    rows: Sequence[dict[str, Any]],
+    schema: pa.Schema,
+    fingerprints: Mapping[str, str] | None = None,
+) -> None:
     """Write a partition's rows in source order.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    ordered = sorted(rows, key=lambda row: row["ordinal"])
-    columns = [pa.array([row.get(field.name) for row in ordered], field.type) for field in schema]
+    write_part_table(run, partition_id, part_table(rows, schema), fingerprints or {})
+
+
+def write_part_table(run: RunDirectory, partition_id: str, table: pa.Table, fingerprints: Mapping[str, str]) -> None:
+    """Write a partition's table, and how its columns were computed.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    marked = table.replace_schema_metadata({FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)})
     with storage.write_atomic(run.part(partition_id)) as file:
-        pq.write_table(pa.table(columns, schema=schema), file, compression="zstd")
+        pq.write_table(marked, file, compression="zstd", write_page_checksum=True)
 
 
-def write_embeddings(run: RunDirectory, partition_id: str, ids: Sequence[str], vectors: Sequence[Any]) -> None:
-    """Write a partition's embeddings as half-precision vectors of one length, in source order.
+def write_embeddings(
+    run: RunDirectory, partition_id: str, ids: Sequence[str], vectors: Sequence[Any], fingerprint: str = ""
+) -> None:
+    """Write a partition's embeddings as half-precision vectors of one length, in source order, for two kinds of reader.
+
+    The Parquet goes first and comes last: where it is, the matrix beside it is of the same embeddings.
 
     Args:
         run: The run.
         partition_id: The partition.
         ids: Image ids, in source order.
         vectors: `(D,)` float32 of unit norm for each.
+        fingerprint: Of how they were computed.
 
     Raises:
-        StorageError: The file cannot be written.
+        StorageError: A file cannot be written.
     """
-    matrix = np.asarray(vectors, np.float16)
+    matrix: npt.NDArray[np.float16] = np.ascontiguousarray(vectors, np.float16)
+    storage.remove(run.embeddings(partition_id))
+    with storage.write_atomic(run.embedding_matrix(partition_id)) as file:
+        np.lib.format.write_array(file, matrix, version=(1, 0), allow_pickle=False)
     values = pa.array(matrix.reshape(-1), pa.float16())
     lists = pa.FixedSizeListArray.from_arrays(values, matrix.shape[1])
     table = pa.table({"image_id": pa.array(ids, pa.string()), "embedding": lists})
+    table = table.replace_schema_metadata({FINGERPRINTS: json.dumps({EMBEDDING: fingerprint})})
     with storage.write_atomic(run.embeddings(partition_id)) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
 def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """A part's rows, all columns or some."""
-    with storage.open(run.part(partition_id)) as file:
-        return pq.read_table(file, columns=list(columns) if columns is not None else None)
+    """A part's rows, all columns or some; a column that it does not have is left out.
+
+    Raises:
+        OSError: There is no part.
+        pyarrow.ArrowInvalid: The file is torn or damaged.
+    """
+    return read_table(run.part(partition_id), columns)
+
+
+def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
+    """`image_id` and `embedding` of a partition's readable images, in source order; None where there are none."""
+    if not storage.exists(run.embeddings(partition_id)):
+        return None
+    return read_table(run.embeddings(partition_id))
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """What the end of a part says about it.
+
+    Attributes:
+        rows: Number of input records.
+        readable: How many of them have no error.
+        fingerprints: Column to fingerprint of how it was computed.
+    """
+
+    rows: int
+    readable: int
+    fingerprints: dict[str, str]
+
+
+def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
+    """What a part says about itself; None where there is no part, or a torn one."""
+    try:
+        with storage.open(run.part(partition_id)) as file:
+            metadata = pq.read_metadata(file)
+        return PartFacts(metadata.num_rows, _readable(metadata), _marks(metadata))
+    except (OSError, pa.ArrowException, ValueError, AttributeError):
+        return None
+
+
+def part_fingerprints(run: RunDirectory, partition_id: str) -> dict[str, str] | None:
+    """How the columns of a part were computed; None where there is no part, or a torn one."""
+    facts = part_facts(run, partition_id)
+    return None if facts is None else facts.fingerprints
+
+
+def embeddings_fit(run: RunDirectory, partition_id: str, facts: PartFacts) -> bool:
+    """Whether the embeddings beside a part are those that it speaks of, and whole.
+
+    Only the ends of the files are looked at.
+
+    Args:
+        run: The run.
+        partition_id: The partition.
+        facts: What its part says.
+    """
+    places = (run.embeddings(partition_id), run.embedding_matrix(partition_id))
+    if not facts.readable:
+        return not any(map(storage.exists, places))
+    try:
+        with storage.open(places[0]) as file:
+            metadata = pq.read_metadata(file)
+        with storage.open(places[1]) as file:
+            np.lib.format.read_magic(file)
+            shape, _, kind = np.lib.format.read_array_header_1_0(file)
+            whole = storage.stat(places[1]).size == file.tell() + kind.itemsize * int(np.prod(shape))
+    except (OSError, pa.ArrowException, ValueError, AttributeError):
+        return False
+    made = _marks(metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
+    return made and whole and metadata.num_rows == shape[0] == facts.readable
+
+
+def _marks(metadata: pq.FileMetaData) -> dict[str, str]:
+    """Column to fingerprint, as a file says itself."""
+    marks = json.loads((metadata.metadata or {}).get(FINGERPRINTS, b"{}"))
+    return {str(name): str(value) for name, value in marks.items()}
+
+
+def _readable(metadata: pq.FileMetaData) -> int:
+    """Rows whose error is NULL."""
+    found = 0
+    for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
+        columns = (group.column(index) for index in range(group.num_columns))
+        errors = next((column.statistics for column in columns if column.path_in_schema == "error"), None)
+        found += errors.null_count if errors is not None and errors.null_count is not None else group.num_rows
+    return found

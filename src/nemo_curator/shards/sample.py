@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from nemo_curator.kernels.source import Source
 
+READING_VERSION = 1
+"""Raised when the same input gives other records than before: other samples, keys, ids, captions or errors."""
+
 
 @dataclass(slots=True)
 class Sample:

@@ -29,10 +29,12 @@ class OpenShard:
     Attributes:
         descriptor: Of a regular local file, to be read with `pread`.
         damage: Why the file does not hold the whole shard, or "".
+        spooled: Whether it is a temporary file.
     """
 
     descriptor: int
     damage: str = ""
+    spooled: bool = False
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def open_shard(location: str, *, spool_dir: str | None = None) -> Iterator[OpenS
             pieces = plain_pieces(source, head)
             with _refusals(spool_dir):
                 damage = _fill(spool, pieces, limit if is_compressed(head) else None)
-            yield OpenShard(spool.fileno(), damage)
+            yield OpenShard(spool.fileno(), damage, spooled=True)
 
 
 @contextmanager

@@ -11,13 +11,18 @@ from nemo_curator.kernels.source import Member
 from nemo_curator.shards.names import from_text, split_member
 from nemo_curator.shards.tar_headers import BLOCK
 
+_GATHER = 1 << 20  # bytes that are hashed and written at a time
+_PADDING = b"\0" * BLOCK
+_SHORT_NAME, _LARGE = 100, 8**11  # what fits into the plain fields of a header
+
 
 class TarWriter:
     """Writes members one after another to a file that it neither opens nor closes.
 
     Mode 0644, owner 0, no owner names, time 0; ustar headers, with a PAX header before a name that is long or not
     ASCII, and raw bytes for one that is not UTF-8. GNU tar, `tarfile` and WebDataset read it. As a context manager
-    it writes the end of the archive when the block succeeds, and nothing more when it raises.
+    it writes the end of the archive when the block succeeds, and only what was added when it raises. What is added
+    reaches the file a megabyte at a time.
 
     Args:
         file: A binary file at the place where the tar begins; only written to, never read or moved.
@@ -27,12 +32,15 @@ class TarWriter:
         self._file = file
         self._digest = hashlib.sha256()
         self._closed = False
+        self._gathered: list[bytes] = []
+        self._waiting = 0
         self.size = 0
-        """Bytes written so far; of the whole tar after `close`."""
+        """Bytes of the tar so far; of the whole after `close`."""
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the bytes written so far; of the whole tar after `close`."""
+        """Hex digest of the tar so far; of the whole after `close`."""
+        self._flush()
         return self._digest.hexdigest()
 
     def add(self, name: str, data: bytes, *, sha256: str | None = None) -> Member:
@@ -53,14 +61,10 @@ class TarWriter:
             raise ValueError("the tar is closed")
         if not name or name.endswith("/") or "\0" in name:
             raise ValueError(f"{name!r} is no name for a member")
-        header = tarfile.TarInfo(from_text(name))
-        header.size = len(data)  # mode 0644, owner 0 and time 0 are the defaults
-        # GNU tar warns of a PAX name in no charset; as raw bytes every reader takes it
-        raw = any("\udc80" <= letter <= "\udcff" for letter in header.name) if header.name != name else False
-        self._write(header.tobuf(tarfile.GNU_FORMAT if raw else tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        self._write(_header(name, len(data)))
         offset = self.size
         self._write(data)
-        self._write(b"\0" * (-len(data) % BLOCK))
+        self._write(_PADDING[: -len(data) % BLOCK])
         digest = hashlib.sha256(data).hexdigest() if sha256 is None else sha256
         return Member(name, split_member(name)[1], offset, len(data), digest)
 
@@ -69,12 +73,23 @@ class TarWriter:
         if not self._closed:
             self._write(b"\0" * (2 * BLOCK))
             self._write(b"\0" * (-self.size % tarfile.RECORDSIZE))
+            self._flush()
             self._closed = True
 
     def _write(self, data: bytes) -> None:
+        self._gathered.append(data)
+        self._waiting += len(data)
+        self.size += len(data)
+        if self._waiting >= _GATHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._gathered:
+            return
+        data = b"".join(self._gathered)
+        self._gathered, self._waiting = [], 0
         self._file.write(data)
         self._digest.update(data)
-        self.size += len(data)
 
     def __enter__(self) -> Self:
         return self
@@ -84,3 +99,31 @@ class TarWriter:
     ) -> None:
         if kind is None:
             self.close()
+        else:
+            self._flush()
+
+
+def _header(name: str, size: int) -> bytes:
+    """The header of a member; short for the names that nearly all have, since `tarfile` takes as long as a hash."""
+    if len(name) <= _SHORT_NAME and name.isascii() and "\\" not in name and size < _LARGE:
+        block = bytearray(_BLANK)
+        block[: len(name)] = name.encode("ascii")
+        block[124:135] = b"%011o" % size
+        block[148:154] = b"%06o" % sum(block)
+        block[154:156] = b"\0 "
+        return bytes(block)
+    header = tarfile.TarInfo(from_text(name))
+    header.size = size  # mode 0644, owner 0 and time 0 are the defaults
+    # GNU tar warns of a PAX name in no charset; as raw bytes every reader takes it
+    raw = any("\udc80" <= letter <= "\udcff" for letter in header.name) if header.name != name else False
+    return header.tobuf(tarfile.GNU_FORMAT if raw else tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _blank() -> bytes:
+    """A header without name and size, its checksum spaces, which is how it counts in itself."""
+    block = bytearray(tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT))
+    block[148:156] = b" " * 8
+    return bytes(block)
+
+
+_BLANK = _blank()

@@ -155,6 +155,15 @@ class ProcessingStage(ABC, Generic[X, Y], metaclass=StageMeta):
         """What this stage needs of every image; None declares nothing, and gets the full picture."""
         return None
 
+    def provenance(self) -> Mapping[str, Any]:
+        """What this stage's results depend on besides its class, parameters and the pixels: plain data.
+
+        A run stores the scores of a stage with a fingerprint of this (and of class, parameters and decoding), and calls
+        them stale when it changes. Stages with weights name them here; a stage of a package of its own may give its
+        version. Versions of libraries stand under a key `libraries`.
+        """
+        return {}
+
     def setup_on_node(self, node_info: NodeInfo | None = None, worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare a host, once: download weights, build caches."""
 

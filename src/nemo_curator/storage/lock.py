@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from nemo_curator.storage.place import is_local, local_path
 from nemo_curator.storage.refusal import explained
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_ATTEMPTS, _PAUSE = 5, 0.01  # who only asks whether a place is held is in the way for no longer than that, seconds
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def locked(url: str) -> Iterator[None]:
         os.makedirs(path, exist_ok=True)  # noqa: PTH103 (paths are plain strings here)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if not _taken(descriptor):
+        if not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS):
             raise LockedError(
                 "another imagecurator is at work here", where=url, act="wait until it ends, or choose another place"
             )
@@ -56,15 +58,21 @@ def is_locked(url: str) -> bool:
     except OSError:
         return False
     try:
-        return not _taken(descriptor)
+        return not _taken(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int) -> bool:
+def _taken(descriptor: int, kind: int, *, attempts: int = 1) -> bool:
     """Whether the lock could be had, or there are no locks here."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in _HELD
-    return True
+    for attempt in range(attempts):
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _HELD:
+                return True
+        else:
+            return True
+        if attempt + 1 < attempts:
+            time.sleep(_PAUSE)
+    return False

@@ -7,33 +7,15 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.runs.tables import COLUMNS, SCHEMA, made_run, row
+from tests.runs.tables import COLUMNS, SCHEMA, decided, made_run, policy, row
 
 from nemo_curator.errors import ConservationError, DuplicateIdError, RecipeError
-from nemo_curator.runs.deciding import Funnel, Policy, check_policy, decide, parse_rule, preview
+from nemo_curator.runs.deciding import Funnel, Policy, Sample, Split, check_policy, decide, parse_rule, preview
 from nemo_curator.runs.parts import part_schema, read_part
 from nemo_curator.stages.declarations import Column
-
-KNOWN = SCHEMA.names
-
-
-def policy(*rules, prefer=None, **settings):
-    """A policy of rules given as texts, named r0, r1 … or as (name, text)."""
-    pairs = [rule if isinstance(rule, tuple) else (f"r{at}", rule) for at, rule in enumerate(rules)]
-    chosen = parse_rule("prefer", prefer, KNOWN) if prefer else None
-    return Policy(tuple(parse_rule(name, text, KNOWN) for name, text in pairs), prefer=chosen, **settings)
-
-
-def decided(folder, how, *partitions):
-    """(verdict rows, funnel) of a run of these rows."""
-    run, ids = made_run(folder, *partitions)
-    check_policy(how, SCHEMA)
-    funnel = decide(run, ids, how)
-    return pq.read_table(run.decisions).to_pylist(), funnel
 
 
 def test_first_match_wins(tmp_path):
@@ -52,6 +34,7 @@ def test_null_does_not_reject_and_is_counted(tmp_path):
     """A rule over a missing value neither rejects nor passes unsaid; quarantined rows are not among the undecided."""
     rows, funnel = decided(tmp_path, policy("a < 5", "b < 0"), [row("x"), row("y", a=1.0), row("z", error="broken")])
     assert [one["verdict"] for one in rows] == ["keep", "reject", "quarantine"]
+    assert [one["undecided"] for one in rows] == [["r0", "r1"], ["r1"], None]
     assert funnel.undecided == {"r0": 1, "r1": 2}
     assert funnel.quarantined == {"broken": 1}
 
@@ -59,7 +42,7 @@ def test_null_does_not_reject_and_is_counted(tmp_path):
 def test_quarantine_says_why(tmp_path):
     """An unreadable record is never rejected or kept; its reason is the error and its detail."""
     rows, _ = decided(tmp_path, policy("true"), [row("x", error="decode_failed", error_detail="cut off")])
-    assert (rows[0]["verdict"], rows[0]["rule"]) == ("quarantine", None) or rows[0]["rule"] == "decode_failed"
+    assert (rows[0]["verdict"], rows[0]["rule"], rows[0]["undecided"]) == ("quarantine", None, None)
     assert rows[0]["reason"] == "decode_failed: cut off"
 
 
@@ -180,17 +163,23 @@ def test_preview_leaves_quantiles_out(tmp_path):
     assert counts == {"reject": 1, "keep": 2, "quarantine": 1}
 
 
-def test_decisions_are_the_same_bytes_again(tmp_path):
-    """Deciding again writes the same bytes, whatever rows per batch DuckDB hands out."""
-    run, ids = made_run(tmp_path, *[[row(f"{part}-{at}", a=float(at)) for at in range(3000)] for part in range(3)])
-    first, second = (_bytes_of(run, ids) for _ in range(2))
-    assert first == second
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_decisions_are_the_same_bytes_again(tmp_path, threads):
+    """Deciding again writes the same bytes, with any number of threads, over more rows than a row group holds."""
+    parts = [[row(f"{part}-{at}", a=float(at % 97), sha256=str(at % 5000)) for at in range(9000)] for part in range(16)]
+    run, ids = made_run(tmp_path, *parts)
+    how = policy("a < quantile(a, 0.3)", "rank(a + b) < 5", sample=Sample(n=70), split=Split((("x", 0.5), ("y", 0.5))))
+    decide(run, ids, how)
+    first = Path(run.decisions).read_bytes()
+    decide(run, ids, how, threads=threads)
+    assert Path(run.decisions).read_bytes() == first
 
 
-def _bytes_of(run, ids):
-    """The decisions file of a run that is decided once more."""
-    decide(run, ids, policy("a < quantile(a, 0.3)"))
-    return Path(run.decisions).read_bytes()
+def test_a_dry_run_counts_and_writes_nothing(tmp_path):
+    """`write=False` gives the funnel and leaves what was decided before."""
+    run, ids = made_run(tmp_path, [row("x", a=1.0), row("y", a=3.0)])
+    assert decide(run, ids, policy("a < 2"), write=False).rejected == {"r0": 1}
+    assert not Path(run.decisions).exists()
 
 
 VALUES = st.none() | st.sampled_from([0.0, 1.0, 1.5, 2.0, -3.0, math.inf, -math.inf]) | st.floats(-9, 9)

@@ -49,7 +49,7 @@ class LocalExecutor(BaseExecutor):
             ValueError: `num_workers` or `image_seconds` is no such number.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
-        workers, seconds = self._settings()
+        self._settings()  # what is wrong with them is said before anything runs
         tasks = [task() if isinstance(task, type) else task for task in initial_tasks or [EmptyTask()]]
         remaining = list(stages)
         self.records: list[Record] = []
@@ -62,14 +62,27 @@ class LocalExecutor(BaseExecutor):
             self.records += _carried(tasks)
             return tasks
         results: dict[int, tuple[list[Task[Any]], list[Record]]] = {}
-        with closing(self._partitions(remaining, tasks, workers, seconds)) as partitions:
+        with closing(self.execute_each(remaining, tasks)) as partitions:
             for index, done, records in partitions:
                 results[index] = done, records
-                self._on_done(index, done)
         for index in sorted(results):
-            done, records = results[index]
-            self.records += sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
+            self.records += results[index][1]
         return [task for index in sorted(results) for task in results[index][0]]
+
+    def execute_each(
+        self, stages: Sequence[Stage], tasks: Sequence[Task[Any]]
+    ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
+        """Run the stages over each task, giving what became of it as soon as that is known.
+
+        Raises:
+            ValueError: `num_workers` or `image_seconds` is no such number.
+            StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
+        """
+        workers, seconds = self._settings()
+        with closing(self._partitions(list(stages), list(tasks), workers, seconds)) as partitions:
+            for index, done, records in partitions:
+                self._on_done(index, done)
+                yield index, done, sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
 
     def _settings(self) -> tuple[int, float]:
         workers = self.config.get("num_workers")

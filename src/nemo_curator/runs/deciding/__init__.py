@@ -1,6 +1,45 @@
 """From stored scores to one verdict an input."""
 
-from nemo_curator.runs.deciding.decide import Funnel, Policy, check_policy, decide, preview
-from nemo_curator.runs.deciding.rules import Quantile, Rule, parse_rule
+from nemo_curator.runs.deciding.comparison import (
+    ChangedImage,
+    Comparison,
+    Decision,
+    Transition,
+    changed_images,
+    compare,
+    ids_of_one,
+)
+from nemo_curator.runs.deciding.decide import check_policy, decide, preview
+from nemo_curator.runs.deciding.explanation import Explanation, RuleAnswer, explain_row
+from nemo_curator.runs.deciding.funnel import Funnel
+from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
+from nemo_curator.runs.deciding.policy import Policy, Sample, Split
+from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
+from nemo_curator.runs.deciding.verdicts import SCHEMA
 
-__all__ = ["Funnel", "Policy", "Quantile", "Rule", "check_policy", "decide", "parse_rule", "preview"]
+__all__ = [
+    "SCHEMA",
+    "ChangedImage",
+    "Comparison",
+    "Decision",
+    "Explanation",
+    "Funnel",
+    "IdList",
+    "Policy",
+    "Quantile",
+    "Rank",
+    "Rule",
+    "RuleAnswer",
+    "Sample",
+    "Split",
+    "Transition",
+    "changed_images",
+    "check_policy",
+    "compare",
+    "decide",
+    "explain_row",
+    "ids_of_one",
+    "parse_rule",
+    "preview",
+    "read_id_list",
+]

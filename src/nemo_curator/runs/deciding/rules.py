@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot import exp
@@ -22,7 +23,11 @@ _ALLOWED = (
     exp.RegexpLike,
 )  # fmt: skip
 _QUANTILE = "quantile"
+_RANK = "rank"
+RESERVED = ("allow", "deny", "sample", "same_bytes")
+"""What decisions call their own reasons; no rule may bear one of these names."""
 _MAX_TEXT = 4_000  # characters; a longer text is no rule that a person wrote, and deep nesting exhausts parsers
+_NO_RANKS: Mapping[Rank, str] = MappingProxyType({})
 _COMPARISONS = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
@@ -40,6 +45,21 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """A `rank(expression)` in a rule: 1 for the readable image where it is largest, ties by `image_id`.
+
+    Attributes:
+        expression: The expression, as SQL.
+    """
+
+    expression: str
+
+    def sql(self, quantiles: Mapping[Quantile, float | None]) -> str:
+        """The expression to rank by, with quantiles as numbers."""
+        return _render(_parse(self.expression), quantiles, {})
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One named reason to reject.
 
@@ -48,6 +68,7 @@ class Rule:
         text: The expression as written.
         columns: Columns that it reads.
         quantiles: Quantiles that must be known before it can be evaluated.
+        ranks: Ranks that must be known before it can be evaluated.
         where: Where it stands, for errors.
     """
 
@@ -55,13 +76,26 @@ class Rule:
     text: str
     columns: frozenset[str]
     quantiles: frozenset[Quantile]
+    ranks: frozenset[Rank] = frozenset()
     where: str = ""
 
-    def sql(self, quantiles: Mapping[Quantile, float | None]) -> str:
-        """The expression in DuckDB's SQL, true for images to reject, with quantiles as numbers."""
-        return _render(_parse(self.text), quantiles)
+    @property
+    def of_one_row(self) -> bool:
+        """Whether one image's row is all that it needs."""
+        return not (self.quantiles or self.ranks)
 
-    def comparison(self, quantiles: Mapping[Quantile, float | None]) -> tuple[str, str] | None:
+    @property
+    def place(self) -> str:
+        """Where it stands and what it says, for errors."""
+        return f"{self.where or f'rule {self.name!r}'} ({self.text})"
+
+    def sql(self, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str] = _NO_RANKS) -> str:
+        """The expression in DuckDB's SQL, true for images to reject, with quantiles as numbers, ranks as given SQL."""
+        return _render(_parse(self.text), quantiles, ranks)
+
+    def comparison(
+        self, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str] = _NO_RANKS
+    ) -> tuple[str, str] | None:
         """SQL of (score, threshold) where the rule is one comparison of an expression with a constant, else None."""
         tree = _parse(self.text).unnest()
         if type(tree) not in _COMPARISONS:
@@ -71,7 +105,7 @@ class Rule:
             left, right = right, left
         if _plain_columns(right) or not _plain_columns(left):
             return None
-        return _render(left, quantiles), _render(right, quantiles)
+        return _render(left, quantiles, ranks), _render(right, quantiles, ranks)
 
 
 def parse_rule(name: str, text: str, known: Collection[str], where: str = "") -> Rule:
@@ -84,20 +118,22 @@ def parse_rule(name: str, text: str, known: Collection[str], where: str = "") ->
         where: Where it stands, for errors.
 
     Raises:
-        RecipeError: It is no SQL expression, uses what is not allowed, or names an unknown column.
+        RecipeError: It is no SQL expression, uses what is not allowed, names an unknown column, or has a name that
+            decisions use themselves.
     """
     place = f"{where}: rule {name!r}" if where else f"rule {name!r}"
+    if name in RESERVED:
+        raise RecipeError(f"{name!r} is a reason of our own, and no name for a rule", where=place, act="rename it")
     lower = {column.lower(): column for column in known}
     try:
         tree = _parse(text, place)
         columns = {_known_column(column, lower, place) for column in tree.find_all(exp.Column)}
-        quantiles = {
-            Quantile(lower[found.column.lower()], found.q)
-            for node in _checked_nodes(tree, place)
-            if (found := _quantile(node, place))
-        }
-        rule = Rule(name, text, frozenset(columns), frozenset(quantiles), place)
-        rule.sql(dict.fromkeys(quantiles, 0.0))
+        nodes = list(_checked_nodes(tree, place))
+        found = [quantile for node in nodes if (quantile := _quantile(node, place))]
+        quantiles = {Quantile(lower[one.column.lower()], one.q) for one in found}
+        ranks = {rank for node in nodes if (rank := _rank(node, place))}
+        rule = Rule(name, text, frozenset(columns), frozenset(quantiles), frozenset(ranks), place)
+        rule.sql(dict.fromkeys(quantiles, 0.0), dict.fromkeys(ranks, "NULL"))
     except RecursionError:
         raise RecipeError("the expression is nested too deeply", where=place, act="write it in a simpler way") from None
     return rule
@@ -106,7 +142,7 @@ def parse_rule(name: str, text: str, known: Collection[str], where: str = "") ->
 def _checked_nodes(tree: exp.Expr, place: str) -> Iterator[exp.Expr]:
     """All nodes but those inside a quantile, if a rule may be built of them."""
     for node in tree.walk(prune=_is_quantile):
-        if not (_is_quantile(node) or isinstance(node, _ALLOWED)):
+        if not (_is_quantile(node) or _is_rank(node) or isinstance(node, _ALLOWED)):
             raise RecipeError(
                 f"{node.sql('duckdb', comments=False)!r} is not allowed in a rule",
                 where=place,
@@ -121,6 +157,8 @@ def _known_column(column: exp.Column, lower: Mapping[str, str], place: str) -> s
     if column.table:
         written = column.sql("duckdb", comments=False)
         raise RecipeError(f"{written!r} names a table", where=place, act=f"write {column.name!r} alone")
+    if column.name.startswith("__"):
+        raise RecipeError(f"{column.name!r} begins like our own columns", where=place, act="rename the score")
     return lower[column.name.lower()]
 
 
@@ -159,19 +197,40 @@ def _quantile(node: exp.Expr, place: str = "") -> Quantile | None:
     raise RecipeError(f"{node.sql('duckdb')!r} is no quantile", where=place, act="write quantile(column, 0.3)")
 
 
+def _is_rank(node: exp.Expr) -> bool:
+    if isinstance(node, getattr(exp, "Rank", ())):  # newer parsers know it by itself
+        return True
+    return isinstance(node, exp.Anonymous) and node.name.lower() == _RANK
+
+
+def _rank(node: exp.Expr, place: str = "") -> Rank | None:
+    """The rank that a node is, or None where it is another kind of node."""
+    if not _is_rank(node):
+        return None
+    written = node.sql("duckdb", comments=False)
+    if len(node.expressions) != 1 or not list(node.find_all(exp.Column)):
+        raise RecipeError(f"{written!r} is no rank", where=place, act="write rank(column), or rank(an expression)")
+    inner: exp.Expr = node.expressions[0]
+    if any(_is_rank(part) for part in inner.walk()):
+        raise RecipeError(f"{written!r} is a rank of a rank", where=place, act="rank by what the inner one ranks by")
+    return Rank(inner.sql("duckdb", comments=False))
+
+
 def _plain_columns(node: exp.Expr) -> bool:
     """Whether the value of an expression differs from image to image."""
     return any(isinstance(part, exp.Column) for part in node.walk(prune=_is_quantile))
 
 
-def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None]) -> str:
+def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str]) -> str:
     values = {(one.column.lower(), one.q): value for one, value in quantiles.items()}
 
-    def number(node: exp.Expr) -> exp.Expr:
+    def known(node: exp.Expr) -> exp.Expr:
+        if rank := _rank(node):
+            return exp.maybe_parse(ranks[rank], dialect="duckdb")
         quantile = _quantile(node)
         if quantile is None:
             return node
         value = values[quantile.column.lower(), quantile.q]
         return exp.Null() if value is None else exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
 
-    return tree.copy().transform(number).sql("duckdb", comments=False)
+    return tree.copy().transform(known).sql("duckdb", comments=False)

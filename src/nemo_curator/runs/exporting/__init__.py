@@ -1,6 +1,41 @@
 """From verdicts to a delivered data set, and what may be done to one."""
 
-from nemo_curator.runs.exporting.export import DeliveredFile, Exported, export
-from nemo_curator.runs.exporting.manifest import MANIFEST, delivered_files, write_manifest
+from nemo_curator.runs.exporting.arranging import PlannedShard
+from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
+from nemo_curator.runs.exporting.export import export
+from nemo_curator.runs.exporting.findings import Verification
+from nemo_curator.runs.exporting.manifest import (
+    MANIFEST,
+    delivered,
+    delivered_files,
+    exported_before,
+    leftovers,
+    shard_stem,
+    write_manifest,
+)
+from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
+from nemo_curator.runs.exporting.removal import Removal, remove_samples
+from nemo_curator.runs.exporting.settings import ExportSettings
+from nemo_curator.runs.exporting.verify import verify
 
-__all__ = ["MANIFEST", "DeliveredFile", "Exported", "delivered_files", "export", "write_manifest"]
+__all__ = [
+    "MANIFEST",
+    "DeliveredFile",
+    "ExportPlan",
+    "ExportSettings",
+    "Exported",
+    "Missing",
+    "PlannedShard",
+    "Removal",
+    "Verification",
+    "delivered",
+    "delivered_files",
+    "export",
+    "exported_before",
+    "leftovers",
+    "plan_export",
+    "remove_samples",
+    "shard_stem",
+    "verify",
+    "write_manifest",
+]

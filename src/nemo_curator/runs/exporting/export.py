@@ -1,167 +1,198 @@
-"""The kept samples' own bytes, copied from their sources into shards of a chosen size, in source order."""
+"""The kept samples' own bytes, copied from their sources into shards: planned first, resumed where it stopped.
+
+The thread that calls reads sources and checks hashes; one thread a shard under way writes, hashes and syncs it. Two
+shards are under way at most: one is filled while the one before it reaches the disk. They share a `Feed` each and
+nothing else.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import Any, cast
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from nemo_curator import storage
-from nemo_curator.kernels.source import Member, Source
-from nemo_curator.runs.exporting.hashing import HashingFile
+from nemo_curator.errors import ConservationError
+from nemo_curator.runs.exporting.arranging import PlannedShard
+from nemo_curator.runs.exporting.copying import Block, Piece, block_of, contents, spans, strings_of
+from nemo_curator.runs.exporting.delivered import DeliveredShard, Exported
+from nemo_curator.runs.exporting.feed import AbandonedError, Feed
+from nemo_curator.runs.exporting.manifest import MANIFEST, REMOVING, delivered
+from nemo_curator.runs.exporting.names import ShardNames
+from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS
+from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
+from nemo_curator.runs.exporting.resume import done_shard
+from nemo_curator.runs.exporting.rows import KeptRows
+from nemo_curator.runs.exporting.settings import ExportSettings
+from nemo_curator.runs.exporting.shards import ShardPlace, write_shard
+from nemo_curator.runs.exporting.sources import check_sources, locations, needed_partitions, needed_samples
+from nemo_curator.runs.exporting.unpacking import Unpacked
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import ERROR, read_part
 from nemo_curator.shards.fetch import MemberReader
-from nemo_curator.shards.naming import member_names, unique_key
 from nemo_curator.shards.partitioning import Partition
-from nemo_curator.shards.tar_writer import TarWriter
 
-Row = dict[str, Any]
+_HANDED = 1 << 21  # bytes that are handed over at a time
+_UNDER_WAY = 2
 
-
-@dataclass(frozen=True, slots=True)
-class DeliveredFile:
-    """One file of a delivered data set.
-
-    Attributes:
-        name: File name.
-        sha256: Hex digest of its bytes.
-        bytes: Its length.
-        samples: Samples in it.
-    """
-
-    name: str
-    sha256: str
-    bytes: int
-    samples: int
-
-
-@dataclass(slots=True)
-class Exported:
-    """What an export wrote.
-
-    Attributes:
-        files: Every tar and Parquet, in order.
-        samples: Samples written.
-        bytes: Bytes of the tars.
-    """
-
-    files: list[DeliveredFile] = field(default_factory=list)
-    samples: int = 0
-    bytes: int = 0
+Handed = Feed[Block | Piece]
+Progress = Callable[[int], None]
 
 
 def export(
     run: RunDirectory,
     partitions: Sequence[Partition],
     output: str,
-    shard_size: int,
-    progress: Callable[[int], None] = lambda _: None,
+    settings: ExportSettings,
+    *,
+    skip_missing: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Exported:
-    """Write the kept samples as tars with a Parquet beside each.
+    """Write the kept samples into shards; shards of the same plan that are there already stay as they are.
+
+    A manifest of an earlier data set is removed before anything is written. Killed at any moment, the same call again
+    ends in the same bytes.
 
     Args:
         run: The run, decided.
         partitions: Its partitions, in source order.
-        output: Folder or URL to write into.
-        shard_size: Samples a tar holds; the last may hold fewer.
-        progress: Called with the number of samples written since the last call.
+        output: Folder or URL to write into; it is the caller's to claim it.
+        settings: How the samples are written.
+        skip_missing: Leave out samples whose bytes are gone or changed, and say which, instead of stopping.
+        progress: Called with the number of samples dealt with since the last call.
 
     Raises:
-        InputError: A source's bytes are not the ones that were scored.
+        InputError: The run is not decided, or a source is gone or holds other bytes than were scored.
         StorageError: A file cannot be written.
+        ConservationError: The samples do not add up.
     """
-    exported = Exported()
-    samples = _kept_samples(run, partitions)
-    schema: pa.Schema | None = None
-    while first := next(samples, None):
-        schema = schema or _schema(run, partitions)
-        shard = chain([first], islice(samples, shard_size - 1))
-        tar, rows = _write_tar(output, f"{len(exported.files) // 2:05d}", shard, progress)
-        exported.files += [tar, _write_rows(output, tar.name.replace(".tar", ".parquet"), rows, schema)]
-        exported.samples += len(rows)
-        exported.bytes += tar.bytes
+    plan = plan_export(run, partitions, settings)
+    places = {shard.name: _place(output, plan, shard) for shard in plan.shards}
+    _distrust_interrupted_removal(output, plan)
+    there: dict[str, DeliveredShard] = {}
+    for shard in plan.shards:
+        found = done_shard(places[shard.name], shard, settings.format)
+        if found is not None:
+            there[shard.name] = found
+            progress(shard.samples)
+    missing = [shard for shard in plan.shards if shard.name not in there]
+    needed = needed_samples(plan, missing)
+    if not skip_missing:
+        check_sources(run, partitions, plan, needed)
+    _retire_manifest(output, plan, whole=not missing)
+    with (
+        Unpacked(run, partitions, plan, needed, skip=skip_missing) as unpacked,
+        KeptRows(run, list(partitions), plan, needed_partitions(plan, needed)) as rows,
+        MemberReader(dict.fromkeys(unpacked.locations, unpacked.read_at)) as reader,
+    ):
+        copier = _Copier(plan, partitions, rows, unpacked, reader, skip=skip_missing)
+        for shard, written in zip(missing, copier.write(missing, places, progress), strict=True):
+            there[shard.name] = written
+    exported = Exported(settings.format, plan.fingerprint, written=len(missing))
+    exported.splits = dict.fromkeys(plan.splits, 0)
+    exported.add(there[shard.name] for shard in plan.shards)
+    _check(plan, exported)
     return exported
 
 
-def _write_tar(
-    output: str, name: str, samples: Iterator[tuple[Row, list[bytes]]], progress: Callable[[int], None]
-) -> tuple[DeliveredFile, list[Row]]:
-    rows: list[Row] = []
-    taken: set[str] = set()
-    with storage.write_atomic(storage.join(output, f"{name}.tar")) as file:
-        tar = TarWriter(file)
-        for row, contents in samples:
-            names = _output_names(row, taken)
-            for member, known, content in zip(names, row["members"], contents, strict=True):
-                tar.add(member, content, sha256=known["sha256"])
-            rows.append({**row, "shard": f"{name}.tar", "files": names})
-            progress(1)
-        tar.close()
-    return DeliveredFile(f"{name}.tar", tar.sha256, tar.size, len(rows)), rows
+def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
+    return ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema)
 
 
-def _output_names(row: Row, taken: set[str]) -> list[str]:
-    """Names of a sample's members in the output: its own key and extensions, made unique in the shard."""
-    members = [Member(**member) for member in row["members"]]
-    source = Source(path=row["source"], key=row["key"], members=tuple(members), primary=row["primary"])
-    key = unique_key(source, row["image_id"], taken)
-    row["original_key"], row["key"] = row["key"], key
-    kinds = [row["format"] if index == row["primary"] else "" for index in range(len(members))]
-    return member_names(key, [(member.extension, kind) for member, kind in zip(members, kinds, strict=True)])
+def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
+    """Remove a manifest that would not be true of what is going to be written."""
+    manifest = delivered(output)
+    if not whole or manifest is None or manifest.get("export") != plan.fingerprint:
+        storage.remove(storage.join(output, MANIFEST))
 
 
-def _kept_samples(run: RunDirectory, partitions: Sequence[Partition]) -> Iterator[tuple[Row, list[bytes]]]:
-    """Every kept row with the bytes of its members, in source order, one partition's rows in memory at a time."""
-    with storage.open(run.decisions) as file:
-        verdicts = pq.read_table(file, columns=["verdict"])["verdict"]
-    start = 0
-    with MemberReader() as reader:
-        for partition in partitions:
-            part = read_part(run, partition.id)
-            keep = pc.equal(verdicts.slice(start, part.num_rows), pa.scalar("keep"))
-            start += part.num_rows
-            rows = part.filter(keep).drop_columns(list(ERROR)).to_pylist()
-            _add_embeddings(run, partition.id, rows)
-            locations = {entry.path: entry.location for entry in partition.entries}
-            for row in rows:
-                members = [Member(**member) for member in row["members"]]
-                yield row, list(reader.read(locations[row["source"]], members))
+def _distrust_interrupted_removal(output: str, plan: ExportPlan) -> None:
+    """Forget shards in which samples were being taken out: their Parquet may speak of an older tar."""
+    if REMOVING in (delivered(output) or {}):
+        for shard in plan.shards:
+            storage.remove(storage.join(output, f"{shard.name}.parquet"))
 
 
-def _add_embeddings(run: RunDirectory, partition_id: str, rows: list[Row]) -> None:
-    if not storage.exists(run.embeddings(partition_id)):
-        return
-    with storage.open(run.embeddings(partition_id)) as file:
-        table = pq.read_table(file)
-    vectors = dict(zip(table["image_id"].to_pylist(), table["embedding"].to_numpy(), strict=True))
-    for row in rows:
-        row["embedding"] = vectors[row["image_id"]]
+def _check(plan: ExportPlan, exported: Exported) -> None:
+    if exported.samples + len(exported.missing) != plan.samples:
+        raise ConservationError(
+            f"{plan.samples} kept samples became {exported.samples} delivered and {len(exported.missing)} missing ones",
+            cause="this is a fault of imagecurator, not of your data",
+            act="keep the run directory and report it",
+        )
 
 
-def _schema(run: RunDirectory, partitions: Sequence[Partition]) -> pa.Schema:
-    """Everything known about a sample: the run's columns, and where the sample stands in the delivered data set."""
-    with storage.open(run.part(partitions[0].id)) as file:
-        part = pq.read_schema(file)
-    fields = [field for field in part if field.name not in ERROR and field.name != "ordinal"]
-    fields[1:1] = [pa.field("shard", pa.string()), pa.field("files", pa.list_(pa.string()))]
-    fields.insert([field.name for field in fields].index("key") + 1, pa.field("original_key", pa.string()))
-    for partition in partitions:
-        if storage.exists(run.embeddings(partition.id)):
-            with storage.open(run.embeddings(partition.id)) as file:
-                fields.append(pq.read_schema(file).field("embedding"))
-            break
-    return pa.schema(fields)
+class _Copier:
+    """What reads the samples of shards and hands them to the threads that write."""
+
+    def __init__(
+        self,
+        plan: ExportPlan,
+        partitions: Sequence[Partition],
+        rows: KeptRows,
+        unpacked: Unpacked,
+        reader: MemberReader,
+        *,
+        skip: bool,
+    ) -> None:
+        self._plan, self._partitions, self._rows = plan, partitions, rows
+        self._unpacked, self._reader, self._skip = unpacked, reader, skip
+
+    def write(
+        self, shards: Sequence[PlannedShard], places: dict[str, ShardPlace], progress: Progress
+    ) -> Iterator[DeliveredShard]:
+        """Write shards, in their order; yields each when it is on the disk."""
+        under_way: deque[tuple[Handed, Future[DeliveredShard]]] = deque()
+        form = self._plan.settings.format
+        with ThreadPoolExecutor(_UNDER_WAY) as pool:
+            try:
+                for shard in shards:
+                    if len(under_way) == _UNDER_WAY:
+                        yield under_way.popleft()[1].result()
+                    feed = Handed()
+                    under_way.append((feed, pool.submit(_write, places[shard.name], form, feed)))
+                    try:
+                        self._fill(feed, shard, progress)
+                    except AbandonedError:  # the thread that writes failed; its error is the result
+                        for _, future in under_way:
+                            future.result()
+                        raise
+                while under_way:
+                    yield under_way.popleft()[1].result()
+            finally:
+                for feed, _ in under_way:
+                    feed.abandon()
+
+    def _fill(self, feed: Handed, shard: PlannedShard, progress: Progress) -> None:
+        """Hand over the samples of a shard, block after block."""
+        taken = ShardNames()
+        order = self._plan.order[shard.start : shard.stop]
+        for start, stop in spans(self._plan.lengths[order], BLOCK_ROWS, BLOCK_BYTES):
+            numbers = order[start:stop]
+            table, owners = self._rows.take(numbers)
+            block = block_of(table, taken)
+            feed.put(block, table.nbytes)
+            members = [
+                self._unpacked.members(number, its) for number, its in zip(numbers.tolist(), block.members, strict=True)
+            ]
+            files = locations(self._partitions, owners, strings_of(table, "source"))
+            places = list(zip(files, members, strict=True))
+            waiting, size, at = list[list[bytes] | str](), 0, 0
+            for found in contents(self._reader, block, places, skip=self._skip):
+                waiting.append(found)
+                size += sum(map(len, found))
+                if size >= _HANDED:
+                    feed.put(Piece(at, waiting), size)
+                    progress(len(waiting))
+                    at, waiting, size = at + len(waiting), [], 0
+            feed.put(Piece(at, waiting), size)
+            progress(len(waiting))
+        feed.end()
 
 
-def _write_rows(output: str, name: str, rows: list[Row], schema: pa.Schema) -> DeliveredFile:
-    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
-    with storage.write_atomic(storage.join(output, name)) as file:
-        hashing = HashingFile(file)
-        pq.write_table(pa.table(columns, schema=schema), cast("Any", hashing), compression="zstd")
-    return DeliveredFile(name, hashing.sha256, hashing.size, len(rows))
+def _write(place: ShardPlace, form: str, feed: Handed) -> DeliveredShard:
+    """Write one shard, in a thread of its own; whoever fills the feed learns of a failure."""
+    try:
+        return write_shard(place, form, feed)  # type: ignore[arg-type]  # a format of the settings
+    except BaseException:
+        feed.abandon()
+        raise

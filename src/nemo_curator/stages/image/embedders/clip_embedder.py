@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,14 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     def needs(self) -> Needs:
         """One view of 224 by 224 pixels."""
         return Needs(views=(_VIEW,))
+
+    def provenance(self) -> dict[str, Any]:
+        """The tower's weights, which are fetched where they are missing, and what computes with them.
+
+        Raises:
+            WeightsNotFoundError: They are missing and cannot be fetched.
+        """
+        return CLIPImageEmbeddings.provenance(self.model_dir)
 
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Fetch the weights where they are missing and can be fetched."""

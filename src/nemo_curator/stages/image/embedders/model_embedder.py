@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
@@ -55,6 +55,10 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     def needs(self) -> Needs:
         """The model's own view."""
         return Needs(views=(self._spec.view,))
+
+    def provenance(self) -> dict[str, Any]:
+        """The model's weights and what computes with them."""
+        return registry.provenance(self.model, self.model_dir)
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model."""

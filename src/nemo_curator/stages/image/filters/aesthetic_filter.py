@@ -38,6 +38,14 @@ class ImageAestheticFilterStage(BaseFilterStage):
         """The embedding, and no pixel."""
         return Needs(embedding=True)
 
+    def provenance(self) -> dict[str, Any]:
+        """The head's weights, which are fetched where they are missing.
+
+        Raises:
+            WeightsNotFoundError: They are missing and cannot be fetched.
+        """
+        return {**super().provenance(), **AestheticScorer.provenance(self.model_dir)}
+
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Fetch the weights where they are missing and can be fetched."""
         AestheticScorer.download_weights_on_node(self.model_dir)

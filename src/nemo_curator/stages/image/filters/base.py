@@ -42,6 +42,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         columns: The columns that `score` gives; by default one, named after the stage
             (`image_aesthetic_filter` → `aesthetic_score`).
         cost: Its cost class.
+        version: Raised when `score` gives other numbers than before for the same image; stored scores are then stale.
         keep: `below` keeps scores below the threshold; `at_or_above` keeps the others.
     """
 
@@ -55,6 +56,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
     columns: ClassVar[tuple[Column, ...]] = ()
     cost: ClassVar[Cost] = Cost.MODEL
     keep: ClassVar[Literal["below", "at_or_above"]] = "below"
+    version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Ask for a share of a GPU where there is one.
@@ -73,6 +75,10 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
     def outputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`."""
         return ["data"], []
+
+    def provenance(self) -> dict[str, Any]:
+        """The version of `score`; a filter with a model adds its weights."""
+        return {"version": self.version}
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load what `score` needs; a filter without a model needs none.

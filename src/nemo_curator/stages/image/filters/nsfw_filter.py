@@ -38,6 +38,14 @@ class ImageNSFWFilterStage(BaseFilterStage):
         """The embedding, and no pixel."""
         return Needs(embedding=True)
 
+    def provenance(self) -> dict[str, Any]:
+        """The classifier's weights, which are fetched where they are missing.
+
+        Raises:
+            WeightsNotFoundError: They are missing and cannot be fetched.
+        """
+        return {**super().provenance(), **NSFWScorer.provenance(self.model_dir, self.weights_path)}
+
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Fetch the weights where they are missing and can be fetched."""
         if self.weights_path is None:

@@ -55,6 +55,10 @@ class ImageNSFWModelFilterStage(BaseFilterStage):
         """The model's own view."""
         return Needs(views=(self._spec.view,))
 
+    def provenance(self) -> dict[str, Any]:
+        """The model's weights and what computes with them."""
+        return {**super().provenance(), **registry.provenance(self.model, self.model_dir)}
+
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model."""
         self._model.setup()

@@ -1,0 +1,97 @@
+"""A run directory of any size with the real schema and made scores: no image was ever there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import part_schema
+from nemo_curator.stages.catalogue import make_score_stage, score_names
+from nemo_curator.stages.image.io.rows import MEMBER
+
+PART = 10_000  # rows: ten shards of a usual size
+_BROKEN = 0.002
+_COPIED = 0.05
+_UNSCORED = 0.01
+
+
+def make_run(root: str, rows: int, seed: int = 0) -> tuple[RunDirectory, list[str]]:
+    """Write the parts.
+
+    Returns:
+        (the run, ids of its partitions in source order).
+    """
+    run, ids = RunDirectory(root), []
+    columns = [column for name in score_names() for column in make_score_stage(name, {}).score_columns()]
+    schema = part_schema(columns)
+    for number, (start, count) in enumerate(_spans(rows)):
+        ids.append(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}")
+        table = _part(schema, start, count, np.random.default_rng((seed, number)))
+        with storage.write_atomic(run.part(ids[-1])) as file:
+            pq.write_table(table, file, compression="zstd")
+    return run, ids
+
+
+def _spans(rows: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, rows, PART):
+        yield start, min(PART, rows - start)
+
+
+def _part(schema: pa.Schema, start: int, count: int, random: np.random.Generator) -> pa.Table:
+    broken = random.random(count) < _BROKEN
+    whole = np.arange(start, start + count)
+    # a copy has the bytes, and so the hash, of an image some thousands before it
+    twin = np.where(random.random(count) < _COPIED, whole - random.integers(1, 50_000, count), whole).clip(0)
+    hashes = pa.array([hashlib.sha256(b"%d" % number).hexdigest() for number in twin.tolist()])
+    keys = pa.array([f"{number:09d}" for number in whole.tolist()])
+    source = pa.array([f"photos/{number // 1000:06d}.tar" for number in whole.tolist()])
+    side = random.integers(48, 4000, (2, count))
+    known = {
+        "image_id": pa.array([f"photos/{number // 1000:06d}/{number:09d}" for number in whole.tolist()]),
+        "source": source,
+        "key": keys,
+        "ordinal": pa.array(np.arange(count, dtype=np.int32)),
+        "members": _members(keys, hashes, random, count),
+        "primary": pa.array(np.zeros(count, np.int32)),
+        "format": pa.array(random.choice(["jpeg", "png", "webp"], count, p=[0.9, 0.07, 0.03])),
+        "width": pa.array(side[0], mask=broken),
+        "height": pa.array(side[1], mask=broken),
+        "bytes": pa.array(random.integers(5_000, 900_000, count)),
+        "sha256": hashes,
+        "caption": pa.array([f"a photograph with the number {number}" for number in whole.tolist()]),
+        "error": pa.array(np.full(count, "decode_failed"), mask=~broken),
+        "error_stage": pa.array(np.full(count, "image_reader"), mask=~broken),
+        "error_detail": pa.array(np.full(count, "the data end before the image does"), mask=~broken),
+    }
+    columns = [known.get(field.name) for field in schema]
+    scores = [
+        _score(field, broken, random, count) if one is None else one for one, field in zip(columns, schema, strict=True)
+    ]
+    return pa.table(scores, schema=schema)
+
+
+def _members(keys: pa.Array, hashes: pa.Array, random: np.random.Generator, count: int) -> pa.Array:
+    offsets = np.arange(count, dtype=np.int64) % 1000 * 400_000 + 512
+    lengths = pa.array(random.integers(5_000, 390_000, count))
+    extension = pa.array(np.full(count, "jpg"))
+    values = [keys, extension, pa.array(offsets), lengths, hashes]
+    return pa.ListArray.from_arrays(
+        pa.array(np.arange(count + 1, dtype=np.int32)), pa.StructArray.from_arrays(values, fields=list(MEMBER))
+    )
+
+
+def _score(field: pa.Field, broken: np.ndarray, random: np.random.Generator, count: int) -> pa.Array:
+    unknown = broken | (random.random(count) < _UNSCORED)
+    if pa.types.is_floating(field.type):
+        return pa.array(random.beta(1.5, 4.0, count), mask=unknown)
+    if pa.types.is_integer(field.type):
+        return pa.array(random.integers(0, 100, count), mask=unknown).cast(field.type)
+    if pa.types.is_boolean(field.type):
+        return pa.array(random.random(count) < 0.01, mask=unknown)
+    return pa.nulls(count, field.type)

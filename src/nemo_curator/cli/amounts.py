@@ -1,0 +1,13 @@
+"""Figures and strangers' text, for people."""
+
+from __future__ import annotations
+
+
+def amount(count: int) -> str:
+    """Bytes in a unit that suits them."""
+    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
+
+
+def shown(text: object) -> str:
+    """Text with control characters shown, not obeyed: names of files are strangers' text."""
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in str(text))

@@ -1,0 +1,53 @@
+"""`imagecurator decide`: verdicts from stored scores, in seconds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from nemo_curator.cli import options
+
+
+def decide(
+    run: options.RunPlace,
+    recipe: options.RecipeFile = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rule", metavar="NAME=EXPRESSION", help="Set one rule of the recipe; the others stay."),
+    ] = None,
+    settings: options.Settings = None,
+    report: Annotated[bool, typer.Option("--report", help="Write the report page too.")] = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Decide anew on a scored run: no image is read, no model runs."""
+    # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator.cli.recipe_options import changed_recipe
+    from nemo_curator.cli.summary import announce, print_funnel, print_notes
+    from nemo_curator.pipeline.decide import decide_locked, recipe_of
+    from nemo_curator.report.page import write_report
+    from nemo_curator.runs.layout import RunDirectory
+
+    place = RunDirectory(run)
+    chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
+    if not as_json:
+        announce(chosen, "Your recipe" if recipe else "The run's recipe", changed=bool(rules or settings))
+    funnel = decide_locked(place, chosen, write=not dry_run)
+    if report and not dry_run:
+        write_report(place)
+    if as_json:
+        facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept, "funnel": asdict(funnel)}
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        return
+    print_funnel(funnel)
+    print_notes(funnel)
+    if dry_run:
+        sys.stdout.write("This was a dry run: the verdicts of the run are what they were.\n")
+    elif report:
+        sys.stdout.write(f"report: {place.report}\nnext:   imagecurator export {run} OUTPUT\n")
+    else:
+        sys.stdout.write(f"run:    {run}\nnext:   imagecurator export {run} OUTPUT\n")

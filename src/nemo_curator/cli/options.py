@@ -1,0 +1,29 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help="Folders of images, tars, image files; NAME=PATH names one.")
+]
+RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", "-r", help="Recipe file; `imagecurator init` writes one.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Set a recipe key, as in `-s export.shard_size=500`."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
+]
+Rescore = Annotated[
+    bool,
+    typer.Option(
+        "--rescore", help="Compute again the columns whose parameters, model or limits changed, and changed files."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

@@ -1,0 +1,53 @@
+"""What a scoring would do, or did, in words and for machines."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nemo_curator.cli.amounts import amount
+from nemo_curator.pipeline.score import ScorePlan
+
+
+def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
+    """The plan as plain data, as `--json` prints it."""
+    return {
+        "run": plan.run.root,
+        "partitions": len(plan.partitions),
+        "to_score": len(plan.work.partitions),
+        "bytes": plan.bytes,
+        "columns": [column.name for column in plan.scoring.columns],
+        "stages": [stage.name for stage in plan.scoring.stages],
+        "partly": [{"columns": list(columns), "partitions": len(ids)} for columns, ids in plan.work.columns.items()],
+        "new_partitions": len(plan.growth.new),
+        "changed": list(plan.growth.changed_files),
+        "vanished": list(plan.growth.vanished_files),
+        "ignored": [path for path, _ in plan.ignored],
+        "notes": list(plan.notes),
+    }
+
+
+def print_score_plan(plan: ScorePlan) -> None:
+    """What would be scored."""
+    total, todo = len(plan.partitions), len(plan.work.partitions)
+    lines = [
+        f"{total:,} partitions, of which {total - todo:,} are scored; {todo:,} to do ({amount(plan.bytes)} to read)"
+    ]
+    if plan.work.whole:
+        lines.append(
+            f"  {len(plan.work.whole):,} whole: {', '.join(stage.name for stage in plan.scoring.stages) or '-'}"
+        )
+    for columns, ids in plan.work.columns.items():
+        lines.append(f"  {len(ids):,} lack {', '.join(columns)}")
+    lines += [f"note: {note}" for note in plan.notes]
+    lines.append(f"run:    {plan.run.root}")
+    sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
+
+
+def print_scored(plan: ScorePlan, records: int) -> None:
+    """What was scored, and what comes next."""
+    done = len(plan.work.partitions)
+    sys.stdout.write(
+        f"{records:,} inputs in {len(plan.partitions):,} partitions are scored, {done:,} of these just now\n"
+        f"run:    {plan.run.root}\nnext:   imagecurator decide {plan.run.root}\n"
+    )

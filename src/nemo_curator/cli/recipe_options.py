@@ -1,0 +1,82 @@
+"""The recipe that a command line names: a file, keys set one by one, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from nemo_curator.errors import RecipeError
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe_text import parse_recipe
+
+
+def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Recipe:
+    """The recipe of a file, or the default one, with keys set.
+
+    Args:
+        path: The file.
+        settings: `KEY=VALUE` of each key to set.
+
+    Raises:
+        RecipeError: The file cannot be read, or what it or a setting says is not valid.
+    """
+    overrides = dict(_setting(text, "--set") for text in settings or [])
+    return parse_recipe(_text(path), where=str(path or "the default recipe"), overrides=overrides)
+
+
+def changed_recipe(
+    stored: Recipe, path: Path | None, settings: Sequence[str] | None, rules: Sequence[str] | None = None
+) -> Recipe:
+    """The recipe in force in a run with what decides taken from a file, and keys and rules set.
+
+    What scores (scores, models, limits) stays as it is: it is stored already.
+
+    Args:
+        stored: The recipe in force.
+        path: A file whose rules, lists, duplicates, sample, split, shuffle and export count.
+        settings: `KEY=VALUE` of each key to set.
+        rules: `NAME=EXPRESSION` of each rule to set; the others stay.
+
+    Raises:
+        RecipeError: Something in it is not valid, or sets what was scored already.
+    """
+    overrides = dict(_setting(text, "--set") for text in settings or [])
+    for key in overrides:
+        if key.partition(".")[0] in _SCORING:
+            raise RecipeError(
+                f"{key} says what to compute, and this command computes nothing",
+                where=f"--set {key}",
+                act="give it to `imagecurator score`",
+            )
+    # defaults are left out, so that setting one of two keys that exclude each other is no conflict
+    own = yaml.safe_dump(stored.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    text, where = (own, "the run's recipe") if path is None else (_text(path), str(path))
+    recipe = parse_recipe(text, where=where, overrides=overrides)
+    for rule in rules or []:
+        recipe = recipe.with_rule(*_setting(rule, "--rule"), where=f"--rule {rule.partition('=')[0]}")
+    return recipe.model_copy(update={name: getattr(stored, name) for name in _SCORING})
+
+
+_SCORING = ("scores", "models", "limits")
+
+
+def _text(recipe: Path | None) -> str:
+    if recipe is None:
+        return ""
+    try:
+        return recipe.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError("there is no such recipe", where=str(recipe), act="`imagecurator init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe cannot be read: {error}", where=str(recipe)) from None
+
+
+def _setting(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        what = "KEY=VALUE" if option == "--set" else "NAME=EXPRESSION"
+        example = "--set export.shard_size=500" if option == "--set" else '--rule dark="brightness < 0.1"'
+        raise RecipeError(f"{option} {text}: this is not {what}", act=f"write it as in {example}")
+    return key, value

@@ -1,0 +1,47 @@
+"""`imagecurator score`: the first step of a run alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from nemo_curator.cli import options
+
+
+def score(
+    inputs: options.Inputs,
+    run: options.RunPlace,
+    recipe: options.RecipeFile = None,
+    settings: options.Settings = None,
+    workers: options.Workers = None,
+    rescore: options.Rescore = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Read and score images into a run directory; what is there already is not computed again."""
+    # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator.cli.display import display
+    from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+    from nemo_curator.cli.recipe_options import read_recipe
+    from nemo_curator.cli.summary import say_notes
+    from nemo_curator.pipeline.curate import preview_score, score_run
+    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.status import run_status
+
+    chosen = read_recipe(recipe, settings)
+    if dry_run:
+        plan = preview_score(inputs, RunDirectory(run), chosen, rescore=rescore)
+        if as_json:
+            sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
+        else:
+            print_score_plan(plan)
+        return
+    plan = score_run(
+        inputs, RunDirectory(run), chosen, workers=workers, rescore=rescore, watcher=display(quiet=as_json)
+    )
+    say_notes(plan.notes)
+    status = run_status(plan.run)
+    if as_json:
+        sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")
+    else:
+        print_scored(plan, status.records)

@@ -1,0 +1,53 @@
+"""`imagecurator status`: how far a run is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+from nemo_curator.cli import options
+
+
+def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
+    """Say what a run directory holds, what is missing, and where it was exported; a run at work may be asked."""
+    # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from nemo_curator.cli.amounts import amount
+    from nemo_curator.cli.summary import funnel_of, print_funnel, print_notes
+    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.status import run_status
+
+    found = run_status(RunDirectory(run))
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+        return
+    console = Console(highlight=False)
+    console.print(Text(f"run:        {found.run}{' (at work)' if found.at_work else ''}"), soft_wrap=True)
+    console.print(f"started:    {found.started}{f', finished {found.finished}' if found.finished else ''}")
+    console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
+    console.print(f"inputs:     {found.records:,} so far, {found.ignored:,} files ignored")
+    columns = Table(show_edge=False, pad_edge=False)
+    columns.add_column("column")
+    columns.add_column("partitions", justify="right")
+    for name, count in found.columns.items():
+        columns.add_row(Text(name), f"{count:,}", style="" if count == found.partitions else "yellow")
+    console.print()
+    console.print(columns)
+    for path in found.damaged:
+        console.print(Text(f"damaged: {path} (the next scoring computes it again)"), soft_wrap=True)
+    for note in found.notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    if found.funnel is None:
+        console.print("\nnot decided yet")
+    else:
+        funnel = funnel_of(found.funnel)
+        print_funnel(funnel)
+        print_notes(funnel)
+    for one in found.exports:
+        console.print(
+            Text(f"data set: {one.output} ({one.state}{f', {one.finished}' if one.finished else ''})"), soft_wrap=True
+        )

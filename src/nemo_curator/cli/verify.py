@@ -1,0 +1,46 @@
+"""`imagecurator verify`: whether a delivered data set is what its manifest says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from nemo_curator.cli import options
+from nemo_curator.errors import VerificationError
+
+
+def verify(
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A data set that `export` or `run` wrote.")],
+    run_dir: Annotated[
+        str | None,
+        typer.Option("--run", metavar="DIR", help="Run directory, to compare with the sources; OUTPUT/run by default."),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check every file of a data set against its manifest, and every sample against its source where that is there."""
+    # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator import storage
+    from nemo_curator.cli.verification import checking, print_verification
+    from nemo_curator.runs.exporting import verify as verified
+    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.state import RunState
+
+    run = RunDirectory(run_dir if run_dir is not None else storage.join(output, "run"))
+    if run_dir is not None:
+        RunState.require(run)
+    with checking(output, quiet=as_json) as progress:
+        found = verified(output, run if RunState.read(run) is not None else None, progress)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+    else:
+        print_verification(found)
+    if found.problems:
+        raise VerificationError(
+            f"{found.problem_count:,} things are not as the manifest says, the first: {found.problems[0]}",
+            where=output,
+            act="export it again with --replace, or bring the files back",
+        )

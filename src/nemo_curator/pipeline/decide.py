@@ -1,0 +1,103 @@
+"""Decide: the verdicts of a run by a recipe's rules, from stored scores alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from nemo_curator import storage
+from nemo_curator.errors import IncompleteRunError
+from nemo_curator.pipeline.policy import anchored, plan_policy
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import Funnel, Policy, decide
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partition_ids
+from nemo_curator.runs.parts import part_fingerprints
+from nemo_curator.runs.state import RunState
+
+
+def stored_recipe(state: RunState) -> Recipe:
+    """The recipe in force in a run."""
+    return Recipe.model_validate(state.recipe)
+
+
+def policy_of(state: RunState, recipe: Recipe) -> Policy:
+    """The policy of a recipe over the columns that a run has.
+
+    Raises:
+        RecipeError: A rule names a column that was never computed, or is no boolean.
+        InputError: A list of ids cannot be read.
+    """
+    return plan_policy(recipe, state.schema)
+
+
+def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True) -> Funnel:
+    """Give every input of a run its verdict.
+
+    Args:
+        run: The run; all its partitions must have been scored.
+        recipe: Whose rules, lists, duplicates, sample and split count; the one in force by default.
+        write: Whether to write `decisions.parquet` and put the recipe in force.
+
+    Raises:
+        MissingRunError: There is no run.
+        IncompleteRunError: Partitions are not scored yet.
+        RecipeError: A rule cannot be evaluated on the run's columns.
+        InputError: A list of ids or a part cannot be read.
+        DuplicateIdError: Two inputs have the same id.
+        ConservationError: The verdicts do not add up.
+    """
+    state = RunState.require(run)
+    ids = scored_partitions(run)
+    recipe = stored_recipe(state) if recipe is None else recipe
+    policy = policy_of(state, recipe)
+    if write:
+        # first, so that no verdicts ever stand beside a recipe that they do not come from
+        state.set_recipe(recipe.model_dump(mode="json"))
+        state.facts.pop("funnel", None)
+        state.write()
+    funnel = decide(run, ids, policy, write=write)
+    if write:
+        state.decided(asdict(funnel))
+        state.write()
+    return funnel
+
+
+def recipe_of(run: RunDirectory) -> Recipe:
+    """The recipe in force in a run.
+
+    Raises:
+        MissingRunError: There is no run.
+    """
+    return stored_recipe(RunState.require(run))
+
+
+def decide_locked(run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True) -> Funnel:
+    """`decide_run`, with nobody else at work in the run directory.
+
+    Raises:
+        LockedError: Somebody is.
+        CuratorError: As `decide_run`.
+    """
+    RunState.require(run)
+    if not write:
+        return decide_run(run, recipe, write=False)
+    with storage.locked(run.root):
+        return decide_run(run, None if recipe is None else anchored(recipe))
+
+
+def scored_partitions(run: RunDirectory) -> list[str]:
+    """Ids of a run's partitions, in source order, all of which are there.
+
+    Raises:
+        IncompleteRunError: Some are not.
+    """
+    ids = read_partition_ids(run)
+    missing = [one for one in ids if part_fingerprints(run, one) is None]
+    if missing:
+        raise IncompleteRunError(
+            f"{len(missing):,} of {len(ids):,} partitions are not scored, or damaged",
+            where=run.root,
+            cause=f"the first is {run.part(missing[0])}",
+            act="finish scoring with `imagecurator score INPUT RUN`, or `run`",
+        )
+    return ids

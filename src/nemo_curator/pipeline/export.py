@@ -1,0 +1,141 @@
+"""Export: the kept samples of a decided run, written as a data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_curator import storage
+from nemo_curator.errors import IncompleteRunError
+from nemo_curator.pipeline.decide import policy_of, stored_recipe
+from nemo_curator.pipeline.output import check_places, claim_output, plain_place, real_place, remove_leftovers
+from nemo_curator.pipeline.policy import export_settings, without_places
+from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import Funnel, Policy
+from nemo_curator.runs.exporting import (
+    Exported,
+    ExportPlan,
+    delivered,
+    export,
+    exported_before,
+    plan_export,
+    write_manifest,
+)
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.state import RunState
+
+
+def plan_export_of(run: RunDirectory, recipe: Recipe | None = None) -> ExportPlan:
+    """What an export would write; nothing is written.
+
+    Raises:
+        MissingRunError: There is no run.
+        IncompleteRunError: It is not decided.
+    """
+    state = decided_state(run)
+    return plan_export(run, read_partitions(run), export_settings(recipe or stored_recipe(state)))
+
+
+def export_run(
+    run: RunDirectory,
+    output: str,
+    recipe: Recipe | None = None,
+    *,
+    replace: bool = False,
+    skip_missing: bool = False,
+    watcher: Watcher | None = None,
+) -> Exported:
+    """Write the kept samples of a run.
+
+    A data set of the same plan that is there already is left as it is; an interrupted export is continued.
+
+    Args:
+        run: The run, decided.
+        output: Folder or URL of the data set.
+        recipe: Whose `export` and `shuffle` count; the one in force by default.
+        replace: Whether an earlier data set in `output` may be replaced.
+        skip_missing: Whether samples whose source is gone or changed are left out, instead of ending the export.
+        watcher: Told of the progress.
+
+    Raises:
+        MissingRunError: There is no run.
+        IncompleteRunError: It is not decided.
+        InputError: A source is gone, or its bytes are not the ones that were scored.
+        OutputError: The output holds something else, or cannot be written.
+    """
+    state = decided_state(run)
+    recipe = stored_recipe(state) if recipe is None else recipe
+    output = plain_place(output)
+    watcher = watcher or Watcher()
+    partitions = read_partitions(run)
+    check_places(output, run, sorted({entry.root or entry.location for one in partitions for entry in one.entries}))
+    settings = export_settings(recipe)
+    plan = plan_export(run, partitions, settings)
+    manifest = delivered(output)
+    if manifest is not None and manifest.get("export") == plan.fingerprint and not (replace or skip_missing):
+        return exported_before(manifest)
+    claim_output(output, run, replace=replace, write=False)
+    with storage.locked(output):
+        claim_output(output, run, replace=replace)
+        state.exporting(real_place(output))
+        state.write()
+        watcher.exporting(plan.samples)
+        exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=watcher.exported)
+        remove_leftovers(output, [file.name for file in exported.files])
+        write_manifest(
+            output,
+            recipe=without_places(recipe).model_dump(mode="json"),
+            fingerprint=state.fingerprint,
+            versions=state.libraries,
+            funnel=Funnel(**state.facts["funnel"]),
+            lists=_lists(policy_of(state, recipe)),
+            exported=exported,
+        )
+        state.exported(real_place(output), plan.fingerprint)
+        state.write()
+    return exported
+
+
+def export_locked(
+    run: RunDirectory,
+    output: str,
+    recipe: Recipe | None = None,
+    *,
+    replace: bool = False,
+    skip_missing: bool = False,
+    watcher: Watcher | None = None,
+) -> Exported:
+    """`export_run`, with nobody else at work in the run directory.
+
+    Raises:
+        LockedError: Somebody is.
+        CuratorError: As `export_run`.
+    """
+    RunState.require(run)
+    watcher = watcher or Watcher()
+    try:
+        with storage.locked(run.root):
+            return export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+    finally:
+        watcher.close()
+
+
+def decided_state(run: RunDirectory) -> RunState:
+    """The state of a run that must be decided.
+
+    Raises:
+        MissingRunError: There is no run.
+        IncompleteRunError: It is not decided.
+    """
+    state = RunState.require(run)
+    if "funnel" not in state.facts or not storage.exists(run.decisions):
+        raise IncompleteRunError(
+            "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
+        )
+    return state
+
+
+def _lists(policy: Policy) -> dict[str, dict[str, Any]]:
+    found = {"allow": policy.allow, "deny": policy.deny}
+    return {name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one}

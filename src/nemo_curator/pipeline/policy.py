@@ -1,0 +1,106 @@
+"""From a recipe to the policy that decides and the settings that export."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow as pa
+
+from nemo_curator import storage
+from nemo_curator.errors import RecipeError
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import (
+    IdList,
+    Policy,
+    Rule,
+    Sample,
+    Split,
+    check_policy,
+    parse_rule,
+    read_id_list,
+)
+from nemo_curator.runs.exporting import ExportSettings
+from nemo_curator.stages.image.io.rows import IDENTITY
+
+
+def plan_policy(recipe: Recipe, schema: pa.Schema) -> Policy:
+    """Check everything in a recipe that decides, against the columns that there are or will be.
+
+    Raises:
+        RecipeError: A rule or column is unknown, or a rule is no boolean.
+        InputError: A list of ids cannot be read.
+    """
+    known = schema.names
+    rules = tuple(_rule(name, text, known, recipe.place("rules", name)) for name, text in recipe.rules.items())
+    prefer = parse_rule("prefer", recipe.duplicates.prefer, known, recipe.place("duplicates", "prefer"))
+    sample = recipe.sample and Sample(recipe.sample.n, recipe.sample.share, recipe.sample.seed, recipe.sample.by)
+    split = recipe.split and Split(tuple(recipe.split.shares.items()), recipe.split.seed, recipe.split.by)
+    policy = Policy(
+        rules, recipe.duplicates.bytes, prefer, _ids(recipe.allow), _ids(recipe.deny), sample or None, split or None
+    )
+    check_policy(policy, schema)
+    return policy
+
+
+def fitting(recipe: Recipe, columns: Collection[str]) -> Recipe:
+    """The recipe with those of the default rules whose columns will be there, where it lists no rules of its own.
+
+    Args:
+        recipe: The recipe.
+        columns: Names of the scores that are computed.
+    """
+    if "rules" in recipe.model_fields_set:
+        return recipe
+    known = [*IDENTITY, *columns]
+    rules = {name: text for name, text in recipe.rules.items() if _is_known(name, text, known)}
+    return recipe if rules == recipe.rules else recipe.model_copy(update={"rules": rules})
+
+
+def export_settings(recipe: Recipe) -> ExportSettings:
+    """How a recipe writes what is kept."""
+    section = recipe.export
+    return ExportSettings(section.format, section.shard_size, section.shard_bytes, recipe.shuffle)
+
+
+def anchored(recipe: Recipe) -> Recipe:
+    """The recipe with its files named so that they are found from any directory."""
+    places = {"allow": _real(recipe.allow), "deny": _real(recipe.deny)}
+    return recipe.model_copy(update=places)
+
+
+def without_places(recipe: Recipe) -> Recipe:
+    """The recipe as it may leave with a data set: its files by their base names."""
+    places = {"allow": _base(recipe.allow), "deny": _base(recipe.deny)}
+    return recipe.model_copy(update=places)
+
+
+def _ids(place: str | None) -> IdList | None:
+    return None if place is None else read_id_list(place)
+
+
+def _real(place: str | None) -> str | None:
+    if place is None or not storage.is_local(place):
+        return place
+    return str(Path(storage.local_path(place)).resolve())
+
+
+def _base(place: str | None) -> str | None:
+    return None if place is None else place.rstrip("/").rpartition("/")[2]
+
+
+def _is_known(name: str, text: str, known: list[str]) -> bool:
+    try:
+        parse_rule(name, text, known)
+    except RecipeError:
+        return False
+    return True
+
+
+def _rule(name: str, text: str, known: list[str], where: str) -> Rule:
+    try:
+        return parse_rule(name, text, known, where)
+    except RecipeError as error:
+        if "there is no column" in error.what:
+            error.act = f"{error.act}; or add the score that computes it to `scores`".removeprefix("; ")
+        raise

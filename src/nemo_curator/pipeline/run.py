@@ -1,0 +1,223 @@
+"""A run directory as an object, for programs and notebooks; `nemo_curator.runs.Run` is this class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import yaml
+
+from nemo_curator import storage
+from nemo_curator.errors import RecipeError
+from nemo_curator.pipeline.curate import score_run
+from nemo_curator.pipeline.decide import decide_locked, recipe_of, scored_partitions
+from nemo_curator.pipeline.explain import ImageFacts, explain
+from nemo_curator.pipeline.export import decided_state, export_locked
+from nemo_curator.pipeline.output import plain_place
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
+from nemo_curator.runs.exporting import Exported
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lookup import ID
+from nemo_curator.runs.parts import read_part
+from nemo_curator.runs.state import RunState
+from nemo_curator.runs.status import RunStatus, run_status
+from nemo_curator.runs.tables import read_table
+
+_SCORING = ("scores", "models", "limits")
+
+
+class Run:
+    """A run: score once, look at the scores, decide as often as you like, export.
+
+    Args:
+        path: Run directory that is there: `OUTPUT/run` of `imagecurator run`, or what `Run.score` made.
+
+    Raises:
+        MissingRunError: There is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.directory = RunDirectory(plain_place(str(path)))
+        RunState.require(self.directory)
+
+    @classmethod
+    def score(
+        cls,
+        inputs: str | Sequence[str],
+        path: str,
+        *,
+        workers: int | None = None,
+        rescore: bool = False,
+        **recipe: Any,
+    ) -> Self:
+        """Read and score images into a run directory; what is there already is not computed again.
+
+        Args:
+            inputs: Folders, tars, image files, each optionally as `NAME=PATH`.
+            path: The run directory, new or to be continued.
+            workers: Worker processes; one a CPU core by default, 0 for none.
+            rescore: Compute columns again that were computed in another way, and files that changed.
+            recipe: Keys of a recipe, such as `scores=["header", "sharpness"]`.
+
+        Raises:
+            CuratorError: As `imagecurator score`: see `nemo_curator.pipeline.curate.score_run`.
+        """
+        given = [inputs] if isinstance(inputs, str) else list(inputs)
+        score_run(given, RunDirectory(plain_place(str(path))), _recipe(recipe), workers=workers, rescore=rescore)
+        return cls(path)
+
+    def __repr__(self) -> str:
+        return f"Run({self.directory.root!r})"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe in force, as plain data."""
+        return RunState.require(self.directory).recipe
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of `scan`, without those of verdicts."""
+        return RunState.require(self.directory).schema
+
+    def status(self) -> RunStatus:
+        """How far the run is."""
+        return run_status(self.directory)
+
+    def scan(self, columns: Sequence[str] | None = None, *, verdicts: bool = False) -> Iterator[pa.RecordBatch]:
+        """All input records in source order, a partition at a time.
+
+        Args:
+            columns: Some columns, by name; all by default. What a partition does not have is NULL.
+            verdicts: Whether to add the columns of the decisions.
+
+        Yields:
+            Batches of one schema.
+
+        Raises:
+            IncompleteRunError: Partitions are not scored yet, or verdicts are asked for before a decision.
+            RecipeError: There is no such column.
+        """
+        schema = self._schema_of(columns)
+        start = 0
+        decided = self.decisions() if verdicts else None
+        for partition_id in scored_partitions(self.directory):
+            part = read_part(self.directory, partition_id, schema.names)
+            arrays = [
+                part[field.name] if field.name in part.column_names else pa.nulls(part.num_rows, field.type)
+                for field in schema
+            ]
+            table = pa.table(arrays, schema=schema)
+            if decided is not None:
+                for name in SCHEMA.names:
+                    if name != ID:
+                        table = table.append_column(SCHEMA.field(name), decided[name].slice(start, part.num_rows))
+            start += part.num_rows
+            yield from table.to_batches()
+
+    def table(self, columns: Sequence[str] | None = None, *, verdicts: bool = False) -> pa.Table:
+        """The whole of `scan` in memory; `.to_pandas()` makes a DataFrame of it."""
+        batches = list(self.scan(columns, verdicts=verdicts))
+        return pa.Table.from_batches(batches) if batches else self._schema_of(columns).empty_table()
+
+    def decisions(self) -> pa.Table:
+        """One row an input, in source order: verdict, rule, reason, score, threshold, what it duplicates.
+
+        Raises:
+            IncompleteRunError: Nothing is decided yet.
+        """
+        decided_state(self.directory)
+        return read_table(self.directory.decisions)
+
+    def embeddings(self) -> Iterator[tuple[list[str], npt.NDArray[np.float16]]]:
+        """Ids and embeddings, `(N,)` and `(N, D)` float16 of unit norm, a partition at a time, in source order.
+
+        Of a local run the matrix is mapped from its file, not read.
+        """
+        for partition_id in scored_partitions(self.directory):
+            place = self.directory.embedding_matrix(partition_id)
+            if not storage.exists(place):
+                continue
+            ids = read_table(self.directory.embeddings(partition_id), [ID])[ID].to_pylist()
+            if storage.is_local(place):
+                matrix = np.load(storage.local_path(place), mmap_mode="r", allow_pickle=False)
+            else:
+                with storage.open(place) as file:
+                    matrix = np.load(file, allow_pickle=False)
+            yield [str(one) for one in ids], matrix
+
+    def decide(self, *, write: bool = True, **recipe: Any) -> Funnel:
+        """Decide anew from stored scores.
+
+        Args:
+            write: Whether to write the verdicts and put the recipe in force; False is a dry run.
+            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `sample`, `split`); the
+                others stay as they are in force.
+
+        Raises:
+            RecipeError: A key is unknown or says what to compute, or a rule cannot be evaluated.
+            CuratorError: As `imagecurator decide`: see `nemo_curator.pipeline.decide.decide_run`.
+        """
+        return decide_locked(self.directory, self._changed(recipe), write=write)
+
+    def export(self, output: str, *, replace: bool = False, skip_missing: bool = False, **export: Any) -> Exported:
+        """Write the kept samples as a data set.
+
+        Args:
+            output: Folder or URL.
+            replace: Whether an earlier data set there may be replaced.
+            skip_missing: Whether samples whose source is gone or changed are left out.
+            export: Keys of the recipe's `export` (`format`, `shard_size`, `shard_bytes`), and `shuffle`.
+
+        Raises:
+            CuratorError: As `imagecurator export`: see `nemo_curator.pipeline.export.export_run`.
+        """
+        shuffle = {"shuffle": export.pop("shuffle")} if "shuffle" in export else {}
+        recipe = self._changed({**({"export": export} if export else {}), **shuffle})
+        return export_locked(self.directory, str(output), recipe, replace=replace, skip_missing=skip_missing)
+
+    def explain(self, image_id: str) -> ImageFacts:
+        """Everything known about one image.
+
+        Raises:
+            UnknownImageError: The run has no such image.
+        """
+        return explain(self.directory, image_id)
+
+    def compare(self, other: Run) -> Comparison:
+        """What the decisions of another run disagree about with these.
+
+        Raises:
+            InputError: One of the two is not decided.
+        """
+        return compare(self.directory, other.directory)
+
+    def _schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
+        schema = self.schema
+        if columns is None:
+            return schema
+        unknown = [name for name in columns if name not in schema.names]
+        if unknown:
+            raise RecipeError(f"there is no column {unknown[0]!r}", where=self.directory.root)
+        return pa.schema([schema.field(name) for name in columns])
+
+    def _changed(self, keys: Mapping[str, Any]) -> Recipe:
+        """The recipe in force with some keys set."""
+        computing = [name for name in keys if name in _SCORING]
+        if computing:
+            raise RecipeError(
+                f"{computing[0]!r} says what to compute, and this computes nothing", act="give it to Run.score"
+            )
+        stored = recipe_of(self.directory)
+        own = stored.model_dump(mode="json", exclude_defaults=True)
+        changed = _recipe({**own, **keys})
+        return changed.model_copy(update={name: getattr(stored, name) for name in _SCORING})
+
+
+def _recipe(keys: Mapping[str, Any]) -> Recipe:
+    """A recipe of plain data, checked as one that was written."""
+    return parse_recipe(yaml.safe_dump(dict(keys), sort_keys=False, allow_unicode=True), where="the recipe given")

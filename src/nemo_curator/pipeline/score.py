@@ -1,0 +1,257 @@
+"""Read and score: the parts of a run that are missing, or whose columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from nemo_curator import storage
+from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.errors import ConservationError, OutputExistsError
+from nemo_curator.pipeline.annotate import AnnotateStage
+from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
+from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
+from nemo_curator.planning.reading import plan_reading
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import Policy, preview
+from nemo_curator.runs.fingerprints import EMBEDDING
+from nemo_curator.runs.growth import Growth, grow, taken_over
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.part_writer import MERGED, PartWriterStage
+from nemo_curator.runs.partitions import read_partitions, write_partitions
+from nemo_curator.runs.parts import embeddings_fit, part_facts, read_part
+from nemo_curator.runs.state import RunState
+from nemo_curator.shards.listing import Listing
+from nemo_curator.shards.partitioning import Partition
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.image.io.image_reader import ImageReaderStage
+from nemo_curator.stages.image.io.partition_tasks import partition_task
+from nemo_curator.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePlan:
+    """What a scoring will do.
+
+    Attributes:
+        run: The run directory.
+        scoring: Stages and columns.
+        growth: The input beside what it was.
+        work: What is missing.
+        notes: What a user should know, in sentences.
+        ignored: (path, reason) of files that are seen and are no input.
+    """
+
+    run: RunDirectory
+    scoring: Scoring
+    growth: Growth
+    work: Work
+    notes: tuple[str, ...]
+    ignored: tuple[tuple[str, str], ...]
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """All partitions, in source order."""
+        return self.growth.partitions
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the partitions that are read."""
+        todo = self.work.partitions
+        return sum(one.size for one in self.partitions if one.id in todo)
+
+
+def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool = False) -> ScorePlan:
+    """Find out what there is to score; nothing is written.
+
+    Args:
+        run: The run directory, which need not be there.
+        listing: What the input holds.
+        recipe: What to compute.
+        rescore: Whether columns that were computed in another way, and files that changed, may be computed again.
+
+    Raises:
+        OutputExistsError: The directory holds a run of another input.
+        StaleScoresError: Stored scores are other ones than the recipe asks for, and `rescore` was not said.
+        RecipeError: A score or parameter is unknown.
+        ModelError: A model cannot be used.
+    """
+    scoring = plan_scoring(recipe)
+    state = RunState.read(run)
+    frozen = read_partitions(run) if state is not None else []
+    growth = grow(frozen, listing.entries)
+    if growth.foreign:
+        raise OutputExistsError(
+            "this run is of another input: no file of it is in the input that was given",
+            where=run.root,
+            act="name the input that it was made of, or another run directory",
+        )
+    notes = _notes_on(growth, rescore=rescore)
+    if rescore:
+        growth = taken_over(growth, listing.entries)
+    ids = [one.id for one in growth.partitions]
+    wanted = scoring.fingerprints
+    parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
+    if state is not None:
+        stale = stale_columns(state, scoring)
+        # what was recorded stays in force for as long as nobody allows another way
+        recorded = wanted | {name: state.fingerprints[name] for name in stale.columns}
+        if not rescore:
+            work = plan_work(ids, parts, recorded)
+            refuse_stale(stale, run.root, missing=bool(work.partitions))
+            if stale:
+                notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
+            wanted = recorded
+    work = plan_work(ids, parts, wanted, growth.changed if rescore else ())
+    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored)
+
+
+def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
+    """Write down what is going to be scored, so that an interrupted scoring goes on without being asked anew.
+
+    Raises:
+        StorageError: The run directory cannot be written.
+    """
+    state = RunState.read(plan.run) or RunState.new(plan.run)
+    if rescore or not stale_columns(state, plan.scoring):
+        state.plan(plan.scoring.planned)
+    state.set_recipe(recipe.model_dump(mode="json"))
+    state.facts["ignored"] = [list(pair) for pair in plan.ignored]
+    state.facts["notes"] = list(plan.notes)
+    state.write()  # first, because it says whose directory this is
+    if rescore:  # a part of files that changed must not stand beside the list that says how they are now
+        for partition_id in plan.growth.changed:
+            storage.remove(plan.run.part(partition_id))
+    write_partitions(plan.run, plan.partitions)
+    return state
+
+
+def score(
+    plan: ScorePlan, recipe: Recipe, *, workers: int | None = None, policy: Policy | None = None, watcher: Watcher
+) -> None:
+    """Compute what is missing.
+
+    Args:
+        plan: What that is.
+        recipe: The recipe that it was made of.
+        workers: Worker processes; one a CPU core by default.
+        policy: For the verdicts that a display shows on the way.
+        watcher: Told of the progress.
+
+    Raises:
+        StageError: A stage failed on everything.
+        StorageError: A part cannot be written.
+    """
+    by_id = {one.id: one for one in plan.partitions}
+    watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
+    whole = list(plan.work.whole)
+    for columns, ids in plan.work.columns.items():
+        partitions = [by_id[one] for one in ids]
+        whole += _execute(plan, recipe, plan.scoring.needed(columns), partitions, workers, policy, watcher)
+    order = {one.id: index for index, one in enumerate(plan.partitions)}
+    whole.sort(key=order.__getitem__)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], workers, policy, watcher)
+
+
+def _execute(
+    plan: ScorePlan,
+    recipe: Recipe,
+    some: Sequence[Stage] | None,
+    partitions: Sequence[Partition],
+    workers: int | None,
+    policy: Policy | None,
+    watcher: Watcher,
+) -> list[str]:
+    """Score partitions by all stages, or by some; ids of those that some do not suffice for."""
+    if not partitions:
+        return []
+    unmerged: list[str] = []
+
+    def on_done(index: int, results: list[Task[Any]]) -> None:
+        partition_id = partitions[index].id
+        if any(not result._metadata.get(MERGED, True) for result in results):
+            unmerged.append(partition_id)
+        else:
+            table = read_part(plan.run, partition_id)
+            _check_complete(partitions[index], table)
+            watcher.scored(preview(table, policy) if policy else _verdicts(table), partitions[index].size)
+
+    config: dict[str, Any] = {"image_seconds": recipe.limits.seconds}
+    if workers is not None:
+        config["num_workers"] = workers
+    executor = LocalExecutor(config, progress=lambda _, records: watcher.read(records), on_done=on_done)
+    executor.execute(_chain(plan, recipe, some), [partition_task(one) for one in partitions])
+    return unmerged
+
+
+def _check_complete(partition: Partition, table: pa.Table) -> None:
+    """Every file of a partition has a record; of a tar, which may be empty, the records are its samples.
+
+    Raises:
+        ConservationError: One has none.
+    """
+    recorded = set(table["source"].to_pylist())
+    lost = [entry.image_id for entry in partition.entries if entry.kind != "tar" and entry.path not in recorded]
+    if lost:
+        raise ConservationError(
+            f"{len(lost):,} inputs have no record, {lost[0]!r} for one",
+            cause="this is a fault of imagecurator, not of your data",
+            act="keep the run directory and report it",
+        )
+
+
+def _chain(plan: ScorePlan, recipe: Recipe, some: Sequence[Stage] | None) -> list[ProcessingStage[Any, Any]]:
+    """The fused chain of a scoring: read, annotate, write the part."""
+    scoring = plan.scoring
+    annotators = [AnnotateStage(stage) for stage in (scoring.stages if some is None else some)]
+    embeds = any("embedding" in stage.outputs()[1] for stage in (scoring.stages if some is None else some))
+    writer = PartWriterStage(plan.run.root, scoring.columns, embeddings=embeds, fingerprints=scoring.fingerprints)
+    reading = plan_reading([*annotators, writer])
+    if some is not None:
+        writer.merging = scoring.merging(some, decodes=reading.decodes)
+        writer.fingerprints = {name: scoring.fingerprints[name] for name in writer.merging.columns}
+    reader = ImageReaderStage(
+        views=reading.views, pixels=reading.pixels, limits=recipe.limits.as_limits(), verbose=False
+    )
+    return [reader, *annotators, writer]
+
+
+def _verdicts(table: pa.Table) -> dict[str, int]:
+    """What can be said of a part without rules."""
+    readable = table["error"].null_count
+    return {"keep": readable, "quarantine": table.num_rows - readable}
+
+
+def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: list[str]) -> dict[str, str] | None:
+    """How the columns of a partition that are whole were computed; None without a part. Damage is noted."""
+    facts = part_facts(run, partition_id)
+    if facts is None:
+        if storage.exists(run.part(partition_id)):
+            notes.append(f"the part {run.part(partition_id)} is damaged and is computed again")
+        return None
+    held = dict(facts.fingerprints)
+    if EMBEDDING in held and EMBEDDING in wanted and not embeddings_fit(run, partition_id, facts):
+        del held[EMBEDDING]
+        if facts.fingerprints[EMBEDDING] == wanted[EMBEDDING]:
+            notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged and are computed again")
+    return held
+
+
+def _notes_on(growth: Growth, *, rescore: bool) -> list[str]:
+    """What became of the files that were there before, in sentences."""
+    notes = []
+    if growth.changed_files:
+        what = "and are scored again" if rescore else "and are not scored again (--rescore does that)"
+        notes.append(f"{_files(growth.changed_files)} may have changed since the first scoring, {what}")
+    if growth.vanished_files:
+        notes.append(f"{_files(growth.vanished_files)} are not in the input any more; their scores stay in the run")
+    return notes
+
+
+def _files(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:3])
+    return f"{len(ids):,} files ({shown}{', …' if len(ids) > 3 else ''})" if len(ids) > 1 else f"1 file ({shown})"

@@ -1,0 +1,129 @@
+"""What decisions say about one image, and why: every rule with its figures, and the images that share its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.errors import InputError
+from nemo_curator.runs.deciding.connection import connected, lock
+from nemo_curator.runs.deciding.figures import Figures, figures
+from nemo_curator.runs.deciding.judging import check_rules
+from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.records import load
+from nemo_curator.runs.layout import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAnswer:
+    """What one rule says about one image.
+
+    Attributes:
+        name: The rule.
+        text: Its expression as written.
+        matches: True where it rejects, False where it does not, None where it came out NULL.
+        score: The value that it looks at, where it is one comparison with a constant.
+        threshold: What that value is compared with; quantiles as numbers.
+    """
+
+    name: str
+    text: str
+    matches: bool | None
+    score: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a policy makes of one image.
+
+    Attributes:
+        image_id: The image.
+        error: Error code of an unreadable image, which no rule is asked about; else None.
+        listed: Lists that name it: `deny`, `allow`.
+        rules: Every rule's answer, in recipe order. Lists have no say in them.
+        duplicate_of: The kept image that it duplicates, by the decisions that stand; None where it duplicates none, or
+            nothing is decided yet.
+        duplicates: Images that duplicate it, or the same one as it does, by the decisions that stand; in source order.
+    """
+
+    image_id: str
+    error: str | None
+    listed: tuple[str, ...]
+    rules: tuple[RuleAnswer, ...]
+    duplicate_of: str | None
+    duplicates: tuple[str, ...]
+
+
+def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy, image_id: str) -> Explanation:
+    """Ask every rule of a policy about one image, with quantiles and ranks of the whole run.
+
+    Args:
+        run: The run; it need not be decided, and nothing is written.
+        partition_ids: Its partitions, in source order; all must be done.
+        policy: The rules.
+        image_id: The image.
+
+    Raises:
+        InputError: The run has no such image, or a part is missing or damaged.
+        RecipeError: A rule cannot be evaluated on these columns.
+    """
+    with connected() as connection:
+        load(connection, run, partition_ids, policy)
+        lock(connection)
+        check_rules(connection, policy)
+        found = connection.execute("SELECT error FROM records WHERE image_id = $1", [image_id]).fetchone()
+        if found is None:
+            raise InputError(
+                f"the run has no image {image_id!r}",
+                where=run.root,
+                act="an id is the shard's path without its extension and the key, or a loose file's path",
+            )
+        error: str | None = found[0]
+        rules = _answers(connection, policy, figures(connection, policy.rules), image_id) if error is None else ()
+    lists = (("deny", policy.deny), ("allow", policy.allow))
+    listed = tuple(which for which, ids in lists if ids and pc.index(ids.ids, image_id).as_py() >= 0)
+    duplicate_of, duplicates = _sharing(run, image_id)
+    return Explanation(image_id, error, listed, rules, duplicate_of, duplicates)
+
+
+def _answers(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures, image_id: str
+) -> tuple[RuleAnswer, ...]:
+    if not policy.rules:
+        return ()
+    asked: list[str] = []
+    for rule in policy.rules:
+        compared = rule.comparison(known.quantiles, known.ranks) or ("NULL", "NULL")
+        asked.append(f"TRY({rule.sql(known.quantiles, known.ranks)})")
+        asked += [f"TRY(CAST({sql} AS DOUBLE))" for sql in compared]
+    query = f"SELECT {', '.join(asked)} FROM records{known.joins} WHERE image_id = $1"
+    values: tuple[Any, ...] = connection.execute(query, [image_id]).fetchone() or ()
+    return tuple(RuleAnswer(rule.name, rule.text, *values[3 * at : 3 * at + 3]) for at, rule in enumerate(policy.rules))
+
+
+def _sharing(run: RunDirectory, image_id: str) -> tuple[str | None, tuple[str, ...]]:
+    """(the image that it duplicates, all others that duplicate the same image or it), from the decisions."""
+    if not storage.exists(run.decisions):
+        return None, ()
+    found = _matching(run, "image_id", image_id, "duplicate_of")
+    best = next(iter(found), None)
+    sharing = _matching(run, "duplicate_of", best or image_id, "image_id")
+    return best, tuple(str(one) for one in sharing if one != image_id)
+
+
+def _matching(run: RunDirectory, column: str, value: str, wanted: str) -> list[str | None]:
+    """One column of the decisions where another one has a value, reading a row group at a time."""
+    found: list[str | None] = []
+    with storage.open(run.decisions) as file:
+        for batch in pq.ParquetFile(file).iter_batches(columns=[column, wanted]):
+            rows = batch.filter(pc.equal(batch[column], pa.scalar(value, pa.string())))
+            found += rows[wanted].to_pylist()
+    return found

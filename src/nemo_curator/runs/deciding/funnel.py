@@ -1,0 +1,115 @@
+"""How the inputs of a run ended, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nemo_curator.errors import ConservationError
+from nemo_curator.runs.deciding.connection import count
+from nemo_curator.runs.deciding.policy import Policy
+
+
+@dataclass(slots=True)
+class Funnel:
+    """How the inputs of a run ended.
+
+    Attributes:
+        inputs: Number of input records.
+        kept: Number kept.
+        quarantined: Error code to number.
+        rejected: Rule to number, first match counting, in recipe order; `deny` before and `sample` after the rules
+            where the recipe has them.
+        alone: Rule to the number that it would reject by itself.
+        undecided: Rule to the number of readable images for which it came out NULL, which does not reject.
+        duplicates: Number of duplicates.
+        allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
+        unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
+        splits: Name of a share to the number of images kept in it.
+    """
+
+    inputs: int = 0
+    kept: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    alone: dict[str, int] = field(default_factory=dict)
+    undecided: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    allowed: int = 0
+    unlisted: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Conservation: inputs = kept + rejected + duplicates + quarantined.
+
+        Raises:
+            ConservationError: It does not hold.
+        """
+        total = self.kept + sum(self.rejected.values()) + self.duplicates + sum(self.quarantined.values())
+        if total != self.inputs:
+            raise ConservationError(
+                f"{self.inputs} inputs have {total} verdicts",
+                cause="this is a fault of imagecurator, not of your data",
+                act="keep the run directory and report it",
+            )
+
+
+class Tally:
+    """Counts verdicts as they pass on their way to the file, so that the funnel is of what was written."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.rules: Counter[str] = Counter()
+        self.splits: Counter[str] = Counter()
+
+    def add(self, rows: pa.Table) -> None:
+        """Count some rows of decisions."""
+        self.verdicts.update(_counts(rows["verdict"]))
+        self.rules.update(_counts(rows["rule"]))
+        self.splits.update(_counts(rows["split"]))
+
+
+def _counts(column: pa.ChunkedArray[Any]) -> dict[str, int]:
+    pairs: Any = pc.value_counts(column)
+    values, counts = (pairs.field(part).to_pylist() for part in ("values", "counts"))
+    return {value: number for value, number in zip(values, counts, strict=True) if value is not None}
+
+
+def funnel_of(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, tally: Tally, inputs: int, unlisted: dict[str, int]
+) -> Funnel:
+    """The funnel of what was tallied, with what only the tables know."""
+    errors = "SELECT error, count(*) FROM records WHERE error IS NOT NULL GROUP BY error ORDER BY error"
+    names = [*(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
+    names += ["sample"] if policy.sample else []
+    alone, undecided = _by_rule(connection, policy)
+    return Funnel(
+        inputs=inputs,
+        kept=tally.verdicts["keep"],
+        quarantined={str(code): int(number) for code, number in connection.execute(errors).fetchall()},
+        rejected={name: tally.rules[name] for name in names},
+        alone=alone,
+        undecided={rule: number for rule, number in undecided.items() if number},
+        duplicates=tally.verdicts["duplicate"],
+        allowed=count(connection, "SELECT count(*) FROM judged WHERE __allowed"),
+        unlisted=unlisted,
+        splits={name: tally.splits[name] for name, _ in policy.split.shares} if policy.split else {},
+    )
+
+
+def _by_rule(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[dict[str, int], dict[str, int]]:
+    """How many images each rule matches, and how many it leaves undecided, each rule by itself."""
+    if not policy.rules:
+        return {}, {}
+    figures = ", ".join(
+        f"count(*) FILTER (__rule_{at}), count(*) FILTER (__asked AND __rule_{at} IS NULL)"
+        for at in range(len(policy.rules))
+    )
+    row = connection.execute(f"SELECT {figures} FROM judged").fetchone() or ()
+    names = [rule.name for rule in policy.rules]
+    return dict(zip(names, row[::2], strict=True)), dict(zip(names, row[1::2], strict=True))

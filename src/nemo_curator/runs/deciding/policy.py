@@ -1,0 +1,69 @@
+"""How to decide: rules, duplicates, lists, a sample, a split. Plain frozen values; nothing here looks at a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nemo_curator.runs.deciding.id_lists import IdList
+from nemo_curator.runs.deciding.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A seeded subset of what rules and duplicates leave; a larger one of the same seed contains the smaller.
+
+    Attributes:
+        n: Images to keep; or None, with `share` given.
+        share: Share of the images to keep, 0 to 1; or None, with `n` given.
+        seed: Another seed draws other images.
+        by: Column each of whose values keeps its share of the subset, or None.
+    """
+
+    n: int | None = None
+    share: float | None = None
+    seed: int = 0
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Named shares that the kept images are divided into.
+
+    Attributes:
+        shares: (name, share) in order; shares are relative, so that 0.95 and 0.05 mean what 19 and 1 mean.
+        seed: Another seed divides in another way.
+        by: Column; images that are equal in it are on one side. None: the hash of the bytes.
+    """
+
+    shares: tuple[tuple[str, float], ...]
+    seed: int = 0
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How to decide.
+
+    Attributes:
+        rules: Rules in order; the first that matches rejects.
+        duplicate_bytes: Whether images with equal encoded bytes are duplicates.
+        prefer: An expression; of duplicates the image where it is largest stays, then the one with the smaller id.
+        allow: Images that no rule rejects, and that stay when they have duplicates.
+        deny: Images that are rejected, even if `allow` names them.
+        sample: A subset of what is left, or None for all.
+        split: How to divide what is kept, or None.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    duplicate_bytes: bool = True
+    prefer: Rule | None = None
+    allow: IdList | None = None
+    deny: IdList | None = None
+    sample: Sample | None = None
+    split: Split | None = None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that it reads."""
+        named = (rule.columns for rule in (*self.rules, *((self.prefer,) if self.prefer else ())))
+        return frozenset().union(*named, *({part.by} for part in (self.sample, self.split) if part and part.by))

@@ -1,0 +1,228 @@
+"""The table `records`: of every input the columns that decisions need, with its position in source order.
+
+Parts on this machine are read by DuckDB itself, in parallel and without a copy; parts behind a URL are opened through
+our storage, one at a time. Parts may differ in their scores: what one lacks is NULL there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.errors import DuplicateIdError, InputError, RecipeError, nearest
+from nemo_curator.runs.deciding.connection import count, give, name, positions, text
+from nemo_curator.runs.deciding.policy import Policy, Split
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import part_schema
+
+_OWN = ("image_id", "error", "error_detail")
+_ROW = "__row"
+_BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
+_GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
+_SHA = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
+
+
+def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids: Sequence[str], policy: Policy) -> int:
+    """Make the table `records` of a run's parts, and check its ids.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        InputError: A part is missing, torn or truncated.
+        RecipeError: The parts lack a column that the policy reads.
+        DuplicateIdError: Two inputs have the same id.
+    """
+    paths = [run.part(partition_id) for partition_id in partition_ids]
+    try:
+        if paths and all(storage.is_local(path) and not _GLOB.search(path) for path in paths):
+            _load_files(connection, [os.path.abspath(storage.local_path(path)) for path in paths], policy)  # noqa: PTH100
+        else:
+            needed = {*_OWN, "sha256", *policy.columns}
+            _load_tables(connection, _schema(run, partition_ids), _tables(run, partition_ids, needed), policy)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        _name_the_torn(paths)
+        if isinstance(error, (duckdb.OutOfMemoryException, duckdb.IOException)):
+            raise  # every part is whole: it is the temporary files that fail
+        raise InputError(
+            "the parts of this run cannot be read together", where=run.root, cause=str(error).splitlines()[0]
+        ) from None
+    _refuse_equal_ids(connection)
+    return count(connection, "SELECT count(*) FROM records")
+
+
+def load_table(connection: duckdb.DuckDBPyConnection, table: pa.Table, policy: Policy) -> None:
+    """Make the table `records` of one table, whose columns are all that there are."""
+    _load_tables(connection, table.schema, [table], policy)
+
+
+def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], policy: Policy) -> None:
+    """Read local parts, so many at a time that what DuckDB remembers of each file stays within the budget."""
+    batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+    columns = [_columns_of(connection, _source(batch)) for batch in batches]
+    kinds = _together(connection, columns)
+    _refuse_unknown(policy, kinds)
+    offset = 0
+    for number, (batch, known) in enumerate(zip(batches, columns, strict=True)):
+        rows = f"SELECT file_name, num_rows FROM parquet_file_metadata({_list(batch)})"
+        sizes = dict(connection.execute(rows).fetchall())
+        *starts, offset = accumulate((int(sizes[path]) for path in batch), initial=offset)
+        position = f"CAST({starts} AS BIGINT[])[CAST(file_index AS BIGINT) + 1] + CAST(file_row_number AS BIGINT)"
+        target = "INSERT INTO records" if number else "CREATE TABLE records AS"
+        connection.execute(f"{target} SELECT {_selection(policy, kinds, known, position)} FROM {_source(batch)}")
+
+
+def _list(paths: Sequence[str]) -> str:
+    return f"[{', '.join(map(text, paths))}]"
+
+
+def _source(paths: Sequence[str]) -> str:
+    return f"read_parquet({_list(paths)}, union_by_name = true, hive_partitioning = false)"
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Column to type."""
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
+
+
+def _together(connection: duckdb.DuckDBPyConnection, columns: Sequence[dict[str, str]]) -> dict[str, str]:
+    """Column to a type that holds all its values, wherever it is found."""
+    kinds: dict[str, set[str]] = {}
+    for found in columns:
+        for column, kind in found.items():
+            kinds.setdefault(column, set()).add(kind)
+    nulls = {
+        column: " UNION ALL ".join(f"SELECT CAST(NULL AS {kind}) AS one" for kind in sorted(found))
+        for column, found in kinds.items()
+    }
+    return {
+        column: next(iter(found)) if len(found) == 1 else _columns_of(connection, f"({nulls[column]})")["one"]
+        for column, found in kinds.items()
+    }
+
+
+def _load_tables(
+    connection: duckdb.DuckDBPyConnection, schema: pa.Schema, tables: Iterable[pa.Table], policy: Policy
+) -> None:
+    empty = pa.Table.from_batches([], schema)
+    give(connection, "part", empty)
+    kinds = _columns_of(connection, "part")
+    _refuse_unknown(policy, kinds)
+    wanted = [field for field in schema if field.name in {*_OWN, "sha256", *policy.columns}]
+    offset = 0
+    for number, table in enumerate(chain([empty], tables)):
+        columns = [*(_column(table, field) for field in wanted), pa.chunked_array([positions(offset, table.num_rows)])]
+        give(connection, "part", pa.Table.from_arrays(columns, names=[*(field.name for field in wanted), _ROW]))
+        target = "INSERT INTO records" if number else "CREATE TABLE records AS"
+        connection.execute(f"{target} SELECT {_selection(policy, kinds, kinds, _ROW)} FROM part")
+        offset += table.num_rows
+    connection.execute("DROP VIEW part")
+
+
+def _column(table: pa.Table, field: pa.Field[Any]) -> pa.ChunkedArray[Any]:
+    """A column of a part; NULLs where the part does not have it."""
+    if field.name in table.schema.names:
+        return table[field.name].cast(field.type)
+    return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+
+
+def _schema(run: RunDirectory, partition_ids: Sequence[str]) -> pa.Schema:
+    """The columns that any part has."""
+    schemas = []
+    for partition_id in partition_ids:
+        with storage.open(run.part(partition_id)) as file:
+            schemas.append(pq.read_schema(file))
+    return pa.unify_schemas(schemas, promote_options="permissive") if schemas else part_schema(())
+
+
+def _tables(run: RunDirectory, partition_ids: Sequence[str], columns: Collection[str]) -> Iterator[pa.Table]:
+    for partition_id in partition_ids:
+        with storage.open(run.part(partition_id)) as file:
+            parquet = pq.ParquetFile(file)
+            yield parquet.read(columns=[column for column in parquet.schema_arrow.names if column in columns])
+
+
+def _name_the_torn(paths: Sequence[str]) -> None:
+    """Find the part that is to blame for a failure.
+
+    Raises:
+        InputError: This one cannot be read.
+    """
+    for path in paths:
+        try:
+            with storage.open(path) as file:
+                for _ in pq.ParquetFile(file).iter_batches():
+                    pass
+        except (OSError, pa.ArrowException) as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise InputError(
+                "this part of the run is missing" if missing else "this part of the run is torn or damaged",
+                where=path,
+                cause=str(error).splitlines()[0],
+                act="run the same command that scored again: it computes this part anew",
+            ) from None
+
+
+def _refuse_unknown(policy: Policy, known: Collection[str]) -> None:
+    """Name the first rule, or other part of a policy, that reads what there is not."""
+    asks = [(rule.place, rule.columns) for rule in policy.rules]
+    asks += [(policy.prefer.place, policy.prefer.columns)] if policy.prefer else []
+    parts = (("sample", policy.sample), ("split", policy.split))
+    asks += [(f"{what}: by", frozenset([part.by])) for what, part in parts if part and part.by]
+    for place, columns in asks:
+        for column in sorted(columns - set(known)):
+            hint = nearest(column, [one for one in known if not one.startswith("__")])
+            raise RecipeError(
+                f"the run has no column {column!r}", where=place, act=f"{hint}; or add the score that computes it"
+            )
+
+
+def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str], position: str) -> str:
+    """What of some parts goes into `records`: each column with its type in all parts, NULL where these lack it.
+
+    Integers are widened, so that the area of a bomb does not overflow.
+    """
+    columns = []
+    for column in sorted({*_OWN, *policy.columns}):
+        kind = "BIGINT" if kinds[column] in _INTEGERS else kinds[column]
+        columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
+    columns.append(f"{position} AS __position")
+    columns.append(f"{_SHA} AS __sha")
+    if policy.split:
+        columns.append(f"{_side(policy.split, kinds, known)} AS __side")
+    return ", ".join(columns)
+
+
+def _side(split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:
+    """Where an image lies between 0 and 1, by its key alone: the first 52 bits of an MD5."""
+    by = split.by or "sha256"
+    value = f"CAST(CAST({name(by)} AS {kinds[by]}) AS VARCHAR)"  # the same text whatever type a part has
+    key = f"coalesce({value}, image_id)" if by in known else "image_id"
+    digest = f"md5({split.seed} || ':' || {key})"
+    return f"CAST(CAST('0x' || left({digest}, 13) AS BIGINT) AS DOUBLE) / {2**52}"
+
+
+def _refuse_equal_ids(connection: duckdb.DuckDBPyConnection) -> None:
+    """By hashes first: the ids themselves are compared only where two of those are equal."""
+    twice = "SELECT hash(image_id) AS hashed FROM records GROUP BY hashed HAVING count(*) > 1"
+    connection.execute(f"CREATE TEMP TABLE twice AS {twice}")
+    found = connection.execute(
+        "SELECT image_id, count(*) FROM records WHERE hash(image_id) IN (SELECT hashed FROM twice) "
+        "GROUP BY image_id HAVING count(*) > 1 ORDER BY image_id LIMIT 1"
+    ).fetchone()
+    connection.execute("DROP TABLE twice")
+    if found:
+        raise DuplicateIdError(
+            f"{found[1]} inputs have the id {found[0]!r}",
+            cause="a shard and a file, or two inputs, name the same sample",
+            act="give inputs names, as in NAME=PATH, or rename one of the files",
+        )

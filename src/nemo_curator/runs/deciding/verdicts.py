@@ -1,0 +1,128 @@
+"""One verdict an input, in source order: the rows of `decisions.parquet`, a row group at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import accumulate
+
+import duckdb
+import pyarrow as pa
+
+from nemo_curator.runs.deciding.connection import text
+from nemo_curator.runs.deciding.policy import Policy, Sample, Split
+
+_COLUMNS: dict[str, pa.DataType] = {
+    "image_id": pa.string(),
+    "verdict": pa.string(),
+    "rule": pa.string(),
+    "reason": pa.string(),
+    "score": pa.float64(),
+    "threshold": pa.float64(),
+    "duplicate_of": pa.string(),
+    "split": pa.string(),
+    "undecided": pa.list_(pa.string()),
+}
+SCHEMA = pa.schema(_COLUMNS)
+ROW_GROUP = 131_072
+"""Rows of a row group; fixed, so that the file does not depend on how rows came."""
+
+
+def verdicts(connection: duckdb.DuckDBPyConnection, policy: Policy, inputs: int) -> Iterator[pa.Table]:
+    """The verdicts of all inputs, one table a row group: no more strings than those of one are ever held."""
+    for start in range(0, inputs, ROW_GROUP):
+        rows = connection.sql(_verdict_sql(policy, start, start + ROW_GROUP))
+        yield rows.to_arrow_table().cast(SCHEMA)
+
+
+def _verdict_sql(policy: Policy, start: int, stop: int) -> str:
+    """Verdicts of the records from `start` up to `stop`. `__end` says what became of a record, in one word."""
+    span = f"__position >= {start} AND __position < {stop}"
+    in_sample = f"LEFT JOIN (SELECT *, true AS __drawn FROM drawn WHERE {span}) USING (__position)"
+    drawn = in_sample if policy.sample else ""
+    outside = "NOT coalesce(__drawn, false)" if policy.sample else "false"
+    best_outside = "__lost" if policy.sample else "false"
+    return f"""
+        WITH joined AS (
+            SELECT * FROM (SELECT * FROM records WHERE {span})
+            JOIN (SELECT * FROM judged WHERE {span}) USING (__position)
+            LEFT JOIN (SELECT * FROM copies WHERE {span}) USING (__position) {drawn}),
+        ended AS (
+            SELECT *, CASE
+                WHEN error IS NOT NULL THEN 'quarantine'
+                WHEN __denied THEN 'deny'
+                WHEN __first IS NOT NULL THEN 'rule'
+                WHEN __best IS NOT NULL AND {best_outside} THEN 'copy of sample'
+                WHEN __best IS NOT NULL THEN 'same_bytes'
+                WHEN {outside} THEN 'sample'
+                WHEN __allowed THEN 'allow' END AS __end FROM joined)
+        SELECT image_id,
+            CASE WHEN __end IN ('deny', 'rule', 'sample', 'copy of sample') THEN 'reject'
+                 WHEN __end = 'same_bytes' THEN 'duplicate'
+                 WHEN __end = 'quarantine' THEN __end ELSE 'keep' END AS verdict,
+            CASE __end WHEN 'rule' THEN {_of_rule([rule.name for rule in policy.rules])}
+                 WHEN 'copy of sample' THEN 'sample' WHEN 'quarantine' THEN NULL ELSE __end END AS rule,
+            CASE __end {_reasons(policy)} END AS reason,
+            __score AS score,
+            __threshold AS threshold,
+            CASE WHEN __end = 'same_bytes' THEN __best_id END AS duplicate_of,
+            CASE WHEN __end IS NULL OR __end = 'allow' THEN {_side(policy.split)} END AS split,
+            {_undecided(policy)} AS undecided
+        FROM ended ORDER BY __position
+    """
+
+
+def _reasons(policy: Policy) -> str:
+    listed = {
+        which: text(f"listed in {ids.name}") for which, ids in (("allow", policy.allow), ("deny", policy.deny)) if ids
+    }
+    cases = [f"WHEN '{which}' THEN {reason}" for which, reason in listed.items()]
+    sample = f"drawn for {_sample_text(policy.sample)}"
+    outside = text(f", which was not {sample}")
+    return " ".join(
+        [
+            *cases,
+            "WHEN 'quarantine' THEN concat_ws(': ', error, error_detail)",
+            f"WHEN 'rule' THEN {_of_rule([rule.text for rule in policy.rules])}",
+            "WHEN 'same_bytes' THEN 'its bytes equal those of ' || __best_id",
+            f"WHEN 'sample' THEN {text(f'not {sample}')}",
+            f"WHEN 'copy of sample' THEN 'its bytes equal those of ' || __best_id || {outside}",
+        ]
+    )
+
+
+def _sample_text(sample: Sample | None) -> str:
+    if sample is None:
+        return ""
+    return f"the sample of {sample.n}" if sample.n is not None else f"the sample of a share of {sample.share}"
+
+
+def _of_rule(texts: list[str]) -> str:
+    cases = "".join(f" WHEN {at} THEN {text(one)}" for at, one in enumerate(texts))
+    return f"CASE __first{cases} END" if cases else "NULL"
+
+
+def _side(split: Split | None) -> str:
+    """The name of the share that an image falls into."""
+    if split is None:
+        return "CAST(NULL AS VARCHAR)"
+    shares = [(part, Fraction(repr(float(share)))) for part, share in split.shares if share > 0]
+    whole = sum((share for _, share in shares), Fraction(0))
+    ends = list(accumulate(share / whole for _, share in shares))
+    cases = "".join(
+        f" WHEN __side < CAST('{float(end)!r}' AS DOUBLE) THEN {text(part)}"
+        for (part, _), end in zip(shares[:-1], ends, strict=False)
+    )
+    last = text(shares[-1][0])
+    return f"CASE{cases} ELSE {last} END" if cases else last
+
+
+def _undecided(policy: Policy) -> str:
+    """Names of the rules that came out NULL, in recipe order."""
+    if not policy.rules:
+        return "CAST(NULL AS VARCHAR[])"
+    names = ", ".join(
+        f"CASE WHEN __rule_{at} IS NULL THEN {text(rule.name)} END" for at, rule in enumerate(policy.rules)
+    )
+    some = " OR ".join(f"__rule_{at} IS NULL" for at in range(len(policy.rules)))
+    return f"CASE WHEN __asked AND ({some}) THEN list_filter([{names}], lambda one: one IS NOT NULL) END"

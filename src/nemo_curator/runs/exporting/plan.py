@@ -1,0 +1,241 @@
+"""The plan of an export: from verdicts and the parts' numbers to shards, before a byte is copied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.errors import IncompleteRunError, InputError
+from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, arrange, shuffle_keys
+from nemo_curator.runs.exporting.settings import ExportSettings
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import ERROR, FINGERPRINTS
+from nemo_curator.shards.partitioning import Partition
+
+_FORMAT = "imagecurator-shards-1"  # another layout of shards gets another number here
+_SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_LENGTHS = "members.list.element.length"
+_NOT_DELIVERED = frozenset({*ERROR, "ordinal"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportPlan:
+    """What an export of a decided run is going to write.
+
+    Attributes:
+        settings: How the samples are written.
+        fingerprint: Hash of the verdicts, of how the parts were computed and of the settings.
+        samples: Samples to write.
+        bytes: Bytes of their members.
+        shards: The shards, in the order in which they are written.
+        schema: What is known of a sample: the columns of the parts that are delivered.
+        starts: `(P + 1,)` number of kept samples before each partition, and of all.
+        positions: `(N,)` row of each kept sample in its part; samples are numbered in source order.
+        lengths: `(N,)` bytes of its members.
+        order: `(N,)` numbers of the samples in export order.
+    """
+
+    settings: ExportSettings
+    fingerprint: str
+    samples: int
+    bytes: int
+    shards: tuple[PlannedShard, ...]
+    schema: pa.Schema = field(repr=False)
+    starts: Numbers = field(repr=False)
+    positions: Numbers = field(repr=False)
+    lengths: Numbers = field(repr=False)
+    order: Numbers = field(repr=False)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Name of each split to its number of samples; empty without splits."""
+        counts: Counter[str] = Counter()
+        for shard in self.shards:
+            counts[shard.split] += shard.samples
+        counts.pop("", None)
+        return dict(counts)
+
+
+def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: ExportSettings) -> ExportPlan:
+    """Plan the export of a decided run.
+
+    It reads the verdicts, and of each part the ids and the lengths of members; it holds numbers only.
+
+    Args:
+        run: The run, decided.
+        partitions: Its partitions, in source order.
+        settings: How the samples are written.
+
+    Raises:
+        IncompleteRunError: The run is not decided.
+        InputError: Its decisions are not about the records that it has.
+    """
+    scan = _Scan(settings)
+    digest = hashlib.sha256(f"{_FORMAT}\n{json.dumps(asdict(settings), sort_keys=True)}\n".encode())
+    with _Verdicts(run) as verdicts:
+        digest.update(verdicts.digest)
+        for partition in partitions:
+            with storage.open(run.part(partition.id)) as file, pq.ParquetFile(file) as part:
+                digest.update(partition.id.encode() + (part.schema_arrow.metadata or {}).get(FINGERPRINTS, b""))
+                scan.add(part, verdicts)
+        verdicts.finish()
+    codes, names = scan.splits()
+    lengths = np.concatenate([np.zeros(0, np.int64), *scan.lengths])
+    keys = None if settings.shuffle is None else np.concatenate([np.zeros((0, 2), np.uint64), *scan.keys])
+    order, shards = arrange(lengths, codes, names, keys, settings)
+    return ExportPlan(
+        settings=settings,
+        fingerprint=digest.hexdigest()[:16],
+        samples=len(lengths),
+        bytes=int(lengths.sum()),
+        shards=tuple(shards),
+        schema=_schema(run, partitions, scan.schemas),
+        starts=np.cumsum([0, *scan.counts], dtype=np.int64),
+        positions=np.concatenate([np.zeros(0, np.int64), *scan.positions]),
+        lengths=lengths,
+        order=order,
+    )
+
+
+class _Scan:
+    """Numbers of the kept samples, gathered part after part."""
+
+    def __init__(self, settings: ExportSettings) -> None:
+        self._settings = settings
+        self.schemas: list[pa.Schema] = []
+        self.counts: list[int] = []
+        self.positions: list[Numbers] = []
+        self.lengths: list[Numbers] = []
+        self.keys: list[Keys] = []
+        self._codes: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        self._names: dict[str, int] = {}
+
+    def add(self, part: pq.ParquetFile, verdicts: _Verdicts) -> None:
+        """Take in one part."""
+        if not self.schemas or not self.schemas[-1].equals(part.schema_arrow):
+            self.schemas.append(part.schema_arrow)
+        table = part.read(columns=["image_id", _LENGTHS])
+        decided = verdicts.take(table.num_rows)
+        if not decided["image_id"].equals(table["image_id"]):
+            raise verdicts.stale()
+        keep: Any = cast("Any", pc.equal(decided["verdict"], pa.scalar("keep"))).combine_chunks()
+        kept = np.flatnonzero(keep.to_numpy(zero_copy_only=False))
+        self.counts.append(len(kept))
+        self.positions.append(kept)
+        self.lengths.append(_totals(table["members"])[kept])
+        if self._settings.shuffle is not None:
+            ids = table["image_id"].combine_chunks().filter(keep).to_numpy(zero_copy_only=False)
+            self.keys.append(shuffle_keys(ids, self._settings.shuffle))
+        if "split" in decided.column_names:
+            chosen: Any = decided["split"].combine_chunks().filter(keep)
+            found = chosen.fill_null("").dictionary_encode()
+            codes = [self._names.setdefault(name, len(self._names)) for name in found.dictionary.to_pylist()]
+            self._codes.append(np.array(codes, np.int16)[found.indices.to_numpy()])
+
+    def splits(self) -> tuple[np.ndarray[Any, np.dtype[np.int16]], list[str]]:
+        """(each sample's index in the names, the names of the splits, sorted)."""
+        if not self._codes:
+            return np.zeros(sum(self.counts), np.int16), [""]
+        wrong = next((name for name in self._names if name and not _SPLIT.fullmatch(name)), None)
+        if wrong is not None:
+            raise InputError(
+                f"{wrong!r} is no name for a split", act="use letters and digits in the recipe, and decide again"
+            )
+        names = sorted(self._names)
+        renumbered = np.zeros(len(names), np.int16)
+        for name, code in self._names.items():
+            renumbered[code] = names.index(name)
+        return renumbered[np.concatenate([np.zeros(0, np.int16), *self._codes])], names or [""]
+
+
+def _totals(members: pa.ChunkedArray[Any]) -> Numbers:
+    """Bytes of each sample's members."""
+    lists: Any = members.combine_chunks()  # a list array, which the stubs do not know
+    counts = lists.value_lengths().fill_null(0).to_numpy().astype(np.int64)
+    each = lists.flatten().field("length").fill_null(0).to_numpy()
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(each, dtype=np.int64)])
+    last = np.cumsum(counts)
+    return np.asarray(ends[last] - ends[last - counts], np.int64)
+
+
+def _schema(run: RunDirectory, partitions: Sequence[Partition], schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Every delivered column that any part has, and the embedding where there are some."""
+    parts = pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
+    fields = [one for one in parts if one.name not in _NOT_DELIVERED]
+    for partition in partitions:
+        if storage.exists(run.embeddings(partition.id)):
+            with storage.open(run.embeddings(partition.id)) as file:
+                fields.append(pq.read_schema(file).field("embedding"))
+            break
+    return pa.schema(fields)
+
+
+class _Verdicts:
+    """`decisions.parquet`, a few rows at a time."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        try:
+            self._file = storage.open(run.decisions)
+        except OSError as error:
+            raise IncompleteRunError(
+                "this run is not decided",
+                where=run.root,
+                cause=error.strerror or str(error),
+                act="decide first: `imagecurator decide`",
+            ) from None
+        self.digest = hashlib.file_digest(self._file, "sha256").digest()  # type: ignore[arg-type]  # a real file
+        self._file.seek(0)
+        self._parquet = pq.ParquetFile(self._file)
+        there = self._parquet.schema_arrow
+        columns = [name for name in ("image_id", "verdict", "split") if name in there.names]
+        self._batches = self._parquet.iter_batches(columns=columns)
+        self._held = [pa.schema([there.field(name) for name in columns]).empty_table()]
+        self._count = 0
+
+    def take(self, count: int) -> pa.Table:
+        """The next `count` rows."""
+        while self._count < count:
+            batch = next(self._batches, None)
+            if batch is None:
+                raise self.stale()
+            self._held.append(pa.Table.from_batches([batch]))
+            self._count += batch.num_rows
+        table = pa.concat_tables(self._held)
+        self._held, self._count = [table.slice(count)], self._count - count
+        return table.slice(0, count)
+
+    def finish(self) -> None:
+        """Nothing may be left."""
+        if self._count or next(self._batches, None) is not None:
+            raise self.stale()
+
+    def stale(self) -> InputError:
+        """What to say when decisions and records do not fit together."""
+        return InputError(
+            "the decisions are not about the records that the run has now",
+            where=self._run.root,
+            cause="it was scored again since",
+            act="decide again: `imagecurator decide`",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parquet.close()
+        self._file.close()

@@ -1,0 +1,247 @@
+"""Taking samples out of a delivered data set: only the shards that hold them are written anew, and the manifest.
+
+The manifest first says that samples are being taken out and which shards end without any; only then is a shard
+touched. A shard's kept members are read by their names from what is there, so that it does not matter whether an
+interrupted removal had replaced its tar already. The manifest is written as a whole data set's at the very end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.errors import MissingInputError, VerificationError
+from nemo_curator.runs.deciding import IdList
+from nemo_curator.runs.exporting.copying import Block, Piece, members_of, spans, strings_of
+from nemo_curator.runs.exporting.delivered import DeliveredFile
+from nemo_curator.runs.exporting.findings import Problems
+from nemo_curator.runs.exporting.manifest import REMOVING, delivered, exported_before, store_manifest
+from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS, shard_facts
+from nemo_curator.runs.exporting.resume import file_as_it_is, recorded_body
+from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.runs.exporting.shard_check import ListedShard
+from nemo_curator.runs.exporting.shard_contents import ShardContents
+from nemo_curator.runs.exporting.shards import ShardPlace, folder_files, write_shard
+from nemo_curator.runs.exporting.verify import listed_shards
+
+_NAMED = 100
+_HANDED = 64  # samples that are handed over at a time
+_ADDED = ("shard", "split", "files", "original_key", "image", "sidecars")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a removal did, or would do.
+
+    Attributes:
+        removed: Samples taken out.
+        rewritten: Shards written anew.
+        emptied: Shards that are gone, because nothing was left in them.
+        unknown: Ids that the data set does not hold; the first hundred.
+        unknown_count: How many there are.
+    """
+
+    removed: int
+    rewritten: int
+    emptied: int
+    unknown: tuple[str, ...]
+    unknown_count: int
+
+
+def remove_samples(output: str, ids: IdList, *, write: bool = True) -> Removal:
+    """Take samples out of a delivered data set.
+
+    Killed at any moment, the same call again ends in the same bytes; until then `verify` says that the data set is
+    not whole. Ids that an interrupted removal had taken out already count as unknown.
+
+    Args:
+        output: The data set.
+        ids: Which samples.
+        write: Without it, only say what would happen.
+
+    Raises:
+        MissingInputError: There is no data set of ours.
+        VerificationError: A shard is not what the manifest says, so that it cannot be written anew.
+        StorageError: A file cannot be written.
+    """
+    manifest = delivered(output)
+    if manifest is None:
+        raise MissingInputError(
+            "there is no whole data set of imagecurator to take samples out of",
+            where=output,
+            act="check the path; an export that was interrupted must be finished first",
+        )
+    work = _Work(output, manifest, frozenset(ids.ids.to_pylist()))
+    work.look()
+    unknown = [str(one) for one in ids.ids.to_pylist() if one not in work.found]
+    removal = Removal(
+        removed=len(work.found),
+        rewritten=len(work.rewrite),
+        emptied=len(work.empty),
+        unknown=tuple(unknown[:_NAMED]),
+        unknown_count=len(unknown),
+    )
+    if write and (work.found or REMOVING in manifest):
+        work.carry_out()
+    return removal
+
+
+class _Work:
+    """One removal: what it comes to, and doing it."""
+
+    def __init__(self, output: str, manifest: dict[str, Any], ids: frozenset[str | None]) -> None:
+        self._output, self._manifest, self._ids = output, manifest, ids
+        problems = Problems()
+        try:
+            before = exported_before(manifest)
+            self._removed_before = int(manifest["removed"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _not_whole(output, f"the manifest is not as it was written, {error}") from None
+        self._form: Format = before.format
+        self._before = before
+        self._shards = listed_shards(manifest, problems)
+        if problems.count:
+            raise _not_whole(output, problems.told[0])
+        begun = manifest.get(REMOVING)
+        emptied = begun.get("emptied") if isinstance(begun, dict) else None
+        self._emptied_before = {one for one in emptied or () if isinstance(one, str)}
+        self.found: set[str] = set()
+        self.rewrite: list[str] = []
+        self.empty: list[str] = []
+
+    def look(self) -> None:
+        """Find the shards that hold the samples."""
+        for shard in self._shards:
+            rows = self._ids_in(shard)
+            if rows is None:
+                continue
+            hit = self._ids.intersection(rows)
+            self.found.update(one for one in hit if one is not None)
+            if hit and len(hit) == len(rows):
+                self.empty.append(shard.name)
+            elif hit:
+                self.rewrite.append(shard.name)
+
+    def _ids_in(self, shard: ListedShard) -> list[str] | None:
+        """Ids of a shard's samples; None where an interrupted removal had taken the last of them out."""
+        location = storage.join(self._output, shard.rows.name)
+        if shard.name in self._emptied_before and not storage.exists(location):
+            return None
+        try:
+            with storage.open(location) as file:
+                return [str(one) for one in pq.read_table(file, columns=["image_id"])["image_id"].to_pylist()]
+        except (OSError, pa.ArrowException) as error:
+            raise _not_whole(self._output, f"{shard.rows.name} cannot be read ({error})") from None
+
+    def carry_out(self) -> None:
+        """Say in the manifest that it is not whole, write the shards, and then say what there is."""
+        emptied = self._emptied_before.union(self.empty)
+        begun = {**self._manifest, REMOVING: {"emptied": sorted(emptied)}}
+        if begun != self._manifest:
+            store_manifest(self._output, begun)
+        files: list[DeliveredFile] = []
+        for shard in self._shards:
+            if shard.name in emptied:
+                self._remove(shard)
+            elif shard.name in self.rewrite:
+                files += self._written_anew(shard)
+            else:
+                files += self._as_it_is(shard)
+        bodies = [one for one in files if self._form == "parquet" or not one.name.endswith(".parquet")]
+        splits = dict.fromkeys(self._before.splits, 0)
+        for one in bodies:
+            split = one.name.rstrip("/").rpartition("/")[0]
+            if split:
+                splits[split] += one.samples
+        samples = sum(one.samples for one in bodies)
+        changed = {
+            "samples": samples,
+            "bytes": sum(one.bytes for one in bodies),
+            "splits": splits,
+            "removed": self._removed_before + self._before.samples - samples,
+            "files": [asdict(one) for one in files],
+        }
+        whole = {name: value for name, value in self._manifest.items() if name != REMOVING}
+        store_manifest(self._output, whole | changed)
+
+    def _remove(self, shard: ListedShard) -> None:
+        """Remove a shard that nothing is left in; its Parquet, which says what it held, goes last."""
+        if self._form == "folder":
+            for stored in folder_files(storage.join(self._output, shard.name)):
+                storage.remove(stored.url)
+        elif self._form == "webdataset":
+            storage.remove(storage.join(self._output, shard.body.name))
+        storage.remove(storage.join(self._output, shard.rows.name))
+
+    def _written_anew(self, shard: ListedShard) -> Sequence[DeliveredFile]:
+        location = storage.join(self._output, shard.rows.name)
+        facts = shard_facts(location) or {}
+        with ShardContents(self._output, shard, self._form) as contents:
+            schema = pa.schema([one for one in contents.schema if one.name not in _ADDED])
+            place = ShardPlace(
+                output=self._output,
+                name=shard.name,
+                split=shard.name.rpartition("/")[0],
+                plan=str(facts.get("plan", "")),
+                schema=schema.remove_metadata(),
+                removed=int(facts.get("removed", 0)) + len(contents.rows_of(self._ids)),
+            )
+            return write_shard(place, self._form, _kept(contents, self._ids)).files
+
+    def _as_it_is(self, shard: ListedShard) -> Sequence[DeliveredFile]:
+        """The entries of a shard without any of the samples, which an interrupted removal may have written anew."""
+        location = storage.join(self._output, shard.rows.name)
+        facts = shard_facts(location) or {}
+        if facts.get("samples") == shard.rows.samples:
+            return [shard.rows] if self._form == "parquet" else [shard.body, shard.rows]
+        rows = file_as_it_is(self._output, shard.rows.name, int(facts.get("samples", -1)))
+        place = ShardPlace(self._output, shard.name, "", "", pa.schema([]))
+        body = rows if self._form == "parquet" else recorded_body(place, facts, self._form)
+        if rows is None or body is None:
+            raise _not_whole(self._output, f"the shard {shard.name} is not whole")
+        return [rows] if self._form == "parquet" else [body, rows]
+
+
+def _kept(contents: ShardContents, ids: frozenset[str | None]) -> Iterator[Block | Piece]:
+    """The samples of a shard that stay, under the names that they have."""
+    table = contents.table
+    gone = set(contents.rows_of(ids))
+    table = table.take([at for at in range(table.num_rows) if at not in gone])
+    members = members_of(table)
+    files: list[Any] = table["files"].to_pylist()
+    names: list[list[str]] = [list(one) for one in files]
+    primary: Any = table["primary"]
+    firsts: list[int] = primary.fill_null(-1).to_pylist()
+    lengths = np.array([sum(one.length for one in its) for its in members], np.int64)
+    for start, stop in spans(lengths, BLOCK_ROWS, BLOCK_BYTES):
+        rows = table.slice(start, stop - start)
+        keys, own = strings_of(rows, "key"), rows["original_key"]
+        known = rows.drop_columns([name for name in _ADDED if name in rows.column_names])
+        at = known.column_names.index("key")
+        yield Block(
+            known.set_column(at, "key", own),
+            strings_of(rows, "image_id"),
+            keys,
+            members[start:stop],
+            names[start:stop],
+            firsts[start:stop],
+        )
+        for first in range(start, stop, _HANDED):
+            last = min(stop, first + _HANDED)
+            found = [contents.read(names[at], members[at]) for at in range(first, last)]
+            yield Piece(first - start, list(found))
+
+
+def _not_whole(output: str, cause: str) -> VerificationError:
+    return VerificationError(
+        "the data set is not what its manifest says, so nothing can be taken out of it",
+        where=output,
+        cause=cause,
+        act="look with `imagecurator verify`, and export it again with --replace",
+    )

@@ -1,0 +1,86 @@
+"""Which shards of a plan are there already."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+from nemo_curator.runs.exporting.arranging import PlannedShard
+from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard
+from nemo_curator.runs.exporting.parquet import shard_facts
+from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.runs.exporting.shards import ShardPlace, folder_files
+from nemo_curator.shards.names import from_text
+
+
+def done_shard(place: ShardPlace, shard: PlannedShard, form: Format) -> DeliveredShard | None:
+    """The shard as it is there, whole and of this very plan; None where it must be written.
+
+    A shard that some samples are missing from is never done: they may be back.
+
+    Args:
+        place: Where it goes, and the plan.
+        shard: What it holds.
+        form: How it is written.
+    """
+    facts = shard_facts(storage.join(place.output, place.parquet)) or {}
+    if (facts.get("plan"), facts.get("samples")) != (place.plan, shard.samples) or "removed" in facts:
+        return None
+    rows = file_as_it_is(place.output, place.parquet, shard.samples)
+    if rows is None:
+        return None
+    if form == "parquet":
+        return DeliveredShard(place.split, shard.samples, rows.bytes, (rows,))
+    body = recorded_body(place, facts, form)
+    return None if body is None else DeliveredShard(place.split, shard.samples, body.bytes, (body, rows))
+
+
+def recorded_body(place: ShardPlace, facts: dict[str, Any], form: Format) -> DeliveredFile | None:
+    """What a shard's Parquet says of the tar or folder beside it, where that is there and as long as it should be."""
+    try:
+        size, sha256 = int(facts["data"]["bytes"]), str(facts["data"]["sha256"])
+        samples = int(facts["samples"])
+    except (LookupError, TypeError, ValueError):
+        return None
+    there = _folder_is_whole(place) if form == "folder" else _size(place, form) == size
+    return DeliveredFile(place.file_of(form), sha256, size, samples) if there else None
+
+
+def file_as_it_is(output: str, name: str, samples: int) -> DeliveredFile | None:
+    """A file's hash and length, by reading it; None where it cannot be read."""
+    location = storage.join(output, name)
+    try:
+        with storage.open(location) as file:
+            digest = hashlib.file_digest(cast("Any", file), "sha256")
+        return DeliveredFile(name, digest.hexdigest(), storage.stat(location).size, samples)
+    except OSError:
+        return None
+
+
+def _size(place: ShardPlace, form: Format) -> int:
+    try:
+        return storage.stat(storage.join(place.output, place.file_of(form))).size
+    except OSError:
+        return -1
+
+
+def _folder_is_whole(place: ShardPlace) -> bool:
+    """Whether a shard's folder has its files, each as long as it should be, and no others."""
+    root = storage.join(place.output, place.name)
+    try:
+        with storage.open(storage.join(place.output, place.parquet)) as file:
+            table = pq.read_table(file, columns=["files", "members"])
+    except (OSError, pa.ArrowException):
+        return False
+    files: Any = table["files"].combine_chunks()
+    members: Any = table["members"].combine_chunks()
+    names = files.flatten().to_pylist()
+    lengths = members.flatten().field("length").to_pylist()
+    if len(names) != len(lengths):
+        return False
+    expected = {storage.join(root, from_text(name)): length for name, length in zip(names, lengths, strict=True)}
+    return expected == {stored.url: stored.size for stored in folder_files(root)}

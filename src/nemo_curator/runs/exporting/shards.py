@@ -1,0 +1,259 @@
+"""The files of one shard, in each of three formats, from samples that come one after another.
+
+A shard is written by one thread from a `Feed`. Its Parquet appears last, so that its presence says that the shard is
+whole; an older one is removed before anything of the shard is replaced, so that it never speaks of other bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from nemo_curator import storage
+from nemo_curator.errors import InputError
+from nemo_curator.runs.exporting.copying import Block, Piece, strings_of
+from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard, Missing
+from nemo_curator.runs.exporting.parquet import (
+    ShardParquet,
+    delivered_schema,
+    images_and_sidecars,
+    shard_parquet,
+    with_places,
+)
+from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.shards.names import from_text
+from nemo_curator.shards.tar_writer import TarWriter
+
+_WRITERS = 8  # files of a folder that are synced at the same time
+
+Handed = Iterable[Block | Piece]
+
+
+class _NothingError(Exception):
+    """No sample of the shard can be had, so it gets no files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlace:
+    """Where a shard goes and what is said of it.
+
+    Attributes:
+        output: The data set.
+        name: The shard's name, as `00000` or `train/00000`.
+        split: The split, or "".
+        plan: Fingerprint of the plan that it belongs to.
+        schema: What is known of a sample.
+        removed: Samples that were taken out of it. Where there are some, the shard is written anew from itself: its
+            Parquet stays until the new one takes its place, and files in its folder are there already.
+    """
+
+    output: str
+    name: str
+    split: str
+    plan: str
+    schema: pa.Schema = field(repr=False)
+    removed: int = 0
+
+    @property
+    def parquet(self) -> str:
+        """Name of its Parquet."""
+        return f"{self.name}.parquet"
+
+    def file_of(self, form: Format) -> str:
+        """Name of what holds the bytes."""
+        return self.name + {"webdataset": ".tar", "folder": "/", "parquet": ".parquet"}[form]
+
+
+def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredShard:
+    """Write one shard.
+
+    Args:
+        place: Where, and what is said of it.
+        form: How.
+        handed: Each block, followed by its samples.
+
+    Raises:
+        StorageError: A file cannot be written.
+        InputError: A name leads out of the shard's folder.
+    """
+    if not place.removed:
+        storage.remove(storage.join(place.output, place.parquet))
+    shard = _Shard(place, form)
+    try:
+        with shard_parquet(place.output, place.parquet, shard.schema) as parquet:
+            body = _BODIES[form](shard, parquet, handed)
+            if not parquet.rows:
+                raise _NothingError  # noqa: TRY301 (it is how the file is dropped)
+            parquet.facts = {"plan": place.plan, "samples": parquet.rows}
+            if body is not None:
+                parquet.facts["data"] = {"bytes": body.bytes, "sha256": body.sha256}
+            if shard.missing:
+                parquet.facts["missing"] = len(shard.missing)
+            if place.removed:
+                parquet.facts["removed"] = place.removed
+    except _NothingError:
+        return DeliveredShard(place.split, 0, 0, (), tuple(shard.missing))
+    rows = DeliveredFile(place.parquet, parquet.sha256, parquet.bytes, parquet.rows)
+    files = (rows,) if body is None else (body, rows)
+    return DeliveredShard(place.split, parquet.rows, files[0].bytes, files, tuple(shard.missing))
+
+
+class _Shard:
+    """A shard under way."""
+
+    def __init__(self, place: ShardPlace, form: Format) -> None:
+        self.place = place
+        self.file = place.file_of(form)
+        self.schema = delivered_schema(place.schema, split=bool(place.split), with_bytes=form == "parquet")
+        self.missing: list[Missing] = []
+
+    def samples(
+        self, handed: Handed, done: Callable[[Block, list[int]], None]
+    ) -> Iterator[tuple[Block, int, list[bytes]]]:
+        """(block, index in it, contents) of every sample that can be had.
+
+        Args:
+            handed: Each block, followed by its samples.
+            done: Called behind the last sample of a block, with the indices of those that can be had.
+        """
+        block: Block | None = None
+        had: list[int] = []
+        for one in handed:
+            if isinstance(one, Block):
+                if block is not None:
+                    done(block, had)
+                block, had = one, []
+                continue
+            assert block is not None, "a block comes before its samples"  # noqa: S101
+            for index, contents in enumerate(one.contents, one.start):
+                if isinstance(contents, str):
+                    self.missing.append(Missing(block.ids[index], contents))
+                else:
+                    had.append(index)
+                    yield block, index, contents
+        if block is not None:
+            done(block, had)
+
+    def rows(self, block: Block, had: Sequence[int], more: dict[str, list[Any]] | None = None) -> pa.Table:
+        """The rows of a block's samples that could be had."""
+        table, keys, names = block.table, block.keys, block.names
+        if len(had) < table.num_rows:
+            table = table.take(pa.array(had, pa.int64()))
+            keys, names = [keys[at] for at in had], [names[at] for at in had]
+        places: dict[str, Sequence[Any] | str] = {
+            "shard": self.file.rstrip("/"),
+            "split": self.place.split,
+            "files": names,
+            "key": keys,
+            "original_key": strings_of(table, "key"),
+            **(more or {}),
+        }
+        return with_places(table, self.schema, places)
+
+
+def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
+    def done(block: Block, had: list[int]) -> None:
+        parquet.write(shard.rows(block, had))
+
+    with storage.write_atomic(storage.join(shard.place.output, shard.file)) as file:
+        tar = TarWriter(file)
+        for block, index, contents in shard.samples(handed, done):
+            for name, member, data in zip(block.names[index], block.members[index], contents, strict=True):
+                tar.add(name, data, sha256=member.sha256)
+        tar.close()
+        if not parquet.rows:
+            raise _NothingError
+    return DeliveredFile(shard.file, tar.sha256, tar.size, parquet.rows)
+
+
+def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
+    root = storage.join(shard.place.output, shard.file.rstrip("/"))
+    listed: list[tuple[str, str]] = []
+    size = 0
+
+    def done(block: Block, had: list[int]) -> None:
+        parquet.write(shard.rows(block, had))
+
+    def write(name: str, data: bytes) -> None:
+        with storage.write_atomic(storage.join(root, from_text(name))) as file:
+            file.write(data)
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for block, index, contents in shard.samples(handed, done):
+            names = block.names[index]
+            for name in names:
+                refuse_outside(name)
+            if not shard.place.removed:
+                list(pool.map(write, names, contents))
+            listed += zip(names, (member.sha256 for member in block.members[index]), strict=True)
+            size += sum(map(len, contents))
+    kept = {storage.join(root, from_text(name)) for name, _ in listed}
+    for stored in folder_files(root):
+        if stored.url not in kept:
+            storage.remove(stored.url)
+    return DeliveredFile(shard.file, folder_sha256(listed), size, parquet.rows)
+
+
+def _rows_alone(shard: _Shard, parquet: ShardParquet, handed: Handed) -> None:
+    gathered: list[list[bytes]] = []
+
+    def done(block: Block, had: list[int]) -> None:
+        members, names = [block.members[at] for at in had], [block.names[at] for at in had]
+        own = images_and_sidecars(members, names, [block.primary[at] for at in had], gathered)
+        parquet.write(shard.rows(block, had, own))
+        gathered.clear()
+
+    for _, _, contents in shard.samples(handed, done):
+        gathered.append(contents)
+
+
+_BODIES: dict[str, Callable[[_Shard, ShardParquet, Handed], DeliveredFile | None]] = {
+    "webdataset": _tar,
+    "folder": _folder,
+    "parquet": _rows_alone,
+}
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative path stays in its folder and names one place only."""
+    return "\0" not in name and all(part not in ("", ".", "..") for part in from_text(name).split("/"))
+
+
+def refuse_outside(name: str) -> None:
+    """Refuse a name that would lead out of its folder.
+
+    Raises:
+        InputError: It would.
+    """
+    if not is_inside(name):
+        raise InputError(
+            f"the name {name!r} leads out of the folder that it belongs in",
+            act="leave the sample out with a deny list, or export as webdataset",
+        )
+
+
+def folder_files(root: str) -> list[storage.Stored]:
+    """Every file in a shard's folder; none where there is no such folder."""
+    try:
+        return storage.list(root)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage.storage_error(root, error, verb="be listed") from None
+
+
+def folder_sha256(files: Iterable[tuple[str, str]]) -> str:
+    """Hash of a folder: of the lines `<sha256>  <name>` of its files, sorted by name bytewise.
+
+    Args:
+        files: (name, hex digest) of each.
+    """
+    digest = hashlib.sha256()
+    for name, sha256 in sorted(files, key=lambda pair: pair[0].encode()):
+        digest.update(f"{sha256}  {name}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""How far a run is: read from its files alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nemo_curator import storage
+from nemo_curator.runs.exporting import delivered
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.parts import part_facts
+from nemo_curator.runs.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStatus:
+    """One data set that a run was exported to.
+
+    Attributes:
+        output: Where.
+        state: `complete`, `interrupted`, or `gone` where no manifest of this export is there any more.
+        finished: When it was complete, or "".
+    """
+
+    output: str
+    state: str
+    finished: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The state of a run.
+
+    Attributes:
+        run: The run directory.
+        at_work: Whether a process is at work in it at this moment.
+        started: When it was started first.
+        finished: When the last `run` ended, or "".
+        partitions: Number of partitions.
+        scored: Number of partitions with a part.
+        damaged: Paths of parts that are torn; the next scoring computes them again.
+        records: Input records in the parts.
+        bytes: Bytes of the input.
+        columns: Column to the number of partitions that have it as recorded.
+        notes: What the last scoring had to say.
+        ignored: Number of files that were seen and are no input.
+        funnel: How the inputs ended by the last decision, as plain data; None before one.
+        decided: Whether the verdicts are there.
+        exports: Data sets.
+    """
+
+    run: str
+    at_work: bool
+    started: str
+    finished: str
+    partitions: int
+    scored: int
+    damaged: tuple[str, ...]
+    records: int
+    bytes: int
+    columns: Mapping[str, int]
+    notes: tuple[str, ...]
+    ignored: int
+    funnel: Mapping[str, Any] | None
+    decided: bool
+    exports: tuple[ExportStatus, ...]
+
+
+def run_status(run: RunDirectory) -> RunStatus:
+    """Look at a run, which may be at work.
+
+    Raises:
+        MissingRunError: There is no run.
+    """
+    state = RunState.require(run)
+    partitions = read_partitions(run)
+    recorded = state.fingerprints
+    held: Counter[str] = Counter()
+    records = scored = 0
+    damaged = []
+    for one in partitions:
+        facts = part_facts(run, one.id)
+        if facts is None:
+            damaged += [run.part(one.id)] if storage.exists(run.part(one.id)) else []
+            continue
+        scored += 1
+        records += facts.rows
+        held.update(name for name, value in facts.fingerprints.items() if recorded.get(name) == value)
+    return RunStatus(
+        run=run.root,
+        at_work=storage.is_locked(run.root),
+        started=str(state.facts.get("started", "")),
+        finished=str(state.facts.get("finished", "")),
+        partitions=len(partitions),
+        scored=scored,
+        damaged=tuple(damaged),
+        records=records,
+        bytes=sum(one.size for one in partitions),
+        columns={name: held[name] for name in recorded},
+        notes=tuple(state.facts.get("notes") or ()),
+        ignored=len(state.facts.get("ignored") or ()),
+        funnel=state.facts.get("funnel"),
+        decided="funnel" in state.facts and storage.exists(run.decisions),
+        exports=tuple(_export(one) for one in state.facts["exports"]),
+    )
+
+
+def _export(facts: Mapping[str, Any]) -> ExportStatus:
+    output = str(facts["output"])
+    manifest = delivered(output)
+    if "export" not in facts:
+        state = "interrupted"
+    else:
+        state = "complete" if manifest is not None and manifest.get("export") == facts["export"] else "gone"
+    return ExportStatus(output, state, str(facts.get("finished", "")))
