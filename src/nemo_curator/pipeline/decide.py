@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from pydantic import ValidationError
+
 from nemo_curator import storage
-from nemo_curator.errors import IncompleteRunError
+from nemo_curator.errors import IncompleteRunError, RecipeError
 from nemo_curator.pipeline.policy import anchored, plan_policy
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, decide
@@ -14,10 +16,24 @@ from nemo_curator.runs.partitions import read_partition_ids
 from nemo_curator.runs.parts import part_fingerprints
 from nemo_curator.runs.state import RunState
 
+_SCORE = "finish scoring with `imagecurator score INPUT RUN`, or `run`"
+
 
 def stored_recipe(state: RunState) -> Recipe:
-    """The recipe in force in a run."""
-    return Recipe.model_validate(state.recipe)
+    """The recipe in force in a run.
+
+    Raises:
+        RecipeError: What is stored is not a valid recipe.
+    """
+    try:
+        return Recipe.model_validate(state.recipe)
+    except ValidationError as error:
+        raise RecipeError(
+            "the recipe that is stored here is not valid",
+            where=state.run.run_json,
+            cause=str(error.errors()[0]["msg"]),
+            act="score again with a recipe, which uses what is scored already",
+        ) from None
 
 
 def policy_of(state: RunState, recipe: Recipe) -> Policy:
@@ -53,7 +69,7 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
     if write:
         # first, so that no verdicts ever stand beside a recipe that they do not come from
         state.set_recipe(recipe.model_dump(mode="json"))
-        state.facts.pop("funnel", None)
+        state.undecided()
         state.write()
     funnel = decide(run, ids, policy, write=write)
     if write:
@@ -92,12 +108,14 @@ def scored_partitions(run: RunDirectory) -> list[str]:
         IncompleteRunError: Some are not.
     """
     ids = read_partition_ids(run)
+    if not ids:
+        raise IncompleteRunError("nothing is scored here yet", where=run.root, act=_SCORE)
     missing = [one for one in ids if part_fingerprints(run, one) is None]
     if missing:
         raise IncompleteRunError(
             f"{len(missing):,} of {len(ids):,} partitions are not scored, or damaged",
             where=run.root,
             cause=f"the first is {run.part(missing[0])}",
-            act="finish scoring with `imagecurator score INPUT RUN`, or `run`",
+            act=_SCORE,
         )
     return ids

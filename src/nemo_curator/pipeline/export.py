@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError
-from nemo_curator.pipeline.decide import policy_of, stored_recipe
+from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
 from nemo_curator.pipeline.output import check_places, claim_output, plain_place, real_place, remove_leftovers
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
@@ -21,8 +25,10 @@ from nemo_curator.runs.exporting import (
     plan_export,
     write_manifest,
 )
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.parts import embeddings_fit, part_facts
 from nemo_curator.runs.state import RunState
 
 
@@ -60,7 +66,7 @@ def export_run(
 
     Raises:
         MissingRunError: There is no run.
-        IncompleteRunError: It is not decided.
+        IncompleteRunError: It is not decided, or parts or embeddings of it are damaged.
         InputError: A source is gone, or its bytes are not the ones that were scored.
         OutputError: The output holds something else, or cannot be written.
     """
@@ -69,11 +75,15 @@ def export_run(
     output = plain_place(output)
     watcher = watcher or Watcher()
     partitions = read_partitions(run)
+    _refuse_damaged(run, scored_partitions(run))
     check_places(output, run, sorted({entry.root or entry.location for one in partitions for entry in one.entries}))
     settings = export_settings(recipe)
     plan = plan_export(run, partitions, settings)
     manifest = delivered(output)
     if manifest is not None and manifest.get("export") == plan.fingerprint and not (replace or skip_missing):
+        if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
+            state.exported(real_place(output), plan.fingerprint)
+            state.write()
         return exported_before(manifest)
     claim_output(output, run, replace=replace, write=False)
     with storage.locked(output):
@@ -129,11 +139,33 @@ def decided_state(run: RunDirectory) -> RunState:
         IncompleteRunError: It is not decided.
     """
     state = RunState.require(run)
-    if "funnel" not in state.facts or not storage.exists(run.decisions):
+    if "funnel" not in state.facts or not _whole(run.decisions):
         raise IncompleteRunError(
             "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
         )
     return state
+
+
+def _whole(url: str) -> bool:
+    """Whether a Parquet is there, as far as its end can tell."""
+    try:
+        with storage.open(url) as file:
+            pq.read_metadata(file)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _refuse_damaged(run: RunDirectory, partition_ids: Sequence[str]) -> None:
+    """Refuse embeddings that are not those of the parts, before anything is written."""
+    for one in partition_ids:
+        facts = part_facts(run, one)
+        if facts is not None and EMBEDDING in facts.fingerprints and not embeddings_fit(run, one, facts):
+            raise IncompleteRunError(
+                "the embeddings of a partition are damaged or missing",
+                where=run.embeddings(one),
+                act="compute them again with `imagecurator score INPUT RUN`, or `run`",
+            )
 
 
 def _lists(policy: Policy) -> dict[str, dict[str, Any]]:

@@ -119,7 +119,10 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState
     state = RunState.read(plan.run) or RunState.new(plan.run)
     if rescore or not stale_columns(state, plan.scoring):
         state.plan(plan.scoring.planned)
-    state.set_recipe(recipe.model_dump(mode="json"))
+    in_force = recipe.model_dump(mode="json")
+    if plan.work.partitions or state.recipe != in_force:
+        state.undecided()
+    state.set_recipe(in_force)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     state.facts["notes"] = list(plan.notes)
     state.write()  # first, because it says whose directory this is

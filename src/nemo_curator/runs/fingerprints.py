@@ -13,7 +13,10 @@ RECORDS = "records"
 EMBEDDING = "embedding"
 """The column-like name of the embeddings beside the parts."""
 
-_ENVIRONMENT, _PARAMETERS = "libraries", "parameters"
+LIBRARIES = "libraries"
+"""Key, anywhere in some facts, of the versions of installed libraries."""
+
+_PARAMETERS = "parameters"  # whose names a stage chooses, `libraries` too
 _LONGEST, _BEGINNING = 40, 12  # characters of a value that a sentence shows, and of one that is longer than that
 
 Path = tuple[str, ...]
@@ -39,7 +42,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def only_environment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether nothing but versions of installed libraries differs: something that no recipe asked for."""
-    return all(_ENVIRONMENT in path and _PARAMETERS not in path for path in _differing(_flat(old), _flat(new)))
+    return all(LIBRARIES in path and _PARAMETERS not in path for path in _differing(_flat(old), _flat(new)))
 
 
 def _flat(facts: Mapping[str, Any], prefix: Path = ()) -> dict[Path, str]:

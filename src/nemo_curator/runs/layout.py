@@ -46,5 +46,5 @@ class RunDirectory:
         return storage.join(self.root, "embeddings", f"{partition_id}.parquet")
 
     def embedding_matrix(self, partition_id: str) -> str:
-        """The same as one `(N, D)` float16 array that NumPy maps; apart, so that a folder of Parquet reads as a table."""
+        """The same as one `(N, D)` float16 array to map; apart, so that the other folder reads as one table."""
         return storage.join(self.root, "embeddings_npy", f"{partition_id}.npy")

@@ -52,12 +52,13 @@ def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None
 
 
 def read_partition_ids(run: RunDirectory) -> list[str]:
-    """Ids of the partitions, in source order, without an object for each of a million files.
+    """Ids of the partitions, in source order, without an object for each of a million files; none before scoring.
 
     Raises:
-        OSError: There is no list.
-        InputError: It is damaged.
+        InputError: The list is damaged.
     """
+    if not storage.exists(run.partitions):
+        return []
     table = _read(run, ["partition_id"])
     return [str(one) for one in pc.unique(table["partition_id"]).to_pylist()]
 

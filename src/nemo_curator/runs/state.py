@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import pyarrow as pa
 
@@ -16,10 +16,10 @@ from nemo_curator.errors import MissingRunError
 from nemo_curator.runs.fingerprints import LIBRARIES, RECORDS, fingerprint
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
-from nemo_curator.stages.declarations import Column
+from nemo_curator.stages.declarations import Column, ColumnType
 
 FORMAT = "imagecurator-run-2"
-_TYPES = get_args(Column.__annotations__["type"]) or ("float", "int", "bool", "string")
+_TYPES = get_args(ColumnType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,10 @@ class RunState:
         self.facts["recipe"] = dict(recipe)
         self.facts.pop("finished", None)
 
+    def undecided(self) -> None:
+        """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
+        self.facts.pop("funnel", None)
+
     def decided(self, funnel: Mapping[str, Any]) -> None:
         """What the last decision came to."""
         self.facts["funnel"] = dict(funnel)
@@ -144,8 +148,14 @@ class RunState:
         self.facts["exports"] = [one for one in self.facts["exports"] if one["output"] != output]
         self.facts["exports"].append({"output": output, "started": now()})
 
+    def has_exported(self, output: str, export: str) -> bool:
+        """Whether it is on record that this data set is complete there."""
+        return any(one["output"] == output and one.get("export") == export for one in self.facts["exports"])
+
     def exported(self, output: str, export: str) -> None:
         """A data set is complete there."""
+        if all(one["output"] != output for one in self.facts["exports"]):
+            self.exporting(output)
         for one in self.facts["exports"]:
             if one["output"] == output:
                 one |= {"export": export, "finished": now()}
@@ -176,7 +186,7 @@ def read_facts(run: RunDirectory) -> dict[str, Any] | None:
         with storage.open(run.run_json) as file:
             facts = json.loads(file.read())
         ours = facts["run"] == FORMAT and _well_formed(facts)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     return dict(facts) if ours else None
 

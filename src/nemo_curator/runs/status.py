@@ -111,8 +111,8 @@ def run_status(run: RunDirectory) -> RunStatus:
 def _export(facts: Mapping[str, Any]) -> ExportStatus:
     output = str(facts["output"])
     manifest = delivered(output)
-    if "export" not in facts:
-        state = "interrupted"
+    if "export" not in facts:  # its manifest comes last, so that one is there says that nothing is missing
+        state = "interrupted" if manifest is None else "complete"
     else:
         state = "complete" if manifest is not None and manifest.get("export") == facts["export"] else "gone"
     return ExportStatus(output, state, str(facts.get("finished", "")))

@@ -114,7 +114,7 @@ def test_score_and_threshold(text):
 
 
 _WORDS = st.sampled_from(
-    [*KNOWN, "quantile", "least", "select", "from", "records", "where", "(", ")", ",", ";", "'", '"', "--", "/*", "*/",
+    [*KNOWN, "quantile", "rank", "rank(a)", "least", "select", "from", "records", "where", "(", ")", ",", ";", "'", '"', "--", "/*", "*/",
      "<", ">", "=", "and", "or", "not", "in", "is", "null", "1", "0.5", "'x'", "case", "when", "then", "end", "::", "[",
      "]", "{", "}", "$", "?", "*", "over", "union", "drop", "read_text", "\\", "\n", "\0", "like", "between", "pragma"]
 )  # fmt: skip
@@ -132,6 +132,6 @@ def test_any_text_is_a_rule_or_a_recipe_error(text, name):
         check_policy(Policy((rule,)), SCHEMA)
     except RecipeError:
         return
-    sql = rule.sql(dict.fromkeys(rule.quantiles, 1.0))
+    sql = rule.sql(dict.fromkeys(rule.quantiles, 1.0), dict.fromkeys(rule.ranks, "1"))
     empty = SCHEMA.empty_table()  # noqa: F841  (DuckDB finds it by its name)
     assert duckdb.sql(f"SELECT * FROM empty WHERE {sql}").fetchall() == []  # noqa: S608

@@ -52,7 +52,7 @@ def test_length_is_told(tmp_path):
     made = scored(source, tmp_path / "run")
     decide(made)
     (source / "3.jpg").write_bytes(b"1234567")
-    with pytest.raises(InputError, match=r"1 of 6 source files.*3\.jpg \(7 bytes instead of 310\)"):
+    with pytest.raises(InputError, match=r"1 of 6 source files.*3\.jpg \(7 bytes instead of 311\)"):
         export(*made, str(tmp_path / "out"), ExportSettings())
 
 

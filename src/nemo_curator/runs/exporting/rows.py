@@ -47,8 +47,11 @@ class KeptRows:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._plan.settings.shuffle is not None:
-            self._fill()
+        with ExitStack() as stack:
+            stack.push(self.__exit__)
+            if self._plan.settings.shuffle is not None:
+                self._fill()
+            stack.pop_all()
         return self
 
     def __exit__(

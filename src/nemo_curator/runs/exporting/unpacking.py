@@ -56,8 +56,11 @@ class Unpacked:
         """Shards that are unpacked here."""
 
     def __enter__(self) -> Self:
-        if self._plan.settings.shuffle is not None:
-            self._fill()
+        with ExitStack() as stack:
+            stack.push(self.__exit__)
+            if self._plan.settings.shuffle is not None:
+                self._fill()
+            stack.pop_all()
         return self
 
     def __exit__(
