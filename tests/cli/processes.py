@@ -30,7 +30,8 @@ def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
 
 def imagecurator(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The same inside this process, which is faster; whatever it raises is a traceback on its stderr, as there."""
-    inside = ["--workers", "0"] if arguments[:1] == ("run",) and "--help" not in arguments else []
+    scores = arguments[:1] in {("run",), ("score",)} and "--help" not in arguments
+    inside = ["--workers", "0"] if scores else []
     result = CliRunner().invoke(app, [*map(str, arguments), *inside])
     stderr = result.stderr
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -52,14 +52,21 @@ def test_output_of_somebody_else(tmp_path, source, recipe):
 
 
 def test_finished_output_is_not_overwritten(tmp_path, source, recipe):
-    """A finished data set is refused a second time, stays as it is, and `--replace` makes it anew."""
+    """A finished data set is left to another recipe or a grown input only by `--replace`; the same is there already."""
     out = tmp_path / "out"
     assert imagecurator("run", source, out, "-r", recipe).returncode == 0
     before = tree(out)
-    said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
-    assert "this already holds a finished data set; choose another OUTPUT, or pass --replace" in said
+    assert imagecurator("run", source, out, "-r", recipe).returncode == 0
+    after = tree(out)
+    assert {name for name in before if after[name] != before[name]} <= {"run/run.json", "run/report.html"}
+    before = after
+    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "rules.wide=width > 5"), 4)
+    assert "this holds a finished data set of another recipe; choose another OUTPUT, or pass --replace" in said
     assert tree(out) == before
     pictures(source, 4)
+    said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
+    assert "this holds a finished data set, and the input has grown since; choose another" in said
+    assert tree(out) == before
     assert imagecurator("run", source, out, "-r", recipe, "--replace").returncode == 0
     assert tree(out)["00000.tar"] != before["00000.tar"]
 
@@ -167,15 +174,22 @@ def test_two_shards_of_one_stem(tmp_path, recipe):
 
 
 def test_other_scores_in_an_unfinished_run(tmp_path, source, recipe):
-    """An unfinished run of other scores is not continued, and not removed either."""
+    """An unfinished run goes on with further scores; with other limits its stored scores are not taken for theirs."""
     out = tmp_path / "out"
     assert imagecurator("run", source, out, "-r", recipe).returncode == 0
     (out / "manifest.json").unlink()
     before = tree(out)
-    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "scores=[header, entropy]"), 4)
-    assert "this holds a run of other scores, limits, input or library versions" in said
-    assert "--replace" in said
+    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "limits.pixels=50M"), 4)
+    assert "stored scores were computed in another way: every column (limits.pixels: 100,000,000 → 50,000,000)" in said
+    assert "--rescore" in said
     assert tree(out) == before
+    more = imagecurator("run", source, out, "-r", recipe, "-s", "scores=[header, entropy]", "--json")
+    assert more.returncode == 0, more.stderr
+    again = imagecurator("run", source, tmp_path / "new", "-r", recipe, "-s", "scores=[header, entropy]")
+    assert again.returncode == 0, again.stderr
+    assert tree(out)["00000.parquet"] == tree(tmp_path / "new")["00000.parquet"]
+    parts = {name: data for name, data in tree(out).items() if name.startswith("run/parts/")}
+    assert parts == {name: tree(tmp_path / "new")[name] for name in parts}
 
 
 def test_wrong_usage(tmp_path):

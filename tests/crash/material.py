@@ -29,7 +29,9 @@ def make_source(folder: Path) -> Path:
     """Two tars, one of them compressed, a damaged one, and loose files with sidecars; duplicates across them."""
     first = [member for number in range(5) for member in sample(f"{number:03d}", number)]
     make_tar(folder / "a.tar", first)
-    make_tar(folder / "b.tar.gz", [*sample("000", 10), *sample("tiny", 11, width=20, height=20), ("z.jpg", first[0][1])])
+    make_tar(
+        folder / "b.tar.gz", [*sample("000", 10), *sample("tiny", 11, width=20, height=20), ("z.jpg", first[0][1])]
+    )
     (folder / "cut.tar").write_bytes(tar_bytes(sample("whole", 20) + sample("cut", 21))[:-4000])
     contents = {
         "x.jpg": encoded(photo(30), quality=80),

@@ -14,6 +14,7 @@ from nemo_curator.models.weights import (
     find_weights,
     package_file,
     read_safetensors,
+    sampled_sha256,
     sha256_of,
     verify_sha256,
 )
@@ -49,7 +50,7 @@ def test_a_truncated_safetensors_file_is_refused(tmp_path):
 
 def test_a_missing_file_is_its_own_error(tmp_path):
     """Readers and hashing say that there is no such file."""
-    for read in (read_safetensors, sha256_of):
+    for read in (read_safetensors, sha256_of, sampled_sha256):
         with pytest.raises(WeightsNotFoundError, match="no such weight file"):
             read(tmp_path / "none")
 
@@ -143,3 +144,32 @@ def test_fetching_uses_the_hub_client_where_it_is_installed(tmp_path, monkeypatc
     with pytest.raises(WeightsNotFoundError, match="no network"):
         fetch(tmp_path / "models", "o/r", ("bad",))
     monkeypatch.delitem(__import__("sys").modules, "huggingface_hub", raising=False)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 5_000_000, 12_000_000])
+def test_sampled_digests_tell_files_apart(tmp_path, size):
+    """A file's digest is the same elsewhere, and another one where its first, last or any sampled byte, or length, is."""
+    path = tmp_path / "w"
+    data = bytearray(np.random.default_rng(size).bytes(size))
+    path.write_bytes(data)
+    found = {sampled_sha256(path)}
+    (tmp_path / "copy").write_bytes(data)
+    assert sampled_sha256(tmp_path / "copy") in found
+    path.write_bytes(data + b"x")
+    found.add(sampled_sha256(path))
+    places = sorted({0, size - 1, (size - 65_536) // 63 + 10}) if size else []
+    places = [place for place in places if 0 <= place < size]
+    for place in places:
+        changed = bytearray(data)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        found.add(sampled_sha256(path))
+    assert len(found) == 2 + len(places)
+
+
+def test_sampled_digest_of_a_large_file_is_quick(tmp_path):
+    """Of a file of a hundred gigabytes (with nothing in it) only 64 pieces are read."""
+    path = tmp_path / "w"
+    with path.open("wb") as file:
+        file.truncate(100_000_000_000)
+    assert len(sampled_sha256(path)) == 64

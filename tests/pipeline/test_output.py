@@ -11,12 +11,17 @@ from tests.cli.processes import pictures, tree
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError, StorageError
 from nemo_curator.pipeline.curate import curate
-from nemo_curator.pipeline.output import claim, plain_place, real_place
+from nemo_curator.pipeline.output import claim_output, claim_run, plain_place, real_place, remove_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 
 RECIPE = Recipe(scores=["header"], rules={})
-SHARDS = {"00000.tar": "theirs", "00000.parquet": "theirs", "manifest.json": "{}"}
+SHARDS = {
+    "00000.tar": "theirs",
+    "00000.parquet": "theirs",
+    "manifest.json": "{}",
+    "train/00000.tar": "theirs",  # the name of a shard of a split
+}
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def test_shards_of_others_are_never_touched(tmp_path, source, name, replace):
 
 def test_replace_writes_beside_files_of_others(tmp_path, source):
     """With `replace`, files of others whose names are not ours stay as they are, again and again."""
-    theirs = {"thesis.tex": "x", "run/notes.txt": "y", "parts/a.parquet": "z", "0.tar": "w", "sub/00000.tar": "v"}
+    theirs = {"thesis.tex": "x", "run/notes.txt": "y", "parts/a.parquet": "z", "0.tar": "w", "a/b/00000.tar": "v"}
     fill(tmp_path / "out", theirs)
     for _ in range(2):
         run(source, tmp_path / "out", replace=True)
@@ -63,7 +68,6 @@ def test_replace_removes_all_that_is_ours(tmp_path, source):
     out = tmp_path / "out"
     curate([str(source)], str(out), Recipe(scores=["header"], rules={}, export={"shard_size": 1}), workers=0)
     assert (out / "00002.tar").exists()
-    (source / "000.jpg").unlink()
     run(source, out, replace=True)
     assert sorted(path.name for path in out.glob("0*")) == ["00000.parquet", "00000.tar"]
     assert len(list((out / "run" / "parts").iterdir())) == 1
@@ -181,11 +185,32 @@ def test_removal_that_was_cut_short_goes_on(tmp_path, source, monkeypatch):
 
         monkeypatch.setattr(storage, "remove", remove)
         with pytest.raises(StorageError, match="cut short"):
-            claim(str(out), RunDirectory(f"{out}/run"), [str(source)], replace=True)
+            remove_all(str(out))
         monkeypatch.setattr(storage, "remove", removed)
         assert allowed == 0 or not (out / "manifest.json").exists()
-        claim(str(out), RunDirectory(f"{out}/run"), [str(source)], replace=True)
+        remove_all(str(out))
         assert tree(out) == {}
+
+
+def remove_all(out: str) -> None:
+    """Remove a data set and its run, as `--replace` does with those of another input."""
+    place = RunDirectory(f"{out}/run")
+    claim_run(place, out, replace=True)
+    claim_output(out, place, replace=True)
+    remove_run(place, out)
+
+
+def test_unfinished_result_of_another_input_is_replaced(tmp_path, source):
+    """Shards of an export that was cut short, of a run of other files, are ours to replace: their run says so."""
+    out = tmp_path / "out"
+    run(source, out)
+    (out / "manifest.json").unlink()
+    other = pictures(tmp_path / "other" / "below", 2).parent
+    with pytest.raises(OutputExistsError, match="this run is of another input"):
+        run(other, out)
+    run(other, out, replace=True)
+    assert json.loads((out / "manifest.json").read_text())["samples"] == 2
+    assert len(list((out / "run" / "parts").iterdir())) == 1
 
 
 def test_places():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.shards.builders import JPEG, PNG, open_files, tar_bytes, three_sample
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
+from nemo_curator.kernels.source import Member
 from nemo_curator.shards import fetch
 from nemo_curator.shards.entry import entry_at
 from nemo_curator.shards.fetch import MemberReader, read_members
@@ -100,3 +102,32 @@ def test_files_that_are_gone(tmp_path):
         Path(path).unlink()
         with pytest.raises(InputError, match="cannot be read any more"):
             list(read_members(path, sample.source.members))
+
+
+def test_a_reader_keeps_some_plain_shards_open(tmp_path, monkeypatch):
+    """Samples of shards in turn: plain ones stay open up to a limit, and of compressed ones the last."""
+    monkeypatch.setattr(fetch, "_OPEN", 2)
+    tar = tar_bytes(three_samples())
+    plain = [write(tmp_path / f"{number}.tar", tar) for number in range(3)]
+    packed = [write(tmp_path / f"{number}.tar.gz", gzip.compress(tar)) for number in range(2)]
+    members = next(read_tar(plain[0])).source.members
+    before = open_files()
+    with MemberReader() as reader:
+        for place in [*plain, *plain, packed[0], packed[1], plain[0], packed[0]]:
+            assert list(reader.read(place, members)) == CONTENTS[:3]
+            assert open_files() - before <= 3  # what is unpacked is two
+    assert open_files() == before
+
+
+def test_what_the_caller_unpacked_is_read_from_there():
+    """A location that the caller has unpacked is not opened; its bytes are checked like any other."""
+    data = b"?" + b"".join(CONTENTS[:2])
+    digests = [hashlib.sha256(one).hexdigest() for one in CONTENTS[:2]]
+    members = [
+        Member("a.jpg", "jpg", 1, len(CONTENTS[0]), digests[0]),
+        Member("a.txt", "txt", 1 + len(CONTENTS[0]), len(CONTENTS[1]), digests[1]),
+    ]
+    with MemberReader({"nowhere.tar.gz": lambda offset, length: data[offset : offset + length]}) as reader:
+        assert list(reader.read("nowhere.tar.gz", members)) == CONTENTS[:2]
+        with pytest.raises(InputError, match="not the ones"):
+            list(reader.read("nowhere.tar.gz", [members[1], Member("b", "", 5, 3, digests[0])]))

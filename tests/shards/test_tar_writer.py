@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.shards.builders import JPEG, member_names, three_samples, write
 
+from nemo_curator.shards import tar_writer
 from nemo_curator.shards.fetch import read_members
-from nemo_curator.shards.names import to_text
+from nemo_curator.shards.names import from_text, to_text
 from nemo_curator.shards.tar_reader import read_tar
 from nemo_curator.shards.tar_writer import TarWriter
 
@@ -124,3 +125,14 @@ def test_copying_a_shard_keeps_every_byte(tmp_path, photos):
     copy = write(tmp_path / "00000.tar", data)
     for one, other in zip(read_tar(source), read_tar(copy), strict=True):
         assert (one.image_id, one.image, one.sidecars) == (other.image_id, other.image, other.sidecars)
+
+
+@given(
+    st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=110),
+    st.integers(0, 8**11 + 5) | st.sampled_from([8**11 - 1, 8**11]),
+)
+def test_headers_are_those_of_tarfile(name, size):
+    """The short way to a header gives, for every plain name and length, the bytes that `tarfile` gives."""
+    known = tarfile.TarInfo(from_text(name))
+    known.size = size
+    assert tar_writer._header(name, size) == known.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

@@ -10,4 +10,4 @@ def amount(count: int) -> str:
 
 def shown(text: object) -> str:
     """Text with control characters shown, not obeyed: names of files are strangers' text."""
-    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in str(text))
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(text))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nemo_curator.cli import options
+from nemo_curator.errors import RecipeError
 
 
 class Format(StrEnum):
@@ -51,6 +52,8 @@ def export(
     from nemo_curator.pipeline.export import export_locked, plan_export_of
     from nemo_curator.runs.layout import RunDirectory
 
+    if shard_size is not None and shard_bytes is not None:
+        raise RecipeError("a shard has one limit", act="give one of --shard-size and --shard-bytes")
     place = RunDirectory(run)
     own = list(settings or [])
     own += [f"export.format={output_format.value}"] if output_format is not None else []

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
+from nemo_curator.cli.amounts import shown
 from nemo_curator.errors import CuratorError
 
 P = ParamSpec("P")
@@ -58,6 +59,4 @@ def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _say(text: str) -> None:
-    # names of files are strangers' text: control characters are shown, not obeyed
-    shown = "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
-    sys.stderr.write(f"{shown}\n")
+    sys.stderr.write("\n".join(map(shown, text.split("\n"))) + "\n")

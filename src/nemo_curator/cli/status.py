@@ -16,7 +16,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nemo_curator.cli.amounts import amount
+    from nemo_curator.cli.amounts import amount, shown
     from nemo_curator.cli.summary import funnel_of, print_funnel, print_notes
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.status import run_status
@@ -26,21 +26,22 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
         return
     console = Console(highlight=False)
-    console.print(Text(f"run:        {found.run}{' (at work)' if found.at_work else ''}"), soft_wrap=True)
-    console.print(f"started:    {found.started}{f', finished {found.finished}' if found.finished else ''}")
+    console.print(Text(f"run:        {shown(found.run)}{' (at work)' if found.at_work else ''}"), soft_wrap=True)
+    times = f"{found.started}{f', finished {found.finished}' if found.finished else ''}"
+    console.print(Text(f"started:    {shown(times)}"))
     console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
     console.print(f"inputs:     {found.records:,} so far, {found.ignored:,} files ignored")
     columns = Table(show_edge=False, pad_edge=False)
     columns.add_column("column")
     columns.add_column("partitions", justify="right")
     for name, count in found.columns.items():
-        columns.add_row(Text(name), f"{count:,}", style="" if count == found.partitions else "yellow")
+        columns.add_row(Text(shown(name)), f"{count:,}", style="" if count == found.partitions else "yellow")
     console.print()
     console.print(columns)
     for path in found.damaged:
-        console.print(Text(f"damaged: {path} (the next scoring computes it again)"), soft_wrap=True)
+        console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
     for note in found.notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
+        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
     if found.funnel is None:
         console.print("\nnot decided yet")
     else:
@@ -49,5 +50,6 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         print_notes(funnel)
     for one in found.exports:
         console.print(
-            Text(f"data set: {one.output} ({one.state}{f', {one.finished}' if one.finished else ''})"), soft_wrap=True
+            Text(f"data set: {shown(one.output)} ({one.state}{f', {one.finished}' if one.finished else ''})"),
+            soft_wrap=True,
         )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nemo_curator.cli.amounts import amount
+from nemo_curator.cli.amounts import amount, shown
 from nemo_curator.pipeline.curate import Summary
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
@@ -99,7 +99,9 @@ def print_funnel(funnel: Funnel) -> None:
 
     def row(name: str, count: int, style: str = "", alone: int | None = None) -> None:
         share = count / funnel.inputs if funnel.inputs else 0.0
-        table.add_row(Text(name), f"{count:,}", f"{share:.1%}", "" if alone is None else f"{alone:,}", style=style)
+        table.add_row(
+            Text(shown(name)), f"{count:,}", f"{share:.1%}", "" if alone is None else f"{alone:,}", style=style
+        )
 
     row("inputs", funnel.inputs, "bold")
     for code, count in funnel.quarantined.items():
@@ -136,14 +138,14 @@ def print_notes(funnel: Funnel) -> None:
     if funnel.inputs and not funnel.kept:
         notes.append("nothing is kept; the column `alone` shows which rule takes how much")
     for note in notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
+        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
 
 
 def say_notes(notes: Sequence[str]) -> None:
     """What came up on the way, on standard error."""
     console = Console(stderr=True, highlight=False)
     for note in notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
+        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
 
 
 def export_facts(exported: Exported, output: str) -> dict[str, Any]:
@@ -160,15 +162,17 @@ def export_facts(exported: Exported, output: str) -> dict[str, Any]:
 def print_export(exported: Exported, output: str) -> None:
     """What was written, and where."""
     console = Console(highlight=False)
-    there = "" if exported.written or not exported.files else ", all of which were there already"
-    console.print(f"{exported.samples:,} samples, {amount(exported.bytes)}, in {len(exported.files):,} files{there}")
+    files = f"{len(exported.files):,} files"
+    console.print(f"{exported.samples:,} samples, {amount(exported.bytes)}, in {files}{_there(exported)}")
     if exported.missing:
         first = exported.missing[0]
-        console.print(
-            Text(f"note: {len(exported.missing):,} kept samples are missing, {first.image_id} for one: {first.reason}"),
-            soft_wrap=True,
-        )
+        which = f"{shown(first.image_id)} for one: {shown(first.reason)}"
+        console.print(Text(f"note: {len(exported.missing):,} kept samples are missing, {which}"), soft_wrap=True)
     sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output}\n")
+
+
+def _there(exported: Exported) -> str:
+    return "" if exported.written or not exported.files else ", all of which were there already"
 
 
 def plan_facts(plan: ExportPlan, output: str) -> dict[str, Any]:
@@ -190,10 +194,12 @@ def _print_places(console: Console, summary: Summary) -> None:
     shards = sum(file.name.endswith(".parquet") for file in summary.exported.files)
     console.print(
         f"\n{summary.funnel.inputs:,} inputs in {seconds:.1f} s ({rate:,.0f}/s); {summary.exported.samples:,} samples, "
-        f"{amount(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}"
+        f"{amount(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}{_there(summary.exported)}"
     )
     if summary.ignored:
-        console.print(Text(f"ignored: {', '.join(summary.ignored[:3])}{' …' if len(summary.ignored) > 3 else ''}"))
+        console.print(
+            Text(f"ignored: {', '.join(map(shown, summary.ignored[:3]))}{' …' if len(summary.ignored) > 3 else ''}")
+        )
     sys.stdout.write(f"data set: {summary.output}\nreport:   {summary.run.report}\n")
 
 

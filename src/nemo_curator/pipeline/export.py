@@ -17,6 +17,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import (
+    REMOVING,
     Exported,
     ExportPlan,
     delivered,
@@ -79,15 +80,24 @@ def export_run(
     check_places(output, run, sorted({entry.root or entry.location for one in partitions for entry in one.entries}))
     settings = export_settings(recipe)
     plan = plan_export(run, partitions, settings)
-    manifest = delivered(output)
-    if manifest is not None and manifest.get("export") == plan.fingerprint and not (replace or skip_missing):
+    kept = state.facts["funnel"]["kept"]
+    if plan.samples != kept:
+        raise IncompleteRunError(
+            f"the decisions keep {plan.samples:,} samples, and kept {kept:,} when they were made",
+            where=run.decisions,
+            cause="the file is damaged",
+            act="decide again with `imagecurator decide RUN`",
+        )
+    there = None if replace else _there_already(output, plan)
+    if there is not None and not there.missing:
         if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
             state.exported(real_place(output), plan.fingerprint)
             state.write()
-        return exported_before(manifest)
-    claim_output(output, run, replace=replace, write=False)
+        return there
+    gaps = there is not None and not there.removed  # samples whose source was gone then, and may be back
+    claim_output(output, run, replace=replace, gaps=gaps, write=False)
     with storage.locked(output):
-        claim_output(output, run, replace=replace)
+        claim_output(output, run, replace=replace, gaps=gaps)
         state.exporting(real_place(output))
         state.write()
         watcher.exporting(plan.samples)
@@ -166,6 +176,20 @@ def _refuse_damaged(run: RunDirectory, partition_ids: Sequence[str]) -> None:
                 where=run.embeddings(one),
                 act="compute them again with `imagecurator score INPUT RUN`, or `run`",
             )
+
+
+def _there_already(output: str, plan: ExportPlan) -> Exported | None:
+    """What stands in the output, if it is a data set of this very plan.
+
+    What was taken out of it since is not missing: it stays out until the data set is replaced.
+    """
+    manifest = delivered(output)
+    if manifest is None or manifest.get("export") != plan.fingerprint or REMOVING in manifest:
+        return None
+    try:
+        return exported_before(manifest)
+    except (LookupError, TypeError, ValueError, AttributeError):  # somebody changed it
+        return None
 
 
 def _lists(policy: Policy) -> dict[str, dict[str, Any]]:

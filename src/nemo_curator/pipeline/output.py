@@ -45,9 +45,10 @@ def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
         inputs: The inputs, which may not overlap with either.
 
     Raises:
-        OutputExistsError: Two of them overlap.
+        OutputExistsError: Two of them overlap, or the output is a file.
     """
     check_run_place(run, inputs)
+    _refuse_file(output, "output")
     for given in sorted(set(inputs)):
         _refuse_overlap(output, given, "output")
     if _path_inside(run.root, output) == "":
@@ -86,11 +87,18 @@ def claim_run(run: RunDirectory, output: str | None = None, *, replace: bool = F
 
 
 def remove_run(run: RunDirectory, output: str | None = None) -> None:
-    """Remove all that a run put into its directory, and nothing else."""
+    """Remove all that a run put into its directory, and nothing else.
+
+    Shards of an export that was never finished go first: nothing but the run says whose they are.
+    """
+    if output is not None and delivered_files(output) is None:
+        _remove(_output_place(output, run).ours)
     _remove(_run_place(run, output).ours)
 
 
-def claim_output(output: str, run: RunDirectory, *, replace: bool = False, write: bool = True) -> None:
+def claim_output(
+    output: str, run: RunDirectory, *, replace: bool = False, gaps: bool = False, write: bool = True
+) -> None:
     """Make sure that an export may write to its output, and sweep what was left half-written there.
 
     With `replace`, an earlier data set of ours is removed; nothing else ever is, and the run directory stays.
@@ -99,6 +107,7 @@ def claim_output(output: str, run: RunDirectory, *, replace: bool = False, write
         output: The output folder or URL.
         run: The run directory, which may lie inside it.
         replace: Whether an earlier data set may be removed, and a foreign folder used where no name is taken.
+        gaps: Whether the data set that is there is the one to be written, with samples missing.
         write: Whether to remove and sweep; without it nothing is written.
 
     Raises:
@@ -106,7 +115,7 @@ def claim_output(output: str, run: RunDirectory, *, replace: bool = False, write
         StorageError: It cannot be listed, or an earlier data set cannot be removed.
     """
     place = _output_place(output, run)
-    if not replace and delivered_files(output) is not None:
+    if not (replace or gaps) and delivered_files(output) is not None:
         raise OutputExistsError("this already holds a finished data set", where=output, act=_ANOTHER)
     place.refuse_foreign(replace=replace)
     if write:

@@ -176,8 +176,8 @@ class Run:
         Raises:
             CuratorError: As `imagecurator export`: see `nemo_curator.pipeline.export.export_run`.
         """
-        shuffle = {"shuffle": export.pop("shuffle")} if "shuffle" in export else {}
-        recipe = self._changed({**({"export": export} if export else {}), **shuffle})
+        keys = {name if name == "shuffle" else f"export.{name}": value for name, value in export.items()}
+        recipe = self._changed({}, keys)
         return export_locked(self.directory, str(output), recipe, replace=replace, skip_missing=skip_missing)
 
     def explain(self, image_id: str) -> ImageFacts:
@@ -205,8 +205,8 @@ class Run:
             raise RecipeError(f"there is no column {unknown[0]!r}", where=self.directory.root)
         return pa.schema([schema.field(name) for name in columns])
 
-    def _changed(self, keys: Mapping[str, Any]) -> Recipe:
-        """The recipe in force with some keys set."""
+    def _changed(self, keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> Recipe:
+        """The recipe in force with some keys set, and some inside its sections."""
         computing = [name for name in keys if name in _SCORING]
         if computing:
             raise RecipeError(
@@ -214,10 +214,22 @@ class Run:
             )
         stored = recipe_of(self.directory)
         own = stored.model_dump(mode="json", exclude_defaults=True)
-        changed = _recipe({**own, **keys})
+        changed = _recipe({**own, **keys}, inner)
         return changed.model_copy(update={name: getattr(stored, name) for name in _SCORING})
 
 
-def _recipe(keys: Mapping[str, Any]) -> Recipe:
-    """A recipe of plain data, checked as one that was written."""
-    return parse_recipe(yaml.safe_dump(dict(keys), sort_keys=False, allow_unicode=True), where="the recipe given")
+def _recipe(keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe of plain data, checked as one that was written.
+
+    Raises:
+        RecipeError: It is none.
+    """
+    overrides = {name: _yaml(value) for name, value in (inner or {}).items()}
+    return parse_recipe(_yaml(dict(keys)), where="the recipe given", overrides=overrides)
+
+
+def _yaml(value: Any) -> str:
+    try:
+        return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"a recipe is plain data: {error.args[0]}", where="the recipe given") from None

@@ -237,18 +237,20 @@ def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: lis
             notes.append(f"the part {run.part(partition_id)} is damaged and is computed again")
         return None
     held = dict(facts.fingerprints)
-    if EMBEDDING in held and EMBEDDING in wanted and not embeddings_fit(run, partition_id, facts):
-        del held[EMBEDDING]
-        if facts.fingerprints[EMBEDDING] == wanted[EMBEDDING]:
-            notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged and are computed again")
-    return held
+    if EMBEDDING not in held or embeddings_fit(run, partition_id, facts):
+        return held
+    if held[EMBEDDING] == wanted.get(EMBEDDING, held[EMBEDDING]):  # else they are being replaced
+        notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again")
+    del held[EMBEDDING]
+    return held if EMBEDDING in wanted else None
 
 
 def _notes_on(growth: Growth, *, rescore: bool) -> list[str]:
     """What became of the files that were there before, in sentences."""
     notes = []
     if growth.changed_files:
-        what = "and are scored again" if rescore else "and are not scored again (--rescore does that)"
+        are = "is" if len(growth.changed_files) == 1 else "are"
+        what = f"and {are} scored again" if rescore else f"and {are} not scored again (--rescore does that)"
         notes.append(f"{_files(growth.changed_files)} may have changed since the first scoring, {what}")
     if growth.vanished_files:
         notes.append(f"{_files(growth.vanished_files)} are not in the input any more; their scores stay in the run")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from nemo_curator.errors import RecipeError, nearest
 from nemo_curator.planning.recipe import KeyPath, Recipe
@@ -14,6 +16,25 @@ from nemo_curator.planning.recipe import KeyPath, Recipe
 _MAX_VALUES = 20_000
 """Values in a recipe at most: what repeats itself by aliases into millions is refused, not unfolded."""
 _PLAIN = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+_INSTEAD = {
+    "export.shard_size": "export.shard_bytes",
+    "export.shard_bytes": "export.shard_size",
+    "sample.n": "sample.share",
+    "sample.share": "sample.n",
+}
+"""Of two keys that exclude each other, the one that is set on the command line takes the place of the other."""
+_WANTED = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_parsing": "`true` or `false`",
+    "bool_type": "`true` or `false`",
+    "dict_type": "a mapping of names to values",
+}
+_LONGEST = 60  # characters of a wrong value that a sentence shows
 _INIT = "`imagecurator init` writes a recipe with every key explained"
 
 
@@ -31,6 +52,8 @@ def parse_recipe(text: str, where: str = "recipe", overrides: Mapping[str, str] 
     document = _Document(where)
     data = document.load(text)
     for key, value in (overrides or {}).items():
+        if _INSTEAD.get(key, key) not in (overrides or {}):
+            _forget(document, data, _INSTEAD.get(key, ""))
         _override(document, data, key, value)
     try:
         recipe = Recipe.model_validate(data)
@@ -146,6 +169,15 @@ def _override(document: _Document, data: dict[str, Any], key: str, value: str) -
         section[last] = value
 
 
+def _forget(document: _Document, data: dict[str, Any], key: str) -> None:
+    """Leave out a key of a section, if it is there."""
+    parent, _, last = key.partition(".")
+    section = data.get(parent)
+    if isinstance(section, dict):
+        section.pop(last, None)
+        document.places.pop((parent, last), None)
+
+
 def _defaults(path: KeyPath) -> dict[str, Any]:
     """What a section that the recipe leaves out holds, so that setting one key leaves its neighbours."""
     return dict(Recipe().rules) if path == ("rules",) else {}
@@ -163,8 +195,26 @@ def _explain(error: ValidationError, document: _Document) -> RecipeError:
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return RecipeError(f"unknown key {name!r}", where=place, act=nearest(name, _keys_at(first["loc"][:-1])))
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return RecipeError(f"{key}: {message}", where=place, act=_INIT)
+    return RecipeError(f"{key}: {_message(first)}", where=place, act=_INIT)
+
+
+def _message(problem: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of a recipe."""
+    kind, message = problem["type"], str(problem["msg"])
+    if kind == "model_type":
+        keys = "train: 0.95, val: 0.05" if problem["loc"] == ("split",) else ", ".join(_keys_at(problem["loc"]))
+        return f"this is a section with keys of its own ({keys}), not {_shown(problem['input'])}"
+    if kind in _WANTED:
+        return f"this should be {_WANTED[kind]}, not {_shown(problem['input'])}"
+    if message.startswith("Input should be"):
+        return f"this{message.removeprefix('Input')}, not {_shown(problem['input'])}"
+    return message.removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:
+    """A value as a recipe says it, on one line."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _keys_at(path: KeyPath) -> list[str]:

@@ -137,7 +137,11 @@ def _write_merged(
         return False
     readable = set(table.filter(pc.is_null(table["error"]))["image_id"].to_pylist())
     kept = [(image_id, vector) for image_id, vector in vectors if image_id in readable]
-    _write(run, partition_id, table, kept, {**fingerprints, **writer.fingerprints})
+    marks = {**fingerprints, **writer.fingerprints}
+    if len(kept) == len(vectors) and not writer.embeddings:
+        write_part_table(run, partition_id, table, marks)  # what stands beside it stays
+    else:
+        _write(run, partition_id, table, kept, marks)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,8 @@ def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None
     pairs = [(partition.id, entry) for partition in partitions for entry in partition.entries]
     values: dict[str, list[Any]] = {
         "partition_id": [partition_id for partition_id, _ in pairs],
-        "location": [_raw(entry.location) for _, entry in pairs],
-        "root": [_raw(entry.root) for _, entry in pairs],
+        "location": [_raw(_anchored(entry.location)) for _, entry in pairs],
+        "root": [_raw(_anchored(entry.root)) for _, entry in pairs],
         "input": [entry.name for _, entry in pairs],
         "path": [entry.path for _, entry in pairs],
         "kind": [entry.kind for _, entry in pairs],
@@ -100,6 +101,11 @@ def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
             cause=str(error).strip(),
             act="remove that file and score again: parts that are there are used",
         ) from None
+
+
+def _anchored(place: str) -> str:
+    """A place that is found from any directory: a run may be exported from another one than it was scored in."""
+    return os.path.abspath(place) if place and storage.is_local(place) else place  # noqa: PTH100 (paths are strings)
 
 
 def _raw(path: str) -> bytes:

@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Self, get_args
 
 import pyarrow as pa
@@ -109,8 +110,9 @@ class RunState:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Library to version, of all that the recorded columns were computed with."""
-        return dict(sorted(_libraries(self.facts["columns"])))
+        """Library to version, of all that scored, decided and stored."""
+        here = {name: version(name) for name in ("duckdb", "pyarrow")}
+        return dict(sorted({**here, **dict(_libraries(self.facts["columns"]))}.items()))
 
     def column_facts(self, name: str) -> dict[str, Any] | None:
         """What a column of the recorded plan depends on; None where the plan has no such column."""
@@ -243,7 +245,7 @@ def _column(declared: Mapping[str, Any]) -> Column:
 def _libraries(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
         if name == LIBRARIES:
-            yield from ((str(library), str(version)) for library, version in value.items())
+            yield from ((str(library), str(number)) for library, number in value.items())
         elif isinstance(value, Mapping):
             yield from _libraries(value)
 

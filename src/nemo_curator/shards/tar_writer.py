@@ -11,7 +11,6 @@ from nemo_curator.kernels.source import Member
 from nemo_curator.shards.names import from_text, split_member
 from nemo_curator.shards.tar_headers import BLOCK
 
-_GATHER = 1 << 20  # bytes that are hashed and written at a time
 _PADDING = b"\0" * BLOCK
 _SHORT_NAME, _LARGE = 100, 8**11  # what fits into the plain fields of a header
 
@@ -21,8 +20,7 @@ class TarWriter:
 
     Mode 0644, owner 0, no owner names, time 0; ustar headers, with a PAX header before a name that is long or not
     ASCII, and raw bytes for one that is not UTF-8. GNU tar, `tarfile` and WebDataset read it. As a context manager
-    it writes the end of the archive when the block succeeds, and only what was added when it raises. What is added
-    reaches the file a megabyte at a time.
+    it writes the end of the archive when the block succeeds, and nothing more when it raises.
 
     Args:
         file: A binary file at the place where the tar begins; only written to, never read or moved.
@@ -32,15 +30,12 @@ class TarWriter:
         self._file = file
         self._digest = hashlib.sha256()
         self._closed = False
-        self._gathered: list[bytes] = []
-        self._waiting = 0
         self.size = 0
-        """Bytes of the tar so far; of the whole after `close`."""
+        """Bytes written so far; of the whole tar after `close`."""
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the tar so far; of the whole after `close`."""
-        self._flush()
+        """Hex digest of the bytes written so far; of the whole tar after `close`."""
         return self._digest.hexdigest()
 
     def add(self, name: str, data: bytes, *, sha256: str | None = None) -> Member:
@@ -73,23 +68,12 @@ class TarWriter:
         if not self._closed:
             self._write(b"\0" * (2 * BLOCK))
             self._write(b"\0" * (-self.size % tarfile.RECORDSIZE))
-            self._flush()
             self._closed = True
 
     def _write(self, data: bytes) -> None:
-        self._gathered.append(data)
-        self._waiting += len(data)
-        self.size += len(data)
-        if self._waiting >= _GATHER:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._gathered:
-            return
-        data = b"".join(self._gathered)
-        self._gathered, self._waiting = [], 0
         self._file.write(data)
         self._digest.update(data)
+        self.size += len(data)
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +83,6 @@ class TarWriter:
     ) -> None:
         if kind is None:
             self.close()
-        else:
-            self._flush()
 
 
 def _header(name: str, size: int) -> bytes:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date
 from enum import Enum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nemo_curator.codecs.semantics import decode_facts
 from nemo_curator.stages.base import ProcessingStage
 
-# Parameters that change no score: thresholds and logging have no say in a run, and where weights lie is no fact about
-# them (a stage with weights says which they are in `provenance`).
-_IDLE = {"score_threshold", "verbose", "num_gpus_per_worker", "model_dir"}
+# Parameters that change no score: thresholds and logging have no say in a run, and where the weights of our stages lie
+# is no fact about them, as `provenance` says which they are. A stage from elsewhere may have only the place to tell.
+_IDLE = {"score_threshold", "verbose", "num_gpus_per_worker"}
+_PLACES = {"model_dir", "weights_path"}
 _OURS = "nemo_curator."
 
 
@@ -69,6 +74,15 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 (one return a kind of value)
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
+    return _named(value)
+
+
+def _named(value: Any) -> Any:
+    """What JSON has no form for, as text or numbers where it has such, else by the name of what it is."""
+    if isinstance(value, os.PathLike | date):
+        return str(value)
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
     return f"{type(value).__module__}:{type(value).__qualname__}"  # never repr: addresses differ from run to run
@@ -76,7 +90,8 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 (one return a kind of value)
 
 def _parameters(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
     given: Mapping[str, Any] = stage.get_config().get("parameters") or {}
-    return {name: plain(value) for name, value in given.items() if name not in _IDLE}
+    idle = _IDLE | _PLACES if type(stage).__module__.startswith(_OURS) else _IDLE
+    return {name: plain(value) for name, value in given.items() if name not in idle}
 
 
 @cache

@@ -26,8 +26,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.machinery import PathFinder
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -81,22 +83,41 @@ class Plan:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _set_clock(offset: float) -> None:
-    """A clock that is wrong, wherever Python asks for the time of day."""
-    real_time, real_ns, real = time.time, time.time_ns, datetime.datetime
+class _WrongClock(MetaPathFinder):
+    """Modules of the package that ask for the time of day get a clock that is wrong.
 
-    class Same(type):
-        def __instancecheck__(cls, one: object) -> bool:
-            return isinstance(one, real)
+    `datetime.datetime` itself cannot be replaced: C libraries look into it.
+    """
 
-    class Wrong(real, metaclass=Same):  # type: ignore[misc, valid-type]
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return real.now(tz) + datetime.timedelta(seconds=offset)
+    def __init__(self, offset: float) -> None:
+        real = datetime.datetime
 
-    time.time = lambda: real_time() + offset
-    time.time_ns = lambda: real_ns() + int(offset * 1e9)
-    datetime.datetime = Wrong  # type: ignore[misc]
+        class Wrong(real):
+            @classmethod
+            def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+                return real.now(tz) + datetime.timedelta(seconds=offset)
+
+        self._clock = SimpleNamespace(**{**vars(datetime), "datetime": Wrong})
+        real_time, real_ns = time.time, time.time_ns
+        time.time = lambda: real_time() + offset
+        time.time_ns = lambda: real_ns() + int(offset * 1e9)
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """The module as it is, and behind its last line the other clock."""
+        if not fullname.startswith("nemo_curator."):
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
+            execute = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                execute(module)
+                for name, value in list(vars(module).items()):
+                    if value is datetime:
+                        setattr(module, name, self._clock)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 def _set_versions(claimed: dict[str, str]) -> None:
@@ -119,7 +140,7 @@ def _follow(plan: dict[str, Any]) -> None:
     boundaries.install()
     boundaries.install_raw()
     if plan.get("clock"):
-        _set_clock(plan["clock"])
+        sys.meta_path.insert(0, _WrongClock(plan["clock"]))
     if plan.get("versions"):
         _set_versions(plan["versions"])
 

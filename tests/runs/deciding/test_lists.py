@@ -157,6 +157,20 @@ def test_names_of_our_own_reasons(name):
         parse_rule(name, "a < 1", SCHEMA.names, "recipe.yaml, line 3")
 
 
+@pytest.mark.parametrize("given", [{}, {"n": 1, "share": 0.5}, {"n": -1}, {"share": 1.5}, {"share": float("nan")}])
+def test_a_sample_has_one_size(given):
+    """A sample without a size, with two, or with an impossible one is refused where it is made."""
+    with pytest.raises(RecipeError, match="sample: "):
+        Sample(**given)
+
+
+@pytest.mark.parametrize("shares", [(), (("a", 0.0),), (("a", 1.0), ("b", -0.5)), (("a", float("nan")),)])
+def test_a_split_has_a_share(shares):
+    """A split without a share above 0, or with an impossible one, is refused where it is made."""
+    with pytest.raises(RecipeError, match="split: "):
+        Split(shares)
+
+
 @pytest.mark.parametrize("part", [{"sample": Sample(n=1, by="wrd")}, {"split": Split((("a", 1.0),), by="wrd")}])
 def test_by_names_a_column(part):
     """A stratum or key that is no column is refused before the run, with the nearest."""

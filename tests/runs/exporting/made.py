@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.runs.deciding import SCHEMA, Funnel
-from nemo_curator.runs.exporting import ExportSettings, Exported, export, write_manifest
+from nemo_curator.runs.exporting import Exported, ExportSettings, export, write_manifest
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import write_partitions
 from nemo_curator.runs.parts import part_schema, write_embeddings, write_part
@@ -50,7 +50,7 @@ def tars(folder: Path, shards: int = 3, samples: int = 5, suffix: str = ".tar") 
     return folder
 
 
-def scored(source: Path, place: Path, *, embeddings: bool = False) -> Made:
+def scored(source: Path | str, place: Path, *, embeddings: bool = False) -> Made:
     """A run whose parts hold what reading the source gives."""
     run = RunDirectory(str(place))
     partitions = partition(list_inputs([str(source)]).entries)
@@ -116,14 +116,14 @@ def decide(made: Made, verdict: Verdict = lambda at, image_id: ("keep", None)) -
     return [image_id for image_id, (one, _) in zip(ids, found, strict=True) if one == "keep"]
 
 
-def deliver(made: Made, output: Path, settings: ExportSettings, **options: Any) -> Exported:
+def deliver(made: Made, output: Path | str, settings: ExportSettings, **options: Any) -> Exported:
     """Export and write the manifest."""
     exported = export(made[0], made[1], str(output), settings, **options)
     manifest_of(output, exported)
     return exported
 
 
-def manifest_of(output: Path, exported: Exported) -> None:
+def manifest_of(output: Path | str, exported: Exported) -> None:
     """The manifest of an export."""
     write_manifest(
         str(output),

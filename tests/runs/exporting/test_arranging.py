@@ -45,7 +45,7 @@ def test_every_sample_is_in_one_shard_of_its_split(samples, size, shuffle):
 
 @given(SAMPLES, st.integers(1, 5000))
 def test_shards_of_bytes(samples, limit):
-    """A shard has at most so many bytes, unless one sample alone has more, and the next sample would not have fitted."""
+    """A shard has at most so many bytes unless one sample has more, and the next sample would not have fitted."""
     order, shards = arranged(samples, ExportSettings(shard_size=None, shard_bytes=limit))
     for shard, following in zip(shards, [*shards, None][1:], strict=True):
         sizes = [samples[at][0] for at in order[shard.start : shard.stop]]
@@ -69,10 +69,8 @@ def test_without_splits_shards_stand_at_the_top():
     assert [(shard.name, shard.split) for shard in shards] == [("00000", ""), ("00001", "")]
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"format": "zip"}, {"shard_size": 0}, {"shard_size": None}, {"shard_bytes": -1}]
-)
+@pytest.mark.parametrize("wrong", [{"format": "zip"}, {"shard_size": 0}, {"shard_size": None}, {"shard_bytes": -1}])
 def test_settings_that_mean_nothing(wrong):
     """A format that does not exist and sizes below one are refused at once."""
-    with pytest.raises(ValueError, match="no format|at least 1"):
+    with pytest.raises(ValueError, match=r"no format|at least 1"):
         ExportSettings(**wrong)

@@ -7,8 +7,8 @@ import shutil
 
 import pyarrow as pa
 import pytest
-from tests.runs.exporting.made import contents, decide, deliver, rows_of, scored, tars
-from tests.runs.exporting.made_faults import Killer, KilledError
+from tests.runs.exporting.made import contents, decide, deliver, image, rows_of, scored, tars
+from tests.runs.exporting.made_faults import KilledError, Killer
 
 from nemo_curator.errors import MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
@@ -182,17 +182,19 @@ def test_a_manifest_that_was_changed(data_set, change):
 def test_damaged_members_are_not_copied(data_set):
     """Bytes that are not those of the row end the removal, which names them, and the shard stays as it was."""
     output, _ = data_set
-    form = manifest_of(output)["format"]
-    if form == "parquet":
-        pytest.skip("its pages have checksums of their own, and the next test is about them")
-    name = "train/00000.tar" if form == "webdataset" else "train/00000/0000.jpg"
-    data = bytearray((output / name).read_bytes())
-    data[600 if form == "webdataset" else 100] ^= 1
-    (output / name).write_bytes(data)
+    ends = {"webdataset": ".tar", "folder": "/0000.jpg", "parquet": ".parquet"}
+    path = output / f"train/00000{ends[manifest_of(output)['format']]}"
+    victim, data = shards_of(output)["train/00000"][2], path.read_bytes()
+    at = data.index(image(0, 200)) + 100
+    damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    path.write_bytes(damaged)
     with pytest.raises(VerificationError, match=r"0000\.jpg.*gone or not the ones"):
-        remove_samples(str(output), id_list(shards_of(output)["train/00000"][2]))
-    assert (output / name).read_bytes() == bytes(data)
+        remove_samples(str(output), id_list(victim))
+    assert path.read_bytes() == damaged
     assert not verify(str(output)).ok
+    path.write_bytes(b"")
+    with pytest.raises(VerificationError, match="00000"):
+        remove_samples(str(output), id_list(victim))
 
 
 def test_a_shard_that_is_gone(data_set):

@@ -81,7 +81,9 @@ def test_every_file_is_looked_at(whole, tmp_path):
             shutil.rmtree(copy)
 
 
-@pytest.mark.parametrize("name", ["00007.tar", "train/00009.parquet", "val/00000/x.jpg", "00001/y.jpg", "other/00000.tar"])
+@pytest.mark.parametrize(
+    "name", ["00007.tar", "train/00009.parquet", "val/00000/x.jpg", "00001/y.jpg", "other/00000.tar"]
+)
 def test_a_file_too_many(whole, tmp_path, name):
     """A file under a name of ours that the manifest does not list is told; other people's files are not."""
     shutil.copytree(whole[0], tmp_path / "copy")
@@ -220,7 +222,7 @@ def test_a_parquet_that_a_forger_listed(tmp_path):
 
 def test_no_sample_twice(tmp_path):
     """A shard that is there under two names has each of its samples twice."""
-    output, members = tar_of(tmp_path)
+    output, _ = tar_of(tmp_path)
     manifest = manifest_of(output)
     for end in (".tar", ".parquet"):
         shutil.copy(output / f"00000{end}", output / f"00001{end}")

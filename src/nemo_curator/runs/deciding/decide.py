@@ -14,6 +14,7 @@ from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.runs.deciding.connection import connected, lock
 from nemo_curator.runs.deciding.duplicates import find_copies
+from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
@@ -55,7 +56,8 @@ def decide(
         inputs = load(connection, run, partition_ids, policy)
         lock(connection)
         unlisted = take_lists(connection, policy)
-        _settle(connection, policy, figures(connection, policy.rules))
+        with evaluating():
+            _settle(connection, policy, figures(connection, policy.rules))
         rows = _tallied(verdicts(connection, policy, inputs), tally)
         if write:
             with _decisions(run) as writer:
@@ -104,7 +106,8 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
         load_table(connection, table, known)
         lock(connection)
         take_lists(connection, known)
-        _settle(connection, known, Figures())
+        with evaluating():
+            _settle(connection, known, Figures())
         for _ in _tallied(verdicts(connection, known, table.num_rows), tally):
             pass
     return dict(tally.verdicts)

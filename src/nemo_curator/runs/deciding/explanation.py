@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.deciding.connection import connected, lock
+from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.judging import check_rules
 from nemo_curator.runs.deciding.policy import Policy
@@ -87,7 +88,8 @@ def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy,
                 act="an id is the shard's path without its extension and the key, or a loose file's path",
             )
         error: str | None = found[0]
-        rules = _answers(connection, policy, figures(connection, policy.rules), image_id) if error is None else ()
+        with evaluating():
+            rules = _answers(connection, policy, figures(connection, policy.rules), image_id) if error is None else ()
     lists = (("deny", policy.deny), ("allow", policy.allow))
     listed = tuple(which for which, ids in lists if ids and pc.index(ids.ids, image_id).as_py() >= 0)
     duplicate_of, duplicates = _sharing(run, image_id)

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from nemo_curator.errors import RecipeError
 from nemo_curator.runs.deciding.rules import Rule
+
+
+@contextmanager
+def evaluating() -> Iterator[None]:
+    """Whatever DuckDB refuses about an expression only when it sees rows is the recipe's fault, told in a sentence.
+
+    Raises:
+        RecipeError: It refused.
+    """
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
+        raise  # about its temporary files
+    except duckdb.Error as error:
+        raise RecipeError(
+            "the rules cannot be evaluated on these rows",
+            cause=str(error).splitlines()[0],
+            act="take out the rule that compares such values",
+        ) from None
 
 
 def boolean(connection: duckdb.DuckDBPyConnection, rule: Rule, sql: str, typed: str) -> str:

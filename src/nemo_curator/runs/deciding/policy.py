@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from nemo_curator.errors import RecipeError
 from nemo_curator.runs.deciding.id_lists import IdList
 from nemo_curator.runs.deciding.rules import Rule
 
@@ -17,12 +19,21 @@ class Sample:
         share: Share of the images to keep, 0 to 1; or None, with `n` given.
         seed: Another seed draws other images.
         by: Column each of whose values keeps its share of the subset, or None.
+
+    Raises:
+        RecipeError: Not exactly one of `n` and `share` is given, or it is out of range.
     """
 
     n: int | None = None
     share: float | None = None
     seed: int = 0
     by: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.n is None) == (self.share is None):
+            raise RecipeError("give one of n and share", where="sample")
+        if (self.n or 0) < 0 or not 0 <= (self.share or 0) <= 1:
+            raise RecipeError("n is 0 or more, and share from 0 to 1", where="sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +44,19 @@ class Split:
         shares: (name, share) in order; shares are relative, so that 0.95 and 0.05 mean what 19 and 1 mean.
         seed: Another seed divides in another way.
         by: Column; images that are equal in it are on one side. None: the hash of the bytes.
+
+    Raises:
+        RecipeError: A share is below 0 or not finite, or none is above 0.
     """
 
     shares: tuple[tuple[str, float], ...]
     seed: int = 0
     by: str | None = None
+
+    def __post_init__(self) -> None:
+        sizes = [share for _, share in self.shares]
+        if not any(sizes) or not all(0 <= share < math.inf for share in sizes):
+            raise RecipeError("shares are numbers of 0 or more, and one is above 0", where="split")
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,11 @@ def _plain_columns(node: exp.Expr) -> bool:
     return any(isinstance(part, exp.Column) for part in node.walk(prune=_is_quantile))
 
 
+def _is_huge(node: exp.Expr) -> bool:
+    """Whether it is an integer beyond 128 bits, which columns cannot be compared with."""
+    return isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit() and int(node.this) >> 127 > 0
+
+
 def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str]) -> str:
     values = {(one.column.lower(), one.q): value for one, value in quantiles.items()}
 
@@ -229,7 +234,7 @@ def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None], ranks: M
             return exp.maybe_parse(ranks[rank], dialect="duckdb")
         quantile = _quantile(node)
         if quantile is None:
-            return node
+            return exp.cast(exp.Literal.string(node.this), "DOUBLE") if _is_huge(node) else node
         value = values[quantile.column.lower(), quantile.q]
         return exp.Null() if value is None else exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
 

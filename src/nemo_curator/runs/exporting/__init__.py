@@ -6,6 +6,7 @@ from nemo_curator.runs.exporting.export import export
 from nemo_curator.runs.exporting.findings import Verification
 from nemo_curator.runs.exporting.manifest import (
     MANIFEST,
+    REMOVING,
     delivered,
     delivered_files,
     exported_before,
@@ -20,6 +21,7 @@ from nemo_curator.runs.exporting.verify import verify
 
 __all__ = [
     "MANIFEST",
+    "REMOVING",
     "DeliveredFile",
     "ExportPlan",
     "ExportSettings",

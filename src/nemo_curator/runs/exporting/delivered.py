@@ -71,6 +71,7 @@ class Exported:
         splits: Split to number of samples; empty without splits.
         missing: Kept samples that are not there, with the reason.
         written: Shards that were written; the others were there already.
+        removed: Samples that were taken out since.
     """
 
     format: Format = "webdataset"
@@ -81,6 +82,7 @@ class Exported:
     splits: dict[str, int] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     written: int = 0
+    removed: int = 0
 
     def add(self, shards: Iterable[DeliveredShard]) -> None:
         """Count shards in."""

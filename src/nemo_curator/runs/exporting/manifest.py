@@ -9,12 +9,12 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import __version__, storage
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
 from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import from_text
 
 MANIFEST = "manifest.json"
@@ -123,9 +123,9 @@ def _files_in(output: str, folder: str) -> list[str]:
     if shard_stem(folder) is None:
         return []
     try:
-        with storage.open(storage.join(output, f"{folder.rstrip('/')}.parquet")) as file:
-            files: Any = pq.read_table(file, columns=["files"])["files"].combine_chunks()
-            names = files.flatten().to_pylist()
+        table = read_table(storage.join(output, f"{folder.rstrip('/')}.parquet"), ["files"])
+        files: Any = table["files"].combine_chunks()
+        names = files.flatten().to_pylist()
     except (OSError, pa.ArrowException, LookupError, AttributeError):
         return []
     return [folder + from_text(str(name)) for name in names]
@@ -176,4 +176,5 @@ def exported_before(manifest: Mapping[str, Any]) -> Exported:
         bytes=int(manifest["bytes"]),
         splits={str(name): int(count) for name, count in manifest["splits"].items()},
         missing=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest["missing"]],
+        removed=int(manifest["removed"]),
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import MissingInputError, VerificationError
@@ -29,6 +28,7 @@ from nemo_curator.runs.exporting.shard_check import ListedShard
 from nemo_curator.runs.exporting.shard_contents import ShardContents
 from nemo_curator.runs.exporting.shards import ShardPlace, folder_files, write_shard
 from nemo_curator.runs.exporting.verify import listed_shards
+from nemo_curator.runs.tables import read_table
 
 _NAMED = 100
 _HANDED = 64  # samples that are handed over at a time
@@ -134,9 +134,8 @@ class _Work:
         if shard.name in self._emptied_before and not storage.exists(location):
             return None
         try:
-            with storage.open(location) as file:
-                return [str(one) for one in pq.read_table(file, columns=["image_id"])["image_id"].to_pylist()]
-        except (OSError, pa.ArrowException) as error:
+            return [str(one) for one in read_table(location, ["image_id"])["image_id"].to_pylist()]
+        except (OSError, pa.ArrowException, LookupError) as error:
             raise _not_whole(self._output, f"{shard.rows.name} cannot be read ({error})") from None
 
     def carry_out(self) -> None:

@@ -6,7 +6,6 @@ import hashlib
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.runs.exporting.arranging import PlannedShard
@@ -14,6 +13,7 @@ from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard
 from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import ShardPlace, folder_files
+from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import from_text
 
 
@@ -72,12 +72,11 @@ def _folder_is_whole(place: ShardPlace) -> bool:
     """Whether a shard's folder has its files, each as long as it should be, and no others."""
     root = storage.join(place.output, place.name)
     try:
-        with storage.open(storage.join(place.output, place.parquet)) as file:
-            table = pq.read_table(file, columns=["files", "members"])
-    except (OSError, pa.ArrowException):
+        table = read_table(storage.join(place.output, place.parquet), ["files", "members"])
+        files: Any = table["files"].combine_chunks()
+        members: Any = table["members"].combine_chunks()
+    except (OSError, pa.ArrowException, LookupError):
         return False
-    files: Any = table["files"].combine_chunks()
-    members: Any = table["members"].combine_chunks()
     names = files.flatten().to_pylist()
     lengths = members.flatten().field("length").to_pylist()
     if len(names) != len(lengths):

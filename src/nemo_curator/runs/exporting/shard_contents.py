@@ -43,6 +43,13 @@ class ShardContents:
         self.table: pa.Table = pa.table({})
 
     def __enter__(self) -> Self:
+        try:
+            self._enter()
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(self._shard.name, str(error)) from error
+        return self
+
+    def _enter(self) -> None:
         with ExitStack() as stack:
             file = stack.enter_context(storage.open(storage.join(self._output, self._shard.rows.name)))
             self._parquet = stack.enter_context(pq.ParquetFile(file))
@@ -58,7 +65,6 @@ class ShardContents:
             elif self._form == "parquet":
                 self._index(self._parquet)
             self._stack = stack.pop_all()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -77,15 +83,22 @@ class ShardContents:
         """
         found = []
         for name, member in zip(names, members, strict=True):
-            data = self._data(name)
+            try:
+                data = self._data(name)
+            except (OSError, pa.ArrowException) as error:
+                raise self._damaged(f"{self._shard.name}#{name}", str(error)) from error
             if data is None or hashlib.sha256(data).hexdigest() != member.sha256:
-                raise VerificationError(
-                    "its bytes are gone or not the ones that the data set lists",
-                    where=storage.join(self._output, self._shard.name) + f"#{name}",
-                    act="look with `imagecurator verify`, and export it again with --replace",
-                )
+                raise self._damaged(f"{self._shard.name}#{name}")
             found.append(data)
         return found
+
+    def _damaged(self, name: str, cause: str = "") -> VerificationError:
+        return VerificationError(
+            "its bytes are gone or not the ones that the data set lists",
+            where=storage.join(self._output, name),
+            cause=cause,
+            act="look with `imagecurator verify`, and export it again with --replace",
+        )
 
     def _data(self, name: str) -> bytes | None:
         if self._form == "webdataset":
@@ -95,13 +108,10 @@ class ShardContents:
             return self._from_parquet(name)
         refuse_outside(name)
         location = storage.join(self._output, self._shard.name, from_text(name))
-        try:
-            if leads_out(self._output, location):
-                return None
-            with storage.open(location) as file:
-                return file.read()
-        except OSError:
+        if leads_out(self._output, location):
             return None
+        with storage.open(location) as file:
+            return file.read()
 
     def _index(self, parquet: pq.ParquetFile) -> None:
         """Which row group holds each file."""

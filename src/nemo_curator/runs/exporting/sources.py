@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.exporting.arranging import Numbers, PlannedShard
 from nemo_curator.runs.exporting.plan import ExportPlan
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import read_part
 from nemo_curator.shards.entry import Entry
 from nemo_curator.shards.partitioning import Partition
 
@@ -68,8 +68,7 @@ def _needed_entries(
             continue
         first, last = plan.starts[owner : owner + 2].tolist()
         rows = plan.positions[first:last][needed[first:last]]
-        with storage.open(run.part(partitions[owner].id)) as file:
-            sources = pq.read_table(file, columns=["source"])["source"].to_numpy()
+        sources = read_part(run, partitions[owner].id, ["source"])["source"].to_numpy()
         wanted = set(sources[rows])
         found += [entry for entry in entries if entry.path in wanted]
     return found

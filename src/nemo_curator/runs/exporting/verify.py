@@ -13,7 +13,6 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import MissingInputError
@@ -24,6 +23,7 @@ from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import to_text
 
 _THREADS = 4
@@ -154,9 +154,9 @@ def _ids_of(output: str, shards: list[ListedShard], found: list[ShardFindings], 
         if left.isdisjoint(map(tuple, one.ids.tolist())):
             continue
         try:
-            with storage.open(storage.join(output, shard.rows.name)) as file:
-                ids = [str(image_id) for image_id in pq.read_table(file, columns=["image_id"])["image_id"].to_pylist()]
-        except (OSError, pa.ArrowException):
+            found_ids = read_table(storage.join(output, shard.rows.name), ["image_id"])["image_id"]
+            ids = [str(image_id) for image_id in found_ids.to_pylist()]
+        except (OSError, pa.ArrowException, LookupError):
             continue
         for image_id, digest in zip(ids, digests(ids).tolist(), strict=True):
             if tuple(digest) in left:

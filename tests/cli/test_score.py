@@ -1,0 +1,137 @@
+"""`imagecurator score`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from tests.cli.kept import ODD, as_json
+from tests.cli.processes import imagecurator, pictures, sentence, tree
+
+from nemo_curator import storage
+
+MAY_DIFFER = {"run.json", "partitions.parquet"}  # the input is at another place, and times pass
+
+
+def test_scores_without_deciding(place):
+    """Scores stand in the run directory, nothing is decided, and the next step is named."""
+    done = imagecurator("score", place / "in", place / "new", "-r", place / "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "9 inputs in 2 partitions are scored, 2 of these just now" in done.stdout
+    assert f"next:   imagecurator decide {place / 'new'}" in done.stdout
+    files = {name.partition("/")[0] for name in tree(place / "new")}
+    assert files == {"run.json", "partitions.parquet", "parts"}
+
+
+def test_again_is_nothing_to_do(place):
+    """A second scoring computes nothing, and leaves every part as it is."""
+    before = tree(place / "scored")
+    facts = as_json("score", place / "in", place / "scored", "-r", place / "recipe.yaml")
+    assert (facts["to_score"], facts["records"], facts["bytes"]) == (0, 9, 0)
+    assert {name for name, data in tree(place / "scored").items() if data != before[name]} <= MAY_DIFFER
+
+
+def test_columns_of_another_recipe_are_added(place):
+    """A further score is computed for what is there; the scores of before are not computed again."""
+    more = ("score", place / "in", place / "scored", "-s", "scores=[header, entropy, exposure]")
+    facts = as_json(*more, "--dry-run")
+    assert (facts["to_score"], facts["partly"][0]["partitions"]) == (2, 2)
+    assert facts["partly"][0]["columns"][0] == "brightness"
+    assert "entropy" not in facts["partly"][0]["columns"]
+    said = imagecurator(*more, "--dry-run").stdout
+    assert "2 to do" in said
+    assert "  2 lack brightness" in said
+    done = imagecurator(*more)
+    assert done.returncode == 0, done.stderr
+    assert imagecurator("decide", place / "scored", "--rule", "dark=brightness < 0").returncode == 0
+
+
+def test_dry_run_writes_nothing(place):
+    """A dry run says what would be scored, and writes nothing, into a new run or one that is there."""
+    pictures(place / "in", 5)
+    before = tree(place)
+    for run, todo in (("new", 2), ("scored", 1)):
+        done = imagecurator("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert f"{todo} to do" in done.stdout
+        assert "This was a dry run: nothing is written." in done.stdout
+        assert as_json("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")["to_score"] == todo
+    assert tree(place) == before
+    assert not (place / "new").exists()
+
+
+def test_growth_is_said(place):
+    """New files are scored; changed and vanished ones are named, with control characters shown, not obeyed."""
+    (place / "in" / ODD).unlink()
+    os.utime(place / "in" / "001.jpg", ns=(1, 1))
+    (place / "in" / "later.jpg").write_bytes((place / "in" / "002.jpg").read_bytes())
+    done = imagecurator("score", place / "in", place / "scored", "-r", place / "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "10 inputs in 3 partitions are scored, 1 of these just now" in done.stdout
+    assert "1 file (001.jpg) may have changed since the first scoring, and is not scored again" in done.stderr
+    assert "esc\\x1b[31m.jpg" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_a_decision_does_not_outlive_its_records(place):
+    """After further images were scored the run is not decided any more; a scoring that finds nothing leaves it."""
+    assert imagecurator("score", place / "in", place / "run", "-r", place / "recipe.yaml").returncode == 0
+    assert as_json("status", place / "run")["decided"]
+    (place / "in" / "later.jpg").write_bytes((place / "in" / "002.jpg").read_bytes())
+    assert imagecurator("score", place / "in", place / "run", "-r", place / "recipe.yaml").returncode == 0
+    assert not as_json("status", place / "run")["decided"]
+    sentence(imagecurator("export", place / "run", place / "out"), 3)
+
+
+def test_stale_scores(place):
+    """Scores of other limits are refused with what changed; `--rescore` computes them."""
+    before = tree(place)
+    other = ("score", place / "in", place / "scored", "-r", place / "recipe.yaml", "-s", "limits.pixels=50")
+    said = sentence(imagecurator(*other), 4)
+    assert "stored scores were computed in another way: every column (limits.pixels: 100,000,000 → 50)" in said
+    assert "pass --rescore" in said
+    assert tree(place) == before
+    assert imagecurator(*other, "--rescore").returncode == 0
+    assert imagecurator("decide", place / "scored").returncode == 0
+    funnel = as_json("status", place / "scored")["funnel"]
+    assert (funnel["kept"], sum(funnel["quarantined"].values())) == (0, 9)
+
+
+def test_mistakes(place):
+    """Each mistake is one sentence with its exit code, and nothing is written."""
+    (place / "full").mkdir()
+    (place / "full" / "thesis.tex").write_text("x")
+    (place / "other").mkdir()
+    pictures(place / "other" / "below", 1)
+    before = tree(place)
+    for arguments, code, words in [
+        ((place / "nowhere", place / "new"), 3, "there is nothing at this path"),
+        ((place / "in", place / "in" / "run"), 4, "the run directory lies inside the input"),
+        ((place / "in", place / "full"), 4, "did not put there, such as 'thesis.tex'"),
+        ((place / "in", place / "recipe.yaml"), 4, "this is a file, and the run directory is a folder"),
+        ((place / "other", place / "scored"), 4, "this run is of another input"),
+        ((place / "in", place / "new", "-s", "scores=[heder]"), 5, "did you mean 'header'?"),
+        ((place / "in", place / "new", "-s", "rules.x=nobody < 1"), 5, "nobody"),
+        ((place / "in", place / "new", "-s", "deny=nowhere.txt"), 3, "nowhere.txt"),
+        ((place / "in", place / "new", "-s", "sample={by: nobody, n: 1}"), 5, "nobody"),
+        ((place / "in", place / "new", "-r", place / "no.yaml"), 5, "there is no such recipe"),
+    ]:
+        assert words in sentence(imagecurator("score", *arguments), code), arguments
+        assert tree(place) == before, arguments
+
+
+@pytest.mark.parametrize("command", ["score", "decide", "export"])
+def test_one_at_a_time(place, command):
+    """While somebody is at work in the run directory, nobody else writes there; asking is allowed."""
+    arguments = {"score": (place / "in", place / "run"), "decide": (place / "run",), "export": (place / "run", place / "out")}  # fmt: skip
+    before = tree(place)
+    with storage.locked(str(place / "run")):
+        said = sentence(imagecurator(command, *arguments[command], *_recipe(command, place)), 4)
+        assert as_json("status", place / "run")["at_work"]
+        assert "another imagecurator is at work here; wait until it ends" in said
+    assert tree(place) == before
+    assert not as_json("status", place / "run")["at_work"]
+
+
+def _recipe(command, place):
+    return ("-r", place / "recipe.yaml") if command == "score" else ()

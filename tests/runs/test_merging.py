@@ -1,0 +1,150 @@
+"""Some columns of a part computed anew: the same part as if all had been computed at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nemo_curator.runs.merging import READER, Merging, merge
+from nemo_curator.runs.parts import part_schema, part_table
+from nemo_curator.stages.declarations import Column
+
+STAGES = ("first", "second", "third", "fourth")
+DIED = "worker_died"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What becomes of an image.
+
+    Attributes:
+        decodes: Whether its pixels can be decoded, which is asked only where a stage that runs looks at pixels.
+        fails: Stages that fail on it.
+        kills: Stages that kill their worker with it.
+    """
+
+    decodes: bool = True
+    fails: frozenset[str] = frozenset()
+    kills: frozenset[str] = frozenset()
+
+
+def schema(stages):
+    """The schema of a part with the columns of some stages."""
+    return part_schema([Column(f"{stage}_score") for stage in stages])
+
+
+def scored(images, stages, pixels, versions):
+    """The part that a scoring by these stages writes: the model of what the runner and the part writer do."""
+    return part_table([row(at, image, stages, pixels, versions) for at, image in enumerate(images)], schema(stages))
+
+
+def row(at, image, stages, pixels, versions):
+    """One record, in the order in which the stages meet it."""
+    found = {"ordinal": at, "image_id": f"{at}", "members": [{"name": f"{at}.jpg", "sha256": "x"}], "source": "s"}
+    if image.kills & set(stages):  # a death is told by the reader, before it looks at the image
+        return {**found, "error": DIED, "error_stage": READER, "error_detail": "it died"}
+    found["width"] = 100
+    if not image.decodes and set(stages) & pixels:
+        return {**found, "error": "decode_failed", "error_stage": READER, "error_detail": "no pixels"}
+    for stage in stages:
+        if stage in image.fails:
+            return {**found, "error": "stage_failed", "error_stage": stage, "error_detail": f"{stage} failed"}
+        found[f"{stage}_score"] = float(at + versions[stage])
+    return found
+
+
+SUBSETS = st.lists(st.sampled_from(STAGES), unique=True, max_size=4).map(lambda found: sorted(found, key=STAGES.index))
+NAMES = st.frozensets(st.sampled_from(STAGES), max_size=2)
+
+
+@st.composite
+def cases(draw):
+    """(images, stages of the old scoring, stages that look at pixels, stages scored now, failures that went away)."""
+    images = draw(st.lists(st.builds(Image, st.booleans(), NAMES, NAMES.filter(lambda one: len(one) < 2)), max_size=4))
+    return images, draw(SUBSETS), draw(NAMES), draw(SUBSETS), draw(NAMES)
+
+
+@settings(deadline=None)
+@given(cases())
+def test_merged_is_what_one_scoring_gives(case):
+    """Whenever a merge says that it can be done, its part equals the part that one scoring of everything writes.
+
+    The stages that are scored now are new ones, and old ones with other parameters, which may fail on fewer images.
+    """
+    images, before, pixels, some, mended = case
+    order = [stage for stage in STAGES if stage in {*before, *some}]
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored(images, before, pixels, versions)
+    changed = {stage: 1000 for stage in some}
+    now = [Image(one.decodes, one.fails - (mended & set(some)), one.kills) for one in images]
+    new = scored(now, some, pixels, {**versions, **changed})
+    whole = scored(now, order, pixels, {**versions, **changed})
+    merging = Merging(
+        tuple(f"{stage}_score" for stage in some),
+        tuple(order),
+        {f"{stage}_score": stage for stage in order},
+        decodes=bool(set(some) & pixels),
+    )
+    merged = merge(old, new, schema(order), merging)
+    if merged is not None:
+        assert merged.to_pylist() == whole.to_pylist()
+        assert merged.schema == whole.schema
+    elif not any(one["error"] for one in [*old.to_pylist(), *new.to_pylist()]):
+        pytest.fail("nothing is in the way of this merge")
+
+
+def test_other_bytes_do_not_fit():
+    """Rows of other files, of files with other bytes, or of another number of them are not merged."""
+    old = scored([Image(), Image()], ("first",), frozenset(), dict.fromkeys(STAGES, 0))
+    merging = Merging(("second_score",), STAGES, {f"{stage}_score": stage for stage in STAGES})
+    new = scored([Image(), Image()], ("second",), frozenset(), dict.fromkeys(STAGES, 0))
+    other = new.set_column(
+        new.column_names.index("members"), "members", pa.array([[{"name": "0.jpg", "sha256": "y"}]] * 2, old.schema.field("members").type)
+    )  # fmt: skip
+    assert merge(old, new, schema(STAGES[:2]), merging) is not None
+    assert merge(old, new.slice(0, 1), schema(STAGES[:2]), merging) is None
+    assert merge(old, other, schema(STAGES[:2]), merging) is None
+
+
+def test_columns_that_the_recipe_has_no_more_stay_behind():
+    """A column that nobody asks for now keeps its values, behind those that are asked for."""
+    old = scored([Image()], ("first", "second"), frozenset(), dict.fromkeys(STAGES, 0))
+    new = scored([Image()], ("third",), frozenset(), dict.fromkeys(STAGES, 7))
+    merging = Merging(("third_score",), ("first", "third"), {"first_score": "first", "third_score": "third"})
+    merged = merge(old, new, schema(("first", "third")), merging)
+    assert merged.column_names == [*schema(("first", "third")).names, "second_score"]
+    assert merged.to_pylist()[0]["second_score"] == 0.0
+
+
+def test_error_that_stands():
+    """An image that a stage failed on which does not run again stays in quarantine, with what came before it."""
+    broken = Image(fails=frozenset({"second"}))
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored([broken], ("first", "second", "third"), frozenset(), versions)
+    merging = Merging(("first_score", "third_score"), STAGES[:3], {f"{stage}_score": stage for stage in STAGES[:3]})
+    new = scored([broken], ("first", "third"), frozenset(), {**versions, "first": 5, "third": 5})
+    merged = merge(old, new, schema(STAGES[:3]), merging).to_pylist()[0]
+    assert (merged["error_stage"], merged["first_score"], merged["third_score"]) == ("second", 5.0, None)
+
+
+@pytest.mark.parametrize("fails", [{"first"}, {"second"}, {"first", "second"}], ids="+".join)
+def test_error_that_went_away_needs_a_whole_scoring(fails):
+    """An image that could not be scored before and can be now lacks what the other stages would have said."""
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored([Image(fails=frozenset({"first"}))], STAGES[:3], frozenset(), versions)
+    merging = Merging(("first_score", "third_score"), STAGES[:3], {f"{stage}_score": stage for stage in STAGES[:3]})
+    new = scored([Image(fails=frozenset({"third"}) if "second" in fails else frozenset())], ("first", "third"), frozenset(), versions)  # fmt: skip
+    assert merge(old, new, schema(STAGES[:3]), merging) is None
+
+
+def test_empty_part():
+    """A partition without a record (an empty tar) gets its columns too."""
+    versions = dict.fromkeys(STAGES, 0)
+    merging = Merging(("second_score",), STAGES[:2], {f"{stage}_score": stage for stage in STAGES[:2]})
+    merged = merge(scored([], STAGES[:1], frozenset(), versions), scored([], ("second",), frozenset(), versions), schema(STAGES[:2]), merging)  # fmt: skip
+    assert merged.num_rows == 0
+    assert merged.schema == schema(STAGES[:2])
