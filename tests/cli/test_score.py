@@ -36,14 +36,14 @@ def test_columns_of_another_recipe_are_added(place):
     more = ("score", place / "in", place / "scored", "-s", "scores=[header, entropy, exposure]")
     facts = as_json(*more, "--dry-run")
     assert (facts["to_score"], facts["partly"][0]["partitions"]) == (2, 2)
-    assert facts["partly"][0]["columns"][0] == "brightness"
+    assert facts["partly"][0]["columns"][0] == "dark_share"
     assert "entropy" not in facts["partly"][0]["columns"]
     said = imagecurator(*more, "--dry-run").stdout
     assert "2 to do" in said
-    assert "  2 lack brightness" in said
+    assert "  2 lack dark_share" in said
     done = imagecurator(*more)
     assert done.returncode == 0, done.stderr
-    assert imagecurator("decide", place / "scored", "--rule", "dark=brightness < 0").returncode == 0
+    assert imagecurator("decide", place / "scored", "--rule", "dark=dark_share < 0").returncode == 0
 
 
 def test_dry_run_writes_nothing(place):

@@ -43,6 +43,7 @@ class Boundaries:
     """
 
     def __init__(self, roots: Sequence[str], reach: Reach) -> None:
+        """Keep the real calls."""
         self._roots = tuple(os.path.realpath(root) for root in roots)
         self._reach = reach
         self._real = {name: getattr(os, name) for name in ("open", "mkdir", "fsync", "replace", "unlink")}
@@ -106,6 +107,7 @@ class Boundaries:
         io.FileIO = type("FileIO", (io.FileIO,), {"write": self.write(io.FileIO.write)})  # type: ignore[misc]
 
     def _told(self, kind: str, path: Any, tear: Tear = nothing) -> None:
+        """Tell of an event, if it is one."""
         place = os.path.realpath(os.fsdecode(path))
         if any(place == root or place.startswith(root + os.sep) for root in self._roots):
             self._reach(kind, place, tear)

@@ -6,16 +6,19 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cli.processes import command, sentence
+import pytest
+from tests.cli.processes import command
 from tests.crash.boundaries import started as started_at
 
 from nemo_curator.storage import is_temporary
@@ -129,6 +132,7 @@ class Watched:
             return []
 
     def _alive(self) -> list[int]:
+        """Numbers of the processes of the last command that still run."""
         try:
             lines = [line.split() for line in (self._state / "processes").read_text().splitlines()]
         except FileNotFoundError:
@@ -142,6 +146,17 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def dice(seed: int) -> random.Random:
+    """Chance that can be had again."""
+    return random.Random(seed)  # noqa: S311 (no secret hangs on it)
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Show a figure of a long test."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{text}\n")
 
 
 def results(*folders: Path) -> dict[str, str]:
@@ -172,8 +187,3 @@ def save(saved: Path, *folders: Path) -> Path:
         if folder.is_dir():
             shutil.copytree(folder, saved / folder.name)
     return saved
-
-
-def refused(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """The one sentence of a command that ended with that code."""
-    return sentence(done, code)

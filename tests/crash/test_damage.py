@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.processes import imagecurator, sentence
-from tests.crash.commands import restore, save
+from tests.crash.commands import dice, restore, save
 from tests.crash.material import EMBEDDING
 from tests.crash.place import Place
 from tests.crash.test_faults_sources import delivered_members_of
@@ -33,12 +33,14 @@ def decided(tmp_path_factory):
 
 
 def _do(place, *names):
+    """Commands to their good end, in this process."""
     for name in names:
         done = imagecurator(*place.arguments(name, 0))
         assert done.returncode == 0, done.stderr
 
 
 def _file(place: Place, name: str) -> Path:
+    """A file of the run by what it is."""
     run = place.base / "run"
     files = {"decisions": "decisions.parquet", "partitions": "partitions.parquet", "run.json": "run.json"}
     if name in files:
@@ -124,6 +126,7 @@ def _flip_and_go_on(place: Place, name: str, chance: random.Random) -> bool:
 
 
 def _check_flips(decided, name: str, count: int) -> None:
+    """Alter a bit so many times, each time of a whole file: found, or of no effect on what is delivered."""
     place, saved, _ = decided
     restore(saved, *place.folders)
     _do(place, "export webdataset")
@@ -132,7 +135,7 @@ def _check_flips(decided, name: str, count: int) -> None:
     found = 0
     for seed in range(count):
         restore(saved, *place.folders)
-        if _flip_and_go_on(place, name, random.Random(seed)):
+        if _flip_and_go_on(place, name, dice(seed)):
             found += 1
         else:
             assert delivered_members(place.base / "out") == members, (name, seed)

@@ -28,6 +28,7 @@ def decided(tmp_path_factory):
 
 
 def _do(place, *names):
+    """Commands to their good end, in this process."""
     for name in names:
         done = imagecurator(*place.arguments(name, 0))
         assert done.returncode == 0, done.stderr
@@ -65,7 +66,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_source_is_named_and_not_exported(decided, change):
-    """It is named, nothing that changed is delivered, `--skip-missing` delivers the rest, and back again, all is well."""
+    """It is named and not delivered, `--skip-missing` delivers the rest, and when it is back, all is well."""
     place, saved, whole, source = decided
     restore(source, place.base / "in")
     restore(saved, *place.folders)

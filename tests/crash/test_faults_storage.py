@@ -34,6 +34,7 @@ class Refusals:
     """Fails the n-th event, and all others of its file or, where the disk is full, all that follow."""
 
     def __init__(self, at: int, number: int) -> None:
+        """None failed yet."""
         self.at, self.number = at, number
         self.events: list[str] = []
 
@@ -57,6 +58,7 @@ def _refused(place: Place, name: str, at: int, number: int) -> tuple[str, list[s
 
 
 def _in_this_process(place: Place, *names: str) -> None:
+    """Commands to their good end."""
     for name in names:
         done = imagecurator(*place.arguments(name, 0))
         assert done.returncode == 0, done.stderr

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import process
-from tests.crash.commands import restore, save
-from tests.crash.material import CHEAP, EMBEDDING
+from tests.crash.commands import dice, restore, save, tell
+from tests.crash.material import EMBEDDING
 from tests.crash.place import JOBS, WORKERS, Place
 
 
@@ -60,7 +59,7 @@ def test_killed_run_ends_in_the_same_bytes(whole, tmp_path, workers):
     place = Place(first.base, first.watched)
     restore(save(tmp_path / "nothing"), *place.folders)
     before = place.watched.kills
-    kill_often(place, random.Random(workers), "run", len(events), 4, workers)
+    kill_often(place, dice(workers), "run", len(events), 4, workers)
     assert place.watched.kills - before >= 2
     assert place.results() == results
 
@@ -72,7 +71,7 @@ def test_killed_commands_end_in_the_same_bytes(tmp_path):
     counts = {name: len(place.do([name])) for name in names}
     results = place.results()
     restore(save(tmp_path / "nothing"), *place.folders)
-    chance = random.Random(0)
+    chance = dice(0)
     for name in names:
         kill_often(place, chance, name, counts[name], 2, 2)
     assert place.watched.kills >= 6
@@ -101,15 +100,14 @@ def test_killed_worker_is_replaced(whole):
     point = next(number for number, event in enumerate(events, 1) if "/parts/" in event and "rename" in event)
     restore(save(place.base / "nothing"), *place.folders)
     place.watched.finish(*place.arguments("run", 2), kill=point, alone=True)
-    left = [path for path in (place.base / "out").rglob("*.tmp-*")]
-    for path in left:
-        path.unlink()
+    for path in (place.base / "out").rglob("*.tmp-*"):
+        path.unlink()  # of a worker that died while all others went on: swept by whoever scores here next
     assert place.results() == results
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", JOBS)
-def test_killed_at_every_boundary(tmp_path, name):
+def test_killed_at_every_boundary(tmp_path, capsys, name):
     """Every boundary of every command, and the middle of every write; workers vary from one to the next."""
     place = Place.make(tmp_path)
     place.do(JOBS[name])
@@ -129,4 +127,4 @@ def test_killed_at_every_boundary(tmp_path, name):
             place.do([again], workers)
             assert place.results() == results, (point, event, torn)
     assert place.watched.kills >= len(events) * 0.9
-    print(f"\n{name}: {place.watched.kills} kills at {len(events)} boundaries")
+    tell(capsys, f"{name}: {place.watched.kills} kills at {len(events)} boundaries")

@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.crash.commands import Watched, restore, results, save
+from tests.crash.commands import Watched, dice, restore, results, save, tell
 from tests.crash.material import CHEAP, make_many
 from tests.crash.place import WORKERS
-from tests.main_job.material import MAY_DIFFER
 
 KILLS = 72  # for each number of workers
 PHASES = ("score", "decide", "export")
@@ -26,6 +25,7 @@ def base(tmp_path_factory):
 
 
 def _commands(base: Path, workers: int) -> dict[str, list[str]]:
+    """Phase to the arguments of its command."""
     source, run, out, recipe = (str(base / name) for name in ("in", "run", "out", "recipe.yaml"))
     return {
         "score": ["score", source, run, "-r", recipe, "-w", str(workers)],
@@ -57,10 +57,10 @@ def _kill_again_and_again(watched: Watched, chance: random.Random, arguments: li
 
 @pytest.mark.soak
 @pytest.mark.parametrize("workers", WORKERS)
-def test_killed_at_random_moments(base, tmp_path, workers):
+def test_killed_at_random_moments(base, tmp_path, capsys, workers):
     """Scoring, deciding and exporting, each killed at dozens of moments: the bytes of an undisturbed run."""
     folders = (base / "run", base / "out")
-    watched, commands, chance = Watched(tmp_path, folders), _commands(base, workers), random.Random(workers)
+    watched, commands, chance = Watched(tmp_path, folders), _commands(base, workers), dice(workers)
     restore(save(tmp_path / "nothing"), *folders)
     longest, before = {}, {}
     for phase in PHASES:
@@ -75,16 +75,16 @@ def test_killed_at_random_moments(base, tmp_path, workers):
         for later in PHASES[PHASES.index(phase) + 1 :]:
             watched.finish(*commands[later])
         assert results(*folders) == whole
-    print(f"\n{workers} workers: {sum(kills.values())} kills at random moments: {kills}")
+    tell(capsys, f"{workers} workers: {sum(kills.values())} kills at random moments: {kills}")
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("workers", WORKERS)
-def test_run_killed_at_random_moments(base, tmp_path, workers):
+def test_run_killed_at_random_moments(base, tmp_path, capsys, workers):
     """The same for `run`, all in one."""
     out = base / "out"
     arguments = ["run", str(base / "in"), str(out), "-r", str(base / "recipe.yaml"), "-w", str(workers)]
-    watched, chance = Watched(tmp_path, (out,)), random.Random(workers)
+    watched, chance = Watched(tmp_path, (out,)), dice(workers)
     nothing = save(tmp_path / "nothing")
     restore(nothing, out)
     longest = _seconds(watched, arguments)
@@ -94,5 +94,4 @@ def test_run_killed_at_random_moments(base, tmp_path, workers):
         restore(nothing, out)
         kills += _kill_again_and_again(watched, chance, arguments, longest)
         assert results(out) == whole
-    assert not [name for name in MAY_DIFFER if f"out/{name}" in whole and "partitions" not in name]
-    print(f"\n{workers} workers: {kills} kills of `run` at random moments")
+    tell(capsys, f"{workers} workers: {kills} kills of `run` at random moments")

@@ -21,6 +21,7 @@ def place(tmp_path_factory):
 
 
 def _do(place, *names):
+    """Commands to their good end, in this process."""
     for name in names:
         done = imagecurator(*place.arguments(name, 0))
         assert done.returncode == 0, done.stderr
@@ -92,7 +93,7 @@ def test_two_runs_export_to_one_place(tmp_path):
 
 
 def test_many_at_the_same_moment(place, tmp_path):
-    """Three started at once: whoever is refused says so, at least one ends well, and the result is that of one alone."""
+    """Three started at once: who is refused says so, one at least ends well, and the bytes are those of one alone."""
     restore(save(tmp_path / "nothing"), *place.folders)
     _do(place, "run")
     whole = place.results()

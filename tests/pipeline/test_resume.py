@@ -71,6 +71,7 @@ def notes(source, output, recipe=RECIPE, **settings):
 
 
 def _run(source, output, recipe, **settings):
+    """((partitions, done before), notes)."""
     plans = Plans()
     summary = curate([str(source)], str(output), Recipe(**recipe), workers=0, watcher=plans, **settings)
     return plans.seen, " | ".join(summary.plan.notes)
@@ -207,7 +208,7 @@ def test_changed_files_are_named_and_scored_again_on_request(source, tmp_path, h
     TOUCHED[how](source)
     name = "loose/b.jpg" if "loose" in how or "sidecar" in how else "1.tar"
     told = _scored(source, folder)
-    assert f"1 file ({name}) may have changed since the first scoring, and are not scored again" in told
+    assert f"1 file ({name}) may have changed since the first scoring, and is not scored again" in told
     assert _parts(folder) == before
     assert f"1 file ({name})" in _scored(source, folder, rescore=True)
     after = _parts(folder)
@@ -223,7 +224,7 @@ def test_vanished_files_are_named(source, tmp_path):
     _scored(source, folder)
     before = _parts(folder)
     (source / "2.tar").unlink()
-    assert "1 file (2.tar) are not in the input any more; their scores stay in the run" in _scored(source, folder)
+    assert "1 file (2.tar) is not in the input any more; its scores stay in the run" in _scored(source, folder)
     assert _parts(folder) == before
 
 
@@ -329,6 +330,7 @@ class _Kills(Watcher):
     """Ends it when so many partitions were scored."""
 
     def __init__(self, after):
+        """So many partitions are left."""
         self.left = after
 
     def scored(self, verdicts, size):
@@ -439,7 +441,7 @@ def test_input_that_changed_under_a_part_is_named(source, tmp_path):
     data = bytearray(tar.read_bytes())
     data[700] ^= 1
     tar.write_bytes(data)
-    with pytest.raises(InputError, match="1.tar"):
+    with pytest.raises(InputError, match=r"1\.tar"):
         run(source, output)
     assert not (output / "manifest.json").exists()
 

@@ -25,14 +25,16 @@ def remove(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator import storage
     from nemo_curator.cli.verification import print_removal
+    from nemo_curator.pipeline.output import sweep_output
     from nemo_curator.runs.deciding import read_id_list
     from nemo_curator.runs.exporting import remove_samples
 
     listed = read_id_list(str(ids))
-    if dry_run:
+    if dry_run or not storage.is_directory(output):  # which a lock would make
         removal = remove_samples(output, listed, write=False)
     else:
         with storage.locked(output):
+            sweep_output(output)
             removal = remove_samples(output, listed)
     if as_json:
         sys.stdout.write(json.dumps({"dry_run": dry_run, **asdict(removal)}, indent=2) + "\n")

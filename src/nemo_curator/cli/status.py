@@ -50,6 +50,6 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         print_notes(funnel)
     for one in found.exports:
         console.print(
-            Text(f"data set: {shown(one.output)} ({one.state}{f', {one.finished}' if one.finished else ''})"),
+            Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),
             soft_wrap=True,
         )

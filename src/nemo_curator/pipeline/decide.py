@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, RecipeError
+from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.policy import anchored, plan_policy
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, decide
@@ -98,6 +99,7 @@ def decide_locked(run: RunDirectory, recipe: Recipe | None = None, *, write: boo
     if not write:
         return decide_run(run, recipe, write=False)
     with storage.locked(run.root):
+        sweep_run(run)
         return decide_run(run, None if recipe is None else anchored(recipe))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.errors import UnknownImageError
+from nemo_curator.errors import InputError, UnknownImageError
 from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
 from nemo_curator.runs.deciding import Explanation, explain_row
 from nemo_curator.runs.exporting import delivered_files
@@ -114,7 +114,7 @@ def _suggestion(run: RunDirectory, partitions: Sequence[Partition], image_id: st
     for one in likely[:20]:  # a hint need not read a million rows
         try:
             close = get_close_matches(image_id, map(str, read_part(run, one.id, [ID])[ID].to_pylist()), n=1)
-        except (OSError, pa.ArrowException):
+        except InputError:
             continue
         if close:
             return f"did you mean {close[0]!r}?"

@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError
 from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
-from nemo_curator.pipeline.output import check_places, claim_output, plain_place, real_place, remove_leftovers
+from nemo_curator.pipeline.output import (
+    check_places,
+    claim_output,
+    plain_place,
+    real_place,
+    remove_leftovers,
+    sweep_run,
+)
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.recipe import Recipe
@@ -136,6 +143,7 @@ def export_locked(
     watcher = watcher or Watcher()
     try:
         with storage.locked(run.root):
+            sweep_run(run)
             return export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
     finally:
         watcher.close()

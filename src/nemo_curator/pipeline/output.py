@@ -124,6 +124,31 @@ def claim_output(
         place.sweep()
 
 
+def sweep_run(run: RunDirectory) -> None:
+    """Remove what a decision or an export left half-written in a run directory, without looking at its parts.
+
+    Raises:
+        StorageError: It cannot be listed, or a file cannot be removed.
+    """
+    _sweep(run.root, lambda name: bool(_RUN_FILE.fullmatch(name)), recursive=False)
+
+
+def sweep_output(output: str) -> None:
+    """Remove what was left half-written in a data set of ours.
+
+    Raises:
+        StorageError: It cannot be listed, or a file cannot be removed.
+    """
+    if delivered_files(output) is not None:
+        _sweep(output, lambda path: path == MANIFEST or shard_stem(path) is not None)
+
+
+def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True) -> None:
+    for path in _files(root, recursive=recursive):
+        if storage.is_temporary(path) and by_name(_final(path)):
+            storage.remove(storage.join(root, path))
+
+
 def remove_leftovers(output: str, delivered: Collection[str]) -> None:
     """Remove shards that an interrupted export with other settings left in a claimed output."""
     for path in leftovers(_files(output), delivered):
@@ -254,11 +279,11 @@ def _path_inside(inner: str, outer: str) -> str | None:
     return one.removeprefix(prefix) if one.startswith(prefix) else None
 
 
-def _files(place: str) -> list[str]:
+def _files(place: str, *, recursive: bool = True) -> list[str]:
     """Everything under a folder, by its path inside it."""
     prefix = storage.join(place, "")
     try:
-        return [stored.url.removeprefix(prefix) for stored in storage.list(place)]
+        return [stored.url.removeprefix(prefix) for stored in storage.list(place, recursive=recursive)]
     except FileNotFoundError:
         return []
     except OSError as error:

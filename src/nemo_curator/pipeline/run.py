@@ -26,9 +26,10 @@ from nemo_curator.runs.lookup import ID
 from nemo_curator.runs.parts import read_part
 from nemo_curator.runs.state import RunState
 from nemo_curator.runs.status import RunStatus, run_status
-from nemo_curator.runs.tables import read_table
+from nemo_curator.shards.parquet import read_table
 
 _SCORING = ("scores", "models", "limits")
+_VERDICTS = tuple(field for field in SCHEMA if field.name != ID)
 
 
 class Run:
@@ -103,7 +104,7 @@ class Run:
             RecipeError: There is no such column.
         """
         schema = self._schema_of(columns)
-        start = 0
+        start, added = 0, _VERDICTS if verdicts else ()
         decided = self.decisions() if verdicts else None
         for partition_id in scored_partitions(self.directory):
             part = read_part(self.directory, partition_id, schema.names)
@@ -111,18 +112,15 @@ class Run:
                 part[field.name] if field.name in part.column_names else pa.nulls(part.num_rows, field.type)
                 for field in schema
             ]
-            table = pa.table(arrays, schema=schema)
             if decided is not None:
-                for name in SCHEMA.names:
-                    if name != ID:
-                        table = table.append_column(SCHEMA.field(name), decided[name].slice(start, part.num_rows))
+                arrays += [decided[field.name].slice(start, part.num_rows) for field in added]
             start += part.num_rows
-            yield from table.to_batches()
+            yield from pa.table(arrays, schema=pa.schema([*schema, *added])).to_batches()
 
     def table(self, columns: Sequence[str] | None = None, *, verdicts: bool = False) -> pa.Table:
         """The whole of `scan` in memory; `.to_pandas()` makes a DataFrame of it."""
-        batches = list(self.scan(columns, verdicts=verdicts))
-        return pa.Table.from_batches(batches) if batches else self._schema_of(columns).empty_table()
+        schema = pa.schema([*self._schema_of(columns), *(_VERDICTS if verdicts else ())])
+        return pa.Table.from_batches(self.scan(columns, verdicts=verdicts), schema)
 
     def decisions(self) -> pa.Table:
         """One row an input, in source order: verdict, rule, reason, score, threshold, what it duplicates.

@@ -253,7 +253,8 @@ def _notes_on(growth: Growth, *, rescore: bool) -> list[str]:
         what = f"and {are} scored again" if rescore else f"and {are} not scored again (--rescore does that)"
         notes.append(f"{_files(growth.changed_files)} may have changed since the first scoring, {what}")
     if growth.vanished_files:
-        notes.append(f"{_files(growth.vanished_files)} are not in the input any more; their scores stay in the run")
+        are, their = ("is", "its") if len(growth.vanished_files) == 1 else ("are", "their")
+        notes.append(f"{_files(growth.vanished_files)} {are} not in the input any more; {their} scores stay in the run")
     return notes
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
-from nemo_curator.runs.tables import read_table
+from nemo_curator.shards.parquet import read_table
 
 _IDENTITY = ("image_id", "source", "members", "primary", "width", "height", "caption", "error", "error_detail")
 _CAPTION = 2_000  # characters read of a caption; far fewer are shown

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nemo_curator import storage
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.shards.parquet import open_parquet
 
 Positions = npt.NDArray[np.int64]
 Group = tuple[str, str]
@@ -75,8 +75,8 @@ class Verdicts:
 
     @contextmanager
     def _file(self) -> Iterator[pq.ParquetFile]:
-        with storage.open(self._run.decisions) as handle:
-            yield pq.ParquetFile(handle)
+        with open_parquet(self._run.decisions) as file:
+            yield file
 
     def _mask(self, verdict: str, rule: str | None) -> npt.NDArray[np.bool_]:
         numbers = [at for at, one in enumerate(self.groups) if one[0] == verdict and rule in {None, one[1]}]

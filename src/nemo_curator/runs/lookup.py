@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nemo_curator import storage
+from nemo_curator.shards.parquet import open_parquet
 
 ID = "image_id"
 
@@ -29,7 +29,7 @@ def find_row(url: str, image_id: str) -> dict[str, Any] | None:
         wanted = image_id.encode()
     except UnicodeEncodeError:  # an id is text that a Parquet can hold; this is half of one
         return None
-    with storage.open(url) as file, pq.ParquetFile(file) as parquet:
+    with open_parquet(url) as parquet:
         for group in range(parquet.num_row_groups):
             if not _may_hold(parquet.metadata.row_group(group), wanted):
                 continue

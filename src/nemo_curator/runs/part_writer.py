@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nemo_curator import storage
+from nemo_curator.errors import InputError
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.merging import Merging, merge
@@ -130,7 +131,7 @@ def _write_merged(
     try:
         old = read_part(run, partition_id)
         vectors = _stored_vectors(run, partition_id) if vectors is None else vectors
-    except (OSError, pa.ArrowException):  # damaged where nobody had looked yet
+    except InputError:  # damaged where nobody had looked yet
         return False
     table = merge(old, new, part_schema(writer.columns), merging)
     if table is None:

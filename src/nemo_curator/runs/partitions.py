@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.entry import Entry
+from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.partitioning import Partition
 
 _COLUMNS: dict[str, pa.DataType] = {
@@ -90,9 +90,10 @@ def read_partitions(run: RunDirectory) -> list[Partition]:
 
 
 def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
+    wanted = columns or list(_COLUMNS)
     try:
-        return read_table(run.partitions, columns)
-    except (OSError, pa.ArrowException) as error:
+        return read_table(run.partitions, wanted).select(wanted)
+    except (OSError, KeyError, pa.ArrowException) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise InputError(

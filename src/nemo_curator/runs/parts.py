@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
-from nemo_curator.errors import StageError
+from nemo_curator.errors import InputError, StageError
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.tables import read_table
+from nemo_curator.shards.parquet import read_table
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.io.rows import IDENTITY, identity_row
 from nemo_curator.tasks import ImageObject, Record
@@ -124,17 +124,32 @@ def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | Non
     """A part's rows, all columns or some; a column that it does not have is left out.
 
     Raises:
-        OSError: There is no part.
-        pyarrow.ArrowInvalid: The file is torn or damaged.
+        InputError: There is no part, or a damaged one.
     """
-    return read_table(run.part(partition_id), columns)
+    return _read(run.part(partition_id), columns)
 
 
 def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
-    """`image_id` and `embedding` of a partition's readable images, in source order; None where there are none."""
+    """`image_id` and `embedding` of a partition's readable images, in source order; None where there are none.
+
+    Raises:
+        InputError: They are damaged.
+    """
     if not storage.exists(run.embeddings(partition_id)):
         return None
-    return read_table(run.embeddings(partition_id))
+    return _read(run.embeddings(partition_id))
+
+
+def _read(url: str, columns: Sequence[str] | None = None) -> pa.Table:
+    try:
+        return read_table(url, columns)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "this file of the run is damaged or missing",
+            where=url,
+            cause=str(error).strip(),
+            act="remove it, and run `imagecurator score INPUT RUN` or `run` again: that partition alone is computed",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

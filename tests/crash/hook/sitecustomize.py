@@ -15,7 +15,7 @@ Without the variable nothing happens. A machine's own `sitecustomize` is run fir
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import fcntl
 import importlib.metadata
 import importlib.util
@@ -42,6 +42,7 @@ class Plan:
     """
 
     def __init__(self, plan: dict[str, Any], started: Callable[[int], str]) -> None:
+        """Sign up as a process of this command."""
         self._plan = plan
         self._started = started
         self._thread = threading.Lock()
@@ -67,6 +68,7 @@ class Plan:
                 fcntl.flock(self._events, fcntl.LOCK_UN)
 
     def _refuse(self, kind: str, path: str, told: list[str]) -> None:
+        """Raise what the plan says of this event."""
         refuse = self._plan.get("refuse")
         if not refuse or kind != refuse["kind"] or refuse.get("path", "") not in path:
             return
@@ -75,6 +77,7 @@ class Plan:
             raise OSError(refuse["errno"], os.strerror(refuse["errno"]), path)
 
     def _kill(self) -> None:
+        """End every process of the command, this one last."""
         if not self._plan.get("alone"):
             for line in self._processes.read_text().splitlines():
                 pid, started = line.split()
@@ -90,14 +93,15 @@ class _WrongClock(MetaPathFinder):
     """
 
     def __init__(self, offset: float) -> None:
-        real = datetime.datetime
+        """Make the wrong clock."""
+        real = dt.datetime
 
         class Wrong(real):
             @classmethod
-            def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
-                return real.now(tz) + datetime.timedelta(seconds=offset)
+            def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+                return real.now(tz) + dt.timedelta(seconds=offset)
 
-        self._clock = SimpleNamespace(**{**vars(datetime), "datetime": Wrong})
+        self._clock = SimpleNamespace(**{**vars(dt), "datetime": Wrong})
         real_time, real_ns = time.time, time.time_ns
         time.time = lambda: real_time() + offset
         time.time_ns = lambda: real_ns() + int(offset * 1e9)
@@ -113,7 +117,7 @@ class _WrongClock(MetaPathFinder):
             def exec_module(module: Any) -> None:
                 execute(module)
                 for name, value in list(vars(module).items()):
-                    if value is datetime:
+                    if value is dt:
                         setattr(module, name, self._clock)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
@@ -121,11 +125,13 @@ class _WrongClock(MetaPathFinder):
 
 
 def _set_versions(claimed: dict[str, str]) -> None:
+    """Let distributions claim other versions."""
     real = importlib.metadata.version
     importlib.metadata.version = lambda name: claimed.get(name) or real(name)
 
 
 def _run_the_machines_own() -> None:
+    """Run the `sitecustomize` that this one stands in front of."""
     elsewhere = [path for path in sys.path if Path(path or ".").resolve() != HERE]
     found = PathFinder.find_spec("sitecustomize", elsewhere)
     if found is not None and found.loader is not None:
@@ -133,6 +139,7 @@ def _run_the_machines_own() -> None:
 
 
 def _follow(plan: dict[str, Any]) -> None:
+    """Do what a plan says."""
     spec = importlib.util.spec_from_file_location("crash_boundaries", HERE.parent / "boundaries.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

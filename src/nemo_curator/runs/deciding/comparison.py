@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.deciding.connection import connected, count, give, positions
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.shards.parquet import open_parquet
 
 _COMPARED = ("verdict", "rule", "reason", "score", "threshold", "duplicate_of")
 _CHANGED = "(a.verdict IS DISTINCT FROM b.verdict OR a.rule IS DISTINCT FROM b.rule)"
@@ -154,8 +153,8 @@ def _take(connection: duckdb.DuckDBPyConnection, side: str, run: RunDirectory) -
     columns = ["image_id", *_COMPARED]
     position = 0
     try:
-        with storage.open(run.decisions) as file:
-            for batch in pq.ParquetFile(file).iter_batches(columns=columns):
+        with open_parquet(run.decisions) as parquet:
+            for batch in parquet.iter_batches(columns=columns):
                 rows = [*(batch[column] for column in columns), positions(position, batch.num_rows)]
                 give(connection, "given", pa.Table.from_arrays(rows, names=[*columns, "position"]))
                 connection.execute(f"INSERT INTO {side} BY NAME FROM given")

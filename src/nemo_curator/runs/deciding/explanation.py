@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
@@ -20,6 +19,7 @@ from nemo_curator.runs.deciding.judging import check_rules
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.shards.parquet import open_parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ def _sharing(run: RunDirectory, image_id: str) -> tuple[str | None, tuple[str, .
 def _matching(run: RunDirectory, column: str, value: str, wanted: str) -> list[str | None]:
     """One column of the decisions where another one has a value, reading a row group at a time."""
     found: list[str | None] = []
-    with storage.open(run.decisions) as file:
-        for batch in pq.ParquetFile(file).iter_batches(columns=[column, wanted]):
+    with open_parquet(run.decisions) as parquet:
+        for batch in parquet.iter_batches(columns=[column, wanted]):
             rows = batch.filter(pc.equal(batch[column], pa.scalar(value, pa.string())))
             found += rows[wanted].to_pylist()
     return found

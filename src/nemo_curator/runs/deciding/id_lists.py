@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
+from nemo_curator.shards.parquet import open_parquet
 
 _PARQUET = b"PAR1"
 _BLOCK = 65_536  # ids joined at a time for the hash
@@ -49,7 +49,7 @@ def read_id_list(url: str) -> IdList:
         with storage.open(url) as file:
             parquet = file.read(4) == _PARQUET
             file.seek(0)
-            found = _from_parquet(file, url) if parquet else _from_text(file.read(), url)
+            found = _from_parquet(url) if parquet else _from_text(file.read(), url)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             "this list of ids cannot be read", where=url, cause=str(error), act="check the path and the file"
@@ -73,15 +73,15 @@ def _from_text(data: bytes, url: str) -> pa.StringArray:
     return pa.array([line for line in lines if line.strip()], pa.string())
 
 
-def _from_parquet(file: BinaryIO, url: str) -> pa.StringArray:
-    parquet = pq.ParquetFile(file)
-    if "image_id" not in parquet.schema_arrow.names:
-        raise InputError(
-            "this Parquet has no column image_id",
-            where=url,
-            act=f"rename the column of ids; it has {', '.join(parquet.schema_arrow.names)}",
-        )
-    column = parquet.read(columns=["image_id"])["image_id"].cast(pa.string())
+def _from_parquet(url: str) -> pa.StringArray:
+    with open_parquet(url) as parquet:
+        if "image_id" not in parquet.schema_arrow.names:
+            raise InputError(
+                "this Parquet has no column image_id",
+                where=url,
+                act=f"rename the column of ids; it has {', '.join(parquet.schema_arrow.names)}",
+            )
+        column = parquet.read(columns=["image_id"])["image_id"].cast(pa.string())
     return cast("pa.StringArray", column.combine_chunks())
 
 

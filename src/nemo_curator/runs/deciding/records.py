@@ -22,6 +22,7 @@ from nemo_curator.runs.deciding.connection import count, give, name, positions, 
 from nemo_curator.runs.deciding.policy import Policy, Split
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
+from nemo_curator.shards.parquet import open_parquet, read_table
 
 _OWN = ("image_id", "error", "error_detail")
 _ROW = "__row"
@@ -146,9 +147,7 @@ def _schema(run: RunDirectory, partition_ids: Sequence[str]) -> pa.Schema:
 
 def _tables(run: RunDirectory, partition_ids: Sequence[str], columns: Collection[str]) -> Iterator[pa.Table]:
     for partition_id in partition_ids:
-        with storage.open(run.part(partition_id)) as file:
-            parquet = pq.ParquetFile(file)
-            yield parquet.read(columns=[column for column in parquet.schema_arrow.names if column in columns])
+        yield read_table(run.part(partition_id), sorted(columns))
 
 
 def _name_the_torn(paths: Sequence[str]) -> None:
@@ -159,8 +158,8 @@ def _name_the_torn(paths: Sequence[str]) -> None:
     """
     for path in paths:
         try:
-            with storage.open(path) as file:
-                for _ in pq.ParquetFile(file).iter_batches():
+            with open_parquet(path) as parquet:
+                for _ in parquet.iter_batches():
                     pass
         except (OSError, pa.ArrowException) as error:
             missing = isinstance(error, FileNotFoundError)

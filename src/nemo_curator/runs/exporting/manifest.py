@@ -14,8 +14,8 @@ from nemo_curator import __version__, storage
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
 from nemo_curator.runs.exporting.settings import Format
-from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import from_text
+from nemo_curator.shards.parquet import read_table
 
 MANIFEST = "manifest.json"
 REMOVING = "removing"

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self, cast
@@ -22,6 +23,7 @@ from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, a
 from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import ERROR, FINGERPRINTS
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.partitioning import Partition
 
 _FORMAT = "imagecurator-shards-1"  # another layout of shards gets another number here
@@ -87,7 +89,7 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
     with _Verdicts(run) as verdicts:
         digest.update(verdicts.digest)
         for partition in partitions:
-            with storage.open(run.part(partition.id)) as file, pq.ParquetFile(file) as part:
+            with open_parquet(run.part(partition.id)) as part:
                 digest.update(partition.id.encode() + (part.schema_arrow.metadata or {}).get(FINGERPRINTS, b""))
                 scan.add(part, verdicts)
         verdicts.finish()
@@ -188,7 +190,8 @@ class _Verdicts:
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         try:
-            self._file = storage.open(run.decisions)
+            with storage.open(run.decisions) as file:
+                self.digest = hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # a real file
         except OSError as error:
             raise IncompleteRunError(
                 "this run is not decided",
@@ -196,12 +199,11 @@ class _Verdicts:
                 cause=error.strerror or str(error),
                 act="decide first: `imagecurator decide`",
             ) from None
-        self.digest = hashlib.file_digest(self._file, "sha256").digest()  # type: ignore[arg-type]  # a real file
-        self._file.seek(0)
-        self._parquet = pq.ParquetFile(self._file)
-        there = self._parquet.schema_arrow
+        self._open = ExitStack()
+        parquet = self._open.enter_context(open_parquet(run.decisions))
+        there = parquet.schema_arrow
         columns = [name for name in ("image_id", "verdict", "split") if name in there.names]
-        self._batches = self._parquet.iter_batches(columns=columns)
+        self._batches = parquet.iter_batches(columns=columns)
         self._held = [pa.schema([there.field(name) for name in columns]).empty_table()]
         self._count = 0
 
@@ -237,5 +239,4 @@ class _Verdicts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parquet.close()
-        self._file.close()
+        self._open.close()

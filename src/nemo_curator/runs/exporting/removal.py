@@ -28,7 +28,7 @@ from nemo_curator.runs.exporting.shard_check import ListedShard
 from nemo_curator.runs.exporting.shard_contents import ShardContents
 from nemo_curator.runs.exporting.shards import ShardPlace, folder_files, write_shard
 from nemo_curator.runs.exporting.verify import listed_shards
-from nemo_curator.runs.tables import read_table
+from nemo_curator.shards.parquet import read_table
 
 _NAMED = 100
 _HANDED = 64  # samples that are handed over at a time

@@ -13,8 +13,8 @@ from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard
 from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import ShardPlace, folder_files
-from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import from_text
+from nemo_curator.shards.parquet import read_table
 
 
 def done_shard(place: ShardPlace, shard: PlannedShard, form: Format) -> DeliveredShard | None:

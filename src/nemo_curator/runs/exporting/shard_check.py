@@ -22,6 +22,7 @@ from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import folder_files, folder_sha256, is_inside
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
 from nemo_curator.shards.names import from_text, to_text
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.spool import open_shard
 from nemo_curator.shards.tar_headers import TarDamage, walk
 
@@ -93,7 +94,7 @@ class _Check:
             whole = self._is_as_listed(self._shard.body) and whole
         if not whole:
             return
-        with storage.open(storage.join(self._output, self._shard.rows.name)) as file, pq.ParquetFile(file) as parquet:
+        with open_parquet(storage.join(self._output, self._shard.rows.name)) as parquet:
             for table in self._tables(parquet):
                 self._rows(table)
         self.found.ids = np.concatenate([self.found.ids, *self._hashes])

@@ -18,6 +18,7 @@ from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shard_check import ListedShard, leads_out
 from nemo_curator.runs.exporting.shards import refuse_outside
 from nemo_curator.shards.names import from_text, to_text
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.spool import open_shard
 from nemo_curator.shards.tar_headers import TarEntry, walk
 
@@ -51,8 +52,7 @@ class ShardContents:
 
     def _enter(self) -> None:
         with ExitStack() as stack:
-            file = stack.enter_context(storage.open(storage.join(self._output, self._shard.rows.name)))
-            self._parquet = stack.enter_context(pq.ParquetFile(file))
+            self._parquet = stack.enter_context(open_parquet(storage.join(self._output, self._shard.rows.name)))
             self.schema = self._parquet.schema_arrow
             known = [name for name in self.schema.names if name not in ("image", "sidecars")]
             self.table = self._parquet.read(columns=known).combine_chunks()

@@ -23,8 +23,8 @@ from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.tables import read_table
 from nemo_curator.shards.names import to_text
+from nemo_curator.shards.parquet import read_table
 
 _THREADS = 4
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
 from loguru import logger
 
 from nemo_curator import storage
 from nemo_curator.errors import nearest
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.worker import WorkerMetadata
@@ -72,8 +72,7 @@ class ImageDuplicatesRemovalStage(ProcessingStage[ImageBatch, ImageBatch]):
             )
         ids: set[str] = set()
         for path in files:
-            with storage.open(path) as file:
-                table = pq.ParquetFile(file)
+            with open_parquet(path) as table:
                 names = table.schema_arrow.names
                 if self.duplicate_id_field not in names:
                     raise ValueError(f"{path} has no column {self.duplicate_id_field!r}; {nearest('', names)}")

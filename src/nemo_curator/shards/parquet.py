@@ -1,0 +1,55 @@
+"""Parquet files to tables.
+
+Arrow gets files of this machine as files of its own, never as Python's: its threads may still hold a buffer when the
+interpreter ends, and giving a Python buffer back then ends the process with an abort.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nemo_curator import storage
+
+
+@contextmanager
+def open_parquet(url: str) -> Iterator[pq.ParquetFile]:
+    """An open Parquet, whose pages are checked against their checksums as they are read.
+
+    Args:
+        url: Path or URL.
+
+    Raises:
+        OSError: There is no such file, or it is no regular file.
+        pyarrow.ArrowInvalid: It is torn or damaged.
+    """
+    with storage.open(url) as file:
+        if not storage.is_local(url):
+            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                yield parquet
+            return
+        path: Any = os.fsencode(storage.local_path(url))  # names need not be UTF-8; Arrow's stubs know text alone
+        with pa.OSFile(path, "r") as native, pq.ParquetFile(native, page_checksum_verification=True) as parquet:
+            yield parquet
+
+
+def read_table(url: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a Parquet, all columns or some; a column that it does not have is left out.
+
+    Args:
+        url: Path or URL.
+        columns: Names of columns.
+
+    Raises:
+        OSError: There is no such file.
+        pyarrow.ArrowInvalid: It is torn or damaged.
+    """
+    with open_parquet(url) as parquet:
+        there = set(parquet.schema_arrow.names)
+        wanted = [name for name in columns if name in there] if columns is not None else None
+        return parquet.read(columns=wanted)

@@ -1,0 +1,82 @@
+"""`imagecurator explain`."""
+
+from __future__ import annotations
+
+import pytest
+from tests.cli.kept import ODD, as_json
+from tests.cli.processes import imagecurator, sentence, tree
+
+
+def test_rejected_image(place):
+    """An image that a rule rejects: where it lies, its scores, what each rule says with its figures, the verdict."""
+    done = imagecurator("explain", place / "run", "tiny.jpg")
+    assert done.returncode == 0, done.stderr
+    lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    assert f"read from {place}/in/tiny.jpg" in lines
+    assert "width 20" in lines
+    assert "rule small rejects it: least(width, height) < 64 [20 against 64]" in lines
+    assert "verdict reject by small: least(width, height) < 64" in lines
+
+
+def test_kept_image_of_a_shard(place):
+    """An image of a shard: its files with their places, its caption, and where it was exported."""
+    assert imagecurator("export", place / "run", place / "out").returncode == 0
+    done = imagecurator("explain", place / "run", "shard/a")
+    assert "a.txt (sidecar, 9 bytes at byte" in done.stdout
+    assert "a caption" in done.stdout
+    assert f"{place / 'out'}: 00000.tar, as a.jpg, a.txt" in done.stdout
+    facts = as_json("explain", place / "run", "shard/a")
+    assert (facts["decision"]["verdict"], facts["exported"][0]["shard"]) == ("keep", "00000.tar")
+    assert facts["location"] == f"{place}/in/shard.tar"
+
+
+def test_duplicate_and_its_original(place):
+    """A duplicate names what it duplicates, and the one that is kept who shares its bytes."""
+    duplicates = [as_json("explain", place / "run", one) for one in ("000.jpg", "copy.jpg")]
+    kept, copy = sorted(duplicates, key=lambda one: one["decision"]["verdict"] != "keep")
+    assert copy["decision"]["verdict"] == "duplicate"
+    assert copy["decision"]["duplicate_of"] == kept["image_id"]
+    done = imagecurator("explain", place / "run", copy["image_id"])
+    assert f"duplicates     {kept['image_id']}" in done.stdout
+    assert f"same bytes     {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
+
+
+def test_broken_image(place):
+    """An image in quarantine says what is wrong with it."""
+    done = imagecurator("explain", place / "run", "cut.jpg")
+    assert "error          decode_failed (image_reader): " in done.stdout
+    assert "quarantine" in done.stdout
+
+
+def test_before_a_decision(place):
+    """A run that is only scored tells all but the verdict."""
+    done = imagecurator("explain", place / "scored", "tiny.jpg")
+    assert "verdict        not decided yet" in done.stdout
+    assert as_json("explain", place / "scored", "tiny.jpg")["decision"] is None
+
+
+def test_hostile_name(place):
+    """Control characters of a name are shown, not obeyed."""
+    done = imagecurator("explain", place / "run", ODD)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "esc\\x1b[31m.jpg" in done.stdout
+
+
+@pytest.mark.parametrize(("image_id", "words"), [
+    ("tiny.jpeg", "did you mean 'tiny.jpg'?"), ("shard/c", "did you mean 'shard/"), ("shard/a.jpg", "did you mean"),
+    ("", "an id is the shard's path"), ("zzz", "an id is the shard's path"), ("caf\udce9.jpg", "this run has no image"),
+    ("\x1b[31m", "\\x1b[31m"),
+])  # fmt: skip
+def test_unknown_ids(place, image_id, words):
+    """An id that the run does not have is one sentence, with the nearest one that it has."""
+    before = tree(place)
+    assert words in sentence(imagecurator("explain", place / "run", image_id), 3)
+    assert tree(place) == before
+
+
+def test_mistakes(place):
+    """No run, and a run that is not scored to its end, are one sentence."""
+    assert "there is no run directory" in sentence(imagecurator("explain", place / "nowhere", "x"), 3)
+    next((place / "run" / "parts").iterdir()).unlink()
+    assert "1 of 2 partitions are not scored" in sentence(imagecurator("explain", place / "run", "tiny.jpg"), 3)

@@ -1,0 +1,84 @@
+"""`imagecurator status`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.kept import as_json
+from tests.cli.processes import imagecurator, sentence, tree
+
+
+def test_scored_run(place):
+    """A run that is scored says so, with its columns, and that nothing is decided."""
+    done = imagecurator("status", place / "scored")
+    assert done.returncode == 0, done.stderr
+    assert "partitions: 2 of 2 scored" in done.stdout
+    assert "inputs:     9 so far, 0 files ignored" in done.stdout
+    assert "entropy" in done.stdout
+    assert "not decided yet" in done.stdout
+    facts = as_json("status", place / "scored")
+    assert (facts["scored"], facts["records"], facts["decided"], facts["funnel"]) == (2, 9, False, None)
+    assert set(facts["columns"].values()) == {2}
+
+
+def test_a_run_from_end_to_end(place):
+    """After deciding and exporting, the funnel and the data sets are there; asking changes nothing."""
+    assert imagecurator("export", place / "run", place / "out").returncode == 0
+    before = tree(place)
+    done = imagecurator("status", place / "run")
+    assert "9 inputs = 6 kept + 1 rejected + 1 duplicates + 1 quarantined" in done.stdout
+    assert f"data set: {place / 'out'} (complete, 2" in done.stdout
+    assert as_json("status", place / "run")["exports"][0]["state"] == "complete"
+    assert tree(place) == before
+    (place / "out" / "manifest.json").unlink()
+    assert as_json("status", place / "run")["exports"][0]["state"] == "gone"
+
+
+def test_export_that_was_cut_short(place):
+    """An export is interrupted until its manifest is there, and complete as soon as it is."""
+    assert imagecurator("export", place / "run", place / "out").returncode == 0
+    state = place / "run" / "run.json"
+    facts = json.loads(state.read_text())
+    for key in ("export", "finished"):
+        del facts["exports"][0][key]
+    state.write_text(json.dumps(facts))
+    assert as_json("status", place / "run")["exports"][0]["state"] == "complete"
+    (place / "out" / "manifest.json").unlink()
+    assert as_json("status", place / "run")["exports"][0]["state"] == "interrupted"
+    assert f"data set: {place / 'out'} (interrupted)" in imagecurator("status", place / "run").stdout
+
+
+def test_partial_and_damaged_runs(place):
+    """Missing partitions are counted, torn ones named; a run that only just began has none."""
+    parts = sorted((place / "run" / "parts").iterdir())
+    parts[0].write_bytes(parts[0].read_bytes()[:-10])
+    facts = as_json("status", place / "run")
+    assert (facts["scored"], facts["damaged"]) == (1, [str(parts[0])])
+    assert "(the next scoring computes it again)" in imagecurator("status", place / "run").stdout
+    parts[0].unlink()
+    assert as_json("status", place / "run")["damaged"] == []
+    (place / "run" / "partitions.parquet").unlink()
+    facts = as_json("status", place / "run")
+    assert (facts["partitions"], facts["records"]) == (0, 0)
+    assert imagecurator("status", place / "run").returncode == 0
+
+
+def test_no_run(place):
+    """What is no run is one sentence: nothing, a folder, a file, a data set."""
+    for name in ("nowhere", "in", "recipe.yaml"):
+        assert "there is no run directory" in sentence(imagecurator("status", place / name), 3)
+
+
+def test_what_a_file_says_is_not_obeyed(place):
+    """Control characters and markup in `run.json` are shown, not obeyed."""
+    state = place / "run" / "run.json"
+    facts = json.loads(state.read_text())
+    facts |= {"started": "\x1b[31m[bold]now", "notes": ["\x1b[2J[red]note", 5]}
+    facts["exports"] = [{"output": "\x1b]0;title\x07", "export": "x", "finished": "\x1b"}]
+    state.write_text(json.dumps(facts))
+    done = imagecurator("status", place / "run")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert "\\x1b[31m[bold]now" in done.stdout
+    assert "note: \\x1b[2J[red]note" in done.stdout
