@@ -26,7 +26,9 @@ def place(made_place: Path, tmp_path: Path) -> Path:
     for name in ("scored", "run"):  # both read from the copy of the input
         run = RunDirectory(str(folder / name))
         moved = [
-            Partition(tuple(replace(one, location=f"{folder}/in/{one.path}", root=f"{folder}/in") for one in part.entries))
+            Partition(
+                tuple(replace(one, location=f"{folder}/in/{one.path}", root=f"{folder}/in") for one in part.entries)
+            )
             for part in read_partitions(run)
         ]
         write_partitions(run, moved)

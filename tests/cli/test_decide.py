@@ -58,14 +58,24 @@ def test_lists_samples_and_splits(place):
     """Lists, a sample and a split are told before, counted after, and noted where they name nothing of this run."""
     (place / "deny.txt").write_text("000.jpg\ncopy.jpg\nnobody\n")
     (place / "allow.txt").write_text("tiny.jpg\n")
-    settings = [f"deny={place / 'deny.txt'}", f"allow={place / 'allow.txt'}", "sample.n=4", "split={train: 0.5, val: 0.5}"]
+    settings = [
+        f"deny={place / 'deny.txt'}",
+        f"allow={place / 'allow.txt'}",
+        "sample.n=4",
+        "split={train: 0.5, val: 0.5}",
+    ]
     options = [word for one in settings for word in ("-s", one)]  # fmt: skip
     done = imagecurator("decide", place / "run", *options)
     assert done.returncode == 0, done.stderr
-    for told in ("before these, what", "but none of what", "then all but a sample of 4 images", "and divides what is kept: train 0.5, val 0.5"):  # fmt: skip
+    for told in (
+        "deny: what",
+        "but by no rule what",
+        "then all but a sample of 4 images",
+        "and divides what is kept: train 0.5, val 0.5",
+    ):
         assert told in done.stderr
     assert "note: 1 of the kept images are on the allow list" in done.stdout
-    assert "note: the deny list names 1 ids that this run does not have" in done.stdout
+    assert "note: the deny list names 1 id that this run does not have" in done.stdout
     funnel = as_json("decide", place / "run")["funnel"]
     assert (funnel["kept"], funnel["rejected"]["deny"]) == (4, 2)
     assert sum(funnel["splits"].values()) == 4

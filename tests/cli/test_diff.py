@@ -21,14 +21,17 @@ def test_nothing_changed(place):
     """A run has no difference from itself."""
     facts = as_json("diff", place / "run", place / "run")
     assert (facts["changed"], facts["same"], facts["images"]) == (0, 9, [])
-    assert "9 images have the same verdict by the same rule; 0 changed" in imagecurator("diff", place / "run", place / "run").stdout  # fmt: skip
+    assert (
+        "same verdict by the same rule: 9 images; changed: 0"
+        in imagecurator("diff", place / "run", place / "run").stdout
+    )
 
 
 def test_what_changed_and_why(place, other):
-    """The images that changed are counted by what they went from and to, and named with both reasons; no escape acts."""
+    """Images that changed are counted by what they went from and to, and named with both reasons; no escape acts."""
     done = imagecurator("diff", place / "run", other)
     assert done.returncode == 0, done.stderr
-    assert "2 images have the same verdict by the same rule; 7 changed" in done.stdout
+    assert "same verdict by the same rule: 2 images; changed: 7" in done.stdout
     assert "keep" in done.stdout
     assert "reject (busy)" in done.stdout
     assert "esc\\x1b[31m.jpg: keep → reject (busy)" in done.stdout

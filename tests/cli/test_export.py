@@ -78,7 +78,7 @@ def test_source_that_is_gone(place):
     assert not (place / "out" / "manifest.json").exists()
     done = imagecurator("export", place / "run", place / "out", "--skip-missing")
     assert done.returncode == 0, done.stderr
-    assert "note: 1 kept samples are missing, 001.jpg for one" in done.stdout
+    assert "note: missing: 1 kept sample, 001.jpg for one" in done.stdout
     assert json.loads((place / "out" / "manifest.json").read_text())["samples"] == 5
     assert tree(place / "in") == before
 
@@ -101,7 +101,7 @@ def test_mistakes(place):
         (("run", "out", "--shard-size", "5", "--shard-bytes", "5"), 5, "give one of --shard-size and --shard-bytes"),
         (("run", "out", "--shard-bytes", "many"), 5, "'many' is no size"),
         (("run", "out", "-s", "export.formt=folder"), 5, "did you mean 'format'?"),
-        (("run", "out", "-s", "models={nsfw: x}"), 5, "models says what to compute"),
+        (("run", "out", "-s", "models={nsfw: x}"), 5, "models changes nothing in an export"),
     ]:
         said = sentence(imagecurator("export", place / arguments[0], place / arguments[1], *arguments[2:]), code)
         assert words in said, said

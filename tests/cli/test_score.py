@@ -17,7 +17,7 @@ def test_scores_without_deciding(place):
     """Scores stand in the run directory, nothing is decided, and the next step is named."""
     done = imagecurator("score", place / "in", place / "new", "-r", place / "recipe.yaml")
     assert done.returncode == 0, done.stderr
-    assert "9 inputs in 2 partitions are scored, 2 of these just now" in done.stdout
+    assert "scored: 9 inputs in 2 partitions, 2 of these just now" in done.stdout
     assert f"next:   imagecurator decide {place / 'new'}" in done.stdout
     files = {name.partition("/")[0] for name in tree(place / "new")}
     assert files == {"run.json", "partitions.parquet", "parts"}
@@ -67,7 +67,7 @@ def test_growth_is_said(place):
     (place / "in" / "later.jpg").write_bytes((place / "in" / "002.jpg").read_bytes())
     done = imagecurator("score", place / "in", place / "scored", "-r", place / "recipe.yaml")
     assert done.returncode == 0, done.stderr
-    assert "10 inputs in 3 partitions are scored, 1 of these just now" in done.stdout
+    assert "scored: 10 inputs in 3 partitions, 1 of these just now" in done.stdout
     assert "1 file (001.jpg) may have changed since the first scoring, and is not scored again" in done.stderr
     assert "esc\\x1b[31m.jpg" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
@@ -123,7 +123,11 @@ def test_mistakes(place):
 @pytest.mark.parametrize("command", ["score", "decide", "export"])
 def test_one_at_a_time(place, command):
     """While somebody is at work in the run directory, nobody else writes there; asking is allowed."""
-    arguments = {"score": (place / "in", place / "run"), "decide": (place / "run",), "export": (place / "run", place / "out")}  # fmt: skip
+    arguments = {
+        "score": (place / "in", place / "run"),
+        "decide": (place / "run",),
+        "export": (place / "run", place / "out"),
+    }
     before = tree(place)
     with storage.locked(str(place / "run")):
         said = sentence(imagecurator(command, *arguments[command], *_recipe(command, place)), 4)

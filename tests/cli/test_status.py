@@ -34,6 +34,17 @@ def test_a_run_from_end_to_end(place):
     assert as_json("status", place / "run")["exports"][0]["state"] == "gone"
 
 
+def test_decided_otherwise_since(place):
+    """A data set of earlier verdicts says that it is, until the same verdicts are there again."""
+    assert imagecurator("export", place / "run", place / "out").returncode == 0
+    for options, state in (
+        (("--rule", "wide=width > 5"), "complete, of earlier verdicts"),
+        (("--recipe", place / "recipe.yaml"), "complete"),
+    ):
+        assert imagecurator("decide", place / "run", *options).returncode == 0
+        assert as_json("status", place / "run")["exports"][0]["state"] == state
+
+
 def test_export_that_was_cut_short(place):
     """An export is interrupted until its manifest is there, and complete as soon as it is."""
     assert imagecurator("export", place / "run", place / "out").returncode == 0

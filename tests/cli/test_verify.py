@@ -76,7 +76,7 @@ def test_take_down(place, out):
     before = tree(out)
     dry = imagecurator("remove", out, "--ids", place / "ids.txt", "--dry-run")
     assert dry.returncode == 0, dry.stderr
-    assert "1 samples taken out" in dry.stdout
+    assert "1 sample taken out" in dry.stdout
     assert "This was a dry run: nothing is changed." in dry.stdout
     assert tree(out) == before
     facts = as_json("remove", out, "--ids", place / "ids.txt")

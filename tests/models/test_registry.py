@@ -118,3 +118,27 @@ def test_asking_the_registry_loads_no_runtime():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_provenance_names_weights_precision_and_libraries():
+    """What a model's outputs depend on is its pinned hash and the libraries that run it; no weights are loaded."""
+    facts = registry.provenance("open-nsfw")
+    assert facts["model"] == {
+        "name": "open-nsfw", "weights": registry.get_spec("open-nsfw").sha256, "precision": "float32"
+    }  # fmt: skip
+    assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime"}
+
+
+def test_provenance_of_a_users_weights(tmp_path):
+    """Weights that a user brings are known by their bytes; where there are none, it is said what to put where."""
+    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors there"):
+        registry.provenance("clip-vit-large-patch14", tmp_path)
+    place = tmp_path / "openai" / "clip-vit-large-patch14" / "model.safetensors"
+    place.parent.mkdir(parents=True)
+    found = set()
+    for data in (b"one", b"one", b"two"):
+        place.write_bytes(data)
+        found.add(registry.provenance("clip-vit-large-patch14", tmp_path)["model"]["weights"])
+    assert len(found) == 2
+    with pytest.raises(UnknownModelError):
+        registry.provenance("clip")

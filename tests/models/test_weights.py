@@ -148,7 +148,7 @@ def test_fetching_uses_the_hub_client_where_it_is_installed(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 5_000_000, 12_000_000])
 def test_sampled_digests_tell_files_apart(tmp_path, size):
-    """A file's digest is the same elsewhere, and another one where its first, last or any sampled byte, or length, is."""
+    """A file's digest is the same elsewhere, and another one where its first, last or a sampled byte, or length, is."""
     path = tmp_path / "w"
     data = bytearray(np.random.default_rng(size).bytes(size))
     path.write_bytes(data)

@@ -8,6 +8,7 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
+from tests.cli.processes import imagecurator, sentence
 from tests.main_job.material import hashes
 
 from nemo_curator.errors import InputError, OutputExistsError, StaleScoresError
@@ -108,7 +109,7 @@ def _parts(folder):
     return {path.name: path.read_bytes() for path in (folder / "parts").iterdir()}
 
 
-@pytest.mark.parametrize("missing", [0, 1, 3, 5])
+@pytest.mark.parametrize("missing", [0, 2, 5])
 def test_only_missing_parts_are_computed(source, tmp_path, missing):
     """Parts that are there are neither computed nor written again, and the result is the same bytes."""
     output = tmp_path / "out"
@@ -123,13 +124,10 @@ def test_only_missing_parts_are_computed(source, tmp_path, missing):
 
 CHEAP_CHANGES = {
     "rules": {"rules": {"all": "width > 0"}},
-    "duplicates": {"duplicates": {"bytes": False}},
-    "preference": {"duplicates": {"bytes": True, "prefer": "width"}},
-    "sample": {"sample": {"n": 2, "seed": 3}},
-    "split": {"split": {"train": 0.5, "val": 0.5}},
-    "shuffle": {"shuffle": 4},
-    "shards": {"export": {"shard_size": 2}},
-    "format": {"export": {"format": "folder"}},
+    "duplicates": {"duplicates": {"bytes": True, "prefer": "width"}},
+    "choosing": {"sample": {"n": 6, "seed": 3}, "split": {"train": 0.5, "val": 0.5}},
+    "shards": {"export": {"shard_size": 2}, "shuffle": 4},
+    "format": {"export": {"format": "folder"}, "duplicates": {"bytes": False}},
 }
 
 
@@ -468,3 +466,15 @@ def test_run_json_keeps_what_differs(source, tmp_path):
     names = ["records", "min_side", "aspect", "pixels", "bits_per_pixel", "mislabelled", "entropy"]
     assert list(one["columns"]) == names
     assert set(one["seconds"]) == {"score", "decide", "export"}
+
+
+def test_finished_run_says_so(source, tmp_path):
+    """On the command line, the same command again says that all shards were there, and ends with 0."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("scores: [header]\nrules: {small: 'least(width, height) < 64'}\n")
+    arguments = ("run", source, tmp_path / "out", "-r", recipe)
+    assert imagecurator(*arguments).returncode == 0
+    done = imagecurator(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "all of which were there already" in " ".join(done.stdout.split())
+    assert "--replace" in sentence(imagecurator(*arguments, "-s", "rules.small=width < 9"), 4)

@@ -99,7 +99,10 @@ def test_export_keys(run, tmp_path):
     assert not (tmp_path / "a" / "00002").exists()
     run.export(str(tmp_path / "b"), shuffle=2, format="parquet")
     assert (tmp_path / "b" / "00005.parquet").exists()
-    order = [pq.read_table(path)["image_id"].to_pylist() for path in (tmp_path / "a" / "00000.parquet", tmp_path / "b" / "00000.parquet")]  # fmt: skip
+    order = [
+        pq.read_table(path)["image_id"].to_pylist()
+        for path in (tmp_path / "a" / "00000.parquet", tmp_path / "b" / "00000.parquet")
+    ]
     assert order[0][0] != order[1][0]
     with pytest.raises(RecipeError, match="did you mean 'format'"):
         run.export(str(tmp_path / "c"), formt="folder")
@@ -115,7 +118,10 @@ def test_scan(run):
     assert len(batches) == 2
     assert {batch.schema for batch in batches} == {run.schema}
     whole = run.table(verdicts=True)
-    assert whole.column_names == [*run.schema.names, *(one for one in run.decisions().column_names if one != "image_id")]
+    assert whole.column_names == [
+        *run.schema.names,
+        *(one for one in run.decisions().column_names if one != "image_id"),
+    ]
     assert whole["image_id"].to_pylist() == run.decisions()["image_id"].to_pylist()
     assert whole["verdict"].to_pylist() == run.decisions()["verdict"].to_pylist()
     rows = {row["image_id"]: row for row in whole.to_pylist()}
@@ -147,7 +153,7 @@ def test_mistakes(run, source, tmp_path):
         (lambda: run.decide(rules={"x": "entropi < 1"}), RecipeError, "did you mean 'entropy'"),
         (lambda: run.decide(rules={"x": object()}), RecipeError, "a recipe is plain data"),
         (lambda: run.decide(split={"train": 0.5}), RecipeError, "the shares add up to 0.5"),
-        (lambda: run.decisions(), IncompleteRunError, "not decided yet"),
+        (run.decisions, IncompleteRunError, "not decided yet"),
         (lambda: run.table(verdicts=True), IncompleteRunError, "not decided yet"),
         (lambda: run.export(str(tmp_path / "out")), IncompleteRunError, "not decided yet"),
         (lambda: run.explain("nobody"), UnknownImageError, "no image 'nobody'"),
@@ -221,13 +227,24 @@ def test_mirrors_equal_their_parquet(embedded):
 IMPORTS = """
 import json, sys
 import nemo_curator.runs
-print(json.dumps([name for name in ("pyarrow", "duckdb", "onnxruntime", "numpy", "PIL", "torch", "ray") if name in sys.modules]))
+heavy = ("pyarrow", "duckdb", "onnxruntime", "numpy", "PIL", "torch", "ray")
+print(json.dumps([name for name in heavy if name in sys.modules]))
 from nemo_curator.runs import Run
 print(json.dumps([name for name in ("onnxruntime", "torch", "ray") if name in sys.modules]))
-"""  # fmt: skip
+"""
 
 
 def test_importing_loads_nothing_heavy():
     """The room alone loads nothing; its door loads no model runtime."""
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
     assert [json.loads(line) for line in done.stdout.splitlines()] == [[], []]
+
+
+def test_no_embedding_is_left_of_what_became_an_error(source, tmp_path):
+    """After a scoring with tighter limits only images that are still readable have embeddings."""
+    place, keys = str(tmp_path / "run"), {"scores": ["header", "embedding"], "rules": {}}
+    Run.score(str(source), place, workers=0, **keys)
+    run = Run.score(str(source), place, workers=0, rescore=True, limits={"pixels": 1000}, **keys)
+    assert [ids for ids, _ in run.embeddings()] == [["tiny.jpg"]]
+    assert len(list((tmp_path / "run" / "embeddings").glob("*.parquet"))) == 1
+    assert len(list((tmp_path / "run").rglob("*.npy"))) == 1

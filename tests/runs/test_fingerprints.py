@@ -59,14 +59,18 @@ def test_changes_are_sentences():
     [
         ({"libraries": {"numpy": "1"}}, {"libraries": {"numpy": "2"}}, True),
         ({"decode": {"version": 1, "libraries": {"pillow": "1"}}}, {"decode": {"version": 1, "libraries": {}}}, True),
-        ({"decode": {"version": 1, "libraries": {"a": "1"}}}, {"decode": {"version": 2, "libraries": {"a": "2"}}}, False),
+        (
+            {"decode": {"version": 1, "libraries": {"a": "1"}}},
+            {"decode": {"version": 2, "libraries": {"a": "2"}}},
+            False,
+        ),
         ({"parameters": {"libraries": 1}}, {"parameters": {"libraries": 2}}, False),
         ({"parameters": {}}, {"parameters": {"new": None}}, False),
         ({"parameters": {"size": 1}}, {"parameters": {"size": 1.0}}, False),
         ({"x": 1}, {"x": 1}, True),
     ],
     ids=["library", "library-of-decoding", "decoding", "parameter-of-that-name", "parameter-that-came", "type", "none"],
-)  # fmt: skip
+)
 def test_only_the_environment(old, new, only):
     """Versions of libraries are told from what a recipe or our own code asks for."""
     assert only_environment(old, new) is only

@@ -32,8 +32,9 @@ def test_every_row_is_found(rows):
 
 
 @pytest.mark.parametrize(
-    "missing", ["b", "a/00", "a/0000 ", "señor", "zz", "\x00", "\U0010ffff", "caf\udce9.jpg", "\ud800", os.fsdecode(b"\xff")]
-)  # fmt: skip
+    "missing",
+    ["b", "a/00", "a/0000 ", "señor", "zz", "\x00", "\U0010ffff", "caf\udce9.jpg", "\ud800", os.fsdecode(b"\xff")],
+)
 def test_missing_rows(rows, missing):
     """An id that is not there, or could not be anywhere because it is not text, has no row."""
     assert find_row(rows, missing) is None

@@ -79,7 +79,7 @@ def test_merged_is_what_one_scoring_gives(case):
     order = [stage for stage in STAGES if stage in {*before, *some}]
     versions = dict.fromkeys(STAGES, 0)
     old = scored(images, before, pixels, versions)
-    changed = {stage: 1000 for stage in some}
+    changed = dict.fromkeys(some, 1000)
     now = [Image(one.decodes, one.fails - (mended & set(some)), one.kills) for one in images]
     new = scored(now, some, pixels, {**versions, **changed})
     whole = scored(now, order, pixels, {**versions, **changed})
@@ -103,8 +103,10 @@ def test_other_bytes_do_not_fit():
     merging = Merging(("second_score",), STAGES, {f"{stage}_score": stage for stage in STAGES})
     new = scored([Image(), Image()], ("second",), frozenset(), dict.fromkeys(STAGES, 0))
     other = new.set_column(
-        new.column_names.index("members"), "members", pa.array([[{"name": "0.jpg", "sha256": "y"}]] * 2, old.schema.field("members").type)
-    )  # fmt: skip
+        new.column_names.index("members"),
+        "members",
+        pa.array([[{"name": "0.jpg", "sha256": "y"}]] * 2, old.schema.field("members").type),
+    )
     assert merge(old, new, schema(STAGES[:2]), merging) is not None
     assert merge(old, new.slice(0, 1), schema(STAGES[:2]), merging) is None
     assert merge(old, other, schema(STAGES[:2]), merging) is None
@@ -137,7 +139,12 @@ def test_error_that_went_away_needs_a_whole_scoring(fails):
     versions = dict.fromkeys(STAGES, 0)
     old = scored([Image(fails=frozenset({"first"}))], STAGES[:3], frozenset(), versions)
     merging = Merging(("first_score", "third_score"), STAGES[:3], {f"{stage}_score": stage for stage in STAGES[:3]})
-    new = scored([Image(fails=frozenset({"third"}) if "second" in fails else frozenset())], ("first", "third"), frozenset(), versions)  # fmt: skip
+    new = scored(
+        [Image(fails=frozenset({"third"}) if "second" in fails else frozenset())],
+        ("first", "third"),
+        frozenset(),
+        versions,
+    )
     assert merge(old, new, schema(STAGES[:3]), merging) is None
 
 
@@ -145,6 +152,11 @@ def test_empty_part():
     """A partition without a record (an empty tar) gets its columns too."""
     versions = dict.fromkeys(STAGES, 0)
     merging = Merging(("second_score",), STAGES[:2], {f"{stage}_score": stage for stage in STAGES[:2]})
-    merged = merge(scored([], STAGES[:1], frozenset(), versions), scored([], ("second",), frozenset(), versions), schema(STAGES[:2]), merging)  # fmt: skip
+    merged = merge(
+        scored([], STAGES[:1], frozenset(), versions),
+        scored([], ("second",), frozenset(), versions),
+        schema(STAGES[:2]),
+        merging,
+    )
     assert merged.num_rows == 0
     assert merged.schema == schema(STAGES[:2])

@@ -36,14 +36,19 @@ def test_relative_places_are_found_from_anywhere(tmp_path, monkeypatch):
         found = [entry for one in read_partitions(run_in(tmp_path)) for entry in one.entries]
         assert [entry.location for entry in found] == [f"{tmp_path}/in/{at:03d}.jpg" for at in range(3)]
         assert {entry.root for entry in found} == {f"{tmp_path}/in"}
-    remote = Partition((Entry("s3://b/a.tar", "s3://b", "", "a.tar", "tar"), Entry("s3://b/b.tar", "", "", "b.tar", "tar")))
+    remote = Partition(
+        (Entry("s3://b/a.tar", "s3://b", "", "a.tar", "tar"), Entry("s3://b/b.tar", "", "", "b.tar", "tar"))
+    )
     write_partitions(run_in(tmp_path), [remote])  # fmt: skip
     assert read_partitions(run_in(tmp_path)) == [remote]
 
 
 def test_ids_in_source_order(tmp_path):
     """The ids alone are read in the order of the partitions, each once."""
-    partitions = [Partition((Entry(f"/{name}", "", "", name, "image"), Entry(f"/{name}2", "", "", f"{name}2", "image"))) for name in "zay"]  # fmt: skip
+    partitions = [
+        Partition((Entry(f"/{name}", "", "", name, "image"), Entry(f"/{name}2", "", "", f"{name}2", "image")))
+        for name in "zay"
+    ]
     write_partitions(run_in(tmp_path), partitions)
     assert read_partition_ids(run_in(tmp_path)) == [one.id for one in partitions]
 

@@ -29,7 +29,7 @@ def test_round_trip(tmp_path):
     state = RunState.new(run)
     state.plan([RECORDS_PLAN, A, B])
     state.set_recipe({"rules": {"señor": "a > 1"}})
-    state.decided({"inputs": 3, "rejected": {"señor": 1}})
+    state.decided({"inputs": 3, "rejected": {"señor": 1}}, "d")
     state.exporting("/out/caf\udce9")
     state.exporting("/other")
     state.exported("/other", "0123")
@@ -68,7 +68,7 @@ def test_one_export_a_place():
 def test_another_recipe_is_not_finished():
     """What was said of the end holds no more once another recipe is in force, or other records are there."""
     state = RunState.new(RunDirectory("run"))
-    state.decided({"inputs": 1})
+    state.decided({"inputs": 1}, "d")
     state.finish({})
     state.set_recipe({})
     assert "finished" not in state.facts
@@ -82,7 +82,7 @@ def good() -> dict:
     state = RunState.new(RunDirectory("run"))
     state.plan([RECORDS_PLAN, A])
     state.set_recipe({"scores": []})
-    state.decided({"inputs": 0, "rejected": {}})
+    state.decided({"inputs": 0, "rejected": {}}, "d")
     state.exporting("/out")
     state.facts |= {"notes": [], "ignored": []}
     return state.facts

@@ -285,3 +285,17 @@ def test_the_real_photos(photos):
     listing = list_inputs([str(photos)])
     assert [entry.path for entry in listing.entries] == [f"{n:05d}.tar" for n in range(8)]
     assert listing.ignored == (("LICENSE", "a document about the data"),)
+
+
+def test_versions_and_sizes_of_every_kind(tmp_path):
+    """Tars, images and strays carry the size and version of their file, in a folder or given by themselves."""
+    root = fill(tmp_path, {"a.tar": TAR, "b.jpg": JPEG, "c.bin": b"x"})
+    for given in ([root], [f"{root}/a.tar", f"{root}/b.jpg"]):
+        for entry in list_inputs(given).entries:
+            stored = storage.stat(entry.location)
+            assert (entry.size, entry.version) == (stored.size, stored.version)
+            assert entry.version
+    before = {entry.path: entry.version for entry in list_inputs([root]).entries}
+    os.utime(tmp_path / "b.jpg", ns=(1, 1))
+    after = {entry.path: entry.version for entry in list_inputs([root]).entries}
+    assert {path for path in before if after[path] != before[path]} == {"b.jpg"}

@@ -167,7 +167,9 @@ def test_code_of_a_users_stage_counts(tmp_path):
     found = []
     for number in (1, 1, 22):
         (tmp_path / "edited.py").write_text(MODULE.format(number=number))
-        done = subprocess.run([sys.executable, "-B", "-c", ASK], capture_output=True, text=True, cwd=tmp_path, check=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", ASK], capture_output=True, text=True, cwd=tmp_path, check=True
+        )
         found.append(done.stdout)
     assert found[0] == found[1] != found[2]
 

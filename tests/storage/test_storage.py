@@ -386,3 +386,31 @@ def test_every_backend_error_is_an_os_error_or_a_storage_error():
         storage.stat("failing://x/y")
     with pytest.raises(StorageError, match="x/y: cannot be written"), storage.write_atomic("failing://x/y") as file:
         file.write(b"1")
+
+
+def test_a_local_files_version_changes_with_its_bytes(tmp_path):
+    """A file written anew has another version, told alike by `stat` and `list`; a folder has none, and none counts."""
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    first = storage.stat(str(path))
+    assert first.version
+    assert storage.list(str(tmp_path))[0].version == first.version
+    os.utime(path, ns=(1, 1))
+    second = storage.stat(str(path))
+    assert second.version != first.version
+    assert second == first
+    assert storage.stat(str(tmp_path)).version == ""
+
+
+def test_a_remote_files_version_is_the_stores(memory):
+    """Of a store that says so, the same file has the same version each time, and one written anew has another."""
+    found = []
+    for data in (b"one", b"two"):
+        with storage.write_atomic(f"{memory}/v.bin") as file:
+            file.write(data)
+        versions = {storage.stat(f"{memory}/v.bin").version for _ in range(2)}
+        listed = {storage.list(memory)[0].version for _ in range(2)}
+        assert len(versions) == len(listed) == 1
+        found.append((versions, listed))
+    assert found[0][0] != found[1][0]
+    assert found[0][1] != found[1][1]

@@ -11,3 +11,8 @@ def amount(count: int) -> str:
 def shown(text: object) -> str:
     """Text with control characters shown, not obeyed: names of files are strangers' text."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(text))
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words: `1 file`, `2 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

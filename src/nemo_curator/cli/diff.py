@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from nemo_curator.cli import options
-from nemo_curator.cli.amounts import shown
+from nemo_curator.cli.amounts import counted, shown
 
 
 def diff(
@@ -38,7 +38,7 @@ def diff(
         sys.stdout.write(json.dumps({**facts, "ids_before": gone, "ids_after": come}, indent=2) + "\n")
         return
     console = Console(highlight=False)
-    console.print(f"{found.same:,} images have the same verdict by the same rule; {found.changed:,} changed")
+    console.print(f"same verdict by the same rule: {counted(found.same, 'image')}; changed: {found.changed:,}")
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("before")
     table.add_column("after")

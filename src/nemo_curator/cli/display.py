@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from nemo_curator.cli.amounts import shown
 from nemo_curator.pipeline.progress import Watcher
 
 _PLAIN_SECONDS = 10.0
@@ -46,6 +47,14 @@ class _Counting(Watcher):
         self.size = size
         self.started = time.monotonic()
         self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
+
+    def noted(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.say(f"note: {shown(note)}")
+
+    def say(self, line: str) -> None:
+        """Put a line where it stays."""
+        sys.stderr.write(f"{line}\n")
 
     def read(self, records: int) -> None:
         self.images += records
@@ -137,6 +146,9 @@ class _Live(_Counting):
 
     def exported(self, samples: int) -> None:
         self._update(advance=samples)
+
+    def say(self, line: str) -> None:
+        self._bars.console.print(Text(line), soft_wrap=True)
 
     def close(self) -> None:
         self._bars.stop()

@@ -34,9 +34,7 @@ def export(
         Format | None, typer.Option("--format", help="Tars with a Parquet each, folders of files, or Parquet alone.")
     ] = None,
     settings: options.Settings = None,
-    skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Leave out, and list, samples whose source is gone or changed.")
-    ] = False,
+    skip_missing: options.SkipMissing = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the result in the place of an earlier data set.")
     ] = False,
@@ -46,7 +44,7 @@ def export(
     """Write the kept samples with their original bytes; an interrupted export goes on where it stopped."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
-    from nemo_curator.cli.recipe_options import changed_recipe
+    from nemo_curator.cli.recipe_options import export_recipe
     from nemo_curator.cli.summary import export_facts, plan_facts, print_export, print_export_plan
     from nemo_curator.pipeline.decide import recipe_of
     from nemo_curator.pipeline.export import export_locked, plan_export_of
@@ -59,7 +57,7 @@ def export(
     own += [f"export.format={output_format.value}"] if output_format is not None else []
     own += [f"export.shard_size={shard_size}"] if shard_size is not None else []
     own += [f"export.shard_bytes={shard_bytes}"] if shard_bytes is not None else []
-    recipe = changed_recipe(recipe_of(place), None, own)
+    recipe = export_recipe(recipe_of(place), own)
     if dry_run:
         plan = plan_export_of(place, recipe)
         if as_json:

@@ -25,5 +25,8 @@ Rescore = Annotated[
         "--rescore", help="Compute again the columns whose parameters, model or limits changed, and changed files."
     ),
 ]
+SkipMissing = Annotated[
+    bool, typer.Option("--skip-missing", help="Leave out, and list, samples whose source is gone or changed.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

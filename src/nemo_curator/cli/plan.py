@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from nemo_curator.cli.amounts import amount
+from nemo_curator.cli.amounts import amount, counted
 from nemo_curator.pipeline.score import ScorePlan
 
 
@@ -31,7 +31,7 @@ def print_score_plan(plan: ScorePlan) -> None:
     """What would be scored."""
     total, todo = len(plan.partitions), len(plan.work.partitions)
     lines = [
-        f"{total:,} partitions, of which {total - todo:,} are scored; {todo:,} to do ({amount(plan.bytes)} to read)"
+        f"{counted(total, 'partition')}, {total - todo:,} scored already; {todo:,} to do ({amount(plan.bytes)} to read)"
     ]
     if plan.work.whole:
         lines.append(
@@ -47,7 +47,8 @@ def print_score_plan(plan: ScorePlan) -> None:
 def print_scored(plan: ScorePlan, records: int) -> None:
     """What was scored, and what comes next."""
     done = len(plan.work.partitions)
+    partitions = counted(len(plan.partitions), "partition")
     sys.stdout.write(
-        f"{records:,} inputs in {len(plan.partitions):,} partitions are scored, {done:,} of these just now\n"
+        f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now\n"
         f"run:    {plan.run.root}\nnext:   imagecurator decide {plan.run.root}\n"
     )

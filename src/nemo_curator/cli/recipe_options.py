@@ -26,6 +26,15 @@ def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Rec
     return parse_recipe(_text(path), where=str(path or "the default recipe"), overrides=overrides)
 
 
+def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:
+    """The recipe in force in a run, with keys set.
+
+    Raises:
+        RecipeError: A setting is not valid.
+    """
+    return _with_settings(stored, dict(_setting(text, "--set") for text in settings or []))
+
+
 def changed_recipe(
     stored: Recipe, path: Path | None, settings: Sequence[str] | None, rules: Sequence[str] | None = None
 ) -> Recipe:
@@ -44,22 +53,50 @@ def changed_recipe(
     """
     overrides = dict(_setting(text, "--set") for text in settings or [])
     for key in overrides:
-        if key.partition(".")[0] in _SCORING:
+        if _section(key) in _SCORING:
             raise RecipeError(
                 f"{key} says what to compute, and this command computes nothing",
                 where=f"--set {key}",
                 act="give it to `imagecurator score`",
             )
-    # defaults are left out, so that setting one of two keys that exclude each other is no conflict
-    own = yaml.safe_dump(stored.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
-    text, where = (own, "the run's recipe") if path is None else (_text(path), str(path))
-    recipe = parse_recipe(text, where=where, overrides=overrides)
+    if path is None:
+        recipe = _with_settings(stored, overrides)
+    else:
+        recipe = parse_recipe(_text(path), where=str(path), overrides=overrides)
     for rule in rules or []:
         recipe = recipe.with_rule(*_setting(rule, "--rule"), where=f"--rule {rule.partition('=')[0]}")
     return recipe.model_copy(update={name: getattr(stored, name) for name in _SCORING})
 
 
+def export_recipe(stored: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe in force in a run with another way to write.
+
+    Raises:
+        RecipeError: A setting is not valid, or is about something else: the verdicts are there already.
+    """
+    overrides = dict(_setting(text, "--set") for text in settings)
+    for key in overrides:
+        if _section(key) not in _WRITING:
+            raise RecipeError(
+                f"{key} changes nothing in an export, whose verdicts are there already",
+                where=f"--set {key}",
+                act="give it to `imagecurator decide` or `score`",
+            )
+    return _with_settings(stored, overrides)
+
+
+def _with_settings(stored: Recipe, overrides: dict[str, str]) -> Recipe:
+    # defaults are left out, so that setting one of two keys that exclude each other is no conflict
+    own = yaml.safe_dump(stored.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    return parse_recipe(own, where="the run's recipe", overrides=overrides)
+
+
+def _section(key: str) -> str:
+    return key.partition(".")[0]
+
+
 _SCORING = ("scores", "models", "limits")
+_WRITING = ("export", "shuffle")
 
 
 def _text(recipe: Path | None) -> str:

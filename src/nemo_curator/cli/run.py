@@ -24,6 +24,7 @@ def run(
         bool, typer.Option("--replace", help="Put the result in the place of an earlier one; scores are used again.")
     ] = False,
     rescore: options.Rescore = False,
+    skip_missing: options.SkipMissing = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -32,7 +33,7 @@ def run(
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
     from nemo_curator.cli.recipe_options import read_recipe
-    from nemo_curator.cli.summary import announce, print_summary, say_notes, summary_facts
+    from nemo_curator.cli.summary import announce, print_summary, summary_facts
     from nemo_curator.pipeline.curate import curate, effective, preview_curate
     from nemo_curator.report.page import write_report
 
@@ -48,9 +49,16 @@ def run(
         return
     watcher = display(quiet=as_json, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
     summary = curate(
-        inputs, output, chosen, run_dir=run_dir, workers=workers, replace=replace, rescore=rescore, watcher=watcher
+        inputs,
+        output,
+        chosen,
+        run_dir=run_dir,
+        workers=workers,
+        replace=replace,
+        rescore=rescore,
+        skip_missing=skip_missing,
+        watcher=watcher,
     )
-    say_notes(summary.plan.notes)
     write_report(summary.run)
     if as_json:
         sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")

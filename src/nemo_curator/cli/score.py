@@ -22,24 +22,24 @@ def score(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
-    from nemo_curator.cli.recipe_options import read_recipe
-    from nemo_curator.cli.summary import say_notes
+    from nemo_curator.cli.recipe_options import continued_recipe, read_recipe
     from nemo_curator.pipeline.curate import preview_score, score_run
+    from nemo_curator.pipeline.decide import stored_recipe
     from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
-    chosen = read_recipe(recipe, settings)
+    place = RunDirectory(run)
+    state = RunState.read(place) if recipe is None else None
+    chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
     if dry_run:
-        plan = preview_score(inputs, RunDirectory(run), chosen, rescore=rescore)
+        plan = preview_score(inputs, place, chosen, rescore=rescore)
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
         else:
             print_score_plan(plan)
         return
-    plan = score_run(
-        inputs, RunDirectory(run), chosen, workers=workers, rescore=rescore, watcher=display(quiet=as_json)
-    )
-    say_notes(plan.notes)
+    plan = score_run(inputs, place, chosen, workers=workers, rescore=rescore, watcher=display(quiet=as_json))
     status = run_status(plan.run)
     if as_json:
         sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")

@@ -16,7 +16,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nemo_curator.cli.amounts import amount, shown
+    from nemo_curator.cli.amounts import amount, counted, shown
     from nemo_curator.cli.summary import funnel_of, print_funnel, print_notes
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.status import run_status
@@ -30,7 +30,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     times = f"{found.started}{f', finished {found.finished}' if found.finished else ''}"
     console.print(Text(f"started:    {shown(times)}"))
     console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
-    console.print(f"inputs:     {found.records:,} so far, {found.ignored:,} files ignored")
+    console.print(f"inputs:     {found.records:,} so far, {counted(found.ignored, 'file')} ignored")
     columns = Table(show_edge=False, pad_edge=False)
     columns.add_column("column")
     columns.add_column("partitions", justify="right")
@@ -42,7 +42,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
     for note in found.notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
-    if found.funnel is None:
+    if found.funnel is None or not found.decided:
         console.print("\nnot decided yet")
     else:
         funnel = funnel_of(found.funnel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nemo_curator.cli.amounts import amount, shown
+from nemo_curator.cli.amounts import amount, counted, shown
 from nemo_curator.pipeline.curate import Summary
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
@@ -33,8 +33,14 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
     """
     console = Console(stderr=True, highlight=False)
     with_changes = " with your changes" if changed else ""
-    console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if recipe.rules else ' nothing by rule'}"))
+    console.print(
+        Text(
+            f"{whose}{with_changes} rejects{', in this order:' if recipe.rules or recipe.deny else ' nothing by rule'}"
+        )
+    )
     default = Recipe().rules
+    if recipe.deny:
+        console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
     for name, expression in recipe.rules.items():
         why = f"  ({_DEFAULT_WHY[name]})" if name in _DEFAULT_WHY and default[name] == expression else ""
         console.print(Text(f"  {name}: {expression}{why}"), soft_wrap=True)
@@ -45,10 +51,8 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
 
 
 def _beyond_rules(recipe: Recipe) -> Iterator[str]:
-    if recipe.deny:
-        yield f"before these, what {recipe.deny} lists"
     if recipe.allow:
-        yield f"but none of what {recipe.allow} lists"
+        yield f"but by no rule what {shown(recipe.allow)} lists"
     if recipe.duplicates.bytes:
         yield "then exact copies: of images with equal bytes, one is kept"
     if recipe.sample:
@@ -127,23 +131,17 @@ def print_notes(funnel: Funnel) -> None:
         soft_wrap=True,
     )
     notes = [
-        f"rule {rule} has no value for {count:,} images (NULL), and does not reject them"
+        f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
     ]
     if funnel.allowed:
         notes.append(f"{funnel.allowed:,} of the kept images are on the allow list")
     notes += [
-        f"the {name} list names {count:,} ids that this run does not have" for name, count in funnel.unlisted.items()
+        f"the {name} list names {counted(count, 'id')} that this run does not have"
+        for name, count in funnel.unlisted.items()
     ]
     if funnel.inputs and not funnel.kept:
         notes.append("nothing is kept; the column `alone` shows which rule takes how much")
-    for note in notes:
-        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
-
-
-def say_notes(notes: Sequence[str]) -> None:
-    """What came up on the way, on standard error."""
-    console = Console(stderr=True, highlight=False)
     for note in notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
 
@@ -162,12 +160,12 @@ def export_facts(exported: Exported, output: str) -> dict[str, Any]:
 def print_export(exported: Exported, output: str) -> None:
     """What was written, and where."""
     console = Console(highlight=False)
-    files = f"{len(exported.files):,} files"
-    console.print(f"{exported.samples:,} samples, {amount(exported.bytes)}, in {files}{_there(exported)}")
+    files = counted(len(exported.files), "file")
+    console.print(f"{counted(exported.samples, 'sample')}, {amount(exported.bytes)}, in {files}{_there(exported)}")
     if exported.missing:
         first = exported.missing[0]
         which = f"{shown(first.image_id)} for one: {shown(first.reason)}"
-        console.print(Text(f"note: {len(exported.missing):,} kept samples are missing, {which}"), soft_wrap=True)
+        console.print(Text(f"note: missing: {counted(len(exported.missing), 'kept sample')}, {which}"), soft_wrap=True)
     sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output}\n")
 
 
@@ -183,7 +181,7 @@ def plan_facts(plan: ExportPlan, output: str) -> dict[str, Any]:
 def print_export_plan(plan: ExportPlan, output: str) -> None:
     """What an export would write."""
     sys.stdout.write(
-        f"{plan.samples:,} samples, {amount(plan.bytes)}, in {len(plan.shards):,} shards\n"
+        f"{counted(plan.samples, 'sample')}, {amount(plan.bytes)}, in {counted(len(plan.shards), 'shard')}\n"
         f"data set: {output}\nThis was a dry run: nothing is written.\n"
     )
 

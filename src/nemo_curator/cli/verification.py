@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nemo_curator.cli.amounts import amount, shown
+from nemo_curator.cli.amounts import amount, counted, shown
 from nemo_curator.runs.exporting import Removal, Verification, delivered
 
 _MOST = 10
@@ -36,7 +36,8 @@ def checking(output: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
 
 def print_verification(found: Verification) -> None:
     """What was checked, and every problem of the first."""
-    sys.stdout.write(f"{found.samples:,} samples in {found.shards:,} shards checked, {amount(found.bytes)}\n")
+    checked = f"{counted(found.samples, 'sample')} in {counted(found.shards, 'shard')}"
+    sys.stdout.write(f"{checked} checked, {amount(found.bytes)}\n")
     if found.compared or found.source_problem_count:
         sys.stdout.write(f"{found.compared:,} of them still hold the bytes that their sources hold\n")
     _print_problems("wrong", found.problems, found.problem_count)
@@ -47,8 +48,9 @@ def print_verification(found: Verification) -> None:
 
 def print_removal(removal: Removal, ids: str, *, dry_run: bool) -> None:
     """What was taken out."""
-    shards = f"{removal.rewritten:,} shards written anew, {removal.emptied:,} gone because nothing was left in them"
-    sys.stdout.write(f"{removal.removed:,} samples taken out; {shards}\n")
+    written = f"{counted(removal.rewritten, 'shard')} written anew"
+    gone = f", {removal.emptied:,} gone because nothing was left in them" if removal.emptied else ""
+    sys.stdout.write(f"{counted(removal.removed, 'sample')} taken out; {written}{gone}\n")
     _print_problems("not there", removal.unknown, removal.unknown_count)
     if dry_run:
         sys.stdout.write("This was a dry run: nothing is changed.\n")

@@ -24,6 +24,7 @@ def verify(
     """Check every file of a data set against its manifest, and every sample against its source where that is there."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator import storage
+    from nemo_curator.cli.amounts import counted
     from nemo_curator.cli.verification import checking, print_verification
     from nemo_curator.runs.exporting import verify as verified
     from nemo_curator.runs.layout import RunDirectory
@@ -40,7 +41,7 @@ def verify(
         print_verification(found)
     if found.problems:
         raise VerificationError(
-            f"{found.problem_count:,} things are not as the manifest says, the first: {found.problems[0]}",
+            f"not what its manifest says: {counted(found.problem_count, 'problem')}, the first: {found.problems[0]}",
             where=output,
             act="export it again with --replace, or bring the files back",
         )

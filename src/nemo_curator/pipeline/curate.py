@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -84,6 +85,7 @@ def curate(
     workers: int | None = None,
     replace: bool = False,
     rescore: bool = False,
+    skip_missing: bool = False,
     watcher: Watcher | None = None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
@@ -98,6 +100,7 @@ def curate(
         workers: Worker processes; one a CPU core by default.
         replace: Put the result in the place of an earlier one in `output`; scores of the same input stay.
         rescore: Compute columns again that were computed in another way, and files that changed.
+        skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
 
     Raises:
@@ -129,7 +132,7 @@ def curate(
         watcher.deciding()
         funnel = decide_run(run, recipe)
         clock.lap("decide")
-        exported = export_run(run, output, recipe, replace=replace, watcher=watcher)
+        exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
         state = RunState.require(run)
         state.finish(clock.seconds)
@@ -165,6 +168,7 @@ def _plan_curate(
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
     plan, _ = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
+    plan = dataclasses.replace(plan, run=run)
     manifest = delivered(output)
     if manifest is not None and not replace:
         _refuse_other_result(manifest.get("recipe"), output, recipe, plan)

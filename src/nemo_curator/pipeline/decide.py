@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, RecipeError
 from nemo_curator.pipeline.output import sweep_run
-from nemo_curator.pipeline.policy import anchored, plan_policy
+from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, decide
 from nemo_curator.runs.layout import RunDirectory
@@ -65,7 +66,7 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
     """
     state = RunState.require(run)
     ids = scored_partitions(run)
-    recipe = stored_recipe(state) if recipe is None else recipe
+    recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
     if write:
         # first, so that no verdicts ever stand beside a recipe that they do not come from
@@ -74,9 +75,15 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         state.write()
     funnel = decide(run, ids, policy, write=write)
     if write:
-        state.decided(asdict(funnel))
+        state.decided(asdict(funnel), decision_of(run))
         state.write()
     return funnel
+
+
+def decision_of(run: RunDirectory) -> str:
+    """A name for the verdicts that stand in a run: 16 hex digits, equal for equal verdicts."""
+    with storage.open(run.decisions) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]  # type: ignore[arg-type]  # it is read like one
 
 
 def recipe_of(run: RunDirectory) -> Recipe:

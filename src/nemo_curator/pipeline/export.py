@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
-from nemo_curator.errors import IncompleteRunError
+from nemo_curator.errors import IncompleteRunError, InputError
 from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
 from nemo_curator.pipeline.output import (
     check_places,
@@ -27,6 +27,7 @@ from nemo_curator.runs.exporting import (
     REMOVING,
     Exported,
     ExportPlan,
+    ExportSettings,
     delivered,
     export,
     exported_before,
@@ -38,6 +39,7 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
 from nemo_curator.runs.parts import embeddings_fit, part_facts
 from nemo_curator.runs.state import RunState
+from nemo_curator.shards.partitioning import Partition
 
 
 def plan_export_of(run: RunDirectory, recipe: Recipe | None = None) -> ExportPlan:
@@ -48,7 +50,7 @@ def plan_export_of(run: RunDirectory, recipe: Recipe | None = None) -> ExportPla
         IncompleteRunError: It is not decided.
     """
     state = decided_state(run)
-    return plan_export(run, read_partitions(run), export_settings(recipe or stored_recipe(state)))
+    return _planned(run, read_partitions(run), export_settings(recipe or stored_recipe(state)))
 
 
 def export_run(
@@ -86,7 +88,7 @@ def export_run(
     _refuse_damaged(run, scored_partitions(run))
     check_places(output, run, sorted({entry.root or entry.location for one in partitions for entry in one.entries}))
     settings = export_settings(recipe)
-    plan = plan_export(run, partitions, settings)
+    plan = _planned(run, partitions, settings)
     kept = state.facts["funnel"]["kept"]
     if plan.samples != kept:
         raise IncompleteRunError(
@@ -162,6 +164,18 @@ def decided_state(run: RunDirectory) -> RunState:
             "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
         )
     return state
+
+
+def _planned(run: RunDirectory, partitions: Sequence[Partition], settings: ExportSettings) -> ExportPlan:
+    try:
+        return plan_export(run, partitions, settings)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "the decisions of this run, or its parts, are damaged",
+            where=run.root,
+            cause=" ".join(str(error).split()),
+            act="decide again with `imagecurator decide RUN`, which names a part that is damaged",
+        ) from None
 
 
 def _whole(url: str) -> bool:

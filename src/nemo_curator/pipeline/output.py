@@ -81,7 +81,8 @@ def claim_run(run: RunDirectory, output: str | None = None, *, replace: bool = F
         StorageError: It cannot be listed.
     """
     place = _run_place(run, output)
-    place.refuse_foreign(replace=replace)
+    if read_facts(run) is None:  # in a run of ours, notes and data sets of a user are welcome
+        place.refuse_foreign(replace=replace)
     if write:
         place.sweep()
 
@@ -92,8 +93,8 @@ def remove_run(run: RunDirectory, output: str | None = None) -> None:
     Shards of an export that was never finished go first: nothing but the run says whose they are.
     """
     if output is not None and delivered_files(output) is None:
-        _remove(_output_place(output, run).ours)
-    _remove(_run_place(run, output).ours)
+        _remove(_output_place(output, run).ours, output)
+    _remove(_run_place(run, output).ours, run.root)
 
 
 def claim_output(
@@ -120,7 +121,7 @@ def claim_output(
     place.refuse_foreign(replace=replace)
     if write:
         if replace:
-            _remove(place.ours)
+            _remove(place.ours, place.root)
         place.sweep()
 
 
@@ -151,8 +152,10 @@ def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True)
 
 def remove_leftovers(output: str, delivered: Collection[str]) -> None:
     """Remove shards that an interrupted export with other settings left in a claimed output."""
-    for path in leftovers(_files(output), delivered):
-        storage.remove(storage.join(output, path))
+    found = [storage.join(output, path) for path in leftovers(_files(output), delivered)]
+    for location in found:
+        storage.remove(location)
+    storage.prune(found, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ class _Place:
             raise OutputExistsError(
                 f"this holds files that imagecurator did not put there, such as {(self.taken + self.foreign)[0]!r}",
                 where=self.root,
-                act="choose another place; --replace writes beside them where no name is taken",
+                act="choose another place; `run` and `export` write beside them with --replace where no name is taken",
             )
 
 
@@ -235,7 +238,7 @@ def _final(path: str) -> str:
     return path.rpartition(".tmp-")[0]
 
 
-def _remove(locations: Sequence[str]) -> None:
+def _remove(locations: Sequence[str], root: str) -> None:
     """Remove an earlier result, in an order that makes a removal which was cut short visible and repeatable.
 
     The manifest goes first, so that what is left is never taken for whole; the `run.json` that says whose it is, last.
@@ -244,6 +247,7 @@ def _remove(locations: Sequence[str]) -> None:
     last = [location for location in locations if location.endswith("/run.json")]
     for location in [*first, *(one for one in locations if one not in {*first, *last}), *last]:
         storage.remove(location)
+    storage.prune(locations, root)
 
 
 def _refuse_overlap(place: str, given: str, what: str) -> None:

@@ -102,5 +102,5 @@ def _rule(name: str, text: str, known: list[str], where: str) -> Rule:
         return parse_rule(name, text, known, where)
     except RecipeError as error:
         if "there is no column" in error.what:
-            error.act = f"{error.act}; or add the score that computes it to `scores`".removeprefix("; ")
+            error.act = f"{error.act} (or add the score that computes it to `scores`)".strip()
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class Watcher:
@@ -10,6 +10,9 @@ class Watcher:
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         """Scoring begins: so many partitions of so many bytes, `done` of which are there from an earlier start."""
+
+    def noted(self, notes: Sequence[str]) -> None:
+        """What a user should know about the input and the stored scores, a sentence each."""
 
     def read(self, records: int) -> None:
         """So many more records have been read."""

@@ -151,6 +151,7 @@ def score(
     """
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
+    watcher.noted(plan.notes)
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         partitions = [by_id[one] for one in ids]

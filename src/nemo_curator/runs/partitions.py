@@ -99,7 +99,7 @@ def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
         raise InputError(
             "the list of partitions is damaged",
             where=run.partitions,
-            cause=str(error).strip(),
+            cause=" ".join(str(error).split()),
             act="remove that file and score again: parts that are there are used",
         ) from None
 

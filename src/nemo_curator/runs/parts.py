@@ -147,7 +147,7 @@ def _read(url: str, columns: Sequence[str] | None = None) -> pa.Table:
         raise InputError(
             "this file of the run is damaged or missing",
             where=url,
-            cause=str(error).strip(),
+            cause=" ".join(str(error).split()),
             act="remove it, and run `imagecurator score INPUT RUN` or `run` again: that partition alone is computed",
         ) from None
 

@@ -141,9 +141,9 @@ class RunState:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
 
-    def decided(self, funnel: Mapping[str, Any]) -> None:
-        """What the last decision came to."""
-        self.facts["funnel"] = dict(funnel)
+    def decided(self, funnel: Mapping[str, Any], decision: str) -> None:
+        """What the last decision came to, and a name for its verdicts."""
+        self.facts |= {"funnel": dict(funnel), "decision": decision}
 
     def exporting(self, output: str) -> None:
         """Files of the run may stand in this place from now on."""
@@ -160,7 +160,7 @@ class RunState:
             self.exporting(output)
         for one in self.facts["exports"]:
             if one["output"] == output:
-                one |= {"export": export, "finished": now()}
+                one |= {"export": export, "decision": self.facts.get("decision"), "finished": now()}
 
     def finish(self, seconds: Mapping[str, float]) -> None:
         """Note that the run is complete, and what each phase took."""

@@ -21,7 +21,8 @@ class ExportStatus:
 
     Attributes:
         output: Where.
-        state: `complete`, `interrupted`, or `gone` where no manifest of this export is there any more.
+        state: `complete`; `complete, of earlier verdicts` where the run was decided otherwise since; `interrupted`; or
+            `gone` where no manifest of this export is there any more.
         finished: When it was complete, or "".
     """
 
@@ -104,15 +105,17 @@ def run_status(run: RunDirectory) -> RunStatus:
         ignored=len(state.facts.get("ignored") or ()),
         funnel=state.facts.get("funnel"),
         decided="funnel" in state.facts and storage.exists(run.decisions),
-        exports=tuple(_export(one) for one in state.facts["exports"]),
+        exports=tuple(_export(one, state.facts.get("decision")) for one in state.facts["exports"]),
     )
 
 
-def _export(facts: Mapping[str, Any]) -> ExportStatus:
+def _export(facts: Mapping[str, Any], decision: str | None) -> ExportStatus:
     output = str(facts["output"])
     manifest = delivered(output)
     if "export" not in facts:  # its manifest comes last, so that one is there says that nothing is missing
         state = "interrupted" if manifest is None else "complete"
     else:
         state = "complete" if manifest is not None and manifest.get("export") == facts["export"] else "gone"
+        if state == "complete" and facts.get("decision") != decision:
+            state = "complete, of earlier verdicts"
     return ExportStatus(output, state, str(facts.get("finished", "")))

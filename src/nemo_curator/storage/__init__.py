@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from nemo_curator.storage.local import list_local, open_local, read_at, stat_local, write_local
+from nemo_curator.storage.local import list_local, open_local, prune_local, read_at, stat_local, write_local
 from nemo_curator.storage.lock import is_locked, locked
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.refusal import storage_error
@@ -39,6 +39,7 @@ __all__ = [
     "local_path",
     "locked",
     "open",
+    "prune",
     "read_at",
     "read_range",
     "remove",
@@ -151,3 +152,14 @@ def remove(url: str) -> None:
         return
     except OSError as error:
         raise storage_error(url, error, verb="be removed") from error
+
+
+def prune(removed: Iterable[str], root: str) -> None:
+    """Remove the directories below `root` that lost their last file; object stores have none.
+
+    Args:
+        removed: Files that were removed.
+        root: The directory that stays, empty or not.
+    """
+    if is_local(root):
+        prune_local([local_path(url) for url in removed], local_path(root))

@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -129,3 +129,18 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def prune_local(removed: Iterable[str], root: str) -> None:
+    """Remove the directories of removed files that are empty now, up to `root`."""
+    inside = join(root, "")
+    folders = {os.path.dirname(path) for path in removed}
+    while folders:
+        folder = max(folders, key=len)  # the deepest first, so that its parent may be empty then
+        folders.remove(folder)
+        if folder.startswith(inside):
+            try:
+                os.rmdir(folder)  # noqa: PTH106 (as above: paths are plain strings here)
+            except OSError:  # something is left in it
+                continue
+            folders.add(os.path.dirname(folder))

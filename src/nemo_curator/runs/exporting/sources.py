@@ -53,7 +53,8 @@ def check_sources(
         raise InputError(
             f"{len(found):,} of {len(entries):,} source files are not what was scored: "
             f"{', '.join(found[:_NAMED])}{more}",
-            act="bring them back and run the same command again, or leave out what is missing with --skip-missing",
+            act="bring them back and run the same command again; or score what changed with `run` or `score` and "
+            "--rescore; or leave out what is missing with --skip-missing",
         )
 
 
