@@ -32,7 +32,7 @@ MISTAKES = {
     "invalid YAML": ("scores: [header\nrules: {}\n", ["line 2", "not valid YAML"]),
     "a tab": ("rules:\n\tsmall: width < 3\n", ["line 2", "not valid YAML"]),
     "no mapping": ("- header\n", ["a recipe is a mapping", "imagecurator init"]),
-    "wrong type": ("export:\n  shard_size: many\n", ["line 2", "export.shard_size", "integer"]),
+    "wrong type": ("export:\n  shard_size: many\n", ["line 2", "export.shard_size", "this should be a whole number, not 'many'"]),
     "not positive": ("export: {shard_size: 0}\n", ["line 1", "greater than 0"]),
     "bad size": ("limits:\n  bytes: 12 parsecs\n", ["line 2", "'12 parsecs' is no size", "64MB"]),
     "unknown score": (
@@ -89,7 +89,7 @@ MISTAKES = {
     "a wrong tag": ("export: {shard_size: !!int abc}\n", ["not valid YAML"]),
     "a list as a key": ("? [a, b]\n: 1\n", ["line 1", "a key is a plain word"]),
     "endless seconds": ("limits: {seconds: .inf}\n", ["line 1", "limits.seconds"]),
-    "a date": ("rules:\n  x: 2001-01-01\n", ["line 2", "valid string"]),
+    "a date": ("rules:\n  x: 2001-01-01\n", ["line 2", "this should be text, not"]),
 }  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def test_recipe_is_a_folder(tmp_path, source):
 SETTINGS = {
     "export.shard_size": ["is not KEY=VALUE", "--set export.shard_size=500"],
     "=5": ["is not KEY=VALUE"],
-    "export.shard_size=many": ["--set export.shard_size", "integer"],
+    "export.shard_size=many": ["--set export.shard_size", "this should be a whole number, not 'many'"],
     "export.shardsize=5": ["unknown key 'shardsize'", "did you mean 'shard_size'?"],
     "scores.x=1": ["--set scores.x", "'scores' is no section"],
     "rules.x=widht < 3": ["--set rules.x", "did you mean 'width'?"],

@@ -13,7 +13,7 @@ from typing import Any, cast
 from nemo_curator import __version__
 from nemo_curator.codecs.semantics import decode_facts
 from nemo_curator.errors import StageError
-from nemo_curator.pipeline.checkpointing.description import described, described_code, digest
+from nemo_curator.pipeline.checkpointing.description import described, described_code
 from nemo_curator.pipeline.checkpointing.opaque import OpaqueError
 from nemo_curator.runs.fingerprints import changes
 from nemo_curator.stages.base import ProcessingStage
@@ -58,8 +58,6 @@ def plan_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
             for one, other in zip(after, before, strict=True)
             for change in changes(other, one)
         ]
-    if not told and any(digest(old.get(name)) != digest(new[name]) for name in ("stages", "versions")):
-        told = ["a parameter is equal to what it was, and of another type"]
     more = f"; and {len(told) - _MOST_SAID} more" if len(told) > _MOST_SAID else ""
     return "; ".join(told[:_MOST_SAID]) + more
 
