@@ -32,7 +32,7 @@ MISTAKES = {
     "invalid YAML": ("scores: [header\nrules: {}\n", ["line 2", "not valid YAML"]),
     "a tab": ("rules:\n\tsmall: width < 3\n", ["line 2", "not valid YAML"]),
     "no mapping": ("- header\n", ["a recipe is a mapping", "imagecurator init"]),
-    "wrong type": ("export:\n  shard_size: many\n", ["line 2", "export.shard_size", "this should be a whole number, not 'many'"]),
+    "wrong type": ("export:\n  shard_size: many\n", ["line 2", "export.shard_size", "a whole number, not 'many'"]),
     "not positive": ("export: {shard_size: 0}\n", ["line 1", "greater than 0"]),
     "bad size": ("limits:\n  bytes: 12 parsecs\n", ["line 2", "'12 parsecs' is no size", "64MB"]),
     "unknown score": (

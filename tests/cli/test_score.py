@@ -138,4 +138,5 @@ def test_one_at_a_time(place, command):
 
 
 def _recipe(command, place):
+    """The options of a command that has a recipe file here."""
     return ("-r", place / "recipe.yaml") if command == "score" else ()

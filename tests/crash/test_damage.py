@@ -60,8 +60,11 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("name", NEXT)
+# NumPy's own format has no checksum: a matrix of the right length is believed
+UNSEEN = {("matrix", "zeros behind a half")}
+
+
+@pytest.mark.parametrize(("name", "cut"), sorted({(name, cut) for name in NEXT for cut in CUTS} - UNSEEN))
 def test_torn_file_is_computed_again(decided, name, cut):
     """A torn part, embedding or decision is named; the command that makes it puts it right, to the byte."""
     place, saved, whole = decided
@@ -69,8 +72,6 @@ def test_torn_file_is_computed_again(decided, name, cut):
     file = _file(place, name)
     before = file.read_bytes()
     file.write_bytes(CUTS[cut](before))
-    if name == "matrix" and cut == "zeros behind a half":
-        pytest.skip("NumPy's own format has no checksum: a matrix of the right length is believed")
     said = sentence(imagecurator(*place.arguments("export webdataset")), 3)
     assert str(place.base / "run") in said
     assert "imagecurator" in said.partition(";")[2], "it says what to do next"

@@ -17,7 +17,8 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from rich.text import Text
 
     from nemo_curator.cli.amounts import amount, counted, shown
-    from nemo_curator.cli.summary import funnel_of, print_funnel, print_notes
+    from nemo_curator.cli.summary import print_funnel, print_notes
+    from nemo_curator.runs.deciding import Funnel
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.status import run_status
 
@@ -45,7 +46,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     if found.funnel is None or not found.decided:
         console.print("\nnot decided yet")
     else:
-        funnel = funnel_of(found.funnel)
+        funnel = Funnel.of(found.funnel)
         print_funnel(funnel)
         print_notes(funnel)
     for one in found.exports:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -135,7 +135,7 @@ def print_notes(funnel: Funnel) -> None:
         for rule, count in funnel.undecided.items()
     ]
     if funnel.allowed:
-        notes.append(f"{funnel.allowed:,} of the kept images are on the allow list")
+        notes.append(f"the allow list names {counted(funnel.allowed, 'image')}, which no rule was asked about")
     notes += [
         f"the {name} list names {counted(count, 'id')} that this run does not have"
         for name, count in funnel.unlisted.items()
@@ -199,9 +199,3 @@ def _print_places(console: Console, summary: Summary) -> None:
             Text(f"ignored: {', '.join(map(shown, summary.ignored[:3]))}{' …' if len(summary.ignored) > 3 else ''}")
         )
     sys.stdout.write(f"data set: {summary.output}\nreport:   {summary.run.report}\n")
-
-
-def funnel_of(facts: Mapping[str, Any]) -> Funnel:
-    """A funnel from its plain data; what an older or newer version calls otherwise is left out."""
-    known = {field.name for field in fields(Funnel)}
-    return Funnel(**{name: value for name, value in facts.items() if name in known})

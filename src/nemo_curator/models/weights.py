@@ -74,7 +74,7 @@ def sampled_sha256(path: str | os.PathLike[str]) -> str:
             for piece in range(_PIECES):
                 stream.seek(max(0, size - _PIECE) * piece // (_PIECES - 1))
                 digest.update(stream.read(_PIECE))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
     return digest.hexdigest()
 

@@ -117,7 +117,7 @@ def export_run(
             recipe=without_places(recipe).model_dump(mode="json"),
             fingerprint=state.fingerprint,
             versions=state.libraries,
-            funnel=Funnel(**state.facts["funnel"]),
+            funnel=Funnel.of(state.facts["funnel"]),
             lists=_lists(policy_of(state, recipe)),
             exported=exported,
         )

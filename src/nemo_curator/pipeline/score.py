@@ -255,7 +255,10 @@ def _notes_on(growth: Growth, *, rescore: bool) -> list[str]:
         notes.append(f"{_files(growth.changed_files)} may have changed since the first scoring, {what}")
     if growth.vanished_files:
         are, their = ("is", "its") if len(growth.vanished_files) == 1 else ("are", "their")
-        notes.append(f"{_files(growth.vanished_files)} {are} not in the input any more; {their} scores stay in the run")
+        notes.append(
+            f"{_files(growth.vanished_files)} {are} not in the input any more; {their} scores stay in the run, "
+            "until something in the same partition is scored again"
+        )
     return notes
 
 

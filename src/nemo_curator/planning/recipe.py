@@ -87,9 +87,9 @@ class LimitsSection(_Section):
 class SampleSection(_Section):
     """A seeded subset of what the rules and duplicates leave."""
 
-    n: int | None = Field(default=None, ge=0, description="Images to keep; this or `share`")
+    n: int | None = Field(default=None, strict=True, ge=0, description="Images to keep; this or `share`")
     share: float | None = Field(default=None, ge=0, le=1, description="Share of the images to keep; this or `n`")
-    seed: int = Field(default=0, description="Another seed chooses other images")
+    seed: int = Field(default=0, strict=True, description="Another seed chooses other images")
     by: str | None = Field(
         default=None, description="Column; each of its values keeps its share of the subset (a stratified sample)"
     )
@@ -110,7 +110,7 @@ class SplitSection(BaseModel):
     by: str | None = Field(
         default=None, description="Column; images that are equal in it are on one side (`source`: whole shards)"
     )
-    seed: int = Field(default=0, description="Another seed divides in another way")
+    seed: int = Field(default=0, strict=True, description="Another seed divides in another way")
 
     @property
     def shares(self) -> dict[str, float]:
@@ -190,7 +190,7 @@ class Recipe(_Section):
     sample: SampleSection | None = Field(default=None, description="A seeded subset of what is left")
     split: SplitSection | None = Field(default=None, description="Named shares to divide the kept images into")
     shuffle: int | None = Field(
-        default=None, description="Seed; export in an order drawn with it, instead of source order"
+        default=None, strict=True, description="Seed; export in an order drawn with it, instead of source order"
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What one image may cost")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")

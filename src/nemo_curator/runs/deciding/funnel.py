@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -43,6 +44,12 @@ class Funnel:
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """A funnel from its plain data; what another version calls otherwise is left out."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in facts.items() if name in known})
 
     def check(self) -> None:
         """Conservation: inputs = kept + rejected + duplicates + quarantined.
