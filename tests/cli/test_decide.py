@@ -74,7 +74,7 @@ def test_lists_samples_and_splits(place):
         "and divides what is kept: train 0.5, val 0.5",
     ):
         assert told in done.stderr
-    assert "note: 1 of the kept images are on the allow list" in done.stdout
+    assert "note: the allow list names 1 image, which no rule was asked about" in done.stdout
     assert "note: the deny list names 1 id that this run does not have" in done.stdout
     funnel = as_json("decide", place / "run")["funnel"]
     assert (funnel["kept"], funnel["rejected"]["deny"]) == (4, 2)

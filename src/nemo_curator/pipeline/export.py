@@ -169,7 +169,7 @@ def decided_state(run: RunDirectory) -> RunState:
 def _planned(run: RunDirectory, partitions: Sequence[Partition], settings: ExportSettings) -> ExportPlan:
     try:
         return plan_export(run, partitions, settings)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             "the decisions of this run, or its parts, are damaged",
             where=run.root,

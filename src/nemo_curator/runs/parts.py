@@ -203,9 +203,9 @@ def embeddings_fit(run: RunDirectory, partition_id: str, facts: PartFacts) -> bo
             np.lib.format.read_magic(file)
             shape, _, kind = np.lib.format.read_array_header_1_0(file)
             whole = storage.stat(places[1]).size == file.tell() + kind.itemsize * int(np.prod(shape))
+        made = _marks(metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return False
-    made = _marks(metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
     return made and whole and metadata.num_rows == shape[0] == facts.readable
 
 

@@ -71,6 +71,7 @@ def scored(source: Path | str, place: Path, *, embeddings: bool = False) -> Made
 
 
 def _row(sample: Sample, ordinal: int) -> dict[str, Any]:
+    """The part row of a sample."""
     source = sample.source
     first = source.members[source.primary] if source.primary >= 0 else None
     return {

@@ -19,6 +19,7 @@ class Killer:
     """
 
     def __init__(self, monkeypatch, at):
+        """Raise from boundary `at` on."""
         self.left = at
         self.killed = False
         self._lock = threading.Lock()
