@@ -126,7 +126,20 @@ def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | Non
     Raises:
         InputError: There is no part, or a damaged one.
     """
-    return _read(run.part(partition_id), columns)
+    table = _read(run.part(partition_id), columns)
+    check_types(table.schema, run.part(partition_id))
+    return table
+
+
+def check_types(schema: pa.Schema, url: str) -> None:
+    """Refuse a part whose columns are of other types than they were written with: its end was altered.
+
+    Raises:
+        InputError: They are.
+    """
+    wrong = [name for name, (kind, _) in IDENTITY.items() if name in schema.names and schema.field(name).type != kind]
+    if wrong:
+        raise _damaged(url, f"the column {wrong[0]} is of another type")
 
 
 def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
@@ -144,12 +157,16 @@ def _read(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return read_table(url, columns)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            "this file of the run is damaged or missing",
-            where=url,
-            cause=" ".join(str(error).split()),
-            act="remove it, and run `imagecurator score INPUT RUN` or `run` again: that partition alone is computed",
-        ) from None
+        raise _damaged(url, " ".join(str(error).split())) from None
+
+
+def _damaged(url: str, cause: str) -> InputError:
+    return InputError(
+        "this file of the run is damaged or missing",
+        where=url,
+        cause=cause,
+        act="remove it, and run `imagecurator score INPUT RUN` or `run` again: that partition alone is computed",
+    )
 
 
 @dataclass(frozen=True, slots=True)

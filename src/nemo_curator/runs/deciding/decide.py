@@ -128,5 +128,8 @@ def _tallied(tables: Iterable[pa.Table], tally: Tally) -> Iterator[pa.Table]:
 
 @contextmanager
 def _decisions(run: RunDirectory) -> Iterator[pq.ParquetWriter]:
-    with storage.write_atomic(run.decisions) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+    with (
+        storage.write_atomic(run.decisions) as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd", write_page_checksum=True) as writer,
+    ):
         yield writer

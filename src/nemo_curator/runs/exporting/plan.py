@@ -22,7 +22,7 @@ from nemo_curator.errors import IncompleteRunError, InputError
 from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, arrange, shuffle_keys
 from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import ERROR, FINGERPRINTS
+from nemo_curator.runs.parts import ERROR, FINGERPRINTS, check_types
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.partitioning import Partition
 
@@ -91,6 +91,7 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
         for partition in partitions:
             with open_parquet(run.part(partition.id)) as part:
                 digest.update(partition.id.encode() + (part.schema_arrow.metadata or {}).get(FINGERPRINTS, b""))
+                check_types(part.schema_arrow, run.part(partition.id))
                 scan.add(part, verdicts)
         verdicts.finish()
     codes, names = scan.splits()

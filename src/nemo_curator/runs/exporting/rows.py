@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -108,15 +109,25 @@ class KeptRows:
 
     def _fill(self) -> None:
         """Write the rows of all partitions that are needed to the temporary file."""
-        where = f"{tempfile.gettempdir()} (room to shuffle in)"
-        try:
+        with _no_room():
             file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (the stack closes it)
-            with pa.ipc.new_file(file, self._plan.schema) as writer:
-                for owner in np.flatnonzero(self._needed).tolist():
-                    self._spooled[owner] = len(self._spooled)
-                    writer.write_batch(self._read(owner))
+            writer = self._stack.enter_context(pa.ipc.new_file(file, self._plan.schema))
+        for owner in np.flatnonzero(self._needed).tolist():
+            self._spooled[owner] = len(self._spooled)
+            rows = self._read(owner)
+            with _no_room():
+                writer.write_batch(rows)
+        with _no_room():
+            writer.close()
             file.flush()
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise storage.storage_error(where, error) from error
         self._spool = pa.ipc.open_file(pa.py_buffer(mapped))
+
+
+@contextmanager
+def _no_room() -> Iterator[None]:
+    """Say whose room it was that ran out."""
+    try:
+        yield
+    except OSError as error:
+        raise storage.storage_error(f"{tempfile.gettempdir()} (room to shuffle in)", error) from error
