@@ -34,8 +34,6 @@ def decide(
 
     place = RunDirectory(run)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
-    if not as_json:
-        announce(chosen, "Your recipe" if recipe else "The run's recipe", changed=bool(rules or settings))
     funnel = decide_locked(place, chosen, write=not dry_run)
     if report and not dry_run:
         write_report(place)
@@ -43,6 +41,7 @@ def decide(
         facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept, "funnel": asdict(funnel)}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
+    announce(chosen, "Your recipe" if recipe else "The run's recipe", changed=bool(rules or settings))
     print_funnel(funnel)
     print_notes(funnel)
     if dry_run:

@@ -59,7 +59,7 @@ def export(
     own += [f"export.shard_bytes={shard_bytes}"] if shard_bytes is not None else []
     recipe = export_recipe(recipe_of(place), own)
     if dry_run:
-        plan = plan_export_of(place, recipe)
+        plan = plan_export_of(place, output, recipe, replace=replace, skip_missing=skip_missing)
         if as_json:
             sys.stdout.write(json.dumps(plan_facts(plan, output), indent=2) + "\n")
         else:
@@ -71,4 +71,4 @@ def export(
     if as_json:
         sys.stdout.write(json.dumps(export_facts(exported, output), indent=2) + "\n")
     else:
-        print_export(exported, output)
+        print_export(exported, output, run)

@@ -116,4 +116,4 @@ def _setting(text: str, option: str) -> tuple[str, str]:
         what = "KEY=VALUE" if option == "--set" else "NAME=EXPRESSION"
         example = "--set export.shard_size=500" if option == "--set" else '--rule dark="brightness < 0.1"'
         raise RecipeError(f"{option} {text}: this is not {what}", act=f"write it as in {example}")
-    return key, value
+    return key.strip(), value

@@ -60,7 +60,7 @@ def _beyond_rules(recipe: Recipe) -> Iterator[str]:
         yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
     if recipe.split:
         shares = ", ".join(f"{name} {share:g}" for name, share in recipe.split.shares.items())
-        yield f"and divides what is kept: {shares}"
+        yield f"and divides what is kept{f' by {recipe.split.by}' if recipe.split.by else ''}: {shares}"
 
 
 def summary_facts(summary: Summary) -> dict[str, Any]:
@@ -140,6 +140,7 @@ def print_notes(funnel: Funnel) -> None:
         f"the {name} list names {counted(count, 'id')} that this run does not have"
         for name, count in funnel.unlisted.items()
     ]
+    notes += [f"the split {name} is empty" for name, count in funnel.splits.items() if funnel.kept and not count]
     if funnel.inputs and not funnel.kept:
         notes.append("nothing is kept; the column `alone` shows which rule takes how much")
     for note in notes:
@@ -157,16 +158,20 @@ def export_facts(exported: Exported, output: str) -> dict[str, Any]:
     }
 
 
-def print_export(exported: Exported, output: str) -> None:
+def print_export(exported: Exported, output: str, run: str) -> None:
     """What was written, and where."""
     console = Console(highlight=False)
     files = counted(len(exported.files), "file")
     console.print(f"{counted(exported.samples, 'sample')}, {amount(exported.bytes)}, in {files}{_there(exported)}")
+    _print_missing(console, exported)
+    sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output} --run {run}\n")
+
+
+def _print_missing(console: Console, exported: Exported) -> None:
     if exported.missing:
         first = exported.missing[0]
         which = f"{shown(first.image_id)} for one: {shown(first.reason)}"
         console.print(Text(f"note: missing: {counted(len(exported.missing), 'kept sample')}, {which}"), soft_wrap=True)
-    sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output}\n")
 
 
 def _there(exported: Exported) -> str:
@@ -194,6 +199,7 @@ def _print_places(console: Console, summary: Summary) -> None:
         f"\n{summary.funnel.inputs:,} inputs in {seconds:.1f} s ({rate:,.0f}/s); {summary.exported.samples:,} samples, "
         f"{amount(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}{_there(summary.exported)}"
     )
+    _print_missing(console, summary.exported)
     if summary.ignored:
         console.print(
             Text(f"ignored: {', '.join(map(shown, summary.ignored[:3]))}{' …' if len(summary.ignored) > 3 else ''}")

@@ -43,5 +43,6 @@ def verify(
         raise VerificationError(
             f"not what its manifest says: {counted(found.problem_count, 'problem')}, the first: {found.problems[0]}",
             where=output,
-            act="export it again with --replace, or bring the files back",
+            act="bring the files back; or give the same `export` command again, which goes on where it stopped, "
+            "with --replace where it had ended",
         )

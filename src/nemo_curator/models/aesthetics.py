@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ import numpy.typing as npt
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
-from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors, sampled_sha256
+from nemo_curator.models.session import array_libraries
+from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors, weights_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
 _FILE = "model.safetensors"
@@ -53,7 +53,7 @@ class AestheticScorer:
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
-        """Which weights these are, and the version of what computes with them; missing weights are fetched.
+        """Which weights these are, and what computes with them; missing weights are fetched.
 
         Raises:
             WeightsNotFoundError: They are missing and cannot be fetched.
@@ -61,7 +61,7 @@ class AestheticScorer:
         if model_dir is not None:
             cls.download_weights_on_node(model_dir)
         path = find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=f"the hub repository {MODEL_ID}")
-        return {"model": {"name": MODEL_ID, "weights": sampled_sha256(path)}, "libraries": {"numpy": version("numpy")}}
+        return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 
     def setup(self) -> None:
         """Load the weights.

@@ -17,11 +17,11 @@ from nemo_curator.models.hub import fetch
 from nemo_curator.models.onnx_image_model import OnnxImageModel
 from nemo_curator.models.session import GraphSession, graph_libraries
 from nemo_curator.models.vit_graph import PREFIXES, build_graph
-from nemo_curator.models.weights import find_weights, read_safetensors, sampled_sha256
+from nemo_curator.models.weights import SETTINGS, find_weights, read_safetensors, settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 _WEIGHTS = "model.safetensors"
-_FILES = ("config.json", "preprocessor_config.json", _WEIGHTS)
+_FILES = (*SETTINGS, _WEIGHTS)
 
 
 class ClipVisionTower(OnnxImageModel):
@@ -68,15 +68,16 @@ class CLIPImageEmbeddings:
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
-        """Which weights these are, and what computes with them; missing weights are fetched.
+        """Which weights and settings these are, and what computes with them; missing weights are fetched.
 
         Raises:
             WeightsNotFoundError: They are missing and cannot be fetched.
         """
         if model_dir is not None:
             cls.download_weights_on_node(model_dir)
-        weights = {"name": MODEL_ID, "weights": sampled_sha256(_find(model_dir)), "precision": "float32"}
-        return {"model": weights, "libraries": graph_libraries()}
+        path = _find(model_dir)
+        model = {"name": MODEL_ID, "weights": weights_sha256(path), "precision": "float32"}
+        return {"model": {**model, "settings": settings_sha256(path)}, "libraries": graph_libraries()}
 
     def setup(self) -> None:
         """Load the weights; a second call does nothing.

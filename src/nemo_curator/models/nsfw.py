@@ -7,7 +7,6 @@ the layers and a sigmoid at the end.
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
+from nemo_curator.models.session import array_libraries
 from nemo_curator.models.torch_file import read_tensors
-from nemo_curator.models.weights import expect_shapes, find_weights, sampled_sha256
+from nemo_curator.models.weights import expect_shapes, find_weights, weights_sha256
 
 MODEL_ID = "laion/clip-autokeras-binary-nsfw"
 _FILE = "clip_autokeras_binary_nsfw.pth"
@@ -63,13 +63,13 @@ class NSFWScorer:
     def provenance(
         cls, model_dir: str | os.PathLike[str] | None, weights_path: str | os.PathLike[str] | None = None
     ) -> dict[str, Any]:
-        """Which weights these are, and the version of what computes with them.
+        """Which weights these are, and what computes with them.
 
         Raises:
             WeightsNotFoundError: They are missing.
         """
         path = Path(weights_path) if weights_path is not None else _find(model_dir)
-        return {"model": {"name": MODEL_ID, "weights": sampled_sha256(path)}, "libraries": {"numpy": version("numpy")}}
+        return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 
     def setup(self) -> None:
         """Load the weights.

@@ -14,7 +14,7 @@ from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundEr
 from nemo_curator.kernels.view import View
 from nemo_curator.models.session import graph_libraries
 from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
-from nemo_curator.models.weights import sampled_sha256
+from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
     "Availability",
@@ -112,7 +112,7 @@ def availability(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = Non
 
 
 def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """What a model's outputs depend on: its weights, precision and the libraries that run it; plain data.
+    """What a model's outputs depend on: its weights, their settings, precision and the libraries that run it; plain data.
 
     Args:
         name: A model's name.
@@ -123,8 +123,11 @@ def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> di
         WeightsNotFoundError: Its weights are not in place.
     """
     spec = get_spec(name)
-    weights = spec.sha256 or sampled_sha256(spec.weights.find(model_dir))
-    return {"model": {"name": name, "weights": weights, "precision": "float32"}, "libraries": graph_libraries()}
+    model: dict[str, Any] = {"name": name, "weights": spec.sha256, "precision": "float32"}
+    if not spec.sha256:
+        path = spec.weights.find(model_dir)
+        model |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
+    return {"model": model, "libraries": graph_libraries()}
 
 
 def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

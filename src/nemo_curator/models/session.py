@@ -6,9 +6,12 @@ itself: measured, that is also the faster way on a CPU, because the activations 
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,10 +19,36 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
 
+_CPU_INFO = Path("/proc/cpuinfo")
+_VECTORS = {"avx512f": "avx512", "avx2": "avx2", "sse2": "sse"}  # flag to class, the widest first
+
 
 def graph_libraries() -> dict[str, str]:
-    """The versions of what builds and runs graphs, on which the last bits of every output depend."""
-    return {name: version(name) for name in ("numpy", "onnx", "onnxruntime")}
+    """The versions of what builds and runs graphs, and the kind of CPU: the last bits of every output depend on them."""
+    return {name: version(name) for name in ("numpy", "onnx", "onnxruntime")} | {"cpu": cpu_class()}
+
+
+def array_libraries() -> dict[str, str]:
+    """The same for models that compute with NumPy alone."""
+    return {"numpy": version("numpy"), "cpu": cpu_class()}
+
+
+@cache
+def cpu_class() -> str:
+    """The machine, and on x86-64 the widest vector instructions that it has, such as `x86_64-avx512`.
+
+    Kernels are chosen by these, and round differently. Where the system does not tell, the machine alone.
+    """
+    machine = platform.machine()
+    if machine.lower() not in {"x86_64", "amd64"}:
+        return machine
+    try:
+        lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return "x86_64"
+    flags = next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set[str]())
+    widest = next((name for flag, name in _VECTORS.items() if flag in flags), "")
+    return f"x86_64-{widest}" if widest else "x86_64"
 
 
 class GraphSession:

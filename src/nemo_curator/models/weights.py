@@ -1,10 +1,17 @@
-"""Finding weight files, proving what they are, and reading the safetensors ones."""
+"""Finding weight files, proving what they are, and reading the safetensors ones.
+
+The hash of a large file is kept beside the cached graphs, so that gigabytes are read once and not at every start. It is
+believed only for the same place, size, and times of the last write and change. Where nothing can be written, it is
+computed again.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +19,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator import storage
+from nemo_curator.errors import StorageError, WeightsError, WeightsNotFoundError
+from nemo_curator.models.graph_cache import cache_dir
 
-_PIECES, _PIECE = 64, 1 << 16
-_digests: dict[tuple[str, int, int], str] = {}
+SETTINGS = ("config.json", "preprocessor_config.json")
+"""Files beside a user's weights that say how these are used, as model hubs lay them out."""
+
+_SMALL = 1 << 20  # bytes; such a file is read sooner than looked up
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
+_Identity = tuple[str, int, int, int]
+_digests: dict[_Identity, str] = {}
 
 
 def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)) -> dict[str, npt.NDArray[Any]]:
@@ -43,40 +57,66 @@ def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = (
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Hex SHA-256 of a file's bytes, computed once in a process for a file that does not change.
+    """Hex SHA-256 of a file's bytes, computed once in a process for a large file that does not change.
 
     Raises:
         WeightsNotFoundError: There is no such file.
     """
+    identity = _identity(path)
+    return _digests.get(identity) or _hashed(path, identity)
+
+
+def weights_sha256(path: str | os.PathLike[str]) -> str:
+    """The same for telling weights apart: a large file that does not change is read once, by any process of the user.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+    """
+    identity = _identity(path)
+    if identity in _digests or identity[1] <= _SMALL:
+        return sha256_of(path)
+    try:
+        place = cache_dir().parent / "digests" / hashlib.sha256(os.fsencode(repr(identity))).hexdigest()[:32]
+    except RuntimeError:  # the user has no home directory
+        return sha256_of(path)
+    with contextlib.suppress(OSError):
+        known = place.read_bytes()
+        if _DIGEST.fullmatch(known):
+            return known.decode()
+    digest = _hashed(path, identity)
+    with contextlib.suppress(OSError, StorageError), storage.write_atomic(str(place)) as file:
+        file.write(digest.encode())
+    return digest
+
+
+def settings_sha256(weights: str | os.PathLike[str]) -> dict[str, str]:
+    """Name to hex SHA-256 of the settings that lie beside a weight file; one that is not there is left out."""
+    beside = (Path(weights).parent / name for name in SETTINGS)
+    return {path.name: sha256_of(path) for path in beside if path.is_file()}
+
+
+def _identity(path: str | os.PathLike[str]) -> _Identity:
     try:
         facts = Path(path).stat()
-        identity = (os.path.realpath(path), facts.st_size, facts.st_mtime_ns)
-        if identity not in _digests:
-            with Path(path).open("rb") as stream:
-                _digests[identity] = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
-    return _digests[identity]
+        raise _no_file(path) from None
+    # a copy may bring the time of its writing along, never that of its last change
+    return os.path.realpath(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
-def sampled_sha256(path: str | os.PathLike[str]) -> str:
-    """Hex SHA-256 of a file's length and of 64 pieces spread over it.
-
-    It tells weights apart without reading gigabytes.
-
-    Raises:
-        WeightsNotFoundError: There is no such file.
-    """
+def _hashed(path: str | os.PathLike[str], identity: _Identity) -> str:
     try:
         with Path(path).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            digest = hashlib.sha256(str(size).encode())
-            for piece in range(_PIECES):
-                stream.seek(max(0, size - _PIECE) * piece // (_PIECES - 1))
-                digest.update(stream.read(_PIECE))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
-    return digest.hexdigest()
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise _no_file(path) from None
+    if identity[1] > _SMALL:
+        _digests[identity] = digest
+    return digest
+
+
+def _no_file(path: str | os.PathLike[str]) -> WeightsNotFoundError:
+    return WeightsNotFoundError("there is no such weight file", where=str(path))
 
 
 def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:

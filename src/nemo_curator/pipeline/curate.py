@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.pipeline.decide import decide_run
+from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
 from nemo_curator.pipeline.output import (
     check_places,
@@ -24,6 +25,7 @@ from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
 from nemo_curator.pipeline.scoring import plan_scoring
+from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import Exported, delivered
@@ -122,7 +124,7 @@ def curate(
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
-        if replace and _is_of_another_input(run, listing):
+        if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
         plan, policy = _plan(run, listing, recipe, rescore=rescore)
@@ -164,16 +166,16 @@ def preview_curate(
 def _plan_curate(
     listing: Listing, output: str, run: RunDirectory, recipe: Recipe, *, replace: bool = False, rescore: bool = False
 ) -> ScorePlan:
-    foreign = replace and _is_of_another_input(run, listing)
+    foreign = replace and rescore and _is_of_another_input(run, listing)
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
-    plan, _ = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
+    plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
     plan = dataclasses.replace(plan, run=run)
     manifest = delivered(output)
     if manifest is not None and not replace:
-        _refuse_other_result(manifest.get("recipe"), output, recipe, plan)
+        _refuse_other_result(manifest, output, recipe, plan, policy)
     else:
-        claim_output(output, run, replace=replace, write=False)
+        claim_output(output, run, _shape(recipe), replace=replace, write=False)
     return plan
 
 
@@ -237,20 +239,37 @@ def _plan(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool)
     columns = {column.name: column for column in plan.scoring.columns}
     state = RunState.read(run)
     if state is not None:
+        plan = dataclasses.replace(plan, notes=(*plan.notes, *_dropped_rules(state.recipe, recipe)))
         columns = {column.name: column for column in state.columns} | columns
     return plan, plan_policy(recipe, part_schema(list(columns.values())))
 
 
-def _refuse_other_result(delivered_recipe: object, output: str, recipe: Recipe, plan: ScorePlan) -> None:
-    same = delivered_recipe == without_places(recipe).model_dump(mode="json")
+def _dropped_rules(stored: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
+    """What to say where the run was decided by rules that are in force no more."""
+    rules = stored.get("rules") or {}
+    dropped = [str(name) for name, text in rules.items() if recipe.rules.get(name) != text]
+    if dropped:
+        yield f"rules of the recipe in force before that hold no more: {', '.join(dropped)}"
+
+
+def _refuse_other_result(
+    manifest: Mapping[str, Any], output: str, recipe: Recipe, plan: ScorePlan, policy: Policy
+) -> None:
+    same = manifest.get("recipe") == without_places(recipe).model_dump(mode="json")
+    same = same and manifest.get("lists") == lists_of(policy)
     if plan.work.partitions or not same:
         raise OutputExistsError(
             "this holds a finished data set of another recipe"
             if not same
-            else "this holds a finished data set, and the input has grown since",
+            else "this holds a finished data set, and there is more to score since",
             where=output,
             act="choose another OUTPUT, or pass --replace to write this one in its place (its scores are used again)",
         )
+
+
+def _shape(recipe: Recipe) -> Shape:
+    """The names that an export may use, before it is known how many."""
+    return Shape(recipe.export.format, dict.fromkeys(recipe.split.shares if recipe.split else [""]))
 
 
 def _is_of_another_input(run: RunDirectory, listing: Listing) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -75,9 +76,15 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         state.write()
     funnel = decide(run, ids, policy, write=write)
     if write:
-        state.decided(asdict(funnel), decision_of(run))
+        state.decided(asdict(funnel), decision_of(run), lists_of(policy))
         state.write()
     return funnel
+
+
+def lists_of(policy: Policy) -> dict[str, dict[str, Any]]:
+    """The lists of ids of a policy, by what they are: enough to tell one from another, without where they lie."""
+    found = {"allow": policy.allow, "deny": policy.deny}
+    return {name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one}
 
 
 def decision_of(run: RunDirectory) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, InputError
-from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
+from nemo_curator.pipeline.decide import decision_of, scored_partitions, stored_recipe
 from nemo_curator.pipeline.output import (
     check_places,
     claim_output,
+    delivered_shape,
     plain_place,
     real_place,
     remove_leftovers,
@@ -21,8 +21,9 @@ from nemo_curator.pipeline.output import (
 )
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, Policy
+from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import (
     REMOVING,
     Exported,
@@ -34,6 +35,7 @@ from nemo_curator.runs.exporting import (
     plan_export,
     write_manifest,
 )
+from nemo_curator.runs.exporting.sources import check_sources, needed_samples
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
@@ -42,15 +44,30 @@ from nemo_curator.runs.state import RunState
 from nemo_curator.shards.partitioning import Partition
 
 
-def plan_export_of(run: RunDirectory, recipe: Recipe | None = None) -> ExportPlan:
-    """What an export would write; nothing is written.
+def plan_export_of(
+    run: RunDirectory,
+    output: str,
+    recipe: Recipe | None = None,
+    *,
+    replace: bool = False,
+    skip_missing: bool = False,
+) -> ExportPlan:
+    """What `export_run` with these arguments would write, after all checks that it makes before; nothing is written.
 
     Raises:
-        MissingRunError: There is no run.
-        IncompleteRunError: It is not decided.
+        CuratorError: As `export_run`.
     """
     state = decided_state(run)
-    return _planned(run, read_partitions(run), export_settings(recipe or stored_recipe(state)))
+    partitions, settings = read_partitions(run), export_settings(recipe or stored_recipe(state))
+    check_places(output, run, _roots(partitions))
+    plan = _planned(run, partitions, settings)
+    there, gaps = _standing(output, plan, replace=replace)
+    if there is None:
+        shape = Shape.of(settings.format, (one.name for one in plan.shards))
+        claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
+        if not skip_missing:
+            check_sources(run, partitions, plan, needed_samples(plan, plan.shards))
+    return plan
 
 
 def export_run(
@@ -86,44 +103,61 @@ def export_run(
     watcher = watcher or Watcher()
     partitions = read_partitions(run)
     _refuse_damaged(run, scored_partitions(run))
-    check_places(output, run, sorted({entry.root or entry.location for one in partitions for entry in one.entries}))
+    check_places(output, run, _roots(partitions))
     settings = export_settings(recipe)
     plan = _planned(run, partitions, settings)
-    kept = state.facts["funnel"]["kept"]
-    if plan.samples != kept:
+    if state.facts.get("decision") != decision_of(run) or plan.samples != state.facts["funnel"]["kept"]:
         raise IncompleteRunError(
-            f"the decisions keep {plan.samples:,} samples, and kept {kept:,} when they were made",
+            "these are not the verdicts that the last decision wrote",
             where=run.decisions,
-            cause="the file is damaged",
+            cause="the file is damaged, or was changed",
             act="decide again with `imagecurator decide RUN`",
         )
-    there = None if replace else _there_already(output, plan)
-    if there is not None and not there.missing:
-        if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
-            state.exported(real_place(output), plan.fingerprint)
-            state.write()
-        return there
-    gaps = there is not None and not there.removed  # samples whose source was gone then, and may be back
-    claim_output(output, run, replace=replace, gaps=gaps, write=False)
+    shape = Shape.of(settings.format, (one.name for one in plan.shards))
+    there, gaps = _standing(output, plan, replace=replace)
+    if there is None:
+        claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
     with storage.locked(output):
-        claim_output(output, run, replace=replace, gaps=gaps)
-        state.exporting(real_place(output))
-        state.write()
+        there, gaps = _standing(output, plan, replace=replace)  # once more: now nobody else changes it
+        if there is not None:
+            if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
+                state.exported(real_place(output), plan.fingerprint)
+                state.write()
+            return there
+        claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
+        if replace and not skip_missing:  # what stands there stays for as long as it cannot be replaced
+            check_sources(run, partitions, plan, needed_samples(plan, plan.shards))
+        before = delivered_shape(output)
+        state.exporting(real_place(output), [one.facts for one in (shape, before) if one is not None])
+        state.write()  # before anything is removed or written, because it says whose the files are
+        claim_output(output, run, shape, replace=replace, gaps=gaps)
         watcher.exporting(plan.samples)
         exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=watcher.exported)
-        remove_leftovers(output, [file.name for file in exported.files])
+        remove_leftovers(output, run, [file.name for file in exported.files])
         write_manifest(
             output,
             recipe=without_places(recipe).model_dump(mode="json"),
             fingerprint=state.fingerprint,
             versions=state.libraries,
             funnel=Funnel.of(state.facts["funnel"]),
-            lists=_lists(policy_of(state, recipe)),
+            lists=state.facts.get("lists") or {},
             exported=exported,
         )
         state.exported(real_place(output), plan.fingerprint)
         state.write()
     return exported
+
+
+def _roots(partitions: Sequence[Partition]) -> list[str]:
+    return sorted({entry.root or entry.location for one in partitions for entry in one.entries})
+
+
+def _standing(output: str, plan: ExportPlan, *, replace: bool) -> tuple[Exported | None, bool]:
+    """(what is there and whole, whether it is there with samples missing whose source may be back)."""
+    there = None if replace else _there_already(output, plan)
+    if there is not None and there.missing:
+        return None, not there.removed  # what was taken out would come back with the others
+    return there, False
 
 
 def export_locked(
@@ -212,8 +246,3 @@ def _there_already(output: str, plan: ExportPlan) -> Exported | None:
         return exported_before(manifest)
     except (LookupError, TypeError, ValueError, AttributeError):  # somebody changed it
         return None
-
-
-def _lists(policy: Policy) -> dict[str, dict[str, Any]]:
-    found = {"allow": policy.allow, "deny": policy.deny}
-    return {name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one}

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.runs.exporting import MANIFEST, delivered_files, leftovers, shard_stem
+from nemo_curator.pipeline.shape import Shape
+from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, leftovers, shard_stem
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
 
@@ -98,7 +99,7 @@ def remove_run(run: RunDirectory, output: str | None = None) -> None:
 
 
 def claim_output(
-    output: str, run: RunDirectory, *, replace: bool = False, gaps: bool = False, write: bool = True
+    output: str, run: RunDirectory, shape: Shape, *, replace: bool = False, gaps: bool = False, write: bool = True
 ) -> None:
     """Make sure that an export may write to its output, and sweep what was left half-written there.
 
@@ -107,6 +108,7 @@ def claim_output(
     Args:
         output: The output folder or URL.
         run: The run directory, which may lie inside it.
+        shape: The names that the export will give to its files.
         replace: Whether an earlier data set may be removed, and a foreign folder used where no name is taken.
         gaps: Whether the data set that is there is the one to be written, with samples missing.
         write: Whether to remove and sweep; without it nothing is written.
@@ -115,10 +117,15 @@ def claim_output(
         OutputExistsError: It is a file, or holds something.
         StorageError: It cannot be listed, or an earlier data set cannot be removed.
     """
-    place = _output_place(output, run)
+    place = _output_place(output, run, shape)
     if not (replace or gaps) and delivered_files(output) is not None:
+        if REMOVING in (delivered(output) or {}):
+            raise OutputExistsError(
+                "samples were being taken out of this data set", where=output, act="run the same `remove` again first"
+            )
         raise OutputExistsError("this already holds a finished data set", where=output, act=_ANOTHER)
-    place.refuse_foreign(replace=replace)
+    # beside what is ours on record, notes of a user are welcome
+    place.refuse_foreign(replace=replace or gaps or bool(_unfinished(output, run)))
     if write:
         if replace:
             _remove(place.ours, place.root)
@@ -150,9 +157,11 @@ def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True)
             storage.remove(storage.join(root, path))
 
 
-def remove_leftovers(output: str, delivered: Collection[str]) -> None:
+def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str]) -> None:
     """Remove shards that an interrupted export with other settings left in a claimed output."""
-    found = [storage.join(output, path) for path in leftovers(_files(output), delivered)]
+    shapes = _unfinished(output, run)
+    paths = [path for path in _files(output) if any(one.names(path) for one in shapes)]
+    found = [storage.join(output, path) for path in leftovers(paths, delivered)]
     for location in found:
         storage.remove(location)
     storage.prune(found, output)
@@ -197,19 +206,39 @@ class _Place:
             )
 
 
-def _output_place(output: str, run: RunDirectory) -> _Place:
+def delivered_shape(output: str) -> Shape | None:
+    """The names of the data set that stands there; None where there is none of ours."""
+    manifest = delivered(output)
+    if manifest is None:
+        return None
+    return Shape.of(str(manifest.get("format")), (str(one["name"]) for one in manifest["files"]))
+
+
+def _unfinished(output: str, run: RunDirectory) -> list[Shape]:
+    """The names of what exports of this run may have left there; none where a data set was finished since."""
+    facts = read_facts(run)
+    entries = facts["exports"] if facts is not None else []
+    shapes = [
+        Shape.read(shape)
+        for one in entries
+        if one.get("output") == real_place(output) and "export" not in one
+        for shape in one.get("shapes") or ()
+    ]
+    return [shape for shape in shapes if shape is not None]
+
+
+def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) -> _Place:
     """The output without the run directory inside it."""
     _refuse_file(output, "output")
     inner = _path_inside(run.root, output)
     paths = [path for path in _files(output) if inner is None or not path.startswith(f"{inner}/")]
-    facts = read_facts(run)
-    exports = [one.get("output") for one in facts["exports"]] if facts is not None else []
-    ours = real_place(output) in exports
-    known = {path for path in paths if ours and shard_stem(path) is not None}
-    delivered = delivered_files(output)
-    if delivered is not None:
-        known |= {MANIFEST, *delivered}
-    return _place(output, paths, known, lambda path: path == MANIFEST or shard_stem(path) is not None)
+    shapes = _unfinished(output, run)
+    known = {path for path in paths if any(one.names(path) for one in shapes)}
+    listed = delivered_files(output)
+    if listed is not None:
+        known |= {MANIFEST, *listed}
+    written = [*shapes, *([shape] if shape is not None else [])]
+    return _place(output, paths, known, lambda path: any(one.names(path) for one in written))
 
 
 def _run_place(run: RunDirectory, output: str | None) -> _Place:
@@ -284,11 +313,23 @@ def _path_inside(inner: str, outer: str) -> str | None:
 
 
 def _files(place: str, *, recursive: bool = True) -> list[str]:
-    """Everything under a folder, by its path inside it."""
+    """Everything under a folder, by its path inside it; what lies behind a link to a folder is not in it."""
     prefix = storage.join(place, "")
     try:
-        return [stored.url.removeprefix(prefix) for stored in storage.list(place, recursive=recursive)]
+        found = [stored.url.removeprefix(prefix) for stored in storage.list(place, recursive=recursive)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise storage.storage_error(place, error, verb="be listed") from None
+    if not storage.is_local(place):
+        return found
+    real: dict[str, bool] = {"": True}
+    return [path for path in found if _inside_really(storage.local_path(place), path.rpartition("/")[0], real)]
+
+
+def _inside_really(place: str, folder: str, known: dict[str, bool]) -> bool:
+    """Whether a folder below a place is reached without a link; answers are kept in `known`."""
+    if folder not in known:
+        above = folder.rpartition("/")[0]
+        known[folder] = _inside_really(place, above, known) and not Path(place, folder).is_symlink()
+    return known[folder]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,14 +88,17 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
         raise OutputExistsError(
             "this run is of another input: no file of it is in the input that was given",
             where=run.root,
-            act="name the input that it was made of, or another run directory",
+            act="name the input that it was made of, or another run directory; or start anew in its place with "
+            "`run --replace --rescore`, which removes its scores",
         )
-    notes = _notes_on(growth, rescore=rescore)
-    if rescore:
-        growth = taken_over(growth, listing.entries)
     ids = [one.id for one in growth.partitions]
     wanted = scoring.fingerprints
+    notes: list[str] = []
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
+    # files that changed before their partition was ever scored are simply what they are now
+    again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
+    notes = [*_notes_on(growth, again), *notes]
+    growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
         # what was recorded stays in force for as long as nobody allows another way
@@ -106,7 +109,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
             if stale:
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
-    work = plan_work(ids, parts, wanted, growth.changed if rescore else ())
+    work = plan_work(ids, parts, wanted, again)
     return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored)
 
 
@@ -246,13 +249,14 @@ def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: lis
     return held if EMBEDDING in wanted else None
 
 
-def _notes_on(growth: Growth, *, rescore: bool) -> list[str]:
-    """What became of the files that were there before, in sentences."""
+def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:
+    """What became of the files that were there before, in sentences; `again` are the partitions scored anew."""
     notes = []
-    if growth.changed_files:
-        are = "is" if len(growth.changed_files) == 1 else "are"
-        what = f"and {are} scored again" if rescore else f"and {are} not scored again (--rescore does that)"
-        notes.append(f"{_files(growth.changed_files)} may have changed since the first scoring, {what}")
+    for scored, what in ((True, "scored again"), (False, "not scored again (--rescore does that)")):
+        files = [file for file, owner in growth.changed_files if (owner in again) == scored]
+        if files:
+            are = "is" if len(files) == 1 else "are"
+            notes.append(f"{_files(files)} may have changed since the first scoring, and {are} {what}")
     if growth.vanished_files:
         are, their = ("is", "its") if len(growth.vanished_files) == 1 else ("are", "their")
         notes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nemo_curator.shards.entry import Entry
@@ -17,14 +17,14 @@ class Growth:
         partitions: The frozen ones, then new ones of the files that are new, each in source order.
         new: Ids of the partitions of new files.
         changed: Ids of the partitions with a file that is not, or may not be, what it was.
-        changed_files: Ids of those files.
+        changed_files: (id of the file, id of its partition) of those files.
         vanished_files: Ids of the files that are not in the input any more.
     """
 
     partitions: tuple[Partition, ...]
     new: frozenset[str]
     changed: frozenset[str]
-    changed_files: tuple[str, ...]
+    changed_files: tuple[tuple[str, str], ...]
     vanished_files: tuple[str, ...]
 
     @property
@@ -45,22 +45,24 @@ def grow(frozen: Sequence[Partition], entries: Sequence[Entry]) -> Growth:
         entries: What the input holds now, in source order.
     """
     there = {(entry.name, entry.path): entry for entry in entries}
+    # an input gets a name only where it has company, and keeps its place
+    places = {entry.location: entry for entry in entries}
     roots = {entry.name: entry.root for entry in entries if entry.root}
     known: set[tuple[str, str]] = set()
     changed: dict[str, None] = {}
-    changed_files: list[str] = []
+    changed_files: list[tuple[str, str]] = []
     vanished: list[str] = []
     updated: list[Partition] = []
     for one in frozen:
         members: list[Entry] = []
         for old in one.entries:
-            known.add((old.name, old.path))
-            found = there.get((old.name, old.path))
+            found = there.get((old.name, old.path)) or places.get(old.location)
+            known.add((old.name, old.path) if found is None else (found.name, found.path))
             if found is None:
                 vanished.append(old.image_id)
             elif _differs(old, found):
                 changed[one.id] = None
-                changed_files.append(old.image_id)
+                changed_files.append((old.image_id, one.id))
             # what was scored stays on record until it is scored again; only the place is taken over
             members.append(_placed(old, found, roots))
         updated.append(Partition(tuple(members)))
@@ -74,16 +76,25 @@ def grow(frozen: Sequence[Partition], entries: Sequence[Entry]) -> Growth:
     )
 
 
-def taken_over(growth: Growth, entries: Sequence[Entry]) -> Growth:
-    """The same with the changed files as they are now, for a run that scores them again."""
-    there = {(entry.name, entry.path): entry for entry in entries}
+def taken_over(growth: Growth, entries: Sequence[Entry], ids: Collection[str]) -> Growth:
+    """The same with the files of some partitions as they are now, for a run that scores these again.
+
+    Args:
+        growth: The input beside what it was.
+        entries: What the input holds now.
+        ids: Those partitions.
+    """
+    there = {entry.location: entry for entry in entries}
     partitions = tuple(
-        Partition(tuple(there.get((entry.name, entry.path), entry) for entry in one.entries))
-        if one.id in growth.changed
-        else one
+        Partition(tuple(_renewed(entry, there.get(entry.location)) for entry in one.entries)) if one.id in ids else one
         for one in growth.partitions
     )
     return replace(growth, partitions=partitions)
+
+
+def _renewed(old: Entry, found: Entry | None) -> Entry:
+    """The entry as its file is now, under the name and path that its ids begin with."""
+    return old if found is None else replace(found, name=old.name, path=old.path)
 
 
 def _placed(old: Entry, found: Entry | None, roots: Mapping[str, str]) -> Entry:

@@ -92,8 +92,13 @@ def read_partitions(run: RunDirectory) -> list[Partition]:
 def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
     wanted = columns or list(_COLUMNS)
     try:
-        return read_table(run.partitions, wanted).select(wanted)
-    except (OSError, KeyError, pa.ArrowException) as error:
+        kinds = pa.schema([(name, _COLUMNS[name]) for name in wanted])
+        table = read_table(run.partitions, wanted).select(wanted).cast(kinds)
+        empty = next((name for name in wanted if table[name].null_count), None)
+        if empty is not None:
+            raise ValueError(f"a value of the column {empty} is missing")
+        return table
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise InputError(

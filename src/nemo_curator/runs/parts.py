@@ -6,7 +6,7 @@ A part says in its own metadata how each of its columns was computed, so that no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, StageError
-from nemo_curator.runs.fingerprints import EMBEDDING
+from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.shards.parquet import read_table
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.io.rows import IDENTITY, identity_row
 from nemo_curator.tasks import ImageObject, Record
@@ -126,20 +126,29 @@ def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | Non
     Raises:
         InputError: There is no part, or a damaged one.
     """
-    table = _read(run.part(partition_id), columns)
-    check_types(table.schema, run.part(partition_id))
-    return table
+    return _read(run.part(partition_id), check_types, columns)
 
 
 def check_types(schema: pa.Schema, url: str) -> None:
-    """Refuse a part whose columns are of other types than they were written with: its end was altered.
+    """Refuse a part whose columns are not those that it was written with: its end, which has no checksum, was altered.
 
     Raises:
-        InputError: They are.
+        InputError: They are not.
     """
-    wrong = [name for name, (kind, _) in IDENTITY.items() if name in schema.names and schema.field(name).type != kind]
+    wrong = _altered(schema)
     if wrong:
-        raise _damaged(url, f"the column {wrong[0]} is of another type")
+        raise _damaged(url, wrong)
+
+
+def _altered(schema: pa.Schema) -> str:
+    """What is wrong with the columns of a part, in words; "" where nothing is."""
+    own = {name: kind for name, (kind, _) in {**IDENTITY, **ERROR}.items()}
+    scores = set(_marks(schema.metadata)) - {RECORDS, EMBEDDING}
+    missing = next((name for name in [*own, *sorted(scores)] if name not in schema.names), None)
+    if missing is not None:
+        return f"the column {missing} is missing"
+    changed = next((name for name, kind in own.items() if schema.field(name).type != kind), None)
+    return f"the column {changed} is of another type" if changed else ""
 
 
 def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
@@ -150,13 +159,27 @@ def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
     """
     if not storage.exists(run.embeddings(partition_id)):
         return None
-    return _read(run.embeddings(partition_id))
+    return _read(run.embeddings(partition_id), _check_embeddings)
 
 
-def _read(url: str, columns: Sequence[str] | None = None) -> pa.Table:
+def _check_embeddings(schema: pa.Schema, url: str) -> None:
+    kinds = dict(zip(schema.names, schema.types, strict=True))
+    vector = kinds.get("embedding", pa.null())
+    if kinds.get("image_id") != pa.string() or not pa.types.is_fixed_size_list(vector):
+        raise _damaged(url, "its columns are not image_id and embedding")
+    if vector.value_type != pa.float16():
+        raise _damaged(url, "the vectors are of another type")
+
+
+def _read(url: str, check: Callable[[pa.Schema, str], None], columns: Sequence[str] | None = None) -> pa.Table:
     try:
-        return read_table(url, columns)
-    except (OSError, pa.ArrowException) as error:
+        with open_parquet(url) as parquet:
+            check(parquet.schema_arrow, url)
+            there = set(parquet.schema_arrow.names)
+            return parquet.read(columns=None if columns is None else [name for name in columns if name in there])
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, InputError):
+            raise
         raise _damaged(url, " ".join(str(error).split())) from None
 
 
@@ -189,7 +212,9 @@ def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
     try:
         with storage.open(run.part(partition_id)) as file:
             metadata = pq.read_metadata(file)
-        return PartFacts(metadata.num_rows, _readable(metadata), _marks(metadata))
+        if _altered(metadata.schema.to_arrow_schema()):
+            return None
+        return PartFacts(metadata.num_rows, _readable(metadata), _marks(metadata.metadata))
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return None
 
@@ -220,15 +245,15 @@ def embeddings_fit(run: RunDirectory, partition_id: str, facts: PartFacts) -> bo
             np.lib.format.read_magic(file)
             shape, _, kind = np.lib.format.read_array_header_1_0(file)
             whole = storage.stat(places[1]).size == file.tell() + kind.itemsize * int(np.prod(shape))
-        made = _marks(metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
+        made = _marks(metadata.metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return False
     return made and whole and metadata.num_rows == shape[0] == facts.readable
 
 
-def _marks(metadata: pq.FileMetaData) -> dict[str, str]:
+def _marks(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
     """Column to fingerprint, as a file says itself."""
-    marks = json.loads((metadata.metadata or {}).get(FINGERPRINTS, b"{}"))
+    marks = json.loads((metadata or {}).get(FINGERPRINTS, b"{}"))
     return {str(name): str(value) for name, value in marks.items()}
 
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, Self, get_args
 
 import pyarrow as pa
@@ -75,10 +76,12 @@ class RunState:
         """
         state = cls.read(run)
         if state is None:
+            inside = RunDirectory(storage.join(run.root, "run"))
+            near = f"did you mean {inside.root}?" if read_facts(inside) is not None else "OUTPUT/run by default"
             raise MissingRunError(
                 "there is no run directory",
                 where=run.root,
-                act="name one that `imagecurator score` or `run` made (OUTPUT/run by default)",
+                act=f"name one that `imagecurator score` or `run` made ({near})",
             )
         return state
 
@@ -112,7 +115,14 @@ class RunState:
     def libraries(self) -> dict[str, str]:
         """Library to version, of all that scored, decided and stored."""
         here = {name: version(name) for name in ("duckdb", "pyarrow")}
-        return dict(sorted({**here, **dict(_libraries(self.facts["columns"]))}.items()))
+        return dict(
+            sorted(
+                {
+                    **here,
+                    **dict(chain.from_iterable(_libraries(one["facts"]) for one in self.facts["columns"].values())),
+                }.items()
+            )
+        )
 
     def column_facts(self, name: str) -> dict[str, Any] | None:
         """What a column of the recorded plan depends on; None where the plan has no such column."""
@@ -141,14 +151,23 @@ class RunState:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
 
-    def decided(self, funnel: Mapping[str, Any], decision: str) -> None:
-        """What the last decision came to, and a name for its verdicts."""
-        self.facts |= {"funnel": dict(funnel), "decision": decision}
+    def decided(self, funnel: Mapping[str, Any], decision: str, lists: Mapping[str, Any]) -> None:
+        """What the last decision came to, a name for its verdicts, and which lists of ids it heeded."""
+        self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists)}
 
-    def exporting(self, output: str) -> None:
-        """Files of the run may stand in this place from now on."""
+    def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Files of the run may stand in this place from now on.
+
+        Args:
+            output: The place.
+            shapes: The names that these files may have, beside those of an earlier export that was not finished.
+        """
+        same = [one for one in self.facts["exports"] if one["output"] == output]
+        before = [shape for one in same if "export" not in one for shape in one.get("shapes") or ()]
+        named = [dict(shape) for shape in shapes]
+        named += [shape for shape in before if shape not in named]
         self.facts["exports"] = [one for one in self.facts["exports"] if one["output"] != output]
-        self.facts["exports"].append({"output": output, "started": now()})
+        self.facts["exports"].append({"output": output, "started": now(), "shapes": named})
 
     def has_exported(self, output: str, export: str) -> bool:
         """Whether it is on record that this data set is complete there."""
@@ -161,6 +180,7 @@ class RunState:
         for one in self.facts["exports"]:
             if one["output"] == output:
                 one |= {"export": export, "decision": self.facts.get("decision"), "finished": now()}
+                one.pop("shapes", None)  # the manifest says from now on what is there
 
     def finish(self, seconds: Mapping[str, float]) -> None:
         """Note that the run is complete, and what each phase took."""
@@ -190,12 +210,16 @@ def read_facts(run: RunDirectory) -> dict[str, Any] | None:
         ours = facts["run"] == FORMAT and _well_formed(facts)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return dict(facts) if ours else None
+    if not ours:
+        return None
+    if not _is_funnel(facts.get("funnel")):
+        facts.pop("funnel", None)  # deciding again gives it back; what was scored need not suffer
+    return dict(facts)
 
 
 def _well_formed(facts: Mapping[str, Any]) -> bool:
     """Whether everything that is read from the file later is what it must be: a file of ours may have been edited."""
-    columns, exports, funnel = facts["columns"], facts["exports"], facts.get("funnel", {})
+    columns, exports = facts["columns"], facts["exports"]
     return (
         isinstance(columns, dict)
         and RECORDS in columns
@@ -204,8 +228,6 @@ def _well_formed(facts: Mapping[str, Any]) -> bool:
         and all(isinstance(one, dict) and isinstance(one["output"], str) for one in exports)
         and isinstance(facts.get("recipe", {}), dict)
         and all(isinstance(facts.get(name, []), list) for name in ("notes", "ignored"))
-        and isinstance(funnel, dict)
-        and all(_is_figure(one) for one in funnel.values())
     )
 
 
@@ -214,6 +236,15 @@ def _is_planned(one: Any) -> bool:
         isinstance(one["fingerprint"], str)
         and isinstance(one["facts"], dict)
         and (not one.get("declared") or _column(one["declared"]).type in _TYPES)
+    )
+
+
+def _is_funnel(one: Any) -> bool:
+    return (
+        isinstance(one, dict)
+        and {"inputs", "kept"} <= one.keys()
+        and all(map(_is_figure, one.values()))
+        and all(isinstance(one[name], int) for name in ("inputs", "kept"))
     )
 
 
@@ -244,9 +275,11 @@ def _column(declared: Mapping[str, Any]) -> Column:
 
 def _libraries(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
+        if name == "parameters" or not isinstance(value, Mapping):  # a parameter may have any name
+            continue
         if name == LIBRARIES:
             yield from ((str(library), str(number)) for library, number in value.items())
-        elif isinstance(value, Mapping):
+        else:
             yield from _libraries(value)
 
 

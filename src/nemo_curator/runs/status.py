@@ -22,7 +22,7 @@ class ExportStatus:
     Attributes:
         output: Where.
         state: `complete`; `complete, of earlier verdicts` where the run was decided otherwise since; `interrupted`; or
-            `gone` where no manifest of this export is there any more.
+            `gone` where no manifest of this export is there any more. Samples taken out since are counted behind it.
         finished: When it was complete, or "".
     """
 
@@ -118,4 +118,6 @@ def _export(facts: Mapping[str, Any], decision: str | None) -> ExportStatus:
         state = "complete" if manifest is not None and manifest.get("export") == facts["export"] else "gone"
         if state == "complete" and facts.get("decision") != decision:
             state = "complete, of earlier verdicts"
+        if manifest is not None and state != "gone" and manifest.get("removed"):
+            state = f"{state}, {manifest['removed']} taken out since"
     return ExportStatus(output, state, str(facts.get("finished", "")))

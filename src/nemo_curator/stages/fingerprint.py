@@ -30,8 +30,8 @@ def stage_facts(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
     """Everything that a stage's scores depend on.
 
     The class and its parameters; for a stage that looks at pixels how they are decoded; what the stage itself says in
-    `provenance` (its version, weights, libraries); and of a stage from elsewhere the text of its module, because nobody
-    raises a version number while trying things out.
+    `provenance` (its version, weights, libraries); and of a stage from elsewhere the text of its module and of those that it inherits
+    from, because nobody raises a version number while trying things out.
 
     Args:
         stage: A score stage, before its `setup`.
@@ -43,7 +43,7 @@ def stage_facts(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
     if needs is None or needs.pixels or needs.views:
         facts["decode"] = decode_facts()
     if not kind.__module__.startswith(_OURS):
-        facts["code"] = _code(kind.__module__)
+        facts["code"] = _code_of(kind)
     return facts
 
 
@@ -92,6 +92,17 @@ def _parameters(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
     given: Mapping[str, Any] = stage.get_config().get("parameters") or {}
     idle = _IDLE | _PLACES if type(stage).__module__.startswith(_OURS) else _IDLE
     return {name: plain(value) for name, value in given.items() if name not in idle}
+
+
+def _code_of(kind: type) -> str:
+    """SHA-256 of the source of all modules that a class gets its methods from, but for ours and Python's own."""
+    modules = dict.fromkeys(
+        base.__module__
+        for base in kind.__mro__
+        if not base.__module__.startswith(_OURS) and base.__module__.partition(".")[0] not in sys.stdlib_module_names
+    )
+    found = [code for code in map(_code, modules) if code]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest() if found else ""
 
 
 @cache

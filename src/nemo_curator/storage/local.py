@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import os
 import secrets
 import stat as modes
@@ -135,12 +136,15 @@ def prune_local(removed: Iterable[str], root: str) -> None:
     """Remove the directories of removed files that are empty now, up to `root`."""
     inside = join(root, "")
     folders = {os.path.dirname(path) for path in removed}
-    while folders:
-        folder = max(folders, key=len)  # the deepest first, so that its parent may be empty then
-        folders.remove(folder)
-        if folder.startswith(inside):
-            try:
-                os.rmdir(folder)  # noqa: PTH106 (as above: paths are plain strings here)
-            except OSError:  # something is left in it
-                continue
-            folders.add(os.path.dirname(folder))
+    waiting = [(-len(folder), folder) for folder in folders if folder.startswith(inside)]
+    heapq.heapify(waiting)  # the deepest first, so that its parent may be empty then
+    while waiting:
+        _, folder = heapq.heappop(waiting)
+        try:
+            os.rmdir(folder)  # noqa: PTH106 (as above: paths are plain strings here)
+        except OSError:  # something is left in it
+            continue
+        parent = os.path.dirname(folder)
+        if parent.startswith(inside) and parent not in folders:
+            folders.add(parent)
+            heapq.heappush(waiting, (-len(parent), parent))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import accumulate, chain
 from typing import Any
 
@@ -21,7 +21,7 @@ from nemo_curator.errors import DuplicateIdError, InputError, RecipeError, neare
 from nemo_curator.runs.deciding.connection import count, give, name, positions, text
 from nemo_curator.runs.deciding.policy import Policy, Split
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import part_schema
+from nemo_curator.runs.parts import check_types, part_schema
 from nemo_curator.shards.parquet import open_parquet, read_table
 
 _OWN = ("image_id", "error", "error_detail")
@@ -72,6 +72,7 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
     columns = [_columns_of(connection, _source(batch)) for batch in batches]
     kinds = _together(connection, columns)
     _refuse_unknown(policy, kinds)
+    _check_pages(paths, {*_OWN, "sha256", *policy.columns})
     offset = 0
     for number, (batch, known) in enumerate(zip(batches, columns, strict=True)):
         rows = f"SELECT file_name, num_rows FROM parquet_file_metadata({_list(batch)})"
@@ -80,6 +81,20 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
         position = f"CAST({starts} AS BIGINT[])[CAST(file_index AS BIGINT) + 1] + CAST(file_row_number AS BIGINT)"
         target = "INSERT INTO records" if number else "CREATE TABLE records AS"
         connection.execute(f"{target} SELECT {_selection(policy, kinds, known, position)} FROM {_source(batch)}")
+
+
+def _check_pages(paths: Sequence[str], columns: Set[str]) -> None:
+    """Read what will be read, for the checksums of its pages: DuckDB passes over these.
+
+    Raises:
+        OSError, pyarrow.ArrowException: A part is missing or damaged.
+        InputError: The end of a part, which has no checksum, was altered.
+    """
+    for path in paths:
+        with open_parquet(path) as parquet:
+            check_types(parquet.schema_arrow, path)
+            for _ in parquet.iter_batches(columns=sorted(columns & set(parquet.schema_arrow.names))):
+                pass
 
 
 def _list(paths: Sequence[str]) -> str:
