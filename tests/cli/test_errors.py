@@ -65,7 +65,7 @@ def test_finished_output_is_not_overwritten(tmp_path, source, recipe):
     assert tree(out) == before
     pictures(source, 4)
     said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
-    assert "this holds a finished data set, and the input has grown since; choose another" in said
+    assert "this holds a finished data set, and there is more to score since; choose another" in said
     assert tree(out) == before
     assert imagecurator("run", source, out, "-r", recipe, "--replace").returncode == 0
     assert tree(out)["00000.tar"] != before["00000.tar"]

@@ -12,6 +12,7 @@ from tests.models.formula import pictures
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, WeightsNotFoundError
 from nemo_curator.kernels.view import View
 from nemo_curator.models import registry
+from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.spec import PackagedWeights
 
 
@@ -126,7 +127,7 @@ def test_provenance_names_weights_precision_and_libraries():
     assert facts["model"] == {
         "name": "open-nsfw", "weights": registry.get_spec("open-nsfw").sha256, "precision": "float32"
     }  # fmt: skip
-    assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime"}
+    assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime", "cpu"}
 
 
 def test_provenance_of_a_users_weights(tmp_path):
@@ -142,3 +143,21 @@ def test_provenance_of_a_users_weights(tmp_path):
     assert len(found) == 2
     with pytest.raises(UnknownModelError):
         registry.provenance("clip")
+
+
+@pytest.mark.parametrize("provenance", [
+    lambda folder: registry.provenance("clip-vit-large-patch14", folder), CLIPImageEmbeddings.provenance
+], ids=["registry", "public"])  # fmt: skip
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
+def test_provenance_covers_the_settings_of_clip(tmp_path, provenance, name):
+    """Another epsilon or normalisation beside the same weights makes other embeddings, so the facts differ."""
+    folder = tmp_path / "openai" / "clip-vit-large-patch14"
+    folder.mkdir(parents=True)
+    for file in ("config.json", "preprocessor_config.json", "model.safetensors"):
+        (folder / file).write_text("{}")
+    before = provenance(tmp_path)
+    assert provenance(tmp_path) == before
+    (folder / name).write_text('{"x": 1}')
+    after = provenance(tmp_path)
+    assert after["model"]["weights"] == before["model"]["weights"]
+    assert after != before

@@ -7,8 +7,10 @@ import pytest
 from tests.models.formula import numbers, pictures
 
 from nemo_curator.errors import WeightsError
+from nemo_curator.models import session
 from nemo_curator.models.onnx_graph import GraphWriter, pixels_to_channels_first, unit_rows
 from nemo_curator.models.session import GraphSession
+from nemo_curator.runs.fingerprints import only_environment
 
 
 def small_graph(*, external=False):
@@ -82,3 +84,27 @@ def test_two_threads_give_the_same_rows_as_one():
     np.testing.assert_array_equal(
         GraphSession(graph, threads=2).run(batch, "rows"), GraphSession(graph).run(batch, "rows")
     )
+
+
+@pytest.mark.parametrize(("machine", "info", "name"), [
+    ("x86_64", "flags\t: fpu sse2 avx avx2 avx512f\n", "x86_64-avx512"),
+    ("AMD64", "processor: 0\nflags : fpu sse2 avx avx2\n", "x86_64-avx2"),
+    ("x86_64", "flags : fpu sse2 avx\n", "x86_64-sse"),
+    ("x86_64", "flags :\n", "x86_64"),
+    ("x86_64", None, "x86_64"),
+    ("aarch64", "Features : asimd\n", "aarch64"),
+])  # fmt: skip
+def test_the_kind_of_cpu(tmp_path, monkeypatch, machine, info, name):
+    """The machine and its widest vector instructions are named; where nothing is told, the machine alone."""
+    if info is not None:
+        (tmp_path / "cpuinfo").write_text(info)
+    monkeypatch.setattr(session, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert session.cpu_class.__wrapped__() == name
+
+
+def test_the_kind_of_cpu_is_recorded():
+    """It stands among the libraries, so that a resume on another kind is told like one with another library."""
+    here = session.cpu_class()
+    assert session.graph_libraries()["cpu"] == session.array_libraries()["cpu"] == here
+    assert only_environment({"libraries": {"cpu": here}}, {"libraries": {"cpu": "other"}})

@@ -8,15 +8,16 @@ import pytest
 from safetensors.numpy import save_file
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator.models import weights
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.weights import (
     expect_shapes,
     find_weights,
     package_file,
     read_safetensors,
-    sampled_sha256,
     sha256_of,
     verify_sha256,
+    weights_sha256,
 )
 
 
@@ -50,7 +51,7 @@ def test_a_truncated_safetensors_file_is_refused(tmp_path):
 
 def test_a_missing_file_is_its_own_error(tmp_path):
     """Readers and hashing say that there is no such file."""
-    for read in (read_safetensors, sha256_of, sampled_sha256):
+    for read in (read_safetensors, sha256_of, weights_sha256):
         with pytest.raises(WeightsNotFoundError, match="no such weight file"):
             read(tmp_path / "none")
 
@@ -146,30 +147,75 @@ def test_fetching_uses_the_hub_client_where_it_is_installed(tmp_path, monkeypatc
     monkeypatch.delitem(__import__("sys").modules, "huggingface_hub", raising=False)
 
 
-@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 5_000_000, 12_000_000])
-def test_sampled_digests_tell_files_apart(tmp_path, size):
-    """A file's digest is the same elsewhere, and another one where its first, last or a sampled byte, or length, is."""
-    path = tmp_path / "w"
-    data = bytearray(np.random.default_rng(size).bytes(size))
-    path.write_bytes(data)
-    found = {sampled_sha256(path)}
-    (tmp_path / "copy").write_bytes(data)
-    assert sampled_sha256(tmp_path / "copy") in found
-    path.write_bytes(data + b"x")
-    found.add(sampled_sha256(path))
-    places = sorted({0, size - 1, (size - 65_536) // 63 + 10}) if size else []
-    places = [place for place in places if 0 <= place < size]
-    for place in places:
-        changed = bytearray(data)
-        changed[place] ^= 1
-        path.write_bytes(changed)
-        found.add(sampled_sha256(path))
-    assert len(found) == 2 + len(places)
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache folder of this test alone."""
+    monkeypatch.setenv("IMAGECURATOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(weights, "_digests", {})
+    return tmp_path / "cache" / "digests"
 
 
-def test_sampled_digest_of_a_large_file_is_quick(tmp_path):
-    """Of a file of a hundred gigabytes (with nothing in it) only 64 pieces are read."""
+@pytest.mark.parametrize("size", [300_000, 40_000_000])
+def test_a_local_change_of_weights_is_seen(tmp_path, cache, size):
+    """200 kB that are rewritten in the middle of a file make other weights of it, whatever its size."""
     path = tmp_path / "w"
-    with path.open("wb") as file:
-        file.truncate(100_000_000_000)
-    assert len(sampled_sha256(path)) == 64
+    path.write_bytes(bytes(size))
+    before = weights_sha256(path)
+    assert before == hashlib.sha256(bytes(size)).hexdigest()
+    with path.open("r+b") as file:
+        file.seek(50_000)
+        file.write(b"x" * 200_000)
+    assert weights_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest() != before
+
+
+def test_large_weights_are_read_once(tmp_path, cache, monkeypatch):
+    """Another process takes the hash of a large file from the cache, until the file is written again."""
+    path = tmp_path / "w"
+    path.write_bytes(bytes(2_000_000))
+    digest = weights_sha256(path)
+    (kept,) = cache.iterdir()
+    assert kept.read_text() == digest
+    monkeypatch.setattr(weights, "_digests", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "file_digest", None)
+        assert weights_sha256(path) == digest
+    path.write_bytes(b"x" * 2_000_000)
+    os.utime(path, ns=(5, 5))
+    assert weights_sha256(path) == hashlib.sha256(b"x" * 2_000_000).hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"g" * 64])
+def test_a_torn_entry_of_the_cache_is_not_believed(tmp_path, cache, monkeypatch, content):
+    """What is no hash is computed and written again."""
+    path = tmp_path / "w"
+    path.write_bytes(bytes(2_000_000))
+    digest = weights_sha256(path)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(content)
+    monkeypatch.setattr(weights, "_digests", {})
+    assert weights_sha256(path) == digest
+    assert kept.read_text() == digest
+
+
+@pytest.mark.parametrize("name", ["IMAGECURATOR_CACHE", "HOME"])
+def test_weights_are_hashed_without_a_cache(tmp_path, cache, monkeypatch, name):
+    """Where no cache can be written, or the user has no home, the hash is the same and nothing fails."""
+    path = tmp_path / "w"
+    path.write_bytes(bytes(2_000_000))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.delenv("IMAGECURATOR_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "file"))
+    assert weights_sha256(path) == hashlib.sha256(bytes(2_000_000)).hexdigest()
+
+
+def test_weights_are_verified_against_the_file_itself(tmp_path, cache):
+    """A wrong hash in the cache vouches for no file that is pinned."""
+    path = tmp_path / "w"
+    path.write_bytes(bytes(2_000_000))
+    weights_sha256(path)
+    (kept,) = cache.iterdir()
+    kept.write_text("0" * 64)
+    weights._digests.clear()  # as in another process
+    with pytest.raises(WeightsError, match="not the pinned ones"):
+        verify_sha256(path, "0" * 64)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.cli.processes import pictures, tree
 
 from nemo_curator import storage
-from nemo_curator.errors import OutputExistsError, StorageError
+from nemo_curator.errors import InputError, OutputExistsError, StorageError
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.output import claim_output, claim_run, plain_place, real_place, remove_run
+from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.state import RunState
 
 RECIPE = Recipe(scores=["header"], rules={})
 SHARDS = {
     "00000.tar": "theirs",
     "00000.parquet": "theirs",
     "manifest.json": "{}",
-    "train/00000.tar": "theirs",  # the name of a shard of a split
 }
 
 
@@ -196,7 +198,7 @@ def remove_all(out: str) -> None:
     """Remove a data set and its run, as `--replace` does with those of another input."""
     place = RunDirectory(f"{out}/run")
     claim_run(place, out, replace=True)
-    claim_output(out, place, replace=True)
+    claim_output(out, place, Shape("webdataset", {"": None}), replace=True)
     remove_run(place, out)
 
 
@@ -208,7 +210,9 @@ def test_unfinished_result_of_another_input_is_replaced(tmp_path, source):
     other = pictures(tmp_path / "other" / "below", 2).parent
     with pytest.raises(OutputExistsError, match="this run is of another input"):
         run(other, out)
-    run(other, out, replace=True)
+    with pytest.raises(OutputExistsError, match="this run is of another input"):
+        run(other, out, replace=True)  # a mistyped input must not cost all scores
+    run(other, out, replace=True, rescore=True)
     assert json.loads((out / "manifest.json").read_text())["samples"] == 2
     assert len(list((out / "run" / "parts").iterdir())) == 1
 
@@ -218,3 +222,101 @@ def test_places():
     assert [plain_place(place) for place in ("a", "a/", "a//", "/", "s3://b/c/")] == ["a", "a", "a", "/", "s3://b/c"]
     assert real_place("s3://b/../c/") == "s3://b/../c"
     assert real_place("file:///tmp/../etc") == "/etc"
+
+
+THEIRS = {
+    "eval/20240101.tar": "theirs",  # looks like a shard, and is named by nobody
+    "train/00000.tar": "theirs",  # would be one of a split, which the recipe has not
+    "20240102/x.txt": "theirs",
+}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_looks_like_a_shard_is_not_ours(tmp_path, source, finished):
+    """Beside a data set, and beside an unfinished one, files that only look like shards stay, with `replace` too."""
+    out = tmp_path / "out"
+    run(source, out)
+    if not finished:
+        unfinished(out)
+    fill(out, THEIRS)
+    (tmp_path / "elsewhere" / "00000").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "00000" / "x.txt").write_text("theirs")
+    (out / "link").symlink_to(tmp_path / "elsewhere")
+    run(source, out, replace=True)
+    assert {name: (out / name).read_text() for name in THEIRS} == THEIRS
+    assert (tmp_path / "elsewhere" / "00000" / "x.txt").read_text() == "theirs"
+    assert (out / "manifest.json").exists()
+
+
+def test_a_tar_that_took_the_place_of_ours_is_not_overwritten(tmp_path, source):
+    """After a data set was taken away, a file of the same name is somebody's."""
+    out = tmp_path / "out"
+    run(source, out)
+    for path in [out / "manifest.json", out / "00000.parquet", out / "00000.tar"]:
+        path.unlink()
+    (out / "00000.tar").write_text("mine")
+    for replace in (False, True):
+        with pytest.raises(OutputExistsError, match="did not put there"):
+            run(source, out, replace=replace)
+        assert (out / "00000.tar").read_text() == "mine"
+
+
+def test_notes_beside_an_unfinished_data_set(tmp_path, source):
+    """An interrupted export goes on although somebody put a note beside it."""
+    out = tmp_path / "out"
+    run(source, out)
+    unfinished(out)
+    (out / "notes.txt").write_text("x")
+    before = (out / "00000.tar").stat().st_ino
+    run(source, out)
+    assert (out / "notes.txt").read_text() == "x"
+    assert (out / "00000.tar").stat().st_ino == before
+
+
+def test_replacing_that_was_cut_short_goes_on(tmp_path, source):
+    """A data set whose replacement was killed behind the removal of its manifest is still known as ours."""
+    out = tmp_path / "out"
+    run(source, out)
+    for number in range(3):
+        (source / f"more-{number}.jpg").write_bytes((source / "000.jpg").read_bytes() + bytes([number]))
+    changed = Recipe(scores=["header"], rules={}, export={"shard_size": 1})
+    state = RunState.require(RunDirectory(str(out / "run")))
+    state.exporting(
+        real_place(str(out)), [{"format": "webdataset", "shards": {"": 6}}, {"format": "webdataset", "shards": {"": 1}}]
+    )
+    state.write()
+    (out / "manifest.json").unlink()
+    curate([str(source)], str(out), changed, workers=0)
+    assert json.loads((out / "manifest.json").read_text())["samples"] == 6
+
+
+def test_a_data_set_stays_for_as_long_as_it_cannot_be_replaced(tmp_path, source):
+    """Where a source is gone, `replace` is refused before anything of the data set that is there is removed."""
+    out = tmp_path / "out"
+    run(source, out)
+    before = {name: data for name, data in tree(out).items() if "/" not in name}
+    (source / "000.jpg").unlink()
+    with pytest.raises(InputError, match="not what was scored"):
+        run(source, out, replace=True)
+    assert {name: data for name, data in tree(out).items() if "/" not in name} == before
+
+
+def test_a_second_input_beside_the_first(tmp_path, source):
+    """An input that gets company keeps its scores and ids; the new one is scored beside it."""
+    out = tmp_path / "out"
+    run(source, out)
+    part = next((out / "run" / "parts").iterdir())
+    written = part.stat().st_mtime_ns
+    other = pictures(tmp_path / "second", 2)
+    curate([str(source), str(other)], str(out), RECIPE, workers=0, replace=True)
+    assert part.stat().st_mtime_ns == written
+    ids = pq.read_table(out / "run" / "decisions.parquet")["image_id"].to_pylist()
+    assert ids == ["000.jpg", "001.jpg", "002.jpg", "second/000.jpg", "second/001.jpg"]
+
+
+def unfinished(out: Path) -> None:
+    """Make a finished data set look as if its export had been killed before the manifest."""
+    state = RunState.require(RunDirectory(str(out / "run")))
+    state.exporting(real_place(str(out)), [{"format": "webdataset", "shards": {"": 1}}])
+    state.write()
+    (out / "manifest.json").unlink()

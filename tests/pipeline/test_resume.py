@@ -176,7 +176,7 @@ def test_growth_is_not_delivered_unasked(source, tmp_path):
     run(source, output)
     before = hashes(output)
     make_tar(source / "9.tar", [("x.jpg", encoded(photo(99)))])
-    with pytest.raises(OutputExistsError, match="the input has grown since"):
+    with pytest.raises(OutputExistsError, match="there is more to score since"):
         run(source, output)
     assert hashes(output) == before
     assert _scored(source, output / "run") == ""

@@ -70,7 +70,7 @@ def test_what_was_scored_stays_on_record_until_it_is_scored_again(first, second)
         for file in one.entries:
             known = before.get(file.image_id, now.get(file.image_id))
             assert (file.size, file.version) == (known.size, known.version)
-    again = taken_over(grown, second)
+    again = taken_over(grown, second, grown.changed)
     for one in again.partitions:
         for file in one.entries:
             assert file == now.get(file.image_id, file) or one.id not in grown.changed

@@ -70,3 +70,18 @@ def test_list_of_something_else(tmp_path):
     for read in (read_partitions, read_partition_ids):
         with pytest.raises(InputError, match="the list of partitions is damaged"):
             read(run_in(tmp_path))
+
+
+@pytest.mark.parametrize("column", ["partition_id", "location", "root", "input", "kind", "size", "sidecars", "version"])
+@pytest.mark.parametrize("value", [None, "text"])
+def test_list_with_wrong_values(tmp_path, column, value):
+    """NULL, or text where a number or a list belongs, is one sentence and never a traceback."""
+    write_partitions(run_in(tmp_path), [Partition((Entry("/a", "/", "", "a", "image", 3, ("a.txt",)),))])
+    table = pq.read_table(tmp_path / "run" / "partitions.parquet")
+    if value is not None and column not in {"size", "sidecars"}:
+        return
+    at = table.schema.get_field_index(column)
+    kind = table.schema.field(at).type if value is None else pa.string()
+    pq.write_table(table.set_column(at, column, pa.array([value], kind)), tmp_path / "run" / "partitions.parquet")
+    with pytest.raises(InputError, match="the list of partitions is damaged"):
+        read_partitions(run_in(tmp_path))

@@ -10,10 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from tests.runs.tables import SCHEMA, made_run, row
 
-from nemo_curator.errors import StageError
+from nemo_curator.errors import InputError, StageError
+from nemo_curator.runs.fingerprints import RECORDS
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions, write_partitions
-from nemo_curator.runs.parts import ERROR, part_row, part_schema, read_part, write_embeddings, write_part
+from nemo_curator.runs.parts import (
+    ERROR,
+    part_facts,
+    part_row,
+    part_schema,
+    read_embeddings,
+    read_part,
+    write_embeddings,
+    write_part,
+)
 from nemo_curator.shards.listing import list_inputs
 from nemo_curator.shards.partitioning import partition
 from nemo_curator.stages.declarations import Column
@@ -94,3 +104,42 @@ def test_reading_some_columns(tmp_path):
     """Only the columns asked for are read."""
     run, ids = made_run(tmp_path, [row("x", a=1.0)])
     assert read_part(run, ids[0], ["image_id", "a"]).column_names == ["image_id", "a"]
+
+
+def _renamed(path, old: bytes, new: bytes) -> None:
+    """Alter a name in the end of a Parquet, which has no checksum."""
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+
+
+@pytest.mark.parametrize("name", [b"members", b"sha256", b"error_stage", b"flag"])
+@pytest.mark.parametrize("every", [True, False])
+def test_part_whose_columns_were_renamed(tmp_path, name, every):
+    """A part without a column that it was written with is damaged, not one that lacks a score; so it is scored anew."""
+    run = RunDirectory(str(tmp_path / "run"))
+    write_part(run, "p", [{"ordinal": 0, **row("x", flag=True)}], SCHEMA, {RECORDS: "1", "flag": "2", "a": "3"})
+    assert read_part(run, "p", ["image_id"]).num_rows == 1
+    path = tmp_path / "run" / "parts" / "p.parquet"
+    if every:
+        table = pq.read_table(path)
+        names = ["other" if one == name.decode() else one for one in table.schema.names]
+        pq.write_table(table.rename_columns(names).replace_schema_metadata(table.schema.metadata), path)
+    else:  # Parquet's own name alone, not that of Arrow, which is behind it in base64
+        _renamed(path, name, name[:-1] + b"~")
+    assert part_facts(run, "p") is None
+    with pytest.raises(InputError, match="damaged or missing"):
+        read_part(run, "p", ["image_id"])
+
+
+@pytest.mark.parametrize("name", [b"image_id", b"embedding"])
+def test_embeddings_whose_columns_were_renamed(tmp_path, name):
+    """Embeddings under another name are damaged ones."""
+    run = RunDirectory(str(tmp_path / "run"))
+    write_embeddings(run, "p", ["x"], [np.ones(4, np.float32)])
+    path = tmp_path / "run" / "embeddings" / "p.parquet"
+    table = pq.read_table(path)
+    names = ["other" if one == name.decode() else one for one in table.schema.names]
+    pq.write_table(table.rename_columns(names), path)
+    with pytest.raises(InputError, match="damaged or missing"):
+        read_embeddings(run, "p")

@@ -29,7 +29,7 @@ def test_round_trip(tmp_path):
     state = RunState.new(run)
     state.plan([RECORDS_PLAN, A, B])
     state.set_recipe({"rules": {"señor": "a > 1"}})
-    state.decided({"inputs": 3, "rejected": {"señor": 1}}, "d")
+    state.decided({"inputs": 3, "kept": 2, "rejected": {"señor": 1}}, "d")
     state.exporting("/out/caf\udce9")
     state.exporting("/other")
     state.exported("/other", "0123")
@@ -62,7 +62,7 @@ def test_one_export_a_place():
     state.exporting("x")
     state.exported("x", "1")
     state.exporting("x")
-    assert [set(one) for one in state.facts["exports"]] == [{"output", "started"}]
+    assert [set(one) for one in state.facts["exports"]] == [{"output", "started", "shapes"}]
 
 
 def test_another_recipe_is_not_finished():
@@ -82,7 +82,7 @@ def good() -> dict:
     state = RunState.new(RunDirectory("run"))
     state.plan([RECORDS_PLAN, A])
     state.set_recipe({"scores": []})
-    state.decided({"inputs": 0, "rejected": {}}, "d")
+    state.decided({"inputs": 0, "kept": 0, "rejected": {}}, "d")
     state.exporting("/out")
     state.facts |= {"notes": [], "ignored": []}
     return state.facts
@@ -142,6 +142,32 @@ def test_files_that_are_none_of_ours(tmp_path, text):
     assert read_facts(run) is None
     with pytest.raises(MissingRunError, match="there is no run directory"):
         RunState.require(run)
+
+
+@pytest.mark.parametrize("funnel", [
+    {}, {"inputs": 1}, {"kept": 1}, {"inputs": 1, "kept": {}}, {"inputs": 1, "kept": None}, {"inputs": "1", "kept": 1},
+    [], None, 5, {"inputs": 1, "kept": 1, "rejected": [1]},
+], ids=str)  # fmt: skip
+def test_funnel_that_is_none(tmp_path, funnel):
+    """A run whose funnel lacks its figures is not decided; what it scored stays."""
+    run = run_in(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**good(), "funnel": funnel}))
+    state = RunState.require(run)
+    assert "funnel" not in state.facts
+    assert [one.name for one in state.columns] == ["a"]
+    assert not run_status(run).decided
+
+
+def test_versions_come_from_libraries_alone(tmp_path):
+    """A parameter or a column called `libraries` names no library, whatever it holds."""
+    state = RunState.new(run_in(tmp_path))
+    facts = {"parameters": {"libraries": {"evil": 1}, "deep": {"libraries": "x"}}, "libraries": {"numpy": "1"}}
+    odd = PlannedColumn("libraries", Column("libraries", "int"), {"libraries": "none", "parameters": {"libraries": 5}})
+    named = PlannedColumn("parameters", Column("parameters", "int"), {"model": {"libraries": {"onnx": "2"}}})
+    state.plan([RECORDS_PLAN, PlannedColumn("a", A.column, facts), odd, named])
+    state.write()
+    assert state.libraries.keys() == {"duckdb", "pyarrow", "numpy", "onnx"}
 
 
 def test_torn_at_every_byte(tmp_path):

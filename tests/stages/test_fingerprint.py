@@ -104,7 +104,7 @@ def test_models_are_named_by_their_weights(name):
     facts = stage_facts(make_score_stage(name, {}))
     assert len(facts["model"]["weights"]) == 64
     assert facts["model"]["precision"] == "float32"
-    assert {"numpy", "onnxruntime"} <= facts["libraries"].keys()
+    assert {"numpy", "onnxruntime", "cpu"} <= facts["libraries"].keys()
 
 
 @pytest.mark.parametrize(("parameter", "value", "counts"), [
@@ -174,9 +174,22 @@ def test_code_of_a_users_stage_counts(tmp_path):
     assert found[0] == found[1] != found[2]
 
 
+def test_code_of_an_inherited_module_counts(tmp_path):
+    """A stage whose methods come from a base class in another module has other facts after an edit of that."""
+    (tmp_path / "edited.py").write_text("from base import EditedStage as Base\nclass EditedStage(Base):\n    pass\n")
+    found = []
+    for number in (1, 1, 22):
+        (tmp_path / "base.py").write_text(MODULE.format(number=number))
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", ASK], capture_output=True, text=True, cwd=tmp_path, check=True
+        )
+        found.append(done.stdout)
+    assert found[0] == found[1] != found[2]
+
+
 def test_stage_of_no_module_file():
     """A class that was made in no file, as in a notebook, has facts without one."""
-    made = type("MadeStage", (TheirStage,), {"__module__": "nowhere"})
+    made = type("MadeStage", (BaseFilterStage,), {"__module__": "nowhere"})
     assert stage_facts(made())["code"] == ""
 
 

@@ -16,6 +16,7 @@ from fsspec.registry import known_implementations
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, MissingExtraError, StorageError
+from nemo_curator.storage import local
 
 
 @pytest.fixture
@@ -414,3 +415,23 @@ def test_a_remote_files_version_is_the_stores(memory):
         found.append((versions, listed))
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
+
+
+def test_pruning_looks_at_each_folder_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of folders every one is removed, and the work grows with their number, not its square."""
+    root = tmp_path / "out"
+    removed = [root / f"{top}" / f"{at}" / "file" for top in range(40) for at in range(50)]
+    for path in removed:
+        path.parent.mkdir(parents=True)
+    (root / "7" / "3" / "left").write_text("x")
+    looks = []
+
+    def counted(text: str) -> int:
+        looks.append(text)
+        return text.__len__()
+
+    monkeypatch.setattr(local, "len", counted, raising=False)
+    local.prune_local(map(str, removed), str(root))
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / "7" / "3" / "left"]
+    assert sorted(path.name for path in root.rglob("*") if path.is_dir()) == ["3", "7"]
+    assert len(looks) < 3 * len(removed)

@@ -20,7 +20,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
         "stages": [stage.name for stage in plan.scoring.stages],
         "partly": [{"columns": list(columns), "partitions": len(ids)} for columns, ids in plan.work.columns.items()],
         "new_partitions": len(plan.growth.new),
-        "changed": [file for file, _ in plan.growth.changed_files],
+        "changed": list(plan.growth.changed_files),
         "vanished": list(plan.growth.vanished_files),
         "ignored": [path for path, _ in plan.ignored],
         "notes": list(plan.notes),

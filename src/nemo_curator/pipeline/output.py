@@ -7,14 +7,16 @@ of ours says that a run writes there. A name alone proves nothing: other people'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, leftovers, shard_stem
+from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
 
@@ -227,6 +229,36 @@ def _unfinished(output: str, run: RunDirectory) -> list[Shape]:
     return [shape for shape in shapes if shape is not None]
 
 
+def _by_their_parquet(output: str, run: RunDirectory, paths: Sequence[str]) -> set[str]:
+    """Shards of a data set of this run that lost its manifest: known by what their Parquet says of them."""
+    facts = read_facts(run)
+    entries = facts["exports"] if facts is not None else []
+    plans = {one["export"] for one in entries if one.get("output") == real_place(output) and "export" in one}
+    shards: dict[str, Mapping[str, Any] | None] = {}
+    known = set()
+    for path in paths if plans else ():
+        stem = shard_stem(path)
+        if stem is None:
+            continue
+        if stem not in shards:
+            shards[stem] = shard_facts(storage.join(output, f"{stem}.parquet"))
+        said = shards[stem]
+        if said is not None and said.get("plan") in plans and _is_said(output, path, said):
+            known.add(path)
+    return known
+
+
+def _is_said(output: str, path: str, said: Mapping[str, Any]) -> bool:
+    """Whether a file can be the one that its shard's Parquet speaks of: a tar has the length that it notes."""
+    if not path.endswith(".tar"):
+        return True
+    data = said.get("data")
+    try:
+        return isinstance(data, Mapping) and storage.stat(storage.join(output, path)).size == data.get("bytes")
+    except OSError:
+        return False
+
+
 def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) -> _Place:
     """The output without the run directory inside it."""
     _refuse_file(output, "output")
@@ -237,6 +269,8 @@ def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) ->
     listed = delivered_files(output)
     if listed is not None:
         known |= {MANIFEST, *listed}
+    else:
+        known |= _by_their_parquet(output, run, paths)
     written = [*shapes, *([shape] if shape is not None else [])]
     return _place(output, paths, known, lambda path: any(one.names(path) for one in written))
 
@@ -274,7 +308,9 @@ def _remove(locations: Sequence[str], root: str) -> None:
     """
     first = [location for location in locations if location.endswith(f"/{MANIFEST}")]
     last = [location for location in locations if location.endswith("/run.json")]
-    for location in [*first, *(one for one in locations if one not in {*first, *last}), *last]:
+    # a Parquet says whose the files beside it are, so it goes behind them
+    rest = sorted({*locations} - {*first, *last}, key=lambda one: (one.endswith(".parquet"), one))
+    for location in [*first, *rest, *last]:
         storage.remove(location)
     storage.prune(locations, root)
 

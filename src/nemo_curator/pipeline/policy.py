@@ -75,6 +75,11 @@ def without_places(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update=places)
 
 
+def without_lists(recipe: Recipe) -> Recipe:
+    """The recipe without its files of ids, for what need not read them."""
+    return recipe.model_copy(update={"allow": None, "deny": None})
+
+
 def _ids(place: str | None) -> IdList | None:
     return None if place is None else read_id_list(place)
 

@@ -253,7 +253,8 @@ def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:
     """What became of the files that were there before, in sentences; `again` are the partitions scored anew."""
     notes = []
     for scored, what in ((True, "scored again"), (False, "not scored again (--rescore does that)")):
-        files = [file for file, owner in growth.changed_files if (owner in again) == scored]
+        pairs = zip(growth.changed_files, growth.owners, strict=True)
+        files = [file for file, owner in pairs if (owner in again) == scored]
         if files:
             are = "is" if len(files) == 1 else "are"
             notes.append(f"{_files(files)} may have changed since the first scoring, and {are} {what}")

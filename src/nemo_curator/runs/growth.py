@@ -17,15 +17,17 @@ class Growth:
         partitions: The frozen ones, then new ones of the files that are new, each in source order.
         new: Ids of the partitions of new files.
         changed: Ids of the partitions with a file that is not, or may not be, what it was.
-        changed_files: (id of the file, id of its partition) of those files.
+        changed_files: Ids of those files.
         vanished_files: Ids of the files that are not in the input any more.
+        owners: Ids of the partitions of `changed_files`, one each.
     """
 
     partitions: tuple[Partition, ...]
     new: frozenset[str]
     changed: frozenset[str]
-    changed_files: tuple[tuple[str, str], ...]
+    changed_files: tuple[str, ...]
     vanished_files: tuple[str, ...]
+    owners: tuple[str, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -50,7 +52,8 @@ def grow(frozen: Sequence[Partition], entries: Sequence[Entry]) -> Growth:
     roots = {entry.name: entry.root for entry in entries if entry.root}
     known: set[tuple[str, str]] = set()
     changed: dict[str, None] = {}
-    changed_files: list[tuple[str, str]] = []
+    changed_files: list[str] = []
+    owners: list[str] = []
     vanished: list[str] = []
     updated: list[Partition] = []
     for one in frozen:
@@ -62,7 +65,8 @@ def grow(frozen: Sequence[Partition], entries: Sequence[Entry]) -> Growth:
                 vanished.append(old.image_id)
             elif _differs(old, found):
                 changed[one.id] = None
-                changed_files.append((old.image_id, one.id))
+                changed_files.append(old.image_id)
+                owners.append(one.id)
             # what was scored stays on record until it is scored again; only the place is taken over
             members.append(_placed(old, found, roots))
         updated.append(Partition(tuple(members)))
@@ -73,6 +77,7 @@ def grow(frozen: Sequence[Partition], entries: Sequence[Entry]) -> Growth:
         frozenset(changed),
         tuple(changed_files),
         tuple(vanished),
+        tuple(owners),
     )
 
 

@@ -32,6 +32,7 @@ ERROR: dict[str, tuple[pa.DataType, str]] = {
 FINGERPRINTS = b"imagecurator.columns"
 """Key in the metadata of a part's schema: JSON, column to fingerprint of how it was computed."""
 
+_TWO_NAMES = "a column has two names"
 _TYPES: dict[str, pa.DataType] = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
 
 
@@ -126,7 +127,18 @@ def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | Non
     Raises:
         InputError: There is no part, or a damaged one.
     """
-    return _read(run.part(partition_id), check_types, columns)
+    return _read(run.part(partition_id), check_columns, columns)
+
+
+def check_columns(parquet: pq.ParquetFile, url: str) -> None:
+    """Refuse an open part whose columns are not those that it was written with, under either name that each has.
+
+    Raises:
+        InputError: They are not.
+    """
+    check_types(parquet.schema_arrow, url)
+    if not _agrees(parquet.metadata):
+        raise _damaged(url, _TWO_NAMES)
 
 
 def check_types(schema: pa.Schema, url: str) -> None:
@@ -162,8 +174,16 @@ def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
     return _read(run.embeddings(partition_id), _check_embeddings)
 
 
-def _check_embeddings(schema: pa.Schema, url: str) -> None:
-    kinds = dict(zip(schema.names, schema.types, strict=True))
+def _agrees(metadata: pq.FileMetaData) -> bool:
+    """Whether Parquet's own names of the columns are those of Arrow, which stand in the file too."""
+    found = {metadata.schema.column(index).path.partition(".")[0] for index in range(metadata.num_columns)}
+    return found == {name.partition(".")[0] for name in metadata.schema.to_arrow_schema().names}
+
+
+def _check_embeddings(parquet: pq.ParquetFile, url: str) -> None:
+    if not _agrees(parquet.metadata):
+        raise _damaged(url, _TWO_NAMES)
+    kinds = {field.name: field.type for field in parquet.schema_arrow}
     vector = kinds.get("embedding", pa.null())
     if kinds.get("image_id") != pa.string() or not pa.types.is_fixed_size_list(vector):
         raise _damaged(url, "its columns are not image_id and embedding")
@@ -171,10 +191,10 @@ def _check_embeddings(schema: pa.Schema, url: str) -> None:
         raise _damaged(url, "the vectors are of another type")
 
 
-def _read(url: str, check: Callable[[pa.Schema, str], None], columns: Sequence[str] | None = None) -> pa.Table:
+def _read(url: str, check: Callable[[pq.ParquetFile, str], None], columns: Sequence[str] | None = None) -> pa.Table:
     try:
         with open_parquet(url) as parquet:
-            check(parquet.schema_arrow, url)
+            check(parquet, url)
             there = set(parquet.schema_arrow.names)
             return parquet.read(columns=None if columns is None else [name for name in columns if name in there])
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -212,7 +232,7 @@ def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
     try:
         with storage.open(run.part(partition_id)) as file:
             metadata = pq.read_metadata(file)
-        if _altered(metadata.schema.to_arrow_schema()):
+        if _altered(metadata.schema.to_arrow_schema()) or not _agrees(metadata):
             return None
         return PartFacts(metadata.num_rows, _readable(metadata), _marks(metadata.metadata))
     except (OSError, pa.ArrowException, ValueError, AttributeError):

@@ -151,9 +151,9 @@ class RunState:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
 
-    def decided(self, funnel: Mapping[str, Any], decision: str, lists: Mapping[str, Any]) -> None:
+    def decided(self, funnel: Mapping[str, Any], decision: str, lists: Mapping[str, Any] | None = None) -> None:
         """What the last decision came to, a name for its verdicts, and which lists of ids it heeded."""
-        self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists)}
+        self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists or {})}
 
     def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
         """Files of the run may stand in this place from now on.

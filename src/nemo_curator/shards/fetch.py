@@ -152,7 +152,7 @@ def _checked(location: str, member: Member, data: bytes) -> bytes:
         "its bytes are not the ones that were read and scored",
         where=f"{location}#{member.name}",
         cause="the file has changed since",
-        act="bring the file back, or run again with --replace on the changed input",
+        act="bring the file back, or score what changed with `run` or `score` and --rescore",
     )
 
 

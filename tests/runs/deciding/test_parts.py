@@ -117,6 +117,25 @@ def test_a_torn_part_is_named(tmp_path, damage):
     assert Path(run.decisions).read_bytes() == before
 
 
+def test_an_altered_bit_of_a_page_is_named(tmp_path):
+    """Of the columns that are read, a bit that fell over is found by its page's checksum, not decided upon."""
+    run, ids = made_run(tmp_path, *ROWS)
+    decide(run, ids, HOW)
+    before = Path(run.decisions).read_bytes()
+    part = Path(run.part(ids[0]))
+    whole = part.read_bytes()
+    metadata = pq.read_metadata(part)
+    for column in map(metadata.row_group(0).column, range(metadata.num_columns)):
+        if column.path_in_schema in {"image_id", "a", "b", "sha256"}:
+            end = (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size
+            for bit in range(8):
+                part.write_bytes(whole[: end - 1] + bytes([whole[end - 1] ^ 1 << bit]) + whole[end:])
+                with pytest.raises(InputError, match="torn or damaged") as caught:
+                    decide(run, ids, HOW)
+                assert caught.value.where == str(part)
+    assert Path(run.decisions).read_bytes() == before
+
+
 def test_a_missing_part_is_named(tmp_path):
     """A part that is not there is no fault of its contents."""
     run, ids = made_run(tmp_path, *ROWS)

@@ -7,6 +7,7 @@ import json
 import tarfile
 import warnings
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.runs.exporting.made import contents, decide, deliver, digest, image, rows_of, scored, tars
@@ -17,6 +18,7 @@ from nemo_curator.runs.exporting import ExportSettings, plan_export
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.runs.exporting.parquet import IMAGE, SIDECARS
 from nemo_curator.runs.exporting.shards import is_inside, refuse_outside
+from nemo_curator.runs.parts import write_embeddings
 from nemo_curator.testing import make_tar
 
 FORMATS = ("webdataset", "folder", "parquet")
@@ -86,7 +88,7 @@ def test_a_part_without_a_column_that_others_have(tmp_path):
     decide(made)
     part = made[0].part(made[1][0].id)
     table = pq.read_table(part)
-    pq.write_table(table.drop_columns(["label", "sharpness"]), part)
+    pq.write_table(table.drop_columns(["label", "sharpness"]).replace_schema_metadata(None), part)
     deliver(made, tmp_path / "out", ExportSettings())
     assert [row["sharpness"] for row in rows_of(tmp_path / "out")] == [None, None, 0.0, 1 / 7]
 
@@ -248,3 +250,27 @@ def test_large_shards_are_streamed(tmp_path, monkeypatch):
     one, many = contents(tmp_path / "one"), contents(tmp_path / "many")
     assert one["00000.tar"] == many["00000.tar"]
     assert pq.read_table(io.BytesIO(one["00000.parquet"])) == pq.read_table(io.BytesIO(many["00000.parquet"]))
+
+
+def test_the_plan_knows_bytes_and_values(tmp_path):
+    """Another sidecar of the same length, another score or another embedding is another plan; the same are the same."""
+    source = tars(tmp_path / "in", 2, 3)
+    made = scored(source, tmp_path / "run", embeddings=True)
+    decide(made)
+    settings = ExportSettings()
+    seen = [plan_export(*made, settings).fingerprint]
+    assert plan_export(*scored(source, tmp_path / "run", embeddings=True), settings).fingerprint == seen[0]
+    caption = [(f"{at:04d}.{end}", data) for at in range(3) for end, data in (("jpg", image(at, 200 + 37 * at)),)]
+    make_tar(source / "000.tar", [*caption, ("0002.txt", b"other")])
+    first = plan_export(*scored(source, tmp_path / "run", embeddings=True), settings).fingerprint
+    make_tar(source / "000.tar", [*caption, ("0002.txt", b"OTHER")])
+    seen += [first, plan_export(*scored(source, tmp_path / "run", embeddings=True), settings).fingerprint]
+    run, partitions = made
+    part = run.part(partitions[1].id)
+    table = pq.read_table(part)
+    at = table.column_names.index("sharpness")
+    pq.write_table(table.set_column(at, table.schema.field(at), [[0.5, 0.5, 0.5]]), part)
+    seen.append(plan_export(*made, settings).fingerprint)
+    write_embeddings(run, partitions[1].id, table["image_id"].to_pylist(), [np.ones(4, np.float32)] * 3)
+    seen.append(plan_export(*made, settings).fingerprint)
+    assert len(set(seen)) == len(seen) == 5

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 
 import pyarrow as pa
 import pytest
 from tests.runs.exporting.made import contents, decide, deliver, image, rows_of, scored, tars
 from tests.runs.exporting.made_faults import KilledError, Killer
 
-from nemo_curator.errors import MissingInputError, VerificationError
+from nemo_curator.errors import InputError, MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
 from nemo_curator.runs.exporting import MANIFEST, ExportSettings, export, remove_samples, verify
 
@@ -134,21 +135,123 @@ def test_killed_at_every_boundary(data_set, tmp_path, monkeypatch):
     assert at > 10
 
 
-def test_an_export_after_an_interrupted_removal(data_set, tmp_path, monkeypatch):
-    """The same export again gives the whole data set back, trusting no shard that a removal had its hands on."""
-    output, made = data_set
-    before = contents(output)
-    settings = ExportSettings(manifest_of(output)["format"], 3)
+def test_other_ids_after_an_interrupted_removal(data_set, tmp_path, monkeypatch):
+    """Killed anywhere, a removal with other ids takes out both lists, with the bytes of doing one after the other."""
+    output, _ = data_set
+    shards = shards_of(output)
+    first = id_list(shards["train/00000"][0], *shards["val/00000"], shards["train/00001"][2])
+    second = id_list(shards["train/00001"][0], shards["val/00000"][0])
+    shutil.copytree(output, tmp_path / "whole")
+    remove_samples(str(tmp_path / "whole"), first)
+    wanted, before = contents(tmp_path / "whole"), contents(output)
+    remove_samples(str(tmp_path / "whole"), second)
+    both = contents(tmp_path / "whole")
+    at, killed = 0, True
+    while killed:
+        copy = tmp_path / f"copy{at}"
+        shutil.copytree(output, copy)
+        with monkeypatch.context() as patched:
+            killer = Killer(patched, at)
+            with suppress(KilledError):
+                remove_samples(str(copy), first)
+            killed = killer.killed
+        begun = contents(copy) not in (before, wanted)
+        removal = remove_samples(str(copy), second)
+        assert verify(str(copy)).problems == ()
+        left = [row["image_id"] for row in rows_of(copy)]
+        if begun:
+            assert removal.removed == 5
+            assert sorted(left) == sorted(shards["train/00000"][1:] + shards["train/00001"][1:2])
+            assert manifest_of(copy)["removed"] == 5
+        else:
+            assert contents(copy) == both or len(left) == 6
+        at += 1
+    assert at > 10
+
+
+def test_ids_of_nothing_after_an_interrupted_removal(data_set, tmp_path, monkeypatch):
+    """Even ids that the data set does not hold finish what was interrupted, with no entry of before taken on trust."""
+    output, _ = data_set
     ids = id_list(shards_of(output)["train/00000"][0])
-    for at in range(5):
+    for at in range(3, 6):
         copy = tmp_path / f"copy{at}"
         shutil.copytree(output, copy)
         with monkeypatch.context() as patched:
             Killer(patched, at)
             with pytest.raises(KilledError):
                 remove_samples(str(copy), ids)
-        deliver(made, copy, settings)
-        assert contents(copy) == before
+        remove_samples(str(copy), id_list("nobody"))
+        assert (verify(str(copy)).problems, manifest_of(copy)["samples"]) == ((), 7)
+
+
+def test_more_ids_than_a_manifest_has_room_for(data_set, monkeypatch):
+    """Ids that the manifest could not hold are refused before anything is touched."""
+    output, _ = data_set
+    before = contents(output)
+    monkeypatch.setattr("nemo_curator.runs.exporting.removal._MOST_TEXT", 5)
+    with pytest.raises(InputError, match="2 samples are too many"):
+        remove_samples(str(output), id_list(*shards_of(output)["val/00000"]))
+    assert contents(output) == before
+
+
+def test_a_missing_sample_is_taken_down(tmp_path):
+    """A sample that is only listed as missing is found: it is off that list, and counted as removed."""
+    made = scored(tars(tmp_path / "in", 2, 3), tmp_path / "run")
+    decide(made)
+    (tmp_path / "in" / "001.tar").unlink()
+    output = tmp_path / "out"
+    deliver(made, output, ExportSettings(shard_size=3), skip_missing=True)
+    before = contents(output)
+    ids = id_list("001/0004", "nobody")
+    removal = remove_samples(str(output), ids, write=False)
+    assert (removal.removed, removal.rewritten, removal.unknown) == (1, 0, ("nobody",))
+    assert contents(output) == before
+    assert remove_samples(str(output), ids) == removal
+    manifest = manifest_of(output)
+    assert [one["image_id"] for one in manifest["missing"]] == ["001/0003", "001/0005"]
+    assert (manifest["samples"], manifest["removed"]) == (3, 1)
+    assert verify(str(output)).ok
+    remove_samples(str(output), id_list("001/0003", "000/0000"))
+    assert manifest_of(output)["removed"] == 3
+
+
+def test_a_file_of_a_user_in_a_folder_stays(tmp_path):
+    """Exactly the files of the removed samples go from a folder, and folders in which nothing is left."""
+    made = scored(tars(tmp_path / "in", 1, 4), tmp_path / "run")
+    decide(made)
+    output = tmp_path / "out"
+    deliver(made, output, ExportSettings("folder", 2))
+    (output / "00000" / "notes.txt").write_bytes(b"mine")
+    (first, second), (third, fourth) = shards_of(output).values()
+    remove_samples(str(output), id_list(first))
+    assert sorted(path.name for path in (output / "00000").iterdir()) == [
+        "0001.jpg", "0001.json", "0001.txt", "notes.txt"
+    ]  # fmt: skip
+    remove_samples(str(output), id_list(second, third, fourth))
+    assert sorted(contents(output)) == ["00000/notes.txt", MANIFEST]
+    assert not (output / "00001").exists()
+
+
+def test_folders_that_are_empty_go(data_set):
+    """The last shard of a split takes the split's folder with it."""
+    output, _ = data_set
+    remove_samples(str(output), id_list(*shards_of(output)["val/00000"]))
+    assert sorted(path.name for path in output.iterdir()) == [MANIFEST, "train"]
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path):
+    """A folder that became a link to somewhere else loses nothing there."""
+    made = scored(tars(tmp_path / "in", 1, 2), tmp_path / "run")
+    decide(made)
+    output = tmp_path / "out"
+    deliver(made, output, ExportSettings("folder"))
+    (output / "00000").rename(tmp_path / "elsewhere")
+    (output / "00000").symlink_to(tmp_path / "elsewhere")
+    there = contents(tmp_path / "elsewhere")
+    for ids in (["000/0000"], ["000/0000", "000/0001"]):
+        with pytest.raises(VerificationError, match="leads out"):
+            remove_samples(str(output), id_list(*ids))
+    assert contents(tmp_path / "elsewhere") == there
 
 
 def test_an_export_after_a_removal_writes_that_shard_again(data_set):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from tests.runs.exporting.made import contents, decide, deliver, manifest_of, scored, tars
@@ -16,6 +17,7 @@ from tests.runs.exporting.made_faults import KilledError, Killer
 from nemo_curator import storage
 from nemo_curator.errors import StorageError
 from nemo_curator.runs.exporting import MANIFEST, ExportSettings, delivered, delivered_files, export, leftovers
+from nemo_curator.runs.exporting.parquet import shard_facts
 
 FORMATS = ("webdataset", "folder", "parquet")
 
@@ -105,7 +107,7 @@ def test_finished_shards_are_not_written_again(tmp_path, form):
         export(*made, str(output), settings, progress=stop)
     there = inodes(output)
     assert (output / "00000.parquet") in there
-    assert not (output / "00002.parquet").exists()
+    assert shard_facts(str(output / "00002.parquet")) in (None, {})  # of a folder it may list files already
     told.clear()
     exported = export(*made, str(output), settings, progress=told.append)
     assert exported.written < 3
@@ -139,15 +141,38 @@ def test_a_shard_that_is_not_whole_is_written_again(tmp_path, form, damage):
         assert contents(tmp_path / "out") == wanted
 
 
-def test_a_file_too_many_in_a_folder_is_removed(tmp_path):
-    """A folder holds the files of its shard and no others, for instance of an older plan."""
+def test_a_file_of_a_user_in_a_folder_stays(tmp_path):
+    """A file that no writing of ours put into a shard's folder is left there, and the shard is done without it."""
     made = small(tmp_path)
     settings = ExportSettings("folder", 2)
     deliver(made, tmp_path / "out", settings)
     wanted = contents(tmp_path / "out")
-    (tmp_path / "out" / "00001" / "old.jpg").write_bytes(b"old")
+    notes = tmp_path / "out" / "00001" / "notes.txt"
+    notes.write_bytes(b"mine")
+    assert deliver(made, tmp_path / "out", settings).written == 0
+    (tmp_path / "out" / "00001.parquet").unlink()
     assert deliver(made, tmp_path / "out", settings).written == 1
-    assert contents(tmp_path / "out") == wanted
+    assert contents(tmp_path / "out") == wanted | {"00001/notes.txt": b"mine"}
+
+
+def test_a_folder_of_another_plan_that_was_never_finished(tmp_path, monkeypatch):
+    """Killed anywhere while folders are filled, an export of another plan leaves none of the files of the first."""
+    made = small(tmp_path)
+    before, after = ExportSettings("folder", 4, shuffle=1), ExportSettings("folder", 2, shuffle=2)
+    deliver(made, tmp_path / "whole", after)
+    wanted = contents(tmp_path / "whole")
+    at, killed = 0, True
+    while killed:
+        output = tmp_path / f"out{at}"
+        with monkeypatch.context() as patched:
+            killer = Killer(patched, at)
+            with suppress(KilledError):
+                export(*made, str(output), before)
+            killed = killer.killed
+        deliver(made, output, after)
+        assert contents(output) == wanted
+        at += 1
+    assert at > 8
 
 
 def test_full_disk(tmp_path, monkeypatch):

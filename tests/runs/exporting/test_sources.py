@@ -9,7 +9,9 @@ import pytest
 from tests.runs.exporting.made import contents, decide, deliver, image, rows_of, scored, tars
 
 from nemo_curator.errors import ConservationError, InputError
+from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting import ExportSettings, delivered, export
+from nemo_curator.shards.fetch import read_members
 from nemo_curator.testing import tar_bytes
 
 ORDERS = [None, 3]
@@ -126,6 +128,34 @@ def test_missing_samples_may_be_left_out(tmp_path, form, shuffle, suffix):
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("shuffle", ORDERS)
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_gaps_that_cannot_be_filled_leave_everything(tmp_path, form, shuffle, suffix):
+    """A source that comes back with other bytes of the same length ends the export, and the data set is as it was."""
+    source = tars(tmp_path / "in", 2, 3, suffix)
+    made = scored(source, tmp_path / "run")
+    decide(made)
+    settings = ExportSettings(form, 4, shuffle=shuffle)
+    path = source / f"001{suffix}"
+    before = path.read_bytes()
+    path.unlink()
+    deliver(made, tmp_path / "out", settings, skip_missing=True)
+    whole = contents(tmp_path / "out")
+    plain = gzip.decompress(before) if suffix == ".tar.gz" else before
+    changed = plain.replace(image(5, 200 + 37 * 5), image(6, 200 + 37 * 5))
+    assert changed != plain
+    path.write_bytes(gzip.compress(changed, mtime=0) if suffix == ".tar.gz" else changed)
+    for one in made[1]:
+        for entry in one.entries:
+            object.__setattr__(entry, "size", -1)  # as of a store that does not tell lengths
+    with pytest.raises(InputError, match=r"0005\.jpg.*not the ones.*'001/0005'"):
+        export(*made, str(tmp_path / "out"), settings)
+    assert contents(tmp_path / "out") == whole
+    path.write_bytes(before)
+    assert deliver(made, tmp_path / "out", settings).missing == []
+
+
 def test_a_shard_of_which_nothing_is_left_has_no_files(tmp_path):
     """Shard numbers stay those of the plan, so that the gap can be filled."""
     source = tars(tmp_path / "in", 3, 2)
@@ -192,3 +222,13 @@ def test_a_shuffle_keeps_few_files_open(tmp_path, monkeypatch):
     deliver(made, tmp_path / "out", ExportSettings(shard_size=9, shuffle=1))
     assert max(most) == 3
     assert len(rows_of(tmp_path / "out")) == 36
+
+
+def test_bytes_that_changed_say_how_to_go_on(tmp_path):
+    """What changed since is scored again with --rescore: --replace is about outputs."""
+    source = loose(tmp_path / "in", 1)
+    member = Member(name="0.jpg", extension="jpg", offset=0, length=300, sha256="0" * 64)
+    with pytest.raises(InputError, match="not the ones") as caught:
+        list(read_members(str(source / "0.jpg"), [member]))
+    assert "--rescore" in str(caught.value)
+    assert "--replace" not in str(caught.value)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate, chain
 from typing import Any
 
@@ -21,7 +22,7 @@ from nemo_curator.errors import DuplicateIdError, InputError, RecipeError, neare
 from nemo_curator.runs.deciding.connection import count, give, name, positions, text
 from nemo_curator.runs.deciding.policy import Policy, Split
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import check_types, part_schema
+from nemo_curator.runs.parts import check_columns, part_schema
 from nemo_curator.shards.parquet import open_parquet, read_table
 
 _OWN = ("image_id", "error", "error_detail")
@@ -83,7 +84,7 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
         connection.execute(f"{target} SELECT {_selection(policy, kinds, known, position)} FROM {_source(batch)}")
 
 
-def _check_pages(paths: Sequence[str], columns: Set[str]) -> None:
+def _check_pages(paths: Sequence[str], columns: AbstractSet[str]) -> None:
     """Read what will be read, for the checksums of its pages: DuckDB passes over these.
 
     Raises:
@@ -92,7 +93,7 @@ def _check_pages(paths: Sequence[str], columns: Set[str]) -> None:
     """
     for path in paths:
         with open_parquet(path) as parquet:
-            check_types(parquet.schema_arrow, path)
+            check_columns(parquet, path)
             for _ in parquet.iter_batches(columns=sorted(columns & set(parquet.schema_arrow.names))):
                 pass
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import ConservationError
+from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting.arranging import PlannedShard
 from nemo_curator.runs.exporting.copying import Block, Piece, block_of, contents, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredShard, Exported
 from nemo_curator.runs.exporting.feed import AbandonedError, Feed
-from nemo_curator.runs.exporting.manifest import MANIFEST, REMOVING, delivered
+from nemo_curator.runs.exporting.manifest import MANIFEST, delivered
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS
 from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
@@ -49,8 +51,9 @@ def export(
 ) -> Exported:
     """Write the kept samples into shards; shards of the same plan that are there already stay as they are.
 
-    A manifest of an earlier data set is removed before anything is written. Killed at any moment, the same call again
-    ends in the same bytes.
+    A manifest of an earlier data set is removed before anything is written. Where it is of the same plan, with samples
+    missing, everything that is needed is read once before that, so that an error leaves the data set as it was. Killed
+    at any moment, the same call again ends in the same bytes.
 
     Args:
         run: The run, decided.
@@ -67,7 +70,6 @@ def export(
     """
     plan = plan_export(run, partitions, settings)
     places = {shard.name: _place(output, plan, shard) for shard in plan.shards}
-    _distrust_interrupted_removal(output, plan)
     there: dict[str, DeliveredShard] = {}
     for shard in plan.shards:
         found = done_shard(places[shard.name], shard, settings.format)
@@ -78,13 +80,15 @@ def export(
     needed = needed_samples(plan, missing)
     if not skip_missing:
         check_sources(run, partitions, plan, needed)
-    _retire_manifest(output, plan, whole=not missing)
     with (
         Unpacked(run, partitions, plan, needed, skip=skip_missing) as unpacked,
         KeptRows(run, list(partitions), plan, needed_partitions(plan, needed)) as rows,
         MemberReader(dict.fromkeys(unpacked.locations, unpacked.read_at)) as reader,
     ):
         copier = _Copier(plan, partitions, rows, unpacked, reader, skip=skip_missing)
+        if missing and not skip_missing and _is_of(plan, delivered(output)):
+            copier.read(missing)  # gaps are filled: what is there stays if that is not possible
+        _retire_manifest(output, plan, whole=not missing)
         for shard, written in zip(missing, copier.write(missing, places, progress), strict=True):
             there[shard.name] = written
     exported = Exported(settings.format, plan.fingerprint, written=len(missing))
@@ -100,16 +104,12 @@ def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
 
 def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
     """Remove a manifest that would not be true of what is going to be written."""
-    manifest = delivered(output)
-    if not whole or manifest is None or manifest.get("export") != plan.fingerprint:
+    if not whole or not _is_of(plan, delivered(output)):
         storage.remove(storage.join(output, MANIFEST))
 
 
-def _distrust_interrupted_removal(output: str, plan: ExportPlan) -> None:
-    """Forget shards in which samples were being taken out: their Parquet may speak of an older tar."""
-    if REMOVING in (delivered(output) or {}):
-        for shard in plan.shards:
-            storage.remove(storage.join(output, f"{shard.name}.parquet"))
+def _is_of(plan: ExportPlan, manifest: dict[str, Any] | None) -> bool:
+    return manifest is not None and manifest.get("export") == plan.fingerprint
 
 
 def _check(plan: ExportPlan, exported: Exported) -> None:
@@ -162,20 +162,16 @@ class _Copier:
                 for feed, _ in under_way:
                     feed.abandon()
 
+    def read(self, shards: Sequence[PlannedShard]) -> None:
+        """Make sure that every sample of these shards can be had, by reading it."""
+        for shard in shards:
+            for block, places in self._blocks(shard):
+                deque(contents(self._reader, block, places, skip=False), maxlen=0)
+
     def _fill(self, feed: Handed, shard: PlannedShard, progress: Progress) -> None:
         """Hand over the samples of a shard, block after block."""
-        taken = ShardNames()
-        order = self._plan.order[shard.start : shard.stop]
-        for start, stop in spans(self._plan.lengths[order], BLOCK_ROWS, BLOCK_BYTES):
-            numbers = order[start:stop]
-            table, owners = self._rows.take(numbers)
-            block = block_of(table, taken)
-            feed.put(block, table.nbytes)
-            members = [
-                self._unpacked.members(number, its) for number, its in zip(numbers.tolist(), block.members, strict=True)
-            ]
-            files = locations(self._partitions, owners, strings_of(table, "source"))
-            places = list(zip(files, members, strict=True))
+        for block, places in self._blocks(shard):
+            feed.put(block, block.table.nbytes)
             waiting, size, at = list[list[bytes] | str](), 0, 0
             for found in contents(self._reader, block, places, skip=self._skip):
                 waiting.append(found)
@@ -187,6 +183,20 @@ class _Copier:
             feed.put(Piece(at, waiting), size)
             progress(len(waiting))
         feed.end()
+
+    def _blocks(self, shard: PlannedShard) -> Iterator[tuple[Block, list[tuple[str, Sequence[Member]]]]]:
+        """(block, the location of each of its samples and the members as they lie there)."""
+        taken = ShardNames()
+        order = self._plan.order[shard.start : shard.stop]
+        for start, stop in spans(self._plan.lengths[order], BLOCK_ROWS, BLOCK_BYTES):
+            numbers = order[start:stop]
+            table, owners = self._rows.take(numbers)
+            block = block_of(table, taken)
+            members = [
+                self._unpacked.members(number, its) for number, its in zip(numbers.tolist(), block.members, strict=True)
+            ]
+            files = locations(self._partitions, owners, strings_of(table, "source"))
+            yield block, list(zip(files, members, strict=True))
 
 
 def _write(place: ShardPlace, form: str, feed: Handed) -> DeliveredShard:

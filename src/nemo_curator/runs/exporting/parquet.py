@@ -105,6 +105,17 @@ def shard_parquet(output: str, name: str, schema: pa.Schema) -> Iterator[ShardPa
         parquet.sha256, parquet.bytes = hashing.sha256, hashing.size
 
 
+def note_files(output: str, name: str, files: Sequence[str]) -> None:
+    """A Parquet without facts, which lists files that may be in a shard's folder while that is being written.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    table = pa.table({"files": pa.array([files], pa.list_(pa.string()))}).replace_schema_metadata({SHARD: b"{}"})
+    with storage.write_atomic(storage.join(output, name)) as file:
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
 def _leaves(schema: pa.Schema) -> list[str]:
     """Paths of the columns as Parquet stores them."""
     sink = io.BytesIO()

@@ -22,7 +22,7 @@ from nemo_curator.errors import IncompleteRunError, InputError
 from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, arrange, shuffle_keys
 from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import ERROR, FINGERPRINTS, check_types
+from nemo_curator.runs.parts import ERROR, check_types
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.partitioning import Partition
 
@@ -38,7 +38,8 @@ class ExportPlan:
 
     Attributes:
         settings: How the samples are written.
-        fingerprint: Hash of the verdicts, of how the parts were computed and of the settings.
+        fingerprint: Hash of the verdicts, of the parts and embeddings, which know every member's hash and every
+            delivered value, and of the settings.
         samples: Samples to write.
         bytes: Bytes of their members.
         shards: The shards, in the order in which they are written.
@@ -73,7 +74,8 @@ class ExportPlan:
 def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: ExportSettings) -> ExportPlan:
     """Plan the export of a decided run.
 
-    It reads the verdicts, and of each part the ids and the lengths of members; it holds numbers only.
+    It reads the verdicts, and of each part the ids and the lengths of members; it holds numbers only. Parts and
+    embeddings are hashed as files.
 
     Args:
         run: The run, decided.
@@ -90,9 +92,11 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
         digest.update(verdicts.digest)
         for partition in partitions:
             with open_parquet(run.part(partition.id)) as part:
-                digest.update(partition.id.encode() + (part.schema_arrow.metadata or {}).get(FINGERPRINTS, b""))
                 check_types(part.schema_arrow, run.part(partition.id))
                 scan.add(part, verdicts)
+            digest.update(f"{partition.id}\n".encode() + _sha256(run.part(partition.id)))
+            if storage.exists(run.embeddings(partition.id)):
+                digest.update(b"embeddings" + _sha256(run.embeddings(partition.id)))
         verdicts.finish()
     codes, names = scan.splits()
     lengths = np.concatenate([np.zeros(0, np.int64), *scan.lengths])
@@ -185,14 +189,18 @@ def _schema(run: RunDirectory, partitions: Sequence[Partition], schemas: Sequenc
     return pa.schema(fields)
 
 
+def _sha256(location: str) -> bytes:
+    with storage.open(location) as file:
+        return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # a real file
+
+
 class _Verdicts:
     """`decisions.parquet`, a few rows at a time."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         try:
-            with storage.open(run.decisions) as file:
-                self.digest = hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # a real file
+            self.digest = _sha256(run.decisions)
         except OSError as error:
             raise IncompleteRunError(
                 "this run is not decided",

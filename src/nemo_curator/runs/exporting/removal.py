@@ -1,13 +1,14 @@
 """Taking samples out of a delivered data set: only the shards that hold them are written anew, and the manifest.
 
-The manifest first says that samples are being taken out and which shards end without any; only then is a shard
+The manifest first says which samples are being taken out and which shards end without any; only then is a shard
 touched. A shard's kept members are read by their names from what is there, so that it does not matter whether an
-interrupted removal had replaced its tar already. The manifest is written as a whole data set's at the very end.
+interrupted removal had replaced its tar already; what that one was taking out is taken out too, whatever is asked for
+next. The manifest is written as a whole data set's at the very end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.errors import MissingInputError, VerificationError
+from nemo_curator.errors import InputError, MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
 from nemo_curator.runs.exporting.copying import Block, Piece, members_of, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredFile
@@ -24,14 +25,16 @@ from nemo_curator.runs.exporting.manifest import REMOVING, delivered, exported_b
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS, shard_facts
 from nemo_curator.runs.exporting.resume import file_as_it_is, recorded_body
 from nemo_curator.runs.exporting.settings import Format
-from nemo_curator.runs.exporting.shard_check import ListedShard
+from nemo_curator.runs.exporting.shard_check import ListedShard, leads_out
 from nemo_curator.runs.exporting.shard_contents import ShardContents
-from nemo_curator.runs.exporting.shards import ShardPlace, folder_files, write_shard
+from nemo_curator.runs.exporting.shards import ShardPlace, names_listed, remove_files, write_shard
 from nemo_curator.runs.exporting.verify import listed_shards
+from nemo_curator.shards.names import from_text
 from nemo_curator.shards.parquet import read_table
 
 _NAMED = 100
 _HANDED = 64  # samples that are handed over at a time
+_MOST_TEXT = 1 << 26  # characters of ids; a manifest has room for some times as many
 _ADDED = ("shard", "split", "files", "original_key", "image", "sidecars")
 
 
@@ -40,10 +43,11 @@ class Removal:
     """What a removal did, or would do.
 
     Attributes:
-        removed: Samples taken out.
+        removed: Samples taken out, with those of an interrupted removal that this one finishes, and those that were
+            missing anyway and stay so.
         rewritten: Shards written anew.
         emptied: Shards that are gone, because nothing was left in them.
-        unknown: Ids that the data set does not hold; the first hundred.
+        unknown: Ids that the data set neither holds nor misses; the first hundred.
         unknown_count: How many there are.
     """
 
@@ -58,7 +62,9 @@ def remove_samples(output: str, ids: IdList, *, write: bool = True) -> Removal:
     """Take samples out of a delivered data set.
 
     Killed at any moment, the same call again ends in the same bytes; until then `verify` says that the data set is
-    not whole. Ids that an interrupted removal had taken out already count as unknown.
+    not whole. A call with other ids finishes the interrupted removal as well.
+
+    An id that is only listed under `missing` is taken off that list: no later export fills that gap.
 
     Args:
         output: The data set.
@@ -68,6 +74,7 @@ def remove_samples(output: str, ids: IdList, *, write: bool = True) -> Removal:
     Raises:
         MissingInputError: There is no data set of ours.
         VerificationError: A shard is not what the manifest says, so that it cannot be written anew.
+        InputError: These are more ids than a manifest has room for.
         StorageError: A file cannot be written.
     """
     manifest = delivered(output)
@@ -96,7 +103,7 @@ class _Work:
     """One removal: what it comes to, and doing it."""
 
     def __init__(self, output: str, manifest: dict[str, Any], ids: frozenset[str | None]) -> None:
-        self._output, self._manifest, self._ids = output, manifest, ids
+        self._output, self._manifest = output, manifest
         problems = Problems()
         try:
             before = exported_before(manifest)
@@ -109,9 +116,10 @@ class _Work:
         if problems.count:
             raise _not_whole(output, problems.told[0])
         begun = manifest.get(REMOVING)
-        emptied = begun.get("emptied") if isinstance(begun, dict) else None
-        self._emptied_before = {one for one in emptied or () if isinstance(one, str)}
-        self.found: set[str] = set()
+        self._emptied_before, taken = _texts(begun, "emptied"), _texts(begun, "ids")
+        self._ids = ids | taken
+        self._missing = [one for one in before.missing if one.image_id not in self._ids]
+        self.found: set[str] = set(taken).union(one.image_id for one in before.missing if one.image_id in self._ids)
         self.rewrite: list[str] = []
         self.empty: list[str] = []
 
@@ -141,7 +149,13 @@ class _Work:
     def carry_out(self) -> None:
         """Say in the manifest that it is not whole, write the shards, and then say what there is."""
         emptied = self._emptied_before.union(self.empty)
-        begun = {**self._manifest, REMOVING: {"emptied": sorted(emptied)}}
+        if sum(len(one) for one in self.found) > _MOST_TEXT:
+            raise InputError(
+                f"{len(self.found):,} samples are too many to take out at once",
+                where=self._output,
+                act="split the list, or put it under `deny` in the recipe and export with --replace",
+            )
+        begun = {**self._manifest, REMOVING: {"emptied": sorted(emptied), "ids": sorted(self.found)}}
         if begun != self._manifest:
             store_manifest(self._output, begun)
         files: list[DeliveredFile] = []
@@ -163,7 +177,10 @@ class _Work:
             "samples": samples,
             "bytes": sum(one.bytes for one in bodies),
             "splits": splits,
-            "removed": self._removed_before + self._before.samples - samples,
+            "removed": self._removed_before
+            + (self._before.samples + len(self._before.missing))
+            - (samples + len(self._missing)),
+            "missing": [asdict(one) for one in self._missing],
             "files": [asdict(one) for one in files],
         }
         whole = {name: value for name, value in self._manifest.items() if name != REMOVING}
@@ -171,17 +188,29 @@ class _Work:
 
     def _remove(self, shard: ListedShard) -> None:
         """Remove a shard that nothing is left in; its Parquet, which says what it held, goes last."""
+        rows = storage.join(self._output, shard.rows.name)
         if self._form == "folder":
-            for stored in folder_files(storage.join(self._output, shard.name)):
-                storage.remove(stored.url)
+            place = ShardPlace(self._output, shard.name, "", "", pa.schema([]))
+            remove_files(place, self._inside(shard, names_listed(place)))
         elif self._form == "webdataset":
             storage.remove(storage.join(self._output, shard.body.name))
-        storage.remove(storage.join(self._output, shard.rows.name))
+        storage.remove(rows)
+        storage.prune([rows], self._output)
+
+    def _inside(self, shard: ListedShard, names: Iterable[str]) -> frozenset[str]:
+        """Names of files in a shard's folder, none of which a link leads out of the data set."""
+        found = frozenset(names)
+        for name in found:
+            if leads_out(self._output, storage.join(self._output, shard.name, from_text(name))):
+                raise _not_whole(self._output, f"{shard.name}/{name} is a link that leads out of it")
+        return found
 
     def _written_anew(self, shard: ListedShard) -> Sequence[DeliveredFile]:
         location = storage.join(self._output, shard.rows.name)
         facts = shard_facts(location) or {}
         with ShardContents(self._output, shard, self._form) as contents:
+            gone = contents.rows_of(self._ids)
+            files: list[Any] = contents.table["files"].to_pylist() if self._form == "folder" else []
             schema = pa.schema([one for one in contents.schema if one.name not in _ADDED])
             place = ShardPlace(
                 output=self._output,
@@ -189,22 +218,32 @@ class _Work:
                 split=shard.name.rpartition("/")[0],
                 plan=str(facts.get("plan", "")),
                 schema=schema.remove_metadata(),
-                removed=int(facts.get("removed", 0)) + len(contents.rows_of(self._ids)),
+                removed=int(facts.get("removed", 0)) + len(gone),
+                gone=self._inside(shard, (name for at in gone for name in files[at])) if files else frozenset(),
             )
             return write_shard(place, self._form, _kept(contents, self._ids)).files
 
     def _as_it_is(self, shard: ListedShard) -> Sequence[DeliveredFile]:
         """The entries of a shard without any of the samples, which an interrupted removal may have written anew."""
         location = storage.join(self._output, shard.rows.name)
+        listed = [shard.rows] if self._form == "parquet" else [shard.body, shard.rows]
+        if REMOVING not in self._manifest:
+            return listed
         facts = shard_facts(location) or {}
-        if facts.get("samples") == shard.rows.samples:
-            return [shard.rows] if self._form == "parquet" else [shard.body, shard.rows]
         rows = file_as_it_is(self._output, shard.rows.name, int(facts.get("samples", -1)))
+        if rows == shard.rows:
+            return listed
         place = ShardPlace(self._output, shard.name, "", "", pa.schema([]))
         body = rows if self._form == "parquet" else recorded_body(place, facts, self._form)
         if rows is None or body is None:
             raise _not_whole(self._output, f"the shard {shard.name} is not whole")
         return [rows] if self._form == "parquet" else [body, rows]
+
+
+def _texts(begun: Any, name: str) -> frozenset[str]:
+    """A list in what the manifest says of an interrupted removal."""
+    found = begun.get(name) if isinstance(begun, dict) else None
+    return frozenset(one for one in found if isinstance(one, str)) if isinstance(found, list) else frozenset()
 
 
 def _kept(contents: ShardContents, ids: frozenset[str | None]) -> Iterator[Block | Piece]:

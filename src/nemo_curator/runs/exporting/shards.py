@@ -1,7 +1,9 @@
 """The files of one shard, in each of three formats, from samples that come one after another.
 
 A shard is written by one thread from a `Feed`. Its Parquet appears last, so that its presence says that the shard is
-whole; an older one is removed before anything of the shard is replaced, so that it never speaks of other bytes.
+whole; an older one goes before anything of the shard is replaced, so that it never speaks of other bytes. While a
+folder is filled, a Parquet without facts in its place lists every file that may be in it: what a later export of
+another plan removes there is exactly what is listed.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +25,14 @@ from nemo_curator.runs.exporting.parquet import (
     ShardParquet,
     delivered_schema,
     images_and_sidecars,
+    note_files,
+    shard_facts,
     shard_parquet,
     with_places,
 )
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.shards.names import from_text
+from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.tar_writer import TarWriter
 
 _WRITERS = 8  # files of a folder that are synced at the same time
@@ -50,6 +56,7 @@ class ShardPlace:
         schema: What is known of a sample.
         removed: Samples that were taken out of it. Where there are some, the shard is written anew from itself: its
             Parquet stays until the new one takes its place, and files in its folder are there already.
+        gone: Names of the files in its folder that belonged to those samples.
     """
 
     output: str
@@ -58,6 +65,7 @@ class ShardPlace:
     plan: str
     schema: pa.Schema = field(repr=False)
     removed: int = 0
+    gone: frozenset[str] = frozenset()
 
     @property
     def parquet(self) -> str:
@@ -81,7 +89,7 @@ def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredSha
         StorageError: A file cannot be written.
         InputError: A name leads out of the shard's folder.
     """
-    if not place.removed:
+    if not place.removed and form != "folder":
         storage.remove(storage.join(place.output, place.parquet))
     shard = _Shard(place, form)
     try:
@@ -97,6 +105,7 @@ def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredSha
             if place.removed:
                 parquet.facts["removed"] = place.removed
     except _NothingError:
+        storage.remove(storage.join(place.output, place.parquet))  # the list of a folder's files
         return DeliveredShard(place.split, 0, 0, (), tuple(shard.missing))
     rows = DeliveredFile(place.parquet, parquet.sha256, parquet.bytes, parquet.rows)
     files = (rows,) if body is None else (body, rows)
@@ -172,7 +181,9 @@ def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
 
 
 def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
-    root = storage.join(shard.place.output, shard.file.rstrip("/"))
+    place = shard.place
+    root = storage.join(place.output, place.name)
+    ours = set(place.gone) if place.removed else names_listed(place)
     listed: list[tuple[str, str]] = []
     size = 0
 
@@ -184,19 +195,54 @@ def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFi
             file.write(data)
 
     with ThreadPoolExecutor(_WRITERS) as pool:
-        for block, index, contents in shard.samples(handed, done):
+        for block, index, contents in shard.samples(handed if place.removed else _noted(handed, place, ours), done):
             names = block.names[index]
             for name in names:
                 refuse_outside(name)
-            if not shard.place.removed:
+            if not place.removed:
                 list(pool.map(write, names, contents))
             listed += zip(names, (member.sha256 for member in block.members[index]), strict=True)
             size += sum(map(len, contents))
-    kept = {storage.join(root, from_text(name)) for name, _ in listed}
-    for stored in folder_files(root):
-        if stored.url not in kept:
-            storage.remove(stored.url)
+    remove_files(place, ours.difference(name for name, _ in listed))
     return DeliveredFile(shard.file, folder_sha256(listed), size, parquet.rows)
+
+
+def _noted(handed: Handed, place: ShardPlace, ours: set[str]) -> Iterator[Block | Piece]:
+    """What is handed, with every file's name on the disk before the file is."""
+    for one in handed:
+        if isinstance(one, Block):
+            ours.update(chain.from_iterable(one.names))
+            note_files(place.output, place.parquet, sorted(ours))
+        yield one
+        del one  # its bytes need not wait for the next
+
+
+def names_listed(place: ShardPlace) -> set[str]:
+    """Names of the files that may be in a shard's folder, as far as its Parquet knows."""
+    location = storage.join(place.output, place.parquet)
+    if shard_facts(location) is None:
+        return set()
+    try:
+        files: Any = read_table(location, ["files"])["files"].combine_chunks()
+        return set(files.flatten().to_pylist())
+    except (OSError, pa.ArrowException, LookupError, AttributeError):
+        return set()
+
+
+def remove_files(place: ShardPlace, names: Iterable[str]) -> None:
+    """Remove files from a shard's folder, and the folders in which nothing is left.
+
+    Raises:
+        StorageError: One cannot be removed.
+        InputError: A name leads out of the folder; nothing is removed then.
+    """
+    found = sorted(names)
+    for name in found:
+        refuse_outside(name)
+    locations = [storage.join(place.output, place.name, from_text(name)) for name in found]
+    for location in locations:
+        storage.remove(location)
+    storage.prune(locations, place.output)
 
 
 def _rows_alone(shard: _Shard, parquet: ShardParquet, handed: Handed) -> None:
