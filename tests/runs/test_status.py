@@ -88,7 +88,7 @@ def test_decided_only_with_decisions(begun):
     """A funnel without its decisions is no decision."""
     run, _ = begun
     state = RunState.require(run)
-    state.decided({"inputs": 0}, "d")
+    state.decided({"inputs": 0, "kept": 0}, "d")
     state.write()
     assert not run_status(run).decided
     with storage.write_atomic(run.decisions) as file:

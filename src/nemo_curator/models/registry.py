@@ -112,7 +112,7 @@ def availability(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = Non
 
 
 def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """What a model's outputs depend on: its weights, their settings, precision and the libraries that run it; plain data.
+    """What a model's outputs depend on: its weights and settings, precision, and the libraries that run it; plain data.
 
     Args:
         name: A model's name.

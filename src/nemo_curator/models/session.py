@@ -24,7 +24,7 @@ _VECTORS = {"avx512f": "avx512", "avx2": "avx2", "sse2": "sse"}  # flag to class
 
 
 def graph_libraries() -> dict[str, str]:
-    """The versions of what builds and runs graphs, and the kind of CPU: the last bits of every output depend on them."""
+    """The versions of what builds and runs graphs, and the kind of CPU: the last bits of outputs depend on them."""
     return {name: version(name) for name in ("numpy", "onnx", "onnxruntime")} | {"cpu": cpu_class()}
 
 

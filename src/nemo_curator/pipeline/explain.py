@@ -12,7 +12,8 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.errors import InputError, UnknownImageError
 from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
-from nemo_curator.runs.deciding import Explanation, explain_row
+from nemo_curator.pipeline.policy import without_lists
+from nemo_curator.runs.deciding import Explanation, Policy, explain_row
 from nemo_curator.runs.exporting import delivered_files
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lookup import ID, find_row
@@ -86,9 +87,18 @@ def explain(run: RunDirectory, image_id: str) -> ImageFacts:
         location=locations.get(row["source"], ""),
         row=row,
         decision=find_row(run.decisions, image_id) if decided else None,
-        explanation=explain_row(run, ids, policy_of(state, stored_recipe(state)), image_id),
+        explanation=explain_row(run, ids, _policy(state), image_id),
         exported=tuple(_exported(state, image_id)),
     )
+
+
+def _policy(state: RunState) -> Policy:
+    """The policy in force; without its lists where their files are gone, because the decisions say who was listed."""
+    recipe = stored_recipe(state)
+    try:
+        return policy_of(state, recipe)
+    except InputError:
+        return policy_of(state, without_lists(recipe))
 
 
 def _find(run: RunDirectory, image_id: str) -> tuple[Partition, dict[str, Any]]:

@@ -13,10 +13,10 @@ from nemo_curator.pipeline.decide import decision_of, scored_partitions, stored_
 from nemo_curator.pipeline.output import (
     check_places,
     claim_output,
-    delivered_shape,
     plain_place,
     real_place,
     remove_leftovers,
+    standing_shape,
     sweep_run,
 )
 from nemo_curator.pipeline.policy import export_settings, without_places
@@ -127,7 +127,7 @@ def export_run(
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
         if replace and not skip_missing:  # what stands there stays for as long as it cannot be replaced
             check_sources(run, partitions, plan, needed_samples(plan, plan.shards))
-        before = delivered_shape(output)
+        before = standing_shape(output, run)
         state.exporting(real_place(output), [one.facts for one in (shape, before) if one is not None])
         state.write()  # before anything is removed or written, because it says whose the files are
         claim_output(output, run, shape, replace=replace, gaps=gaps)
@@ -203,7 +203,7 @@ def decided_state(run: RunDirectory) -> RunState:
 def _planned(run: RunDirectory, partitions: Sequence[Partition], settings: ExportSettings) -> ExportPlan:
     try:
         return plan_export(run, partitions, settings)
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         raise InputError(
             "the decisions of this run, or its parts, are damaged",
             where=run.root,

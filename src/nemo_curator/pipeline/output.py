@@ -15,7 +15,7 @@ from typing import Any
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline.shape import Shape
-from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, leftovers, shard_stem
+from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, files_in, leftovers, shard_stem
 from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
@@ -162,8 +162,18 @@ def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True)
 def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str]) -> None:
     """Remove shards that an interrupted export with other settings left in a claimed output."""
     shapes = _unfinished(output, run)
-    paths = [path for path in _files(output) if any(one.names(path) for one in shapes)]
-    found = [storage.join(output, path) for path in leftovers(paths, delivered)]
+    listed: dict[str, set[str]] = {}
+    found = []
+    for path in leftovers(_files(output), delivered):
+        if not any(one.names(path) for one in shapes):
+            continue
+        folder = f"{shard_stem(path)}/"
+        if path.startswith(folder):  # a user's file in a folder of ours is not ours
+            if folder not in listed:
+                listed[folder] = set(files_in(output, folder))
+            if path not in listed[folder]:
+                continue
+        found.append(storage.join(output, path))
     for location in found:
         storage.remove(location)
     storage.prune(found, output)
@@ -208,12 +218,17 @@ class _Place:
             )
 
 
-def delivered_shape(output: str) -> Shape | None:
-    """The names of the data set that stands there; None where there is none of ours."""
+def standing_shape(output: str, run: RunDirectory) -> Shape | None:
+    """The names of the data set that stands there, with its manifest or without; None where there is none of ours."""
     manifest = delivered(output)
-    if manifest is None:
+    if manifest is not None:
+        return Shape.of(str(manifest.get("format")), (str(one["name"]) for one in manifest["files"]))
+    names = _by_their_parquet(output, run, _files(output))
+    if not names:
         return None
-    return Shape.of(str(manifest.get("format")), (str(one["name"]) for one in manifest["files"]))
+    other = {name.removeprefix(shard_stem(name) or "")[:1] + name.rpartition(".")[2] for name in names}
+    form = "webdataset" if ".tar" in other else "folder" if any(one.startswith("/") for one in other) else "parquet"
+    return Shape.of(form, {stem for name in names if (stem := shard_stem(name)) is not None})
 
 
 def _unfinished(output: str, run: RunDirectory) -> list[Shape]:

@@ -94,19 +94,23 @@ def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         kinds = pa.schema([(name, _COLUMNS[name]) for name in wanted])
         table = read_table(run.partitions, wanted).select(wanted).cast(kinds)
-        empty = next((name for name in wanted if table[name].null_count), None)
-        if empty is not None:
-            raise ValueError(f"a value of the column {empty} is missing")
-        return table
+    except FileNotFoundError:
+        raise
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise InputError(
-            "the list of partitions is damaged",
-            where=run.partitions,
-            cause=" ".join(str(error).split()),
-            act="remove that file and score again: parts that are there are used",
-        ) from None
+        raise _damaged(run, " ".join(str(error).split())) from None
+    empty = next((name for name in wanted if table[name].null_count), None)
+    if empty is not None:
+        raise _damaged(run, f"a value of the column {empty} is missing")
+    return table
+
+
+def _damaged(run: RunDirectory, cause: str) -> InputError:
+    return InputError(
+        "the list of partitions is damaged",
+        where=run.partitions,
+        cause=cause,
+        act="remove that file and score again: parts that are there are used",
+    )
 
 
 def _anchored(place: str) -> str:

@@ -30,8 +30,8 @@ def stage_facts(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
     """Everything that a stage's scores depend on.
 
     The class and its parameters; for a stage that looks at pixels how they are decoded; what the stage itself says in
-    `provenance` (its version, weights, libraries); and of a stage from elsewhere the text of its module and of those that it inherits
-    from, because nobody raises a version number while trying things out.
+    `provenance` (its version, weights, libraries); and of a stage from elsewhere the text of its module
+    and of those that it inherits from, because nobody raises a version number while trying things out.
 
     Args:
         stage: A score stage, before its `setup`.

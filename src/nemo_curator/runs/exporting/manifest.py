@@ -114,12 +114,12 @@ def delivered_files(output: str) -> list[str] | None:
     found: list[str] = []
     for one in manifest["files"]:
         name = str(one["name"])
-        found += _files_in(output, name) if name.endswith("/") else [name]
+        found += files_in(output, name) if name.endswith("/") else [name]
     return found
 
 
-def _files_in(output: str, folder: str) -> list[str]:
-    """Files of a shard that is a folder."""
+def files_in(output: str, folder: str) -> list[str]:
+    """Paths of the files of a shard that is a folder, `00000/`, as its Parquet lists them; also while it is written."""
     if shard_stem(folder) is None:
         return []
     try:

@@ -22,7 +22,7 @@ from nemo_curator.errors import IncompleteRunError, InputError
 from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, arrange, shuffle_keys
 from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import ERROR, check_types
+from nemo_curator.runs.parts import ERROR, check_columns
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.partitioning import Partition
 
@@ -92,7 +92,7 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
         digest.update(verdicts.digest)
         for partition in partitions:
             with open_parquet(run.part(partition.id)) as part:
-                check_types(part.schema_arrow, run.part(partition.id))
+                check_columns(part, run.part(partition.id))
                 scan.add(part, verdicts)
             digest.update(f"{partition.id}\n".encode() + _sha256(run.part(partition.id)))
             if storage.exists(run.embeddings(partition.id)):
