@@ -133,7 +133,7 @@ def test_error_that_stands():
     assert (merged["error_stage"], merged["first_score"], merged["third_score"]) == ("second", 5.0, None)
 
 
-@pytest.mark.parametrize("fails", [{"first"}, {"second"}, {"first", "second"}], ids="+".join)
+@pytest.mark.parametrize("fails", [("first",), ("second",), ("first", "second")], ids="+".join)
 def test_error_that_went_away_needs_a_whole_scoring(fails):
     """An image that could not be scored before and can be now lacks what the other stages would have said."""
     versions = dict.fromkeys(STAGES, 0)
