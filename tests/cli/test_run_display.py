@@ -124,4 +124,4 @@ def test_undecided_rules_are_named(place, tmp_path):
     """A rule that came out NULL does not reject, and the summary says for how many images."""
     (tmp_path / "recipe.yaml").write_text("scores: [header]\nrules: {wordless: length(caption) < 3}\n")
     done = imagecurator("run", place / "in", tmp_path / "out", "-r", tmp_path / "recipe.yaml")
-    assert "rule wordless has no value for 12 images (NULL)" in done.stdout
+    assert "rule wordless has no value (NULL) for 12 images, which it does not reject" in done.stdout

@@ -25,6 +25,7 @@ from nemo_curator.errors import (
     UnknownImageError,
 )
 from nemo_curator.runs import Run
+from nemo_curator.runs.parts import FINGERPRINTS
 
 RULES = {"small": "least(width, height) < 64"}
 
@@ -136,7 +137,10 @@ def test_columns_that_a_part_lacks(run, source, tmp_path):
     again = Run.score(str(source), str(tmp_path / "run"), workers=0, scores=["header", "entropy", "exposure"])
     old = next((tmp_path / "run" / "parts").iterdir())
     table = pq.read_table(old)
-    pq.write_table(table.drop_columns(["dark_share"]), old)
+    marks = json.loads(table.schema.metadata[FINGERPRINTS])
+    del marks["dark_share"]
+    lacking = table.drop_columns(["dark_share"]).replace_schema_metadata({FINGERPRINTS: json.dumps(marks)})
+    pq.write_table(lacking, old)
     values = again.table(["dark_share"])["dark_share"]
     assert values.null_count >= table.num_rows
     assert values.type == pa.float64()
@@ -230,6 +234,7 @@ import nemo_curator.runs
 heavy = ("pyarrow", "duckdb", "onnxruntime", "numpy", "PIL", "torch", "ray")
 print(json.dumps([name for name in heavy if name in sys.modules]))
 from nemo_curator.runs import Run
+from nemo_curator.runs.parts import FINGERPRINTS
 print(json.dumps([name for name in ("onnxruntime", "torch", "ray") if name in sys.modules]))
 """
 
