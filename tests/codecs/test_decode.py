@@ -9,7 +9,9 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageCms
 
-from nemo_curator.codecs.colour import BACKGROUND
+from nemo_curator.codecs.options import DEFAULT_OPTIONS
+
+BACKGROUND = DEFAULT_OPTIONS.background
 from nemo_curator.codecs.decode import decode
 from nemo_curator.codecs.encode import encode
 from nemo_curator.codecs.probe import probe

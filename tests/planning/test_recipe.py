@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nemo_curator.codecs.limits import Limits
+from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.errors import RecipeError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
@@ -32,8 +33,21 @@ def test_defaults():
 
 def test_limits_reach_the_decoder():
     """Every limit of a recipe is a limit of the decoder, none is forgotten on the way."""
-    text = "limits: {pixels: 2M, bytes: 3MiB, side: 10k, frames: 7, seconds: 1.5}"
-    assert parse_recipe(text).limits.as_limits() == Limits(2_000_000, 3 * 2**20, 10_000, 7, 1.5)
+    text = "limits: {pixels: 2M, bytes: 3MiB, side: 10k, frames: 7, memory: 300MB, seconds: 1.5}"
+    assert parse_recipe(text).limits.as_limits() == Limits(2_000_000, 3 * 2**20, 10_000, 7, 300_000_000, 1.5)
+
+
+def test_decode_options_reach_the_decoder():
+    """Every choice about decoding is one of the decoder's, none is forgotten on the way."""
+    assert parse_recipe("").decode.as_options() == DecodeOptions()
+    text = "decode: {background: '#102030', truncated: accept, fast: true}"
+    assert parse_recipe(text).decode.as_options() == DecodeOptions((16, 32, 48), "accept", fast=True)
+
+
+def test_a_background_that_is_no_colour_is_named():
+    """The line, the word and what to write instead."""
+    with pytest.raises(RecipeError, match=r"line 2.*'blurple' is no colour; write a name such as white"):
+        parse_recipe("decode:\n  background: blurple\n")
 
 
 SIZES = {"5": 5, "100M": 100_000_000, "64MB": 64_000_000, "1 GiB": 2**30, "1.5k": 1500, "1_000": 1000, "'7'": 7}

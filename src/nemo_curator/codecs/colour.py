@@ -5,7 +5,7 @@
 | RGB | as it is (an embedded RGB profile is not applied: models were trained without) |
 | L, 1 | grey in all three channels |
 | P | its palette |
-| RGBA, LA, PA, P/L/RGB/1/I;16 with a transparent colour | composited over white (`BACKGROUND`) |
+| RGBA, LA, PA, P/L/RGB/1/I;16 with a transparent colour | composited over the background, white by default |
 | I;16, I;16B, I;16L | 16 bits to 8, rounded: `(v + 128) // 257` |
 | I | as 16 bits where all values are in 0..65535, else stretched from its smallest to its largest value |
 | F | 0..1 times 255; 0..255 as it is; else stretched from its smallest to its largest value; not finite: black |
@@ -26,22 +26,23 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from nemo_curator.codecs.options import DEFAULT_OPTIONS
 from nemo_curator.errors import DecodeError
 
 Pixels = npt.NDArray[np.uint8]
 _Strip = Callable[[Image.Image], npt.NDArray[np.uint8]]
 
-BACKGROUND = (255, 255, 255)
-"""What shows through transparent pixels: white, as paper and most viewers have it."""
+Colour = tuple[int, int, int]
 
 _BAND_PIXELS = 1 << 21  # 2 million: 6 MB of RGB
 
 
-def to_rgb(image: Image.Image) -> Pixels:
+def to_rgb(image: Image.Image, background: Colour = DEFAULT_OPTIONS.background) -> Pixels:
     """Convert a loaded picture.
 
     Args:
         image: A loaded Pillow image of any mode.
+        background: Red, green and blue of what shows through transparent pixels.
 
     Returns:
         `(H, W, 3)` uint8 RGB, C-contiguous, writable, not turned.
@@ -49,7 +50,7 @@ def to_rgb(image: Image.Image) -> Pixels:
     Raises:
         Exception: Whatever Pillow raises; `trouble.decoding` turns it into a `DecodeError`.
     """
-    convert = _converter(image)
+    convert = _converter(image, background)
     width, height = image.size
     out = np.empty((height, width, 3), np.uint8)
     rows = max(1, _BAND_PIXELS // width)
@@ -60,17 +61,17 @@ def to_rgb(image: Image.Image) -> Pixels:
     return out
 
 
-def _converter(image: Image.Image) -> _Strip:
+def _converter(image: Image.Image, background: Colour) -> _Strip:
     """The function for strips of this picture; it may look at the whole picture once, for ranges and profiles."""
     mode = image.mode
     if mode.startswith("I;16"):
-        return _sixteen_bit(image.info.get("transparency"))
+        return _sixteen_bit(image.info.get("transparency"), background)
     if mode in {"I", "F"}:
         return _ranged(image)
     if mode in {"P", "PA"} and image.palette is None:
         raise DecodeError("the picture has colour numbers and no palette")
     if image.has_transparency_data:
-        return _over_background
+        return _over(background)
     if mode in {"CMYK", "LAB"}:
         return _managed(image) or _naive
     return _PLAIN.get(mode, _naive)
@@ -91,20 +92,23 @@ def _naive(strip: Image.Image) -> Pixels:
 _PLAIN: dict[str, _Strip] = {"RGB": _as_it_is, "L": _grey, "1": _grey}
 
 
-def _over_background(strip: Image.Image) -> Pixels:
-    with_alpha = strip.convert("RGBA")
-    below = Image.new("RGB", strip.size, BACKGROUND)
-    below.paste(with_alpha.convert("RGB"), mask=with_alpha.getchannel("A"))
-    return np.asarray(below)
+def _over(background: Colour) -> _Strip:
+    def convert(strip: Image.Image) -> Pixels:
+        with_alpha = strip.convert("RGBA")
+        below = Image.new("RGB", strip.size, background)
+        below.paste(with_alpha.convert("RGB"), mask=with_alpha.getchannel("A"))
+        return np.asarray(below)
+
+    return convert
 
 
-def _sixteen_bit(transparent: Any) -> _Strip:
+def _sixteen_bit(transparent: Any, background: Colour) -> _Strip:
     def convert(strip: Image.Image) -> Pixels:
         values = np.asarray(strip).astype(np.uint32)
-        grey = ((values + 128) // 257).astype(np.uint8)
-        if isinstance(transparent, int):
-            grey[values == transparent] = BACKGROUND[0]
-        return grey[..., None]
+        grey = ((values + 128) // 257).astype(np.uint8)[..., None]
+        if not isinstance(transparent, int):
+            return grey
+        return np.where((values == transparent)[..., None], np.array(background, np.uint8), grey)
 
     return convert
 

@@ -1,107 +1,173 @@
 """Encoded bytes to upright RGB pixels, or one sentence about why not.
 
 Which decoder reads what stands in one table, `DECODERS`. What each colour model becomes stands in `colour`.
-A file decodes whole or not at all: truncated and damaged pixels are a `DecodeError`, with one tolerance, shared
-with every viewer: stray bytes between the segments of a JPEG, which cost no pixel.
+A file decodes whole or not at all: truncated and damaged pixels are a `DecodeError`, with two tolerances: stray bytes
+between the segments of a JPEG, which cost no pixel, as every viewer has it; and a JPEG that ends too early, where
+the user said so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
 
 from nemo_curator.codecs.colour import to_rgb
+from nemo_curator.codecs.headers.png import verify_pixels
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
-from nemo_curator.codecs.listening import listening
+from nemo_curator.codecs.listening import distinct, listening
+from nemo_curator.codecs.memory_guard import guarded
+from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
+from nemo_curator.codecs.picture import Picture, Pixels
 from nemo_curator.codecs.plugins import open_lazily
-from nemo_curator.codecs.png import verify_pixels
 from nemo_curator.codecs.trouble import decoding, one_line
 from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
 
-Pixels = npt.NDArray[np.uint8]
-Decoder = Callable[[bytes, ImageHeader, Limits, int], Pixels]
-
-# libjpeg's warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage
+# libjpeg's warning of a file that ends too early; it fills what is missing with grey
+_CUT = re.compile(r"premature end", re.IGNORECASE)
+# its warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage
 _LOST_PIXELS = re.compile(r"premature end|bad huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
 # unread bytes before a restart marker are lost pixels too, but only in a file that defines restarts (DRI); in any
 # other they are rubbish between two header segments
 _BEFORE_RESTART = re.compile(r"extraneous bytes before marker 0xd[0-7]")
 _RESTARTS = b"\xff\xdd\x00\x04"
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One file to decode.
+
+    Attributes:
+        data: The whole file.
+        header: What `probe` said about it.
+        limits: How large it may be.
+        options: How, where there is a choice.
+        at_least: 0 for the full picture, else the shorter side that is enough, in pixels.
+    """
+
+    data: bytes
+    header: ImageHeader
+    limits: Limits = DEFAULT_LIMITS
+    options: DecodeOptions = DEFAULT_OPTIONS
+    at_least: int = 0
+
+
+Decoder = Callable[[Request], Picture]
 
 
 def decode(data: bytes, header: ImageHeader, limits: Limits = DEFAULT_LIMITS, *, at_least: int = 0) -> Pixels:
+    """The pixels of an image's first frame, with the default options; see `read_picture`.
+
+    Raises:
+        LimitError: The image is over a limit.
+        DecodeError: The bytes are damaged, truncated, or of a kind that no decoder here reads.
+    """
+    return read_picture(data, header, limits, at_least=at_least).pixels
+
+
+def read_picture(
+    data: bytes,
+    header: ImageHeader,
+    limits: Limits = DEFAULT_LIMITS,
+    options: DecodeOptions = DEFAULT_OPTIONS,
+    *,
+    at_least: int = 0,
+) -> Picture:
     """Decode the first frame of an image.
 
     Args:
         data: The whole file.
         header: What `probe` said about it.
         limits: Refused before anything is allocated.
+        options: The choices of the recipe.
         at_least: 0 for the full picture. Otherwise the shorter side that is enough, in pixels: a JPEG is then decoded
             by its decoder's own reduction to the smallest size of at least that, which is several times faster
-            and softens the picture (for statistics and thumbnails, never for a model); other formats are
-            decoded in full.
+            and softens the picture (for thumbnails and the `fast` option, never for a model by default); other formats
+            are decoded in full.
 
     Returns:
-        `(H, W, 3)` uint8 RGB, upright (EXIF orientation applied), C-contiguous, writable.
+        Pixels that are upright (EXIF orientation applied), and what there is to say about them.
 
     Raises:
-        LimitError: The image is over a limit.
+        LimitError: The image is over a limit, or its decoder took more memory than `limits.memory`.
         DecodeError: The bytes are damaged, truncated, or of a kind that no decoder here reads.
     """
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
-    with listening(), decoding(header.format):
-        return decoder(data, header, limits, at_least)
+    request = Request(data, header, limits, options, at_least)
+    with listening() as heard, decoding(header.format):
+        picture = guarded(lambda: decoder(request), limits.memory)
+    return replace(picture, warnings=distinct([*heard, *picture.warnings]))
 
 
-def _jpeg(data: bytes, header: ImageHeader, limits: Limits, at_least: int) -> Pixels:
+def _jpeg(request: Request) -> Picture:
     """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
+    data, least = request.data, request.at_least
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        check(replace(header, width=int(width), height=int(height)), len(data), limits)
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=at_least, min_width=at_least)
+        _check_again(request, int(width), int(height))
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least)
     except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
-        if _LOST_PIXELS.search(str(error)) or (_BEFORE_RESTART.search(str(error)) and _RESTARTS in data):
-            raise DecodeError(f"the jpeg decoder refused it: {one_line(error)}") from error
-        return _pillow(data, header, limits, at_least)
-    return upright(pixels, header.orientation)
+        text = one_line(error)
+        if request.options.truncated == "accept" and _CUT.search(text):
+            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=False)
+            return Picture(upright(pixels, request.header.orientation), truncated=True, warnings=(text,))
+        if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
+            raise DecodeError(f"the jpeg decoder refused it: {text}") from error
+        return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
+    return Picture(upright(pixels, request.header.orientation))
 
 
-def _png(data: bytes, header: ImageHeader, limits: Limits, at_least: int) -> Pixels:
-    verify_pixels(data)
-    return _pillow(data, header, limits, at_least)
+def _jpeg_of_inks(request: Request) -> Picture:
+    """CMYK and YCCK, by Pillow, which knows of Adobe's inversion and applies the profile."""
+    try:
+        return _pillow(request)
+    except OSError as error:
+        if request.options.truncated != "accept" or "truncated" not in str(error):
+            raise
+        ended = replace(request, data=request.data + _END_OF_IMAGE)  # so that libjpeg fills in what is missing
+        return replace(_pillow(ended), truncated=True, warnings=(one_line(error),))
 
 
-def _pillow(data: bytes, header: ImageHeader, limits: Limits, _at_least: int) -> Pixels:
-    return upright(_stored(data, header, limits), header.orientation)
+def _png(request: Request) -> Picture:
+    verify_pixels(request.data)
+    return _pillow(request)
 
 
-def _tiff(data: bytes, header: ImageHeader, limits: Limits, _at_least: int) -> Pixels:
-    """Pillow turns a TIFF by itself when it loads it."""
-    return _stored(data, header, limits)
+def _pillow(request: Request) -> Picture:
+    return Picture(upright(_stored(request), request.header.orientation))
 
 
-def _stored(data: bytes, header: ImageHeader, limits: Limits) -> Pixels:
-    image = open_lazily(data, header.format)
+def _turned(request: Request) -> Picture:
+    """Formats that their decoder turns by itself: Pillow turns a TIFF when it loads it, libheif every HEIF."""
+    return Picture(_stored(request))
+
+
+def _stored(request: Request) -> Pixels:
+    image = open_lazily(request.data, request.header.format)
     # the parser may see another size than the probe did, in a file made to deceive
-    check(replace(header, width=image.size[0], height=image.size[1]), len(data), limits)
+    _check_again(request, *image.size)
     image.load()
-    return to_rgb(image)
+    return to_rgb(image, request.options.background)
+
+
+def _check_again(request: Request, width: int, height: int) -> None:
+    check(replace(request.header, width=width, height=height), len(request.data), request.limits)
 
 
 DECODERS: dict[tuple[str, str], Decoder] = {
     ("jpeg", "RGB"): _jpeg,
     ("jpeg", "L"): _jpeg,
-    ("jpeg", "CMYK"): _pillow,
+    ("jpeg", "CMYK"): _jpeg_of_inks,
+    ("jpeg", "YCCK"): _jpeg_of_inks,
     ("png", "*"): _png,
-    ("tiff", "*"): _tiff,
+    ("tiff", "*"): _turned,
+    ("heif", "*"): _turned,
     ("*", "*"): _pillow,
 }
 """(format, mode) to decoder; `*` is any. The first that is there of exact, any mode, any format."""

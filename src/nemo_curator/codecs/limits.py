@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nemo_curator.codecs.memory_need import decoding_bytes
 from nemo_curator.errors import LimitError
 from nemo_curator.kernels.header import ImageHeader
 
@@ -17,6 +18,8 @@ class Limits:
         bytes: Length of the encoded file.
         side: Longer side in pixels. 65,535 is the longest that a JPEG can have.
         frames: Frames of an animation or pages of a document; only the first is decoded.
+        memory: Bytes that decoding one image may take, its picture included. What the header announces is checked before
+            anything is allocated; a decoder that takes more than it should is stopped (see `memory_guard`).
         seconds: Wall-clock time for one image; enforced from outside the worker, because native code
             cannot be interrupted from inside.
     """
@@ -25,6 +28,7 @@ class Limits:
     bytes: int = 64_000_000
     side: int = 65_535
     frames: int = 10_000
+    memory: int = 1_000_000_000
     seconds: float = 10.0
 
 
@@ -47,6 +51,7 @@ def check(header: ImageHeader, encoded_length: int, limits: Limits = DEFAULT_LIM
     size = f" ({header.width:,} x {header.height:,})"
     _refuse("pixels", header.pixels, limits.pixels, f"pixels{size}")
     _refuse("frames", header.frames, limits.frames, "frames", at_least=header.frames > limits.frames)
+    _refuse("memory", decoding_bytes(header), limits.memory, f"bytes of memory to decode{size}")
 
 
 def check_length(encoded_length: int, limits: Limits = DEFAULT_LIMITS) -> None:

@@ -12,12 +12,16 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nemo_curator.codecs.trouble import one_line
+
 # the loggers of our decoders that ever speak at WARNING or above (a filter does not reach child loggers)
 _LOGGERS = ("PIL.TiffImagePlugin", "PIL.Image", "PIL.PngImagePlugin", "pillow_heif")
+
+_MOST_HEARD = 8  # different texts
 
 _install_lock = threading.Lock()
 
@@ -66,6 +70,11 @@ def _install() -> None:
         filters.insert(0, _WARNING_FILTER)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_LOG_FILTER)  # does nothing where it is already there
+
+
+def distinct(heard: Iterable[str]) -> tuple[str, ...]:
+    """What was heard as short lines, each once, in order; at most some, because a hostile file can cause thousands."""
+    return tuple(dict.fromkeys(filter(None, map(one_line, heard))))[:_MOST_HEARD]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ picture after another keeps the blocks instead.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 
@@ -29,3 +30,11 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError):
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)) and bool(mallopt(_M_TRIM_THRESHOLD, _LARGEST_KEPT))
+
+
+def return_freed_memory() -> None:
+    """Give back to the system what was kept; nothing happens on systems without glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

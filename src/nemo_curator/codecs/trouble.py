@@ -13,11 +13,11 @@ from nemo_curator.errors import DecodeError, LimitError, SampleError
 _LONGEST = 160  # characters of a decoder's own words that go into a record
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException | str) -> str:
     """A decoder's message in one short line, without addresses, so that equal files give equal records.
 
     Args:
-        error: What the decoder raised.
+        error: What the decoder raised, or said.
 
     Returns:
         Its text, or the name of its class where it says nothing.

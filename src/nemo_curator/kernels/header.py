@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_GREY = frozenset({"1", "L", "LA", "La", "I", "F"})
+
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
@@ -13,9 +15,12 @@ class ImageHeader:
         format: Lower-case format name: `jpeg`, `png`, `webp`, `gif`, `tiff`, `bmp`, `avif`, `heif`, ….
         width: Stored width in pixels, before EXIF orientation.
         height: Stored height in pixels, before EXIF orientation.
-        mode: Colour model in Pillow's words (`RGB`, `L`, `CMYK`, `P`, `RGBA`, `I;16`, …).
+        mode: Colour model in Pillow's words (`RGB`, `L`, `CMYK`, `P`, `RGBA`, `I;16`, …), and `YCCK` for a JPEG of it.
         frames: Number of frames; 1 for a still picture.
         orientation: EXIF orientation, 1 to 8; 1 where there is none or it is not valid.
+        bit_depth: Bits a channel as stored: 1, 2, 4, 8, 10, 12, 16 or 32; of a palette picture those of its indexes.
+        has_icc: Whether an ICC profile is embedded.
+        caption: What the file itself says that it shows (XMP, IPTC, EXIF or the format's own comment), or "".
     """
 
     format: str
@@ -24,6 +29,9 @@ class ImageHeader:
     mode: str = "RGB"
     frames: int = 1
     orientation: int = 1
+    bit_depth: int = 8
+    has_icc: bool = False
+    caption: str = ""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -36,3 +44,8 @@ class ImageHeader:
     def pixels(self) -> int:
         """Width times height."""
         return self.width * self.height
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the colour model is one of grey alone, with or without transparency."""
+        return self.mode in _GREY or self.mode.startswith("I;16")

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from nemo_curator.codecs.limits import Limits
+from nemo_curator.codecs.options import DecodeOptions, colour_of
 from nemo_curator.kernels.sizes import parse_size
 
 KeyPath = tuple[str | int, ...]
@@ -72,6 +73,7 @@ class LimitsSection(_Section):
     bytes: Size = Field(default=64_000_000, description="Length of one file of a sample")
     side: Size = Field(default=65_535, description="Longer side of one image, in pixels")
     frames: Size = Field(default=10_000, description="Frames of an animation or pages of a document")
+    memory: Size = Field(default=1_000_000_000, description="Bytes of memory that decoding one image may take")
     seconds: float = Field(
         default=10.0,
         gt=0,
@@ -82,6 +84,32 @@ class LimitsSection(_Section):
     def as_limits(self) -> Limits:
         """The limits as the decoder takes them."""
         return Limits(**self.model_dump())
+
+
+class DecodeSection(_Section):
+    """How pixels are made where there is more than one right way."""
+
+    background: str = Field(
+        default="white", description="What shows through transparent pixels: a colour name, or #rrggbb"
+    )
+    truncated: Literal["quarantine", "accept"] = Field(
+        default="quarantine",
+        description="A JPEG that ends too early: `quarantine` it, or `accept` what is there and mark it as `truncated`",
+    )
+    fast: bool = Field(
+        default=False,
+        description="Decode large JPEGs at reduced size: several times faster, and softer than the reference",
+    )
+
+    @field_validator("background")
+    @classmethod
+    def _colour(cls, given: str) -> str:
+        colour_of(given)
+        return given
+
+    def as_options(self) -> DecodeOptions:
+        """The options as the decoder takes them."""
+        return DecodeOptions(colour_of(self.background), self.truncated, self.fast)
 
 
 class SampleSection(_Section):
@@ -193,6 +221,7 @@ class Recipe(_Section):
         default=None, strict=True, description="Seed; export in an order drawn with it, instead of source order"
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What one image may cost")
+    decode: DecodeSection = Field(default=DecodeSection(), description="How pixels are made of bytes")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
 
     _places: Mapping[KeyPath, str] = PrivateAttr(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from nemo_curator.codecs.exif import exif_orientation
+from nemo_curator.codecs.headers.exif import exif_orientation
 from nemo_curator.errors import DecodeError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nemo_curator.codecs.exif import exif_orientation, xmp_orientation
+from nemo_curator.codecs.headers.exif import exif_orientation, xmp_orientation
 from nemo_curator.errors import DecodeError
 
 _ALPHA = 0x10  # flag in VP8X

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nemo_curator.codecs.exif import exif_orientation, xmp_orientation
+from nemo_curator.codecs.headers.exif import exif_orientation, xmp_orientation
 from nemo_curator.errors import DecodeError
 
 # start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
