@@ -69,6 +69,7 @@ def png(data: bytes, random: Random) -> bytes:
 
 
 def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(name, body) of every chunk."""
     chunks, at = [], 8
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -78,6 +79,7 @@ def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _png_chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk with its length and CRC."""
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
@@ -131,6 +133,7 @@ def _jpeg_segments(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 def _jpeg_segment(marker: int, body: bytes) -> bytes:
+    """A marker, its length, its body."""
     return bytes((0xFF, marker)) + struct.pack(">H", min(len(body) + 2, 65_535)) + body
 
 

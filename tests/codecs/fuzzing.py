@@ -66,6 +66,7 @@ class Child:
     """A process that reads files; a new one takes its place whenever a file ends it."""
 
     def __init__(self, hang: float = HANG) -> None:
+        """Start nothing yet; `hang` is in seconds of processor time."""
         self.deaths = 0
         self._hang = hang
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,6 +79,11 @@ class Child:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._bury()
+
+    @property
+    def pid(self) -> int:
+        """Of the process, once it has read a file."""
+        return self._process.pid if self._process else -1
 
     def outcome(self, data: bytes) -> Outcome:
         """Let the process read one file."""
@@ -97,6 +103,7 @@ class Child:
         return Outcome(**told, growth=peak - before, peak=peak)
 
     def _start(self) -> None:
+        """Start a process, with two pipes to it."""
         theirs, self._to = os.pipe()
         self._from, answers = os.pipe()
         # -W error: a warning that escapes would be one that a user sees
@@ -108,6 +115,7 @@ class Child:
         os.close(answers)
 
     def _send(self, data: bytes) -> None:
+        """Write all of a request."""
         view = memoryview(data)
         while view:
             view = view[os.write(self._to, view) :]

@@ -49,6 +49,7 @@ def real_seeds(folder: Path) -> dict[str, bytes]:
 
 
 def _jpegs(picture: Image.Image) -> dict[str, bytes]:
+    """Baseline and progressive, of one, three and four components, with and without restarts."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "a picture"
@@ -63,6 +64,7 @@ def _jpegs(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _pngs(picture: Image.Image) -> dict[str, bytes]:
+    """Every colour type, some with transparency, one of 16 bits, one interlaced."""
     deep = np.asarray(picture.convert("L")).astype(np.uint16) * 257
     seen = picture.convert("RGBA")
     seen.putalpha(picture.convert("L"))
@@ -80,6 +82,7 @@ def _pngs(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _animations(picture: Image.Image) -> dict[str, bytes]:
+    """GIF, APNG and WebP, and the still pictures of the first and last."""
     frames = [Image.fromarray(photo(seed, WIDTH, HEIGHT)) for seed in (12, 13)]
     several: dict[str, Any] = {"save_all": True, "append_images": frames, "duration": 50}
     return {
@@ -93,6 +96,7 @@ def _animations(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _tiffs(picture: Image.Image) -> dict[str, bytes]:
+    """Every compression that is written here, and every kind of pixel."""
     seeds = {
         f"tiff-{name}": _saved(picture, "TIFF", compression=name)
         for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lzma", "zstd")
@@ -109,6 +113,7 @@ def _tiffs(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _modern(picture: Image.Image) -> dict[str, bytes]:
+    """JPEG 2000, AVIF, HEIF; with and without transparency or tiles."""
     seen = picture.convert("RGBA")
     seen.putalpha(picture.convert("L"))
     seeds = {
@@ -124,6 +129,7 @@ def _modern(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _plain(picture: Image.Image) -> dict[str, bytes]:
+    """Formats without compression, or with run lengths."""
     grey, bits = picture.convert("L"), picture.convert("1")
     text = b"P3\n# a comment\n3 2\n255\n" + b" ".join(b"%d" % value for value in range(18)) + b"\n"
     pam = b"P7\nWIDTH 4\nHEIGHT 2\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n" + bytes(range(32))
@@ -146,6 +152,7 @@ def _plain(picture: Image.Image) -> dict[str, bytes]:
 
 
 def _icons(picture: Image.Image) -> dict[str, bytes]:
+    """Icons of PNG and of bitmaps."""
     sizes: dict[str, Any] = {"sizes": [(16, 16), (32, 32)]}
     inner = _saved(picture.resize((16, 16)), "PNG")
     return {
@@ -240,6 +247,7 @@ def interlaced_png(pixels: np.ndarray) -> bytes:
 
 
 def _saved(picture: Any, *given: Any, **options: Any) -> bytes:
+    """What `save` writes."""
     file = io.BytesIO()
     picture.save(file, *given, **options)
     return file.getvalue()
