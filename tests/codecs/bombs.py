@@ -219,6 +219,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], frozenset[str], str]] = {
     for name, make, codes, words in (
         ("png 20,000 x 20,000", lambda: png(20_000, 20_000), "over_limit", "400,000,000 pixels (20,000 x 20,000)"),
         ("jpeg 20,000 x 20,000", lambda: jpeg(20_000), "over_limit", "400,000,000 pixels (20,000 x 20,000)"),
+        # within Pillow's own limit, which is 178,956,970 pixels
+        ("png 13,000 x 13,000", lambda: png(13_000, 13_000), "over_limit", "169,000,000 pixels (13,000 x 13,000)"),
         ("gif 65,535 x 65,535", lambda: gif(65_535), "over_limit", "4,294,836,225 pixels"),
         ("gif of 1,000,000 frames", lambda: gif(1, 1_000_000), "over_limit", "at least 10,001 frames"),
         ("apng of 4,294,967,295 frames", apng_of_many_frames, "picture", ""),
