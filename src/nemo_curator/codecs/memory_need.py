@@ -27,16 +27,17 @@ _STORED_DEEP = 2.0  # I;16 and its kin
 # format -> bytes a pixel beside the stored picture until ours is made
 _HELD: dict[str, float] = {
     "webp": 9,  # two canvases with transparency, and the lossless decoder's
-    "avif": 4,  # the planes of colour and transparency; twice that of more than 8 bits
+    "avif": 4,  # the planes of colour and transparency
     "heif": 1,
 }
 _OTHER_HELD = 0.5
+_AVIF_DEEP = 12  # of more than 8 bits: wider planes, and those that they are reduced to
 
 # formats whose decoders first unpack all samples: bytes beside the stored picture for each byte of them
 _WORK: dict[str, float] = {
     "tiff": 1.5,  # one strip or tile may hold everything, and a tile is larger than what it holds
     "ppm": 2.4,  # numbers written as text are read into a buffer that grows
-    "heif": 1.5,
+    "heif": 1.2,  # unpacked whole before Pillow has it; ten bits take two bytes
 }
 _CHANNELS = {
     "1": 1,
@@ -72,11 +73,12 @@ def _a_pixel(header: ImageHeader) -> float:
     if header.format == "jpeg":  # a progressive one keeps two bytes a coefficient; four inks are decoded by Pillow
         return 2 * channels + (_PICTURE if channels < _MOST_CHANNELS else 4)
     stored = _stored(header.mode)
-    wide = max(1.0, header.bit_depth / 8)
+    sample_bytes = -(-header.bit_depth // 8)
     if header.format == "jpeg2000":  # four bytes a sample, and a bit
         return _PICTURE + stored + 4.5 * channels
-    held = _HELD.get(header.format, _OTHER_HELD) * (2 if header.format == "avif" and header.bit_depth > 8 else 1)
-    work = _WORK.get(header.format, 0.0) * channels * wide
+    deep = header.format == "avif" and header.bit_depth > 8
+    held = _AVIF_DEEP if deep else _HELD.get(header.format, _OTHER_HELD)
+    work = _WORK.get(header.format, 0.0) * channels * sample_bytes
     if header.mode == "F":  # where some values are no numbers, the others are copied once to find their range
         work = max(work, 14.0)
     return stored + max(_PICTURE + held, work)
