@@ -67,7 +67,6 @@ class Child:
 
     def __init__(self, hang: float = HANG) -> None:
         """Start nothing yet; `hang` is in seconds of processor time."""
-        self.deaths = 0
         self._hang = hang
         self._process: subprocess.Popen[bytes] | None = None
         self._to = self._from = -1
@@ -157,7 +156,6 @@ class Child:
         self._process.kill()
         code = self._process.wait()
         self._process = None
-        self.deaths += 1
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
