@@ -9,15 +9,14 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageCms
 
-from nemo_curator.codecs.options import DEFAULT_OPTIONS
-
-BACKGROUND = DEFAULT_OPTIONS.background
 from nemo_curator.codecs.decode import decode
 from nemo_curator.codecs.encode import encode
+from nemo_curator.codecs.options import DEFAULT_OPTIONS
 from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 
+BACKGROUND = DEFAULT_OPTIONS.background
 RNG = np.random.default_rng(7)
 
 

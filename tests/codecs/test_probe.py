@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nemo_curator.codecs.headers.gif import read_blocks
+from nemo_curator.codecs.headers.tiff import count_pages
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.probe import probe
-from nemo_curator.codecs.headers.tiff import count_pages
 from nemo_curator.errors import DecodeError, NotAnImageError, SampleError
 from nemo_curator.kernels.header import ImageHeader
 

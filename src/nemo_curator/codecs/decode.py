@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
 
+from nemo_curator.codecs import native_words
 from nemo_curator.codecs.colour import to_rgb
 from nemo_curator.codecs.headers.png import verify_pixels
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
@@ -100,9 +102,14 @@ def read_picture(
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
     request = Request(data, header, limits, options, at_least)
-    with listening() as heard, decoding(header.format):
+    with listening() as heard, decoding(header.format), _native(header.format, heard):
         picture = guarded(lambda: decoder(request), limits.memory)
     return replace(picture, warnings=distinct([*heard, *picture.warnings]))
+
+
+def _native(name: str, heard: list[str]) -> AbstractContextManager[None]:
+    """Hearing libtiff, which tells what it finds wrong on the process's standard error only."""
+    return native_words.hearing(heard) if name == "tiff" else nullcontext()
 
 
 def _jpeg(request: Request) -> Picture:

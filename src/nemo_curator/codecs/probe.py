@@ -10,13 +10,13 @@ from nemo_curator.codecs.headers.exif import exif_orientation, xmp_orientation
 from nemo_curator.codecs.headers.gif import read_blocks
 from nemo_curator.codecs.headers.ico import largest_picture
 from nemo_curator.codecs.headers.jpeg import read_markers
+from nemo_curator.codecs.headers.png import largest_embedded, late_orientation
+from nemo_curator.codecs.headers.tiff import count_pages
+from nemo_curator.codecs.headers.webp import read_chunks
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits
 from nemo_curator.codecs.listening import listening
 from nemo_curator.codecs.plugins import open_lazily
-from nemo_curator.codecs.headers.png import largest_embedded, late_orientation
-from nemo_curator.codecs.headers.tiff import count_pages
 from nemo_curator.codecs.trouble import decoding
-from nemo_curator.codecs.headers.webp import read_chunks
 from nemo_curator.errors import DecodeError, NotAnImageError
 from nemo_curator.kernels.header import ImageHeader
 from nemo_curator.kernels.sniff import sniff
