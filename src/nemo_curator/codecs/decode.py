@@ -18,6 +18,7 @@ import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in th
 from nemo_curator.codecs import native_words
 from nemo_curator.codecs.colour import to_rgb
 from nemo_curator.codecs.headers.png import verify_pixels
+from nemo_curator.codecs.jxl import jxl_pixels
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
 from nemo_curator.codecs.listening import distinct, listening
 from nemo_curator.codecs.memory_guard import guarded
@@ -155,6 +156,10 @@ def _turned(request: Request) -> Picture:
     return Picture(_stored(request))
 
 
+def _jxl(request: Request) -> Picture:
+    return Picture(jxl_pixels(request.data, request.options.background))
+
+
 def _stored(request: Request) -> Pixels:
     image = open_lazily(request.data, request.header.format)
     # the parser may see another size than the probe did, in a file made to deceive
@@ -175,6 +180,7 @@ DECODERS: dict[tuple[str, str], Decoder] = {
     ("png", "*"): _png,
     ("tiff", "*"): _turned,
     ("heif", "*"): _turned,
+    ("jxl", "*"): _jxl,
     ("*", "*"): _pillow,
 }
 """(format, mode) to decoder; `*` is any. The first that is there of exact, any mode, any format."""
