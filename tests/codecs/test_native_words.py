@@ -61,8 +61,12 @@ def test_an_endless_speaker_is_cut():
 
 def test_a_process_without_standard_error_decodes_too():
     """Nothing is heard where there is nothing to hear."""
-    code = (
-        "import os; os.close(2); from nemo_curator.codecs.native_words import hearing\nwith hearing([]): print('fine')"
-    )
+    code = """
+import os
+os.close(2)
+from nemo_curator.codecs.native_words import hearing
+with hearing([]):
+    print("fine")
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "fine\n"
