@@ -37,6 +37,10 @@ _LOST_PIXELS = re.compile(r"premature end|bad huffman code|bad arithmetic code|i
 # unread bytes before a restart marker are lost pixels too, but only in a file that defines restarts (DRI); in any
 # other they are rubbish between two header segments
 _BEFORE_RESTART = re.compile(r"extraneous bytes before marker 0xd[0-7]")
+# what libtiff says of fax lines that it could not read; it goes on, and so does Pillow
+_LOST_FAX = re.compile(
+    r"Fax\w*: (?:Bad code word|Line length mismatch|Premature EO[FL]|Invalid code|Uncompressed data)"
+)
 _RESTARTS = b"\xff\xdd\x00\x04"
 _END_OF_IMAGE = b"\xff\xd9"
 
@@ -103,8 +107,12 @@ def read_picture(
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
     request = Request(data, header, limits, options, at_least)
-    with listening() as heard, decoding(header.format), _native(header.format, heard):
-        picture = guarded(lambda: decoder(request), limits.memory)
+    with listening() as heard, decoding(header.format):
+        with _native(header.format, heard):
+            picture = guarded(lambda: decoder(request), limits.memory)
+        lost = next(filter(_LOST_FAX.search, heard), None)
+        if lost is not None:
+            raise DecodeError(f"the {header.format} decoder lost pixels: {one_line(lost)}")
     return replace(picture, warnings=distinct([*heard, *picture.warnings]))
 
 

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 
 _STDERR = 2
 _MOST = 1 << 16  # bytes that are looked at; a hostile file can make a library write without end
-_SAID = re.compile(rb"[A-Za-z_]\w*: [^\x1b]*\.")  # "TIFFFillStrip: Read error on strip 0."
+# "TIFFFillStrip: Read error on strip 0.", or the name that Pillow gives to every file
+_SAID = re.compile(rb"(?:[A-Za-z_]\w*|tempfile\.tif): [^\x1b]*\.")
 
 _lock = threading.Lock()
 
@@ -31,13 +32,12 @@ def hearing(heard: list[str]) -> Iterator[None]:
         heard: Takes the lines, in order, when the block ends.
     """
     with _lock, contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(buffering=0))
         try:
             real = os.dup(_STDERR)
-        except OSError:  # a process without standard error: nothing is printed either
-            yield
-            return
+        except OSError:  # a process without standard error
+            real = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, real)
-        file = stack.enter_context(tempfile.TemporaryFile(buffering=0))
         os.dup2(file.fileno(), _STDERR)
         try:
             yield
