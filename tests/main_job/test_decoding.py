@@ -96,9 +96,9 @@ def test_libraries_are_heard_and_not_printed(folder, tmp_path, capfd, workers):
     curate([str(folder)], str(tmp_path / "out"), parse_recipe(RECIPE), workers=workers)
     row = parts(tmp_path / "out")["broken.tif"]
     assert row["error"] == "decode_failed"
-    assert any("TIFF" in text or "LZW" in text for text in row["warnings"]), row["warnings"]
+    assert row["warnings"] == ["libtiff: Using code not yet in table"]
     printed = capfd.readouterr()
-    assert "TIFF" not in printed.err + printed.out
+    assert "not yet in table" not in printed.err + printed.out
     curate([str(folder)], str(tmp_path / "again"), parse_recipe(RECIPE), workers=2)
     assert hashes(tmp_path / "out") == hashes(tmp_path / "again")
 

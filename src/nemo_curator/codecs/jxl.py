@@ -65,6 +65,8 @@ def _eight_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.uint16:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        rounded: Pixels = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return rounded
     whole = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-    return np.clip(np.rint(whole * 255.0), 0, 255).astype(np.uint8)
+    scaled: Pixels = np.clip(np.rint(whole * 255.0), 0, 255).astype(np.uint8)
+    return scaled

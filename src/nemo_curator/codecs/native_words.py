@@ -53,7 +53,7 @@ def _sorted_out(written: bytes, heard: list[str]) -> bytes:
     others = []
     for line in written.splitlines(keepends=True):
         if _SAID.fullmatch(line.rstrip()):
-            heard.append(line.rstrip().decode("utf-8", "replace"))
+            heard.append(re.sub(r"^tempfile\.tif", "libtiff", line.rstrip().decode("utf-8", "replace")))
         else:
             others.append(line)
     return b"".join(others)
