@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
@@ -107,18 +106,31 @@ def read_picture(
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
     request = Request(data, header, limits, options, at_least)
-    with listening() as heard, decoding(header.format):
-        with _native(header.format, heard):
-            picture = guarded(lambda: decoder(request), limits.memory)
-        lost = next(filter(_LOST_FAX.search, heard), None)
-        if lost is not None:
-            raise DecodeError(f"the {header.format} decoder lost pixels: {one_line(lost)}")
+    with listening() as heard:
+        picture = _heard(decoder, request, heard) if header.format == "tiff" else _bounded(decoder, request)
     return replace(picture, warnings=distinct([*heard, *picture.warnings]))
 
 
-def _native(name: str, heard: list[str]) -> AbstractContextManager[None]:
-    """Hearing libtiff, which tells what it finds wrong on the process's standard error only."""
-    return native_words.hearing(heard) if name == "tiff" else nullcontext()
+def _bounded(decoder: Decoder, request: Request) -> Picture:
+    with decoding(request.header.format):
+        return guarded(lambda: decoder(request), request.limits.memory)
+
+
+def _heard(decoder: Decoder, request: Request, heard: list[str]) -> Picture:
+    """With an ear on libtiff, which tells what it finds wrong on the process's standard error only."""
+    words: list[str] = []
+    try:
+        with native_words.hearing(words):
+            picture = _bounded(decoder, request)
+    except DecodeError as error:
+        error.cause = error.cause or one_line("; ".join(words[:1]))
+        raise
+    finally:
+        heard += words
+    lost = next(filter(_LOST_FAX.search, words), None)
+    if lost is not None:
+        raise DecodeError(f"the tiff decoder lost pixels: {one_line(lost)}")
+    return picture
 
 
 def _jpeg(request: Request) -> Picture:
