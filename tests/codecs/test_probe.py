@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nemo_curator.codecs.headers.gif import read_blocks
+from nemo_curator.codecs.headers.gif import read_gif
+from nemo_curator.codecs.headers.tiff import count_pages
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.probe import probe
-from nemo_curator.codecs.headers.tiff import count_pages
 from nemo_curator.errors import DecodeError, NotAnImageError, SampleError
 from nemo_curator.kernels.header import ImageHeader
 
@@ -58,7 +58,7 @@ def test_every_format_is_probed(name):
 
 
 def test_heif_is_probed(odd_files):
-    """HEIF goes through pillow-heif, and nothing is registered with the user's Pillow."""
+    """A real HEIF file is read by its boxes."""
     header = probe(odd_files["avif/hopper.heif"])
     assert (header.format, header.width, header.height, header.orientation) == ("heif", 128, 128, 1)
 
@@ -119,7 +119,7 @@ def test_a_long_animation_is_not_walked_to_its_end():
     """Counting stops one past the limit, whatever the file goes on to say."""
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x01\x44\x00"
-    assert read_blocks(head + frame * 200_000 + b";", 101).frames == 101
+    assert read_gif(head + frame * 200_000 + b";", "gif", 101).frames == 101
 
 
 def test_tiff_chain_that_bites_its_tail_ends():
@@ -157,12 +157,6 @@ def test_jpeg_without_a_frame():
         probe(encoded(picture(), "JPEG")[:100])
 
 
-def test_jxl_has_no_decoder():
-    """A known format without decoder says so."""
-    with pytest.raises(DecodeError, match="no decoder for jxl"):
-        probe(b"\xff\x0a" + bytes(100))
-
-
 def test_headers_agree_with_pillow(odd_files, photo_files):
     """Sizes agree with Pillow's on every real file."""
     for name, data in {**odd_files, **{f"photo {i}": data for i, data in enumerate(photo_files)}}.items():
@@ -173,7 +167,7 @@ def test_headers_agree_with_pillow(odd_files, photo_files):
             size = header.upright_size if image.format == "TIFF" else (header.width, header.height)
             assert size == image.size, name
             if image.format != "GIF":  # which may call a palette of greys L
-                assert header.mode == image.mode, name
+                assert header.mode.replace("YCCK", "CMYK") == image.mode, name
             assert header.frames == getattr(image, "n_frames", 1) or image.format == "MPO", name
 
 
