@@ -57,6 +57,17 @@ def read_exif(exif: bytes) -> ExifFacts:
     return facts_of(main) if main.fields else NOTHING
 
 
+def behind_offset(content: bytes) -> bytes:
+    """The TIFF structure of an EXIF box, where four bytes say how much stands before it; some writers leave them out.
+
+    Args:
+        content: What is in the box.
+    """
+    if content[:2] in {b"II", b"MM"}:
+        return content
+    return content[4 + int.from_bytes(content[:4], "big") :]
+
+
 def facts_of(main: Directory) -> ExifFacts:
     """What a first directory says, that of an EXIF block or of a TIFF file.
 

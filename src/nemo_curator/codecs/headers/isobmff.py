@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 
 from nemo_curator.codecs.headers.boxes import boxes
+from nemo_curator.codecs.headers.exif import behind_offset
 from nemo_curator.codecs.headers.items import Items, Part, content_of, read_items
 from nemo_curator.codecs.headers.metadata import Blocks, Said, said_by
 from nemo_curator.codecs.headers.tracks import Track, read_tracks
@@ -79,7 +80,7 @@ def _of_track(
         name,
         track.width,
         track.height,
-        _mode(name, alpha=alpha, grey=grey),
+        _mode(name, depth, alpha=alpha, grey=grey),
         min(max(track.samples, 1), most_frames),
         _turned(track.properties, data, said) if name == "avif" else 1,
         depth,
@@ -108,14 +109,19 @@ def _of_item(found: Items, data: bytes, name: str, blocks: Blocks, most_frames: 
         width, height, orientation = placed.stored()
     alpha = _has_alpha(found, data, {found.primary, tile})
     frames = min(max(samples, _pictures(found), 1) if name == "heif" else 1, most_frames)
-    mode = _mode(name, alpha=alpha, grey=grey)
+    mode = _mode(name, depth, alpha=alpha, grey=grey)
+    if mode == "RGBA" and name == "heif" and any(kind == b"prem" for kind, _, _ in found.references):
+        mode = "RGBa"
     return ImageHeader(name, width, height, mode, frames, orientation, depth, blocks.has_icc, said.caption)
 
 
-def _mode(name: str, *, alpha: bool, grey: bool) -> str:
-    """In the words of the two decoders: that of AVIF makes RGB of grey."""
-    colour = "L" if grey and name == "heif" else "RGB"
-    return colour + "A" * alpha
+def _mode(name: str, depth: int, *, alpha: bool, grey: bool) -> str:
+    """In the words of the two decoders: both make RGBA of grey with alpha, and AVIF's makes 8 bits of all grey."""
+    if alpha:
+        return "RGBA"
+    if grey:
+        return "I;16" if depth > 8 and name == "heif" else "L"
+    return "RGB"
 
 
 def _turned(properties: list[Part], data: bytes, said: Said) -> int:
@@ -186,8 +192,7 @@ def _blocks(found: Items, data: bytes) -> Blocks:
     metadata = [(number, item) for number, item in found.items.items() if item.kind in {b"Exif", b"mime"}]
     for number, item in sorted(metadata, key=lambda pair: pair[0] not in described)[:8]:
         if item.kind == b"Exif" and not blocks.exif:
-            content = content_of(found, data, number)  # four bytes say how many stand before the TIFF structure
-            blocks.exif = content[4 + int.from_bytes(content[:4], "big") :]
+            blocks.exif = behind_offset(content_of(found, data, number))
         elif item.content == b"application/rdf+xml" and not blocks.xmp:
             blocks.xmp = content_of(found, data, number)
     return blocks

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nemo_curator.codecs.headers.bits import Bits
 from nemo_curator.codecs.headers.boxes import boxes
+from nemo_curator.codecs.headers.exif import behind_offset
 from nemo_curator.codecs.headers.metadata import Blocks, said_by
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
@@ -78,9 +79,8 @@ def _unboxed(data: bytes, blocks: Blocks) -> tuple[bytes, int]:
             if len(stream) < _MOST_HEADER:
                 start = at if kind == b"jxlc" else at + 4  # four bytes number the part
                 stream += data[start : min(end, start + _MOST_HEADER)]
-        elif kind == b"Exif":  # four bytes say how many stand before the TIFF structure
-            content = data[at : min(end, at + _MOST_BYTES)]
-            blocks.exif = blocks.exif or content[4 + int.from_bytes(content[:4], "big") :]
+        elif kind == b"Exif":
+            blocks.exif = blocks.exif or behind_offset(data[at : min(end, at + _MOST_BYTES)])
         elif kind == b"xml ":
             blocks.xmp = blocks.xmp or data[at : min(end, at + _MOST_BYTES)]
         elif kind == b"jxli":

@@ -127,7 +127,8 @@ def _mode(page: Directory, bits: int, order: str) -> str:
         return ("L" if grey else "YCbCr") if compression == _RAW else "RGB"  # libtiff converts what it unpacks
     if photometric == _RGB:
         samples = page.integer(_SAMPLES) or len(page.integers(_BITS))
-        return "RGBA" if (samples == 4 and not extra) or (alpha and alpha[0] in _ALPHAS) else "RGB"
+        unsaid = samples == 4 and _EXTRA not in page.fields  # nothing says what the fourth one is
+        return "RGBA" if unsaid or (alpha and alpha[0] in _ALPHAS) else "RGB"
     if photometric == _INKS:
         return "CMYK"
     return "LAB" if photometric in _LABS else "1"
