@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 LONGEST = 4096
 """Characters of a caption; what follows is cut."""
 
 _MOST_BYTES = 65_536
-_SPACE = re.compile(r"[\t-\r\x85]+")
-# the other control characters, halves of surrogate pairs, and the code points that are no characters
-_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# control characters that are no white space, halves of surrogate pairs, and the code points that are no characters
+_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def cleaned(text: str) -> str:
-    """A text as a caption: it ends at the first NUL, line breaks are spaces, control characters are gone.
+    """A text as a caption: it ends at the first NUL, all white space is one space, control characters are gone.
 
     Args:
         text: Anything, halves of surrogate pairs included.
@@ -23,14 +21,14 @@ def cleaned(text: str) -> str:
     Returns:
         Valid Unicode without blanks at its ends, at most `LONGEST` characters; "" where nothing is left.
     """
-    text = text.partition("\0")[0].lstrip()[: 4 * LONGEST]
-    return _NO_TEXT.sub("", _SPACE.sub(" ", text)).strip()[:LONGEST].rstrip()
+    text = _NO_TEXT.sub("", text.partition("\0")[0][: 8 * LONGEST])
+    return " ".join(text.split())[:LONGEST].rstrip()
 
 
 def decoded(raw: bytes) -> str:
     """Bytes without a declared character set: UTF-8 where they are that, else Windows-1252.
 
-    A last character that is cut is left out.
+    A last character of UTF-8 that is cut is left out.
 
     Args:
         raw: The bytes; no more than the first 65,536 are looked at.
@@ -40,8 +38,11 @@ def decoded(raw: bytes) -> str:
     """
     raw = raw[:_MOST_BYTES].partition(b"\0")[0]
     try:
-        return codecs.getincrementaldecoder("utf-8")().decode(raw)
-    except UnicodeDecodeError:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        whole = raw[: error.start]
+        if error.reason == "unexpected end of data" and not whole.isascii():  # its other letters are UTF-8
+            return whole.decode()
         return raw.decode("cp1252", "replace")
 
 
