@@ -174,9 +174,7 @@ def jp2(*inside: bytes, bits: int = 7, channels: int = 3, outside: bytes = b"") 
     """A JP2 header of 30 x 20 pixels."""
     ihdr = box(b"ihdr", struct.pack(">IIHBBBB", 20, 30, channels, bits, 7, 0, 0))
     ftyp = box(b"ftyp", b"jp2 ", bytes(4), b"jp2 ")
-    return (
-        box(b"jP  ", b"\r\n\x87\n") + ftyp + box(b"jp2h", ihdr, *inside) + outside + box(b"jp2c", bytes(8))
-    )
+    return box(b"jP  ", b"\r\n\x87\n") + ftyp + box(b"jp2h", ihdr, *inside) + outside + box(b"jp2c", bytes(8))
 
 
 def colour(number: int) -> bytes:

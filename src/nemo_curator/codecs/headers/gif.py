@@ -5,6 +5,7 @@ Source: CompuServe GIF89a specification; Adobe, XMP Specification part 3, sectio
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -12,7 +13,8 @@ from nemo_curator.codecs.headers.metadata import Blocks, said_by
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
 
-_MOST_BLOCKS = 2_000_000  # sub-blocks of one byte would make a long walk of a short file
+_INTRODUCER = re.compile(rb"[,!;]")
+_MOST_BLOCKS = 1_000_000  # sub-blocks of one byte would make a long walk of a short file
 _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _COMMENT, _APPLICATION = 0xFE, 0xFF
 _MOST_COMMENT = 32_768
@@ -73,8 +75,9 @@ def _walk(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
         elif kind == _EXTENSION:
             kind = data[at + 1]
             at += 2
-        else:  # a stray byte between blocks: decoders skip it
-            at += 1
+        else:  # stray bytes between blocks: decoders skip them
+            found = _INTRODUCER.search(data, at)
+            at = found.start() if found else len(data)
             budget -= 1
             continue
         start = at
