@@ -261,7 +261,7 @@ def header_or_sentence(data: bytes) -> None:
         assert isinstance(header, ImageHeader)
         assert min(header.width, header.height, header.frames) > 0
         assert 1 <= header.orientation <= 8
-        assert 1 <= header.bit_depth <= 256
+        assert 1 <= header.bit_depth <= 64
         header.caption.encode()
 
 

@@ -29,6 +29,8 @@ from nemo_curator.kernels.sniff import sniff
 Reader = Callable[[bytes, str, int], ImageHeader]
 """(the file, its format, where to stop counting frames) to its header."""
 
+_MOST_BITS = 64  # doubles in a TIFF
+
 
 def probe(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageHeader:
     """Read the header of an encoded image, whatever its name says.
@@ -72,6 +74,8 @@ def probe(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageHeader:
             raise DecodeError(f"the {name} file ends inside its header") from None
     if header.width <= 0 or header.height <= 0:
         raise DecodeError(f"the header gives a size of {header.width} x {header.height} pixels")
+    if not 1 <= header.bit_depth <= _MOST_BITS:
+        raise DecodeError(f"the header gives {header.bit_depth} bits a channel")
     return header
 
 

@@ -82,6 +82,12 @@ def test_precision_and_kind(precision, marker):
     assert read_markers(data).frame == marker
 
 
+def test_a_precision_of_nothing():
+    """No sample has zero bits."""
+    with pytest.raises(DecodeError, match="0 bits a channel"):
+        probe(jpeg(frame(precision=0)))
+
+
 def test_captions():
     """IPTC in Photoshop's segment, XMP, EXIF and a comment; the first of each kind."""
     comment = segment(0xFE, b"of COM") + segment(0xFE, b"second")

@@ -33,8 +33,7 @@ REAL = {
 class Writer:
     """Bits of a codestream, lowest first."""
 
-    def __init__(self) -> None:
-        self.number = self.count = 0
+    number = count = 0
 
     def put(self, *fields: tuple[int, int]) -> Writer:
         """Append (bits, value) one after the other."""

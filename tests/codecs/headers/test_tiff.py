@@ -109,5 +109,5 @@ def test_without_a_size(data):
 def test_bits_that_no_file_has():
     """A depth of zero or thousands would upset whoever computes with it."""
     for bits in (0, 65, 4711):
-        with pytest.raises(DecodeError, match="bits a sample"):
+        with pytest.raises(DecodeError, match="bits a channel"):
             probe(tiff(picture(t258=(3, (bits,)))))

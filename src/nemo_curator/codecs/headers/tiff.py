@@ -64,8 +64,6 @@ def read_tiff(data: bytes, name: str, most_frames: int) -> ImageHeader:
     turned = page.integer(_ORIENTATION)
     orientation = turned if turned is not None and 1 <= turned <= 8 else said.orientation
     bits = (page.integers(_BITS) or (1,))[0]
-    if not 1 <= bits <= 64:
-        raise DecodeError(f"the TIFF gives {bits} bits a sample, which none has")
     frames = count_pages(data, most_frames)
     return ImageHeader(
         name,
