@@ -232,7 +232,7 @@ def test_tiff_that_libtiff_cannot_decode_is_refused_quietly(capfd, odd_files):
     """A compression without decoder is one sentence, and libtiff prints nothing."""
     data = odd_files["pillow/hopper_webp.tif"]
     with pytest.raises(DecodeError, match="TIFF compressed by webp"):
-        probe(data)
+        decoded(data)
     assert capfd.readouterr().err == ""
 
 
