@@ -37,7 +37,7 @@ def test_duplicate_and_its_original(place):
     assert copy["decision"]["verdict"] == "duplicate"
     assert copy["decision"]["duplicate_of"] == kept["image_id"]
     done = imagecurator("explain", place / "run", copy["image_id"])
-    assert f"duplicates     {kept['image_id']}" in done.stdout
+    assert f"duplicates       {kept['image_id']}" in done.stdout
     assert f"same bytes       {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
 
 

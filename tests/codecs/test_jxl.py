@@ -58,10 +58,15 @@ def test_sixteen_bits_are_rounded():
     assert np.array_equal(decoded(imagecodecs.jpegxl_encode(pixels, lossless=True)), np.round(pixels / 257))
 
 
-def test_ten_bits_fill_the_scale():
-    """White stays white at any depth."""
-    pixels = np.full((8, 8, 3), 1023, np.uint16)
-    assert (decoded(imagecodecs.jpegxl_encode(pixels, lossless=True, bitspersample=10)) >= 254).all()
+@pytest.mark.parametrize("depth", [4, 6, 10, 12, 14])
+def test_any_depth_fills_the_scale(depth):
+    """White is white and half is half at any depth."""
+    most = (1 << depth) - 1
+    kind = np.uint16 if depth > 8 else np.uint8
+    pixels = np.zeros((2, 3, 3), kind)
+    pixels[:, 1], pixels[:, 2] = most // 2, most
+    out = decoded(imagecodecs.jpegxl_encode(pixels, lossless=True, bitspersample=depth))
+    assert np.abs(out[0, :, 0].astype(int) - [0, round(255 * (most // 2) / most), 255]).max() <= 1
 
 
 def test_floats_are_scaled():
@@ -93,7 +98,7 @@ sys.modules["imagecodecs"] = None
 from nemo_curator.codecs.jxl import jxl_pixels
 from nemo_curator.errors import DecodeError
 try:
-    jxl_pixels(b"", (0, 0, 0))
+    jxl_pixels(b"", 8, (0, 0, 0))
 except DecodeError as error:
     print(error)
 """

@@ -177,7 +177,7 @@ def _turned(request: Request) -> Picture:
 
 
 def _jxl(request: Request) -> Picture:
-    return Picture(jxl_pixels(request.data, request.options.background))
+    return Picture(jxl_pixels(request.data, request.header.bit_depth, request.options.background))
 
 
 def _stored(request: Request) -> Pixels:

@@ -18,11 +18,12 @@ from nemo_curator.errors import DecodeError, MissingExtraError
 _BAND_ROWS = 256  # at a time, so that no second full picture of a wider type is in memory
 
 
-def jxl_pixels(data: bytes, background: tuple[int, int, int]) -> Pixels:
+def jxl_pixels(data: bytes, bit_depth: int, background: tuple[int, int, int]) -> Pixels:
     """Decode the first frame.
 
     Args:
         data: The whole file.
+        bit_depth: Bits a channel, as the header says: integers come as they are stored, not stretched to their type.
         background: Red, green and blue of what shows through transparent pixels.
 
     Returns:
@@ -39,7 +40,8 @@ def jxl_pixels(data: bytes, background: tuple[int, int, int]) -> Pixels:
         raise DecodeError(f"the JPEG XL has {stored.shape[-1]} channels; 1 to 4 are known")
     out = np.empty((*stored.shape[:2], 3), np.uint8)
     for top in range(0, len(out), _BAND_ROWS):
-        out[top : top + _BAND_ROWS] = _over(stored[top : top + _BAND_ROWS], background)
+        rows = stored[top : top + _BAND_ROWS]
+        out[top : top + _BAND_ROWS] = _over(_eight_bits(rows, bit_depth), background)
     return out
 
 
@@ -50,23 +52,24 @@ def _library() -> ModuleType:
         raise DecodeError("there is no decoder for jxl images here", cause=error.what, act=error.act) from None
 
 
-def _over(stored: npt.NDArray[Any], background: tuple[int, int, int]) -> Pixels:
-    """Some rows of 1 to 4 channels as RGB over the background."""
-    colour = _eight_bits(stored[..., :3] if stored.shape[2] >= 3 else stored[..., :1])
-    if stored.shape[2] in {1, 3}:
+def _over(rows: Pixels, background: tuple[int, int, int]) -> Pixels:
+    """Some rows of 1 to 4 channels as grey or RGB over the background."""
+    colour = rows[..., :3] if rows.shape[2] >= 3 else rows[..., :1]
+    if rows.shape[2] in {1, 3}:
         return colour
-    alpha = _eight_bits(stored[..., -1:]).astype(np.uint32)
+    alpha = rows[..., -1:].astype(np.uint32)
     mixed = colour * alpha + np.array(background, np.uint32) * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def _eight_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """0 to 255, from 16 bits or from floats of 0 to 1."""
-    if values.dtype == np.uint8:
+def _eight_bits(values: npt.NDArray[Any], bit_depth: int) -> Pixels:
+    """0 to 255, from integers of a depth or from floats of 0 to 1."""
+    if values.dtype.kind == "f":
+        whole = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        scaled: Pixels = np.clip(np.rint(whole * 255.0), 0, 255).astype(np.uint8)
+        return scaled
+    if values.dtype == np.uint8 and bit_depth == 8:
         return values
-    if values.dtype == np.uint16:
-        rounded: Pixels = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return rounded
-    whole = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-    scaled: Pixels = np.clip(np.rint(whole * 255.0), 0, 255).astype(np.uint8)
-    return scaled
+    most = (1 << bit_depth) - 1
+    rounded: Pixels = ((np.minimum(values, most).astype(np.uint32) * 255 + most // 2) // most).astype(np.uint8)
+    return rounded
