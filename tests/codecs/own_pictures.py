@@ -57,7 +57,7 @@ def png(kind: int, bits: int, *, interlaced: bool = False, extra: Sequence[tuple
     passes = [samples[y::dy, x::dx] for x, y, dx, dy in _ADAM7] if interlaced else [samples]
     rows = b"".join(_png_rows(part, bits) for part in passes if part.size)
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, bits, kind, 0, 0, int(interlaced))
-    palette = [(b"PLTE", _palette(2**bits))] if kind == 3 else []
+    palette = [(b"PLTE", colours_of_palette(2**bits))] if kind == 3 else []
     chunks = [(b"IHDR", header), *palette, *extra, (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 
@@ -74,7 +74,7 @@ def _png_rows(samples: np.ndarray, bits: int) -> bytes:
     return b"".join(b"\0" + row.tobytes() for row in packed)
 
 
-def _palette(colours: int) -> bytes:
+def colours_of_palette(colours: int) -> bytes:
     """Grey entries first, then loud ones, so that a palette read as grey is noticed."""
     ramp = np.linspace(0, 255, colours).astype(np.uint8)
     entries = np.stack([ramp, np.where(np.arange(colours) < colours // 3, ramp, 255 - ramp), ramp], axis=-1)
