@@ -1,4 +1,4 @@
-"""What an embedder sees against the reference: Pillow decodes in full, turns, composites and resizes; we do the rest."""
+"""What an embedder sees, against the reference: Pillow decodes in full, turns, composites, resizes and crops."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageOps
+from tests.codecs.golden import REFUSED
 
 from nemo_curator.codecs.decode import decode
 from nemo_curator.codecs.probe import probe
@@ -20,7 +21,6 @@ from nemo_curator.kernels.view import View
 
 EMBEDDER = View(224, crop=224)
 MOST = 0.5  # of 255, mean over the view
-REFUSED = {"pillow/hopper_bad_exif.jpg", "pillow/hopper_webp.tif"}  # see test_golden.py
 
 
 def reference(data: bytes, view: View = EMBEDDER) -> np.ndarray:

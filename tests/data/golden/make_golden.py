@@ -18,7 +18,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 from PIL import ImageCms
-from tests.codecs.golden import Golden, grid_of, keep
+from tests.codecs.golden import REFUSED, Golden, grid_of, keep
 from tests.codecs.own_pictures import PICTURES, lab
 
 ODD = Path(__file__).resolve().parents[4] / "shared" / "data" / "odd"
@@ -140,7 +140,6 @@ EXCEPTIONS: dict[str, Decoder] = {
     "pillow/tiff_tiled_cmyk_jpeg.tif": inks,  # ImageMagick 6 says that it cannot read tiles, and goes on
 }
 TURNED_BY_XMP = {"avif/xmp_tags_orientation.avif", "pillow/xmp_tags_orientation_exiftool.png"}
-REFUSED = {"pillow/hopper_bad_exif.jpg", "pillow/hopper_webp.tif"}  # by ours; see test_golden.py
 
 
 def seen(name: str, path: Path) -> Golden:
