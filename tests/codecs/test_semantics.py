@@ -108,7 +108,7 @@ def test_boxes_turn_avif_and_heif():
     assert np.abs(avif - turned).mean() < 4
     heif = own_pixels("turned.heic")
     assert heif.shape == RGB.shape
-    assert np.abs(heif - RGB[::-1, ::-1]).mean() < 4 or np.abs(heif - RGB).mean() < 4
+    assert np.abs(heif - RGB).mean() < 4  # stored lying on its side, 24 x 36
 
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (10, 200, 90)])
