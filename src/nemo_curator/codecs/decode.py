@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
+from PIL import Image
 
 from nemo_curator.codecs import native_words
 from nemo_curator.codecs.colour import to_rgb
@@ -29,8 +31,9 @@ from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
 
-# libjpeg's warning of a file that ends too early; it fills what is missing with grey
-_CUT = re.compile(r"premature end", re.IGNORECASE)
+# libjpeg's warning of a file that ends too early; it fills what is missing with grey. "Premature end of data segment"
+# is another thing: data are missing in the middle, and what follows may be anything
+_CUT = re.compile(r"premature end of JPEG file", re.IGNORECASE)
 # its warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage
 _LOST_PIXELS = re.compile(r"premature end|bad huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
 # unread bytes before a restart marker are lost pixels too, but only in a file that defines restarts (DRI); in any
@@ -41,7 +44,6 @@ _LOST_FAX = re.compile(
     r"Fax\w*: (?:Bad code word|Line length mismatch|Premature EO[FL]|Invalid code|Uncompressed data)"
 )
 _RESTARTS = b"\xff\xdd\x00\x04"
-_END_OF_IMAGE = b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +136,38 @@ def _heard(decoder: Decoder, request: Request, heard: list[str]) -> Picture:
 
 
 def _jpeg(request: Request) -> Picture:
-    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
-    data, least = request.data, request.at_least
-    try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        _check_again(request, int(width), int(height))
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least)
-    except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
-        text = one_line(error)
-        if request.options.truncated == "accept" and _CUT.search(text):
-            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=False)
-            return Picture(upright(pixels, request.header.orientation), truncated=True, warnings=(text,))
-        if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
-            raise DecodeError(f"the jpeg decoder refused it: {text}") from error
-        return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
-    return Picture(upright(pixels, request.header.orientation))
+    """Grey, and colour in every other way than by inks."""
+    return _by_libjpeg(request, "RGB", lambda pixels: pixels)
 
 
 def _jpeg_of_inks(request: Request) -> Picture:
-    """CMYK and YCCK, by Pillow, which knows of Adobe's inversion and applies the profile."""
+    """CMYK and YCCK, which are stored inverted: 0 is full ink, with Adobe's marker and without."""
+
+    def rgb(inverted: Pixels) -> Pixels:
+        inks = Image.fromarray(np.invert(inverted, out=inverted), "CMYK")
+        inks.info["icc_profile"] = open_lazily(request.data, "jpeg").info.get("icc_profile")
+        return to_rgb(inks, request.options.background)
+
+    return _by_libjpeg(request, "CMYK", rgb)
+
+
+def _by_libjpeg(request: Request, colours: str, rgb: Callable[[Pixels], Pixels]) -> Picture:
+    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
+    data, least = request.data, request.at_least
+    warnings: tuple[str, ...] = ()
     try:
-        return _pillow(request)
-    except OSError as error:
-        if request.options.truncated != "accept" or "truncated" not in str(error):
-            raise
-        ended = replace(request, data=request.data + _END_OF_IMAGE)  # so that libjpeg fills in what is missing
-        return replace(_pillow(ended), truncated=True, warnings=(one_line(error),))
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        _check_again(request, int(width), int(height))
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least)
+    except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
+        text = one_line(error)
+        if request.options.truncated != "accept" or not _CUT.search(text):
+            if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
+                raise DecodeError(f"the jpeg decoder refused it: {text}") from error
+            return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
+        pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least, strict=False)
+        warnings = (text,)
+    return Picture(upright(rgb(pixels), request.header.orientation), truncated=bool(warnings), warnings=warnings)
 
 
 def _png(request: Request) -> Picture:
