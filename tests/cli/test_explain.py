@@ -37,21 +37,21 @@ def test_duplicate_and_its_original(place):
     assert copy["decision"]["verdict"] == "duplicate"
     assert copy["decision"]["duplicate_of"] == kept["image_id"]
     done = imagecurator("explain", place / "run", copy["image_id"])
-    assert f"duplicates     {kept['image_id']}" in done.stdout
-    assert f"same bytes     {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
+    assert f"duplicates       {kept['image_id']}" in done.stdout
+    assert f"same bytes       {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
 
 
 def test_broken_image(place):
     """An image in quarantine says what is wrong with it."""
     done = imagecurator("explain", place / "run", "cut.jpg")
-    assert "error          decode_failed (image_reader): " in done.stdout
+    assert "error            decode_failed (image_reader): " in done.stdout
     assert "quarantine" in done.stdout
 
 
 def test_before_a_decision(place):
     """A run that is only scored tells all but the verdict."""
     done = imagecurator("explain", place / "scored", "tiny.jpg")
-    assert "verdict        not decided yet" in done.stdout
+    assert "verdict          not decided yet" in done.stdout
     assert as_json("explain", place / "scored", "tiny.jpg")["decision"] is None
 
 

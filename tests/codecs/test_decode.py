@@ -9,15 +9,14 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageCms
 
-from nemo_curator.codecs.options import DEFAULT_OPTIONS
-
-BACKGROUND = DEFAULT_OPTIONS.background
 from nemo_curator.codecs.decode import decode
 from nemo_curator.codecs.encode import encode
+from nemo_curator.codecs.options import DEFAULT_OPTIONS
 from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 
+BACKGROUND = DEFAULT_OPTIONS.background
 RNG = np.random.default_rng(7)
 
 
@@ -233,7 +232,7 @@ def test_tiff_that_libtiff_cannot_decode_is_refused_quietly(capfd, odd_files):
     """A compression without decoder is one sentence, and libtiff prints nothing."""
     data = odd_files["pillow/hopper_webp.tif"]
     with pytest.raises(DecodeError, match="TIFF compressed by webp"):
-        probe(data)
+        decoded(data)
     assert capfd.readouterr().err == ""
 
 
@@ -292,3 +291,12 @@ def test_decoder_errors_are_one_short_line():
         probe(data)
     assert "0x" not in str(caught.value)
     assert len(str(caught.value)) < 220
+
+
+def test_a_fax_with_lost_lines_is_refused():
+    """Libtiff goes on after a bad code word and Pillow says nothing: what came out is not the picture."""
+    data = bytearray(saved(Image.fromarray(smooth(90, 120)).convert("1"), "TIFF", compression="group4"))
+    decoded(bytes(data))
+    data[60:120] = b"\xff" * 60
+    with pytest.raises(DecodeError, match="lost pixels: Fax4Decode: Bad code word"):
+        decoded(bytes(data))

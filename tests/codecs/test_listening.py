@@ -55,13 +55,13 @@ def test_log_records_are_heard(caplog):
 
 
 def test_blocks_nest():
-    """The inner block hears its own part, the outer one goes on afterwards."""
+    """The inner block hears its own part, the outer one hears everything."""
     with listening() as outer:
         warnings.warn("one", stacklevel=1)
         with listening() as inner:
             warnings.warn("two", stacklevel=1)
         warnings.warn("three", stacklevel=1)
-    assert (outer, inner) == (["one", "three"], ["two"])
+    assert (outer, inner) == (["one", "two", "three"], ["two"])
 
 
 def test_one_filter_is_installed_however_often():

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
+import subprocess
+import sys
+import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -9,13 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tests.codecs.headers.boxed import coded, put_together
 
-from nemo_curator.codecs.headers.gif import read_blocks
-from nemo_curator.codecs.limits import Limits
-from nemo_curator.codecs.probe import probe
+from nemo_curator.codecs.headers.gif import read_gif
 from nemo_curator.codecs.headers.tiff import count_pages
+from nemo_curator.codecs.limits import Limits
+from nemo_curator.codecs.plugins import open_lazily
+from nemo_curator.codecs.probe import probe
 from nemo_curator.errors import DecodeError, NotAnImageError, SampleError
 from nemo_curator.kernels.header import ImageHeader
+from nemo_curator.kernels.sniff import sniff
 
 FORMATS = {
     "jpeg": "JPEG",
@@ -58,7 +66,7 @@ def test_every_format_is_probed(name):
 
 
 def test_heif_is_probed(odd_files):
-    """HEIF goes through pillow-heif, and nothing is registered with the user's Pillow."""
+    """A real HEIF file is read by its boxes."""
     header = probe(odd_files["avif/hopper.heif"])
     assert (header.format, header.width, header.height, header.orientation) == ("heif", 128, 128, 1)
 
@@ -119,7 +127,7 @@ def test_a_long_animation_is_not_walked_to_its_end():
     """Counting stops one past the limit, whatever the file goes on to say."""
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x01\x44\x00"
-    assert read_blocks(head + frame * 200_000 + b";", 101).frames == 101
+    assert read_gif(head + frame * 200_000 + b";", "gif", 101).frames == 101
 
 
 def test_tiff_chain_that_bites_its_tail_ends():
@@ -157,41 +165,166 @@ def test_jpeg_without_a_frame():
         probe(encoded(picture(), "JPEG")[:100])
 
 
-def test_jxl_has_no_decoder():
-    """A known format without decoder says so."""
-    with pytest.raises(DecodeError, match="no decoder for jxl"):
-        probe(b"\xff\x0a" + bytes(100))
+@pytest.mark.parametrize(
+    ("brands", "expected"),
+    [
+        *((brand, "heif") for brand in ["heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs"]),
+        *((brand, "heif") for brand in ["mif1", "mif2", "msf1"]),
+        *((brand, "avif") for brand in ["avif", "avis"]),
+        ("mif1 miaf avif", "avif"),
+        ("msf1 avis", "avif"),
+        ("mif1 miaf heic", "heif"),
+        ("MiHB MiHE heic", "heif"),
+        ("MA1B mif1 avif", "avif"),
+        ("heic mif1 avif", "heif"),
+        ("isom mp41", None),
+        ("crx  isom", None),
+    ],
+)
+def test_brands(brands, expected):
+    """AVIF and HEIF by the major brand, else by the compatible ones; films and raw photographs are neither."""
+    major, *others = (brand.encode().ljust(4) for brand in brands.split(" ") if brand)
+    listed = b"".join(others)
+    assert sniff(struct.pack(">I", 16 + len(listed)) + b"ftyp" + major + bytes(4) + listed + b"junk") == expected
 
 
-def test_headers_agree_with_pillow(odd_files, photo_files):
-    """Sizes agree with Pillow's on every real file."""
-    for name, data in {**odd_files, **{f"photo {i}": data for i, data in enumerate(photo_files)}}.items():
-        if name.endswith((".heif", "hopper_webp.tif")):
+def pillow_says(data: bytes, name: str) -> tuple[object, ...]:
+    """Size, mode, frames and orientation by the lazy parser of Pillow or pillow-heif."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = open_lazily(data, name)
+        orientation = image.getexif().get(0x0112, 1)
+        size = image.size[::-1] if name == "tiff" and orientation >= 5 else image.size
+        frames = 1 if name in {"jpeg", "psd"} else getattr(image, "n_frames", 1)
+        return size, image.mode, frames, orientation if orientation in range(1, 9) else 1
+
+
+def we_say(data: bytes) -> tuple[object, ...]:
+    """The same of the probe, in Pillow's words."""
+    header = probe(data)
+    size = header.upright_size if header.format == "heif" else (header.width, header.height)
+    orientation = 1 if header.format == "heif" else header.orientation
+    return size, header.mode.replace("YCCK", "CMYK"), header.frames, orientation
+
+
+def test_headers_agree_with_pillow(odd_files, photo_files, shared_data):
+    """Size, mode, frames and orientation agree with Pillow's on every real file."""
+    kodak = {path.name: path.read_bytes() for path in sorted((shared_data / "kodak").glob("*.png"))}
+    files = {**odd_files, **kodak, **{f"photo {i}": data for i, data in enumerate(photo_files)}}
+    for name, data in files.items():
+        if name == "pillow/hopper_webp.tif":  # Pillow's wheels have no decoder for it
             continue
+        ours, theirs = we_say(data), pillow_says(data, sniff(data))
+        if sniff(data) == "gif":  # Pillow may call a palette of greys L
+            ours, theirs = (ours[0], *ours[2:]), (theirs[0], *theirs[2:])
+        assert ours == theirs, name
+
+
+def test_hostile_files_are_headers_or_sentences(shared_data):
+    """No hostile file makes the probe raise anything but its own errors; where both read it, the size is Pillow's."""
+    compared = 0
+    for path in sorted(path for path in (shared_data / "hostile").rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        try:
+            ours = we_say(data)
+        except SampleError as error:
+            assert "\n" not in str(error), path.name  # noqa: PT017 - either outcome is right
+            continue
+        try:
+            theirs = pillow_says(data, sniff(data))
+        except Exception:  # noqa: BLE001, S112 - hostile bytes make Pillow raise anything
+            continue
+        if sniff(data) != "gif" or theirs[0] == ours[0]:
+            assert ours[0] == theirs[0], path.name
+        compared += 1
+    assert compared > 100
+
+
+MADE = [
+    *(encoded(picture(), fmt) for fmt in sorted(set(FORMATS.values()) - {"ICNS"})),
+    encoded(picture(), "PNG", save_all=True, append_images=[picture().rotate(9)]),
+    encoded(picture(), "TIFF", big_tiff=True),
+    encoded(picture(), "JPEG2000", no_jp2=True),
+    encoded(picture("CMYK"), "JPEG"),
+    bytes.fromhex("ff0a98407209458b00130801"),
+]
+SIGNATURES = sorted({data[:16] for data in MADE} | {b"\xff\x0a", b"P1 1 ", b"P7\nW", b"8BPS\0\1", b"icns"})
+
+
+def header_or_sentence(data: bytes) -> None:
+    """Assert that the probe has one of its two outcomes."""
+    try:
         header = probe(data)
-        with Image.open(io.BytesIO(data)) as image:
-            size = header.upright_size if image.format == "TIFF" else (header.width, header.height)
-            assert size == image.size, name
-            if image.format != "GIF":  # which may call a palette of greys L
-                assert header.mode == image.mode, name
-            assert header.frames == getattr(image, "n_frames", 1) or image.format == "MPO", name
+    except SampleError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert isinstance(header, ImageHeader)
+        assert min(header.width, header.height, header.frames) > 0
+        assert 1 <= header.orientation <= 8
+        assert 1 <= header.bit_depth <= 64
+        header.caption.encode()
 
 
 @given(st.data())
 def test_any_damage_is_a_sample_error(data):
     """Cut and mutated headers give a header or a `SampleError`, nothing else."""
-    fmt = data.draw(st.sampled_from(sorted(set(FORMATS.values()) - {"ICNS"})))
-    raw = bytearray(encoded(picture(), fmt))
+    raw = bytearray(data.draw(st.sampled_from(MADE)))
     for at in data.draw(st.lists(st.integers(0, min(len(raw) - 1, 300)), max_size=8)):
         raw[at] = data.draw(st.integers(0, 255))
+    header_or_sentence(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+
+
+@given(st.sampled_from(SIGNATURES), st.integers(2, 16), st.binary(max_size=600))
+def test_any_bytes_behind_a_signature(signature, length, rest):
+    """Rubbish that begins like a picture gives a header or a `SampleError`, nothing else."""
+    header_or_sentence(signature[:length] + rest)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\0", b"\xff", b"\0\0\0\x08free", b"\0\0\0\0AAAA", b"\xff\xe1\0\2", b"\x21\xfe\1x\0"]
+)
+def test_long_rubbish_is_bounded_work(piece):
+    """Half a megabyte of tiny chunks, boxes, segments or blocks behind each signature end, without much memory."""
+    tracemalloc.start()
     try:
-        header = probe(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
-    except SampleError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
-    else:
-        assert isinstance(header, ImageHeader)
-        assert header.width > 0
-        assert header.height > 0
+        for signature in SIGNATURES:
+            if signature[:4] != b"icns":  # that is Pillow's
+                header_or_sentence(signature + piece * (500_000 // len(piece)))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+# the decoders are not even importable here
+POISONED = """
+import sys, pickle, types
+class Poison(types.ModuleType):
+    def __getattr__(self, name):
+        raise AssertionError(f"{self.__name__} was asked for {name}")
+for name in ("simplejpeg", "pillow_heif", "_pillow_heif", "PIL._avif", "PIL._webp", "PIL._imagingcms"):
+    sys.modules[name] = None  # importing it is an ImportError
+from nemo_curator.codecs import plugins, probe
+before = set(sys.modules)
+def refuse(*_): raise AssertionError("a decoder was opened")
+probe.open_lazily = plugins.open_lazily = refuse
+from PIL import Image, ImageFile
+Image.core = Poison("PIL._imaging")
+ImageFile.ImageFile.__init__ = refuse
+for data in pickle.load(sys.stdin.buffer):
+    probe.probe(data)
+print(*sorted(name for name in set(sys.modules) - before if "PIL" in name))
+"""
+
+
+def test_no_decoder_sees_the_bytes():
+    """Formats with a parser of our own are probed in a process where every native decoder is poisoned."""
+    pillow_only = {"SGI", "DDS", "ICNS"}
+    files = [encoded(picture(), fmt) for fmt in sorted(set(FORMATS.values()) - pillow_only)]
+    files += [bytes.fromhex("ff0a98407209458b00130801"), put_together(b"heicmif1", [coded("heif")])]
+    command = [sys.executable, "-W", "error", "-c", POISONED]
+    done = subprocess.run(command, input=pickle.dumps(files), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert done.stdout.split() == []
 
 
 def test_probe_does_not_need_the_pixels():

@@ -58,7 +58,8 @@ VALUES = st.recursive(
 )
 NAMED = st.dictionaries(TEXTS, VALUES, max_size=2)
 SCALARS = st.one_of(st.none(), st.booleans(), INTS, FLOATS, TEXTS)
-HEADERS = st.none() | st.builds(ImageHeader, TEXTS, INTS, INTS, TEXTS, INTS, INTS)
+HEADERS = st.none() | st.builds(ImageHeader, TEXTS, INTS, INTS, TEXTS, INTS, INTS, INTS, st.booleans(), TEXTS)
+HEARD = {"truncated": st.none() | st.booleans(), "warnings": st.lists(TEXTS, max_size=2).map(tuple)}
 SOURCES = st.builds(
     Source,
     *[TEXTS] * 4,
@@ -85,6 +86,7 @@ IMAGES = st.builds(
     views=st.dictionaries(st.builds(View, INTS, crop=st.none() | INTS), PIXELS, max_size=2),
     scores=st.dictionaries(TEXTS, SCALARS, max_size=2),
     _pixels_crc=st.none() | INTS,
+    **HEARD,
 )
 RECORDS = st.builds(
     Record,
@@ -98,6 +100,7 @@ RECORDS = st.builds(
     scores=st.dictionaries(TEXTS, SCALARS, max_size=2),
     sidecars=SIDECARS,
     metadata=NAMED,
+    **HEARD,
 )
 PERF = st.lists(st.builds(StagePerfStats, TEXTS, FLOATS, INTS, st.dictionaries(TEXTS, FLOATS, max_size=1)), max_size=1)
 COMMON = {"dataset_name": TEXTS, "_metadata": NAMED, "task_id": TEXTS, "_stage_perf": PERF}
@@ -141,11 +144,11 @@ def test_every_field_is_in_the_strategies():
     image = ImageObject()
     assert set(vars(image)) == {
         *("image_path", "image_id", "metadata", "image_data", "embedding", "aesthetic_score", "nsfw_score"),
-        *("encoded", "header", "sidecars", "source", "views", "scores", "_pixels_crc"),
+        *("encoded", "header", "sidecars", "source", "views", "scores", "truncated", "warnings", "_pixels_crc"),
     }
     assert set(Record.__slots__) == {
         *("image_id", "verdict", "stage", "rule", "score", "threshold", "code", "detail"),
-        *("source", "header", "scores", "sidecars", "metadata"),
+        *("source", "header", "scores", "sidecars", "metadata", "truncated", "warnings"),
     }
 
 

@@ -11,12 +11,12 @@ import pytest
 from tests.cli.processes import imagecurator, sentence
 from tests.main_job.material import hashes
 
+from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.errors import InputError, OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.curate import curate, score_run
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.stages.image.io import image_reader
 from nemo_curator.testing import encoded, make_tar, photo
 
 RECIPE = {"scores": ["header", "entropy"], "rules": {"plain": "entropy < quantile(entropy, 0.3)"}}
@@ -49,15 +49,14 @@ def source(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Tally of the decoder's calls; the decoder itself does its work."""
+    """Tally of the decoders' calls; the decoders themselves do their work."""
     calls = []
-    real = image_reader.decode
 
-    def counting(data, header, *rest):
-        calls.append(header)
-        return real(data, header, *rest)
+    def counting(real):
+        return lambda request: calls.append(request.header) or real(request)
 
-    monkeypatch.setattr(image_reader, "decode", counting)
+    for kind, real in DECODERS.items():
+        monkeypatch.setitem(DECODERS, kind, counting(real))
     return calls
 
 

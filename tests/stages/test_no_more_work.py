@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.planning.recipe import Recipe
@@ -14,7 +15,6 @@ from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.image.filters.entropy_filter import ImageEntropyFilterStage
 from nemo_curator.stages.image.filters.header_filter import ImageHeaderFilterStage
 from nemo_curator.stages.image.filters.sharpness_filter import ImageSharpnessFilterStage
-from nemo_curator.stages.image.io import image_reader
 from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 from nemo_curator.stages.image.io.image_writer import ImageWriterStage
 from nemo_curator.testing import encoded, make_tar, photo
@@ -31,15 +31,14 @@ def photos(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Tally of the decoder's calls; the decoder itself does its work."""
+    """Tally of the decoders' calls; the decoders themselves do their work."""
     calls = []
-    real = image_reader.decode
 
-    def counting(data, header, *rest):
-        calls.append(header)
-        return real(data, header, *rest)
+    def counting(real):
+        return lambda request: calls.append(request.header) or real(request)
 
-    monkeypatch.setattr(image_reader, "decode", counting)
+    for kind, real in DECODERS.items():
+        monkeypatch.setitem(DECODERS, kind, counting(real))
     return calls
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nemo_curator.backends.base import BaseStageAdapter, Stage
 from nemo_curator.backends.conservation import settle
 from nemo_curator.backends.isolation import Given, failure, gives_images, process_apart, setup_failure
+from nemo_curator.backends.resumption import Resumption, gatherers, is_resumable
 from nemo_curator.errors import CuratorError, SampleError
 from nemo_curator.stages.base import PartitionStage, ProcessingStage
-from nemo_curator.stages.worker import POISON, NodeInfo, WorkerMetadata, condemned
+from nemo_curator.stages.worker import PASSED, POISON, NodeInfo, WorkerMetadata, condemned
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
+
+_BEGINNING = Resumption()
 
 
 class StageChain:
@@ -33,6 +37,8 @@ class StageChain:
     Attributes:
         records: Records that no task carries any more, in source order.
         careful: Whether stages get every image alone and are watched, to find the one that costs a worker.
+        on_batch: Called where a batch is through all stages, if the chain is one that can be resumed there, with the
+            number of its records and what the stages that gather have gathered of it.
     """
 
     def __init__(
@@ -48,6 +54,10 @@ class StageChain:
         self.progress = progress
         self.records: list[Record] = []
         self.careful = False
+        self.on_batch: Callable[[int, tuple[Any, ...]], None] | None = None
+        self._gatherers = gatherers(stages)
+        self._resumable = bool(stages) and is_resumable(stages)
+        self._first_batch = 0
 
     def setup_on_node(self) -> None:
         """Prepare the host for all stages, in order; one worker does it for all, before any is set up.
@@ -78,11 +88,21 @@ class StageChain:
         for adapter in reversed(self.adapters):
             adapter.teardown()
 
-    def run(self, task: Task[Any]) -> Iterator[Task[Any]]:
-        """Drive one task through all stages, yielding what the last gives."""
-        for adapter in self.adapters:
-            if isinstance(adapter.stage, PartitionStage):
-                adapter.stage.begin(task)
+    def run(self, task: Task[Any], start: Resumption = _BEGINNING) -> Iterator[Task[Any]]:
+        """Drive one task through all stages, yielding what the last gives.
+
+        Args:
+            task: The task.
+            start: How far an earlier worker came with it.
+        """
+        for stage in self._gatherers:
+            stage.begin(task)
+        for saved in start.saved:
+            for stage, one in zip(self._gatherers, saved, strict=True):
+                stage.restore(one)
+        if start.records:
+            task = replace(task, _metadata={**task._metadata, PASSED: start.records})
+        self._first_batch = start.batches
         poison: Mapping[str, str] = task._metadata.get(POISON, {})
         flow: Iterator[Task[Any]] = iter([task])
         if poison:
@@ -99,8 +119,14 @@ class StageChain:
     def _counted(self, flow: Iterator[Task[Any]]) -> Iterator[Task[Any]]:
         for task in flow:
             if isinstance(task, ImageBatch):
-                self.progress(len(task.data) + len(task.records))
-            yield task
+                records = len(task.data) + len(task.records)
+                self.progress(records)
+                yield task
+                # whoever asks for more has put this one through all stages
+                if self._resumable and self.on_batch is not None:
+                    self.on_batch(records, tuple(stage.save() for stage in self._gatherers))
+            else:
+                yield task
 
     @staticmethod
     def _spared(poison: Mapping[str, str], stage: str, flow: Iterator[Task[Any]]) -> Iterator[Task[Any]]:
@@ -145,7 +171,8 @@ class StageChain:
 
     def _stream(self, adapter: BaseStageAdapter, task: Task[Any]) -> Iterator[Task[Any]]:
         stream = adapter.stage.stream(task)
-        for index in itertools.count():
+        first = self._first_batch if adapter is self.adapters[0] else 0
+        for index in itertools.count(first):
             start = time.perf_counter()
             try:
                 result = next(stream)

@@ -22,7 +22,7 @@ _NEEDED = (  # what a default run imports
     "duckdb",
     "fsspec",
 )
-_EXTRAS = {"pandas": ("pandas",), "demo": ("scikit-image", "scikit-learn")}
+_EXTRAS = {"pandas": ("pandas",), "jxl": ("imagecodecs",), "demo": ("scikit-image", "scikit-learn")}
 _TESTED = "Linux x86-64; macOS and arm64 as far as their packages have wheels"
 
 

@@ -12,7 +12,10 @@ import typer
 from nemo_curator.cli import options
 from nemo_curator.cli.amounts import shown
 
-_TOLD = ("image_id", "members", "primary", "ordinal", "metadata", "caption", "key", "source", "input", "sha256")
+_TOLD = (
+    *("image_id", "members", "primary", "ordinal", "metadata", "caption", "key", "source", "input", "sha256"),
+    *("embedded_caption", "warnings"),
+)
 
 
 def explain(
@@ -38,7 +41,7 @@ def explain(
 
 
 def _line(name: str, value: object) -> None:
-    sys.stdout.write(f"{name:<14} {shown(value)}\n")
+    sys.stdout.write(f"{name:<16} {shown(value)}\n")
 
 
 def _print_source(facts: Any) -> None:
@@ -52,6 +55,10 @@ def _print_source(facts: Any) -> None:
     _line("  sha256", row["sha256"] or "-")
     if row["caption"]:
         _line("caption", row["caption"][:300])
+    if row.get("embedded_caption"):
+        _line("embedded", row["embedded_caption"][:300])
+    for text in row.get("warnings") or []:
+        _line("decoder said", text)
     if row["error"]:
         _line("error", f"{row['error']} ({row['error_stage']}): {row['error_detail']}")
 

@@ -22,7 +22,8 @@ Workers = Annotated[
 Rescore = Annotated[
     bool,
     typer.Option(
-        "--rescore", help="Compute again the columns whose parameters, model or limits changed, and changed files."
+        "--rescore",
+        help="Compute again the columns of another model, parameter, limit or way of decoding, and changed files.",
     ),
 ]
 SkipMissing = Annotated[

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from nemo_curator.errors import RecipeError
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 
 
@@ -40,7 +40,7 @@ def changed_recipe(
 ) -> Recipe:
     """The recipe in force in a run with what decides taken from a file, and keys and rules set.
 
-    What scores (scores, models, limits) stays as it is: it is stored already.
+    What scores (scores, models, limits, decode) stays as it is: it is stored already.
 
     Args:
         stored: The recipe in force.
@@ -53,7 +53,7 @@ def changed_recipe(
     """
     overrides = dict(_setting(text, "--set") for text in settings or [])
     for key in overrides:
-        if _section(key) in _SCORING:
+        if _section(key) in SCORING_KEYS:
             raise RecipeError(
                 f"{key} says what to compute, and this command computes nothing",
                 where=f"--set {key}",
@@ -65,7 +65,7 @@ def changed_recipe(
         recipe = parse_recipe(_text(path), where=str(path), overrides=overrides)
     for rule in rules or []:
         recipe = recipe.with_rule(*_setting(rule, "--rule"), where=f"--rule {rule.partition('=')[0]}")
-    return recipe.model_copy(update={name: getattr(stored, name) for name in _SCORING})
+    return recipe.model_copy(update={name: getattr(stored, name) for name in SCORING_KEYS})
 
 
 def export_recipe(stored: Recipe, settings: Sequence[str]) -> Recipe:
@@ -95,7 +95,6 @@ def _section(key: str) -> str:
     return key.partition(".")[0]
 
 
-_SCORING = ("scores", "models", "limits")
 _WRITING = ("export", "shuffle")
 
 

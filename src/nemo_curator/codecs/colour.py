@@ -6,11 +6,12 @@
 | L, 1 | grey in all three channels |
 | P | its palette |
 | RGBA, LA, PA, P/L/RGB/1/I;16 with a transparent colour | composited over the background, white by default |
-| I;16, I;16B, I;16L | 16 bits to 8, rounded: `(v + 128) // 257` |
+| I;16, I;16B, I;16L | 16 bits to 8, rounded: `(v + 128) // 257`; a TIFF whose white is zero is inverted |
 | I | as 16 bits where all values are in 0..65535, else stretched from its smallest to its largest value |
 | F | 0..1 times 255; 0..255 as it is; else stretched from its smallest to its largest value; not finite: black |
 | CMYK | through the embedded ICC profile where it converts, else Pillow's naive conversion |
-| LAB | to sRGB through CIE L*a*b* (D50) |
+| LAB | to sRGB through the embedded ICC profile where it is one of Lab, else through CIE L*a*b* (D50) |
+| La | its alpha is taken out of its grey, then as LA |
 | YCbCr, HSV, others | Pillow's conversion |
 
 Work is done in bands of rows, so that no second full picture in another mode is ever in memory.
@@ -19,7 +20,7 @@ Work is done in bands of rows, so that no second full picture in another mode is
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _Strip = Callable[[Image.Image], npt.NDArray[np.uint8]]
 Colour = tuple[int, int, int]
 
 _BAND_PIXELS = 1 << 21  # 2 million: 6 MB of RGB
+
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 
 
 def to_rgb(image: Image.Image, background: Colour = DEFAULT_OPTIONS.background) -> Pixels:
@@ -65,7 +68,7 @@ def _converter(image: Image.Image, background: Colour) -> _Strip:
     """The function for strips of this picture; it may look at the whole picture once, for ranges and profiles."""
     mode = image.mode
     if mode.startswith("I;16"):
-        return _sixteen_bit(image.info.get("transparency"), background)
+        return _sixteen_bit(image, background)
     if mode in {"I", "F"}:
         return _ranged(image)
     if mode in {"P", "PA"} and image.palette is None:
@@ -94,7 +97,8 @@ _PLAIN: dict[str, _Strip] = {"RGB": _as_it_is, "L": _grey, "1": _grey}
 
 def _over(background: Colour) -> _Strip:
     def convert(strip: Image.Image) -> Pixels:
-        with_alpha = strip.convert("RGBA")
+        # Pillow knows no way from premultiplied grey to RGBA, and LA on the way costs nothing
+        with_alpha = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
         below = Image.new("RGB", strip.size, background)
         below.paste(with_alpha.convert("RGB"), mask=with_alpha.getchannel("A"))
         return np.asarray(below)
@@ -102,10 +106,16 @@ def _over(background: Colour) -> _Strip:
     return convert
 
 
-def _sixteen_bit(transparent: Any, background: Colour) -> _Strip:
+def _sixteen_bit(image: Image.Image, background: Colour) -> _Strip:
+    transparent = image.info.get("transparency")
+    # TIFF 6.0, section 4; Pillow inverts 1 and 8 bits by itself, and forgets 16
+    inverted = _tags(image).get(_TIFF_PHOTOMETRIC) == 0
+
     def convert(strip: Image.Image) -> Pixels:
         values = np.asarray(strip).astype(np.uint32)
         grey = ((values + 128) // 257).astype(np.uint8)[..., None]
+        if inverted:
+            grey = np.uint8(255) - grey
         if not isinstance(transparent, int):
             return grey
         return np.where((values == transparent)[..., None], np.array(background, np.uint8), grey)
@@ -115,7 +125,8 @@ def _sixteen_bit(transparent: Any, background: Colour) -> _Strip:
 
 def _ranged(image: Image.Image) -> _Strip:
     """Scaling for 32-bit integers and floats, by the range that the values really have."""
-    low, high = _finite_range(image)
+    unsigned = image.mode == "I" and _is_unsigned(image)
+    low, high = _finite_range(image, unsigned=unsigned)
     if image.mode == "I" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 255:
@@ -123,40 +134,63 @@ def _ranged(image: Image.Image) -> _Strip:
     scale = 255.0 / (high - low) if high > low else 0.0
 
     def convert(strip: Image.Image) -> Pixels:
-        values = np.asarray(strip).astype(np.float64)
+        values = _values(strip, unsigned=unsigned).astype(np.float64)
         values = np.where(np.isfinite(values), values, low)
         return np.clip(np.rint((values - low) * scale), 0, 255).astype(np.uint8)[..., None]
 
     return convert
 
 
-def _finite_range(image: Image.Image) -> tuple[float, float]:
-    low, high = (float(bound) for bound in image.getextrema())  # type: ignore[arg-type]  # one band: two numbers
-    if np.isfinite([low, high]).all():
-        return low, high
+def _is_unsigned(image: Image.Image) -> bool:
+    """Whether 32 bits a pixel are unsigned in the file; Pillow keeps them as signed all the same."""
+    tags = _tags(image)
+    return tags.get(_TIFF_BITS) == (32,) and tags.get(_TIFF_SAMPLE_FORMAT, (1,)) == (1,)
+
+
+def _tags(image: Image.Image) -> Mapping[int, Any]:
+    return getattr(image, "tag_v2", {})
+
+
+def _values(image: Image.Image, *, unsigned: bool) -> npt.NDArray[Any]:
     values = np.asarray(image)
+    return values.view(np.uint32) if unsigned else values
+
+
+def _finite_range(image: Image.Image, *, unsigned: bool) -> tuple[float, float]:
+    if not unsigned:
+        low, high = (float(bound) for bound in image.getextrema())  # type: ignore[arg-type]  # one band: two numbers
+        if np.isfinite([low, high]).all():
+            return low, high
+    values = _values(image, unsigned=unsigned)
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _managed(image: Image.Image) -> _Strip | None:
-    """Conversion by littleCMS, or None where there is no profile that fits."""
+    """Conversion by littleCMS, or None where no profile fits."""
+    sources = [_embedded, _standard_lab] if image.mode == "LAB" else [_embedded]
+    return next((transform for source in sources if (transform := _through(image, source)) is not None), None)
+
+
+def _through(image: Image.Image, source: Callable[[Image.Image], ImageCms.ImageCmsProfile | None]) -> _Strip | None:
     try:
-        source = _profile(image)
-        if source is None:
+        profile = source(image)
+        if profile is None:
             return None
-        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
         transform.apply(Image.new(image.mode, (1, 1)))  # a profile may parse and still not convert
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
     return lambda strip: np.asarray(transform.apply(strip))
 
 
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    if image.mode == "LAB":
-        return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+def _embedded(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     embedded = image.info.get("icc_profile")
     if not embedded:
         return None
     profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
-    return profile if profile.profile.xcolor_space.strip() == image.mode else None
+    return profile if profile.profile.xcolor_space.strip().upper() == image.mode else None  # "CMYK", "Lab "
+
+
+def _standard_lab(_image: Image.Image) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))

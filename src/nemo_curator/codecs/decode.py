@@ -12,10 +12,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
+from PIL import Image
 
+from nemo_curator.codecs import native_words
 from nemo_curator.codecs.colour import to_rgb
 from nemo_curator.codecs.headers.png import verify_pixels
+from nemo_curator.codecs.jxl import jxl_pixels
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
 from nemo_curator.codecs.listening import distinct, listening
 from nemo_curator.codecs.memory_guard import guarded
@@ -27,15 +31,19 @@ from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
 
-# libjpeg's warning of a file that ends too early; it fills what is missing with grey
-_CUT = re.compile(r"premature end", re.IGNORECASE)
+# libjpeg's warning of a file that ends too early; it fills what is missing with grey. "Premature end of data segment"
+# is another thing: data are missing in the middle, and what follows may be anything
+_CUT = re.compile(r"premature end of JPEG file", re.IGNORECASE)
 # its warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage
 _LOST_PIXELS = re.compile(r"premature end|bad huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
 # unread bytes before a restart marker are lost pixels too, but only in a file that defines restarts (DRI); in any
 # other they are rubbish between two header segments
 _BEFORE_RESTART = re.compile(r"extraneous bytes before marker 0xd[0-7]")
+# what libtiff says of fax lines that it could not read; it goes on, and so does Pillow
+_LOST_FAX = re.compile(
+    r"Fax\w*: (?:Bad code word|Line length mismatch|Premature EO[FL]|Invalid code|Uncompressed data)"
+)
 _RESTARTS = b"\xff\xdd\x00\x04"
-_END_OF_IMAGE = b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,38 +108,66 @@ def read_picture(
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
     request = Request(data, header, limits, options, at_least)
-    with listening() as heard, decoding(header.format):
-        picture = guarded(lambda: decoder(request), limits.memory)
+    with listening() as heard:
+        picture = _heard(decoder, request, heard) if header.format == "tiff" else _bounded(decoder, request)
     return replace(picture, warnings=distinct([*heard, *picture.warnings]))
 
 
-def _jpeg(request: Request) -> Picture:
-    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
-    data, least = request.data, request.at_least
+def _bounded(decoder: Decoder, request: Request) -> Picture:
+    with decoding(request.header.format):
+        return guarded(lambda: decoder(request), request.limits.memory)
+
+
+def _heard(decoder: Decoder, request: Request, heard: list[str]) -> Picture:
+    """With an ear on libtiff, which tells what it finds wrong on the process's standard error only."""
+    words: list[str] = []
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        _check_again(request, int(width), int(height))
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least)
-    except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
-        text = one_line(error)
-        if request.options.truncated == "accept" and _CUT.search(text):
-            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=False)
-            return Picture(upright(pixels, request.header.orientation), truncated=True, warnings=(text,))
-        if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
-            raise DecodeError(f"the jpeg decoder refused it: {text}") from error
-        return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
-    return Picture(upright(pixels, request.header.orientation))
+        with native_words.hearing(words):
+            picture = _bounded(decoder, request)
+    except DecodeError as error:
+        error.cause = error.cause or one_line("; ".join(words[:1]))
+        raise
+    finally:
+        heard += words
+    lost = next(filter(_LOST_FAX.search, words), None)
+    if lost is not None:
+        raise DecodeError(f"the tiff decoder lost pixels: {one_line(lost)}")
+    return picture
+
+
+def _jpeg(request: Request) -> Picture:
+    """Grey, and colour in every other way than by inks."""
+    return _by_libjpeg(request, "RGB", lambda pixels: pixels)
 
 
 def _jpeg_of_inks(request: Request) -> Picture:
-    """CMYK and YCCK, by Pillow, which knows of Adobe's inversion and applies the profile."""
+    """CMYK and YCCK, which are stored inverted: 0 is full ink, with Adobe's marker and without."""
+
+    def rgb(inverted: Pixels) -> Pixels:
+        inks = Image.fromarray(np.invert(inverted, out=inverted), "CMYK")
+        inks.info["icc_profile"] = open_lazily(request.data, "jpeg").info.get("icc_profile")
+        return to_rgb(inks, request.options.background)
+
+    return _by_libjpeg(request, "CMYK", rgb)
+
+
+def _by_libjpeg(request: Request, colours: str, rgb: Callable[[Pixels], Pixels]) -> Picture:
+    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
+    data, least = request.data, request.at_least
+    warnings: tuple[str, ...] = ()
     try:
-        return _pillow(request)
-    except OSError as error:
-        if request.options.truncated != "accept" or "truncated" not in str(error):
-            raise
-        ended = replace(request, data=request.data + _END_OF_IMAGE)  # so that libjpeg fills in what is missing
-        return replace(_pillow(ended), truncated=True, warnings=(one_line(error),))
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        _check_again(request, int(width), int(height))
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least)
+    except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
+        text = one_line(error)
+        if request.options.truncated != "accept" or not _CUT.search(text):
+            if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
+                raise DecodeError(f"the jpeg decoder refused it: {text}") from error
+            return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
+        pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least, strict=False)
+        warnings = (text,)
+    return Picture(upright(rgb(pixels), request.header.orientation), truncated=bool(warnings), warnings=warnings)
 
 
 def _png(request: Request) -> Picture:
@@ -146,6 +182,10 @@ def _pillow(request: Request) -> Picture:
 def _turned(request: Request) -> Picture:
     """Formats that their decoder turns by itself: Pillow turns a TIFF when it loads it, libheif every HEIF."""
     return Picture(_stored(request))
+
+
+def _jxl(request: Request) -> Picture:
+    return Picture(jxl_pixels(request.data, request.header.bit_depth, request.options.background))
 
 
 def _stored(request: Request) -> Pixels:
@@ -168,6 +208,7 @@ DECODERS: dict[tuple[str, str], Decoder] = {
     ("png", "*"): _png,
     ("tiff", "*"): _turned,
     ("heif", "*"): _turned,
+    ("jxl", "*"): _jxl,
     ("*", "*"): _pillow,
 }
 """(format, mode) to decoder; `*` is any. The first that is there of exact, any mode, any format."""

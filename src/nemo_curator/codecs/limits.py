@@ -18,8 +18,8 @@ class Limits:
         bytes: Length of the encoded file.
         side: Longer side in pixels. 65,535 is the longest that a JPEG can have.
         frames: Frames of an animation or pages of a document; only the first is decoded.
-        memory: Bytes that decoding one image may take, its picture included. What the header announces is checked before
-            anything is allocated; a decoder that takes more than it should is stopped (see `memory_guard`).
+        memory: Bytes that decoding one image may take, its picture included. What the header announces is checked
+            before anything is allocated; a decoder that takes more than it should is stopped (see `memory_guard`).
         seconds: Wall-clock time for one image; enforced from outside the worker, because native code
             cannot be interrupted from inside.
     """

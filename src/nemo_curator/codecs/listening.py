@@ -81,7 +81,7 @@ def distinct(heard: Iterable[str]) -> tuple[str, ...]:
 def listening() -> Iterator[list[str]]:
     """Collect the warnings that this thread causes, as texts in order; none is printed or raised.
 
-    Blocks may be nested: the inner one hears its own part.
+    Blocks may be nested: the inner one hears its own part, and the outer one is told of it at its end.
 
     Yields:
         The texts heard so far; it grows while the block runs.
@@ -94,3 +94,5 @@ def listening() -> Iterator[list[str]]:
         yield heard
     finally:
         _ear.heard = before
+        if before is not None:
+            before += heard

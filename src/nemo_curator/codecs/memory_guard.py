@@ -23,7 +23,9 @@ from nemo_curator.errors import LimitError
 
 T = TypeVar("T")
 
-_SAYS_NO_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|insufficient memory|memory allocation", re.I)
+_SAYS_NO_MEMORY = re.compile(
+    r"out of memory|cannot allocate|bad_alloc|insufficient memory|memory allocation", re.IGNORECASE
+)
 _DATA_FIELD = 5  # of /proc/self/statm: pages of private writable memory, which is what the bound counts
 
 

@@ -39,7 +39,9 @@ def colour_of(text: str) -> tuple[int, int, int]:
         ValueError: The text names no opaque colour.
     """
     try:
-        red, green, blue = ImageColor.getrgb(text)
-    except ValueError:  # an alpha value makes four of it
-        raise ValueError(f"{text!r} is no colour; write a name such as white, or #rrggbb") from None
+        red, green, blue, *alpha = ImageColor.getrgb(text)
+    except ValueError:
+        alpha = [0]
+    if alpha:
+        raise ValueError(f"{text!r} is no colour; write a name such as white, or #rrggbb")
     return red, green, blue

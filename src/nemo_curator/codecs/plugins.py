@@ -3,12 +3,16 @@
 `PIL.Image.open` tries every plugin on every file, applies a limit of its own, and its registry belongs to the
 user's process. Here the format is known already, exactly one parser sees the bytes, our limits decide, and nothing
 is registered anywhere (pillow-heif's opener in particular).
+
+Where a parser is known to read pixels wrongly, what it missed is mended, or the file is refused: a picture of wrong
+colours is worse than a record that says why there is none.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
+import struct
 from functools import cache
 
 from PIL import ImageFile
@@ -37,6 +41,10 @@ _PARSERS = {
 
 # compressions that Pillow's wheels are built without; libtiff would say so on the process's stderr
 _TIFF_WITHOUT_DECODER = {"webp"}
+_TIFF_SUBSAMPLING = 530
+
+_CODESTREAM = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its SIZ segment (T.800, annex A.5.1)
+_PNG_GREY_STEPS = {"L;2": 85, "L;4": 17}  # raw mode -> what one step becomes of 255
 
 
 @cache
@@ -66,6 +74,46 @@ def open_lazily(data: bytes, name: str) -> ImageFile.ImageFile:
     if parser is None:
         raise DecodeError(f"there is no decoder for {name} images here")
     image = parser(io.BytesIO(data), "")
-    if name == "tiff" and image.info.get("compression") in _TIFF_WITHOUT_DECODER:
-        raise DecodeError(f"there is no decoder for TIFF compressed by {image.info['compression']} here")
+    if name == "tiff":
+        _refuse_tiff(image)
+    elif name == "jpeg2000":
+        _refuse_jpeg2000(image, data)
+    elif name == "png":
+        _mend_png(image)
     return image
+
+
+def _refuse_tiff(image: ImageFile.ImageFile) -> None:
+    compression = image.info.get("compression")
+    if compression in _TIFF_WITHOUT_DECODER:
+        raise DecodeError(f"there is no decoder for TIFF compressed by {compression} here")
+    # TIFF 6.0, section 21: chroma of 2 x 2 where nothing is said; Pillow reads three bytes a pixel
+    subsampling = image.tag_v2.get(_TIFF_SUBSAMPLING, (2, 2))  # type: ignore[attr-defined]  # TiffImageFile has it
+    if image.mode == "YCbCr" and compression == "raw" and subsampling != (1, 1):
+        raise DecodeError("there is no decoder for uncompressed TIFF with subsampled chroma here")
+
+
+def _refuse_jpeg2000(image: ImageFile.ImageFile, data: bytes) -> None:
+    """More than 8 bits a channel in colour: Pillow 13 rounds white up to 256, and so to black."""
+    at = data.find(_CODESTREAM)
+    if image.mode == "I;16" or at < 0:
+        return
+    (components,) = struct.unpack_from(">H", data, at + 40)
+    depth = max((part & 0x7F) + 1 for part in data[at + 42 : at + 42 + 3 * components : 3])
+    if depth > 8:
+        raise DecodeError(f"there is no decoder for JPEG 2000 in colour of {depth} bits a channel here")
+
+
+def _mend_png(image: ImageFile.ImageFile) -> None:
+    """The transparent colour on the scale of the pixels, which Pillow brings to 8 bits without it.
+
+    Of 16 bits the upper 8 are compared, because no more is left of the pixels.
+    """
+    transparent = image.info.get("transparency")
+    if transparent is None or not image.tile:
+        return
+    stored = image.tile[0].args
+    if stored in _PNG_GREY_STEPS and isinstance(transparent, int):
+        image.info["transparency"] = transparent * _PNG_GREY_STEPS[stored]
+    elif stored == "RGB;16B" and isinstance(transparent, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)

@@ -23,7 +23,7 @@ def one_line(error: BaseException | str) -> str:
         Its text, or the name of its class where it says nothing.
     """
     text = re.sub(r"<[^<>]* object at 0x[0-9a-fA-F]+>", "the file", " ".join(str(error).split()))
-    text = text.removesuffix(".") or type(error).__name__
+    text = text.removesuffix(".") or (type(error).__name__ if isinstance(error, BaseException) else "")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

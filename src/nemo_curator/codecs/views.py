@@ -12,18 +12,26 @@ from collections.abc import Sequence
 
 import cykooz_resizer as resampler  # type: ignore[import-untyped]
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from nemo_curator.codecs.decode import decode
+from nemo_curator.codecs.decode import read_picture
+from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits
+from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
+from nemo_curator.codecs.picture import Picture, Pixels
 from nemo_curator.codecs.probe import probe
 from nemo_curator.errors import LimitError
+from nemo_curator.kernels.header import ImageHeader
 from nemo_curator.kernels.view import Filter, View
-
-Pixels = npt.NDArray[np.uint8]
 
 MOST_VIEW_PIXELS = 1 << 24
 """A view is no larger than this many pixels (16.8 million): 1 x 10,000 pixels enlarged without a crop would be."""
+
+FAST_SIDE = 384
+"""Shorter side in pixels of what the `fast` option decodes at least.
+
+A constant, so that a view does not depend on the other views that are asked for. Measured on photographs
+(`benchmarks/fast_decode.py`): less than this softens a view of 224 pixels visibly, more costs time and gains little.
+"""
 
 # Catmull-Rom is the cubic with a = -0.5, Pillow's BICUBIC
 _FILTERS: dict[Filter, resampler.FilterType] = {
@@ -39,15 +47,17 @@ _PILLOW_FILTERS: dict[Filter, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _REACH: dict[Filter, float] = {"bicubic": 2.0, "bilinear": 1.0, "box": 0.5, "lanczos": 3.0}  # in output pixels
+_FOR_PEOPLE = DecodeOptions(truncated="accept")  # who see that the lower part is missing
 _BAND_BYTES = 4_000_000  # of source rows, and of the resampler's copy of them
 
 
-def cut(pixels: Pixels, views: Sequence[View]) -> dict[View, Pixels]:
+def cut(pixels: Pixels, views: Sequence[View], size: tuple[int, int] | None = None) -> dict[View, Pixels]:
     """Cut every distinct view of a picture.
 
     Args:
         pixels: `(H, W, 3)` uint8 RGB, upright, C-contiguous.
         views: What is wanted; repeated views are cut once.
+        size: (width, height) of the full picture, where `pixels` is a reduced one; a view has the same size either way.
 
     Returns:
         View to `(h, w, 3)` uint8, C-contiguous; never the memory of `pixels`. A view that neither resizes nor crops
@@ -56,7 +66,44 @@ def cut(pixels: Pixels, views: Sequence[View]) -> dict[View, Pixels]:
     Raises:
         LimitError: A view of this picture would have more than `MOST_VIEW_PIXELS` pixels.
     """
-    return {view: _cut(pixels, view) for view in dict.fromkeys(views)}
+    size = size or (pixels.shape[1], pixels.shape[0])
+    return {view: _cut(pixels, view, size) for view in dict.fromkeys(views)}
+
+
+def read_views(
+    data: bytes,
+    header: ImageHeader,
+    views: Sequence[View],
+    limits: Limits = DEFAULT_LIMITS,
+    options: DecodeOptions = DEFAULT_OPTIONS,
+) -> tuple[Picture, dict[View, Pixels]]:
+    """Decode an image once and cut its views; with `options.fast`, those that are small enough of a reduced decode.
+
+    Args:
+        data: The whole file.
+        header: What `probe` said about it.
+        views: What is wanted, at least one view or none at all.
+        limits: Refused before anything is allocated.
+        options: The choices of the recipe.
+
+    Returns:
+        The picture that was decoded (reduced, where only small views are wanted in `fast` mode) and its views.
+
+    Raises:
+        LimitError: The image, or a view of it, is over a limit.
+        DecodeError: The bytes do not decode.
+    """
+    # a reduction to less than half is what saves time
+    large = header.format == "jpeg" and min(header.width, header.height) >= 2 * FAST_SIDE
+    small = [view for view in views if max(view.size, view.crop or 0) <= FAST_SIDE] if options.fast and large else []
+    cuts: dict[View, Pixels] = {}
+    if small:
+        picture = read_picture(data, header, limits, options, at_least=FAST_SIDE)
+        cuts = cut(picture.pixels, small, header.upright_size)
+    if len(cuts) < len(set(views)) or not views:
+        picture = read_picture(data, header, limits, options)
+        cuts |= cut(picture.pixels, [view for view in views if view not in cuts])
+    return picture, cuts
 
 
 def thumbnail(source: bytes | Pixels, side: int) -> Pixels:
@@ -76,13 +123,14 @@ def thumbnail(source: bytes | Pixels, side: int) -> Pixels:
     if isinstance(source, bytes):
         header = probe(source)
         longer, shorter = max(header.width, header.height), min(header.width, header.height)
-        source = decode(source, header, at_least=math.ceil(min(side, longer) * shorter / longer))
+        least = math.ceil(min(side, longer) * shorter / longer)
+        source = read_picture(source, header, options=_FOR_PEOPLE, at_least=least).pixels
     return cut(source, [view])[view]
 
 
-def _cut(pixels: Pixels, view: View) -> Pixels:
+def _cut(pixels: Pixels, view: View, size: tuple[int, int]) -> Pixels:
     height, width = pixels.shape[:2]
-    resized = view.resized(width, height)
+    resized = view.resized(*size)
     left, top, right, bottom = view.cropped(*resized)
     if (right - left) * (bottom - top) > MOST_VIEW_PIXELS:
         raise LimitError(

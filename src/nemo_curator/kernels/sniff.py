@@ -56,7 +56,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 _NETPBM = re.compile(rb"P[1-6]\s+[#0-9]|P7\s+(?:[#A-Z]|332)")
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEVC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_GENERIC_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
 
 
 def sniff(head: bytes) -> str | None:
@@ -110,12 +112,14 @@ def _isobmff(head: bytes) -> str | None:
     size = int.from_bytes(head[:4], "big")
     end = min(size, len(head)) if size >= 16 else len(head)
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
-    if brands[0] in {b"avif", b"avis"}:
+    if brands[0] in _AVIF_BRANDS:
         return "avif"
-    if brands[0] not in _HEIF_BRANDS:
-        return None
-    generic = brands[0] in {b"mif1", b"mif2", b"msf1"}
-    return "avif" if generic and (b"avif" in brands or b"avis" in brands) else "heif"
+    if brands[0] in _HEVC_BRANDS:
+        return "heif"
+    # a generic brand, or one of a maker's own: the compatible ones tell
+    if any(brand in _AVIF_BRANDS for brand in brands):
+        return "avif"
+    return "heif" if brands[0] in _GENERIC_BRANDS or any(brand in _HEVC_BRANDS for brand in brands) else None
 
 
 def _is_bmp(head: bytes) -> bool:

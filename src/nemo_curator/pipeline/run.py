@@ -17,7 +17,7 @@ from nemo_curator.pipeline.decide import decide_locked, recipe_of, scored_partit
 from nemo_curator.pipeline.explain import ImageFacts, explain
 from nemo_curator.pipeline.export import decided_state, export_locked
 from nemo_curator.pipeline.output import plain_place
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
 from nemo_curator.runs.exporting import Exported
@@ -28,7 +28,6 @@ from nemo_curator.runs.state import RunState
 from nemo_curator.runs.status import RunStatus, run_status
 from nemo_curator.shards.parquet import read_table
 
-_SCORING = ("scores", "models", "limits")
 _VERDICTS = tuple(field for field in SCHEMA if field.name != ID)
 
 
@@ -205,7 +204,7 @@ class Run:
 
     def _changed(self, keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> Recipe:
         """The recipe in force with some keys set, and some inside its sections."""
-        computing = [name for name in keys if name in _SCORING]
+        computing = [name for name in keys if name in SCORING_KEYS]
         if computing:
             raise RecipeError(
                 f"{computing[0]!r} says what to compute, and this computes nothing", act="give it to Run.score"
@@ -213,7 +212,7 @@ class Run:
         stored = recipe_of(self.directory)
         own = stored.model_dump(mode="json", exclude_defaults=True)
         changed = _recipe({**own, **keys}, inner)
-        return changed.model_copy(update={name: getattr(stored, name) for name in _SCORING})
+        return changed.model_copy(update={name: getattr(stored, name) for name in SCORING_KEYS})
 
 
 def _recipe(keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> Recipe:

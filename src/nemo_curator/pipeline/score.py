@@ -12,13 +12,14 @@ from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import ConservationError, OutputExistsError
 from nemo_curator.pipeline.annotate import AnnotateStage
+from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
-from nemo_curator.runs.fingerprints import EMBEDDING
+from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.part_writer import MERGED, PartWriterStage
@@ -177,21 +178,26 @@ def _execute(
     if not partitions:
         return []
     unmerged: list[str] = []
+    given_up = GivenUp(plan.run, partitions, plan.scoring.fingerprints[RECORDS], again=some is not None)
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
         else:
+            given_up.written(index)
             table = read_part(plan.run, partition_id)
             _check_complete(partitions[index], table)
             watcher.scored(preview(table, policy) if policy else _verdicts(table), partitions[index].size)
 
-    config: dict[str, Any] = {"image_seconds": recipe.limits.seconds}
+    config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     if workers is not None:
         config["num_workers"] = workers
-    executor = LocalExecutor(config, progress=lambda _, records: watcher.read(records), on_done=on_done)
-    executor.execute(_chain(plan, recipe, some), [partition_task(one) for one in partitions])
+    executor = LocalExecutor(
+        config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
+    )
+    tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
+    executor.execute(_chain(plan, recipe, some), tasks)
     return unmerged
 
 
@@ -222,7 +228,11 @@ def _chain(plan: ScorePlan, recipe: Recipe, some: Sequence[Stage] | None) -> lis
         writer.merging = scoring.merging(some, decodes=reading.decodes)
         writer.fingerprints = {name: scoring.fingerprints[name] for name in writer.merging.columns}
     reader = ImageReaderStage(
-        views=reading.views, pixels=reading.pixels, limits=recipe.limits.as_limits(), verbose=False
+        views=reading.views,
+        pixels=reading.pixels,
+        limits=recipe.limits.as_limits(),
+        options=recipe.decode.as_options(),
+        verbose=False,
     )
     return [reader, *annotators, writer]
 

@@ -89,7 +89,8 @@ def plan_scoring(recipe: Recipe) -> Scoring:
 def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     limits = recipe.limits.model_dump(mode="json")
     planned = [PlannedColumn(RECORDS, None, {"version": READING_VERSION, "limits": limits})]
-    facts = [stage_facts(stage) for stage in stages]
+    options = recipe.decode.as_options()
+    facts = [stage_facts(stage, options) for stage in stages]
     embedder = next((index for index, stage in enumerate(stages) if _embeds(stage)), None)
     for index, stage in enumerate(stages):
         needs = stage.needs()

@@ -46,6 +46,9 @@ def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
 
 
+SCORING_KEYS = ("scores", "models", "limits", "decode")
+"""What a scoring depends on; everything else decides or exports."""
+
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, lt=2**63)]
 ScoreEntry = str | dict[str, dict[str, Any]]

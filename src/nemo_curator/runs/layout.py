@@ -41,6 +41,10 @@ class RunDirectory:
         """One row an input of a partition; its presence says that the partition is done."""
         return storage.join(self.root, "parts", f"{partition_id}.parquet")
 
+    def condemned(self, partition_id: str) -> str:
+        """Images of a partition that were given up, until its part is written."""
+        return storage.join(self.root, "condemned", f"{partition_id}.json")
+
     def embeddings(self, partition_id: str) -> str:
         """Embeddings of a partition's readable images, in the order of its part."""
         return storage.join(self.root, "embeddings", f"{partition_id}.parquet")

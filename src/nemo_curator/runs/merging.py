@@ -9,12 +9,12 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nemo_curator.runs.condemned import DIED
 from nemo_curator.runs.parts import ERROR
-from nemo_curator.stages.image.io.rows import IDENTITY
+from nemo_curator.stages.image.io.rows import DECODED, IDENTITY
 
 READER = "image_reader"
 _SAME = ("image_id", "members", "ordinal")  # what makes two rows records of the same bytes
-_DIED = "worker_died"
 
 Error = tuple[str | None, str | None]
 """Code and stage of a row's error; None and None for a readable image."""
@@ -60,6 +60,8 @@ def merge(old: pa.Table, new: pa.Table, schema: pa.Schema, merging: Merging) -> 
     # the records too: a whole scoring knows no more of an image than the reader that met the error
     winners = [*(name for name in IDENTITY if name not in _SAME), *ERROR]
     values = {name: pc.if_else(from_new, _column(new, name), _column(old, name)) for name in winners}
+    if not merging.decodes:  # then only the old scoring knows what decoding found out, if it did
+        values |= {name: _column(old, name) for name in DECODED}
     last = [len(rank) if one[0] is None else _place(one, rank) for one in _errors(pa.table(values))]
     # a type that was read back may call the items of its lists by another name than the one that is written anew
     fields = [*schema, *(one for one in old.schema if one.name not in schema.names)]
@@ -86,7 +88,7 @@ def _winner(old: Error, new: Error, rank: Mapping[str, int], merging: Merging) -
     """Whose error a whole scoring would have met: `old`, `new`; None where only a whole scoring can tell."""
     if old[0] is None:
         return "new"
-    if _DIED in {old[0], new[0]}:  # a death does not say which stage it was
+    if DIED in {old[0], new[0]}:  # a death does not say which stage it was
         return "new" if old[0] == new[0] else None
     if new[0] is not None and _place(new, rank) <= _place(old, rank):
         return "new"

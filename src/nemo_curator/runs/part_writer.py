@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,6 +56,9 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
     _rows: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
     _vectors: Vectors = field(default_factory=list, init=False, repr=False)
     _partition: Task[Any] | None = field(default=None, init=False, repr=False)
+    _kept: tuple[int, int] = field(default=(0, 0), init=False, repr=False)
+
+    resumes: ClassVar[bool] = True
 
     def needs(self) -> Needs:
         """No pixels."""
@@ -63,7 +66,19 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
 
     def begin(self, partition: Task[Any]) -> None:
         """Forget what was gathered before."""
-        self._partition, self._rows, self._vectors = partition, [], []
+        self._partition, self._rows, self._vectors, self._kept = partition, [], [], (0, 0)
+
+    def save(self) -> tuple[list[dict[str, Any]], Vectors]:
+        """Rows and embeddings of the batches since the last call."""
+        rows, vectors = self._kept
+        self._kept = len(self._rows), len(self._vectors)
+        return self._rows[rows:], self._vectors[vectors:]
+
+    def restore(self, saved: tuple[list[dict[str, Any]], Vectors]) -> None:
+        """Rows and embeddings that an earlier worker gathered."""
+        self._rows += saved[0]
+        self._vectors += saved[1]
+        self._kept = len(self._rows), len(self._vectors)
 
     def process(self, task: ImageBatch) -> None:
         """Gather a batch's rows; its pixels go."""

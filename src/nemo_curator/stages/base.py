@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from nemo_curator.errors import StageError, nearest
 from nemo_curator.stages.declarations import Needs
@@ -98,6 +98,11 @@ class ProcessingStage(ABC, Generic[X, Y], metaclass=StageMeta):
     _batch_size: int = 1
     _num_workers: int | None = None
     _runtime_env: Mapping[str, Any] | None = None
+
+    resumes: ClassVar[bool] = False
+    """Whether a runner may go on in the middle of a partition after a worker died there. A stage that reads says so
+    when it passes over the first `task._metadata["passed"]` records; a `PartitionStage` when it has `save` and
+    `restore`; of other stages nothing is asked, because they keep nothing from one batch to the next."""
 
     name = cast("str", _Spelled("_name", "The stage's name, in plans, records and timings."))
     resources = cast("Resources", _Spelled("_resources", "What one worker of the stage asks of the machine."))
@@ -249,6 +254,22 @@ class PartitionStage(ProcessingStage[X, Y]):
     @abstractmethod
     def finish(self) -> list[Y]:
         """All tasks of the partition went through `process`; what is returned flows on."""
+
+    def save(self) -> Any:
+        """What was gathered since the last call (or since `begin`), to be pickled: for stages that say `resumes`.
+
+        Raises:
+            NotImplementedError: The stage does not.
+        """
+        raise NotImplementedError(f"stage {self.name!r} cannot hand on what it has gathered")
+
+    def restore(self, saved: Any) -> None:
+        """Take over what `save` gave in a worker that died since; called in order, after `begin`.
+
+        Raises:
+            NotImplementedError: The stage does not say `resumes`.
+        """
+        raise NotImplementedError(f"stage {self.name!r} cannot take over what another one gathered")
 
 
 class CompositeStage(ProcessingStage[X, Y]):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 from nemo_curator.codecs.semantics import decode_facts
 from nemo_curator.stages.base import ProcessingStage
 
@@ -26,7 +27,7 @@ _PLACES = {"model_dir", "weights_path"}
 _OURS = "nemo_curator."
 
 
-def stage_facts(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
+def stage_facts(stage: ProcessingStage[Any, Any], options: DecodeOptions = DEFAULT_OPTIONS) -> dict[str, Any]:
     """Everything that a stage's scores depend on.
 
     The class and its parameters; for a stage that looks at pixels how they are decoded; what the stage itself says in
@@ -35,13 +36,14 @@ def stage_facts(stage: ProcessingStage[Any, Any]) -> dict[str, Any]:
 
     Args:
         stage: A score stage, before its `setup`.
+        options: How pixels are made for it.
     """
     kind = type(stage)
     needs = stage.needs()
     facts: dict[str, Any] = {"stage": f"{kind.__module__}:{kind.__qualname__}", "parameters": _parameters(stage)}
     facts |= plain(stage.provenance())
     if needs is None or needs.pixels or needs.views:
-        facts["decode"] = decode_facts()
+        facts["decode"] = decode_facts(options)
     if not kind.__module__.startswith(_OURS):
         facts["code"] = _code_of(kind)
     return facts

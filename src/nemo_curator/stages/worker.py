@@ -10,6 +10,9 @@ POISON = "poison"
 """Key in a task's `_metadata`: image id to why no stage may touch that image, because it cost two workers; the id ""
 stands for all images of the task."""
 
+PASSED = "passed"
+"""Key in a task's `_metadata`: how many of its first records a reader passes over, because they are through already."""
+
 
 def condemned(poison: Mapping[str, str], image_id: str) -> str:
     """Why no stage may touch that image, or ""."""

@@ -33,6 +33,8 @@ class ImageObject:
         source: Where the bytes lie.
         views: The pictures cut for the stages that asked, `(h, w, 3)` uint8 each.
         scores: Column name to number, string, bool or None.
+        truncated: Whether the file ends too early and was accepted all the same; None where it was not decoded.
+        warnings: What parsers and decoders said about the file while it was read.
 
     Assigning `image_data` declares an edit: the encoded bytes and the views no longer show it, so they are cleared;
     a writer encodes the pixels, and views are cut of them anew. Assigning None only frees memory. Edits made inside
@@ -52,6 +54,8 @@ class ImageObject:
     source: Source = field(default_factory=Source)
     views: dict[View, npt.NDArray[np.uint8]] = field(default_factory=dict)
     scores: dict[str, Scalar] = field(default_factory=dict)
+    truncated: bool | None = None
+    warnings: tuple[str, ...] = ()
     _pixels_crc: int | None = field(default=None, repr=False)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -96,6 +100,8 @@ class ImageObject:
             scores=dict(self.scores),
             sidecars=self.sidecars,
             metadata=self.metadata,
+            truncated=self.truncated,
+            warnings=self.warnings,
         )
 
     def quarantined(self, *, stage: str, code: str, detail: str) -> Record:
@@ -111,6 +117,8 @@ class ImageObject:
             scores=dict(self.scores),
             sidecars=self.sidecars,
             metadata=self.metadata,
+            truncated=self.truncated,
+            warnings=self.warnings,
         )
 
 

@@ -28,6 +28,9 @@ class Record:
         header: What was known of the image before it left.
         scores: The columns that were already computed.
         sidecars: Sidecar bytes by member name, kept because a report shows captions of rejected images too.
+        metadata: What the sidecar JSON says.
+        truncated: As the image's own.
+        warnings: As the image's own.
     """
 
     image_id: str
@@ -43,3 +46,5 @@ class Record:
     scores: dict[str, Scalar] = field(default_factory=dict)
     sidecars: dict[str, bytes] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    truncated: bool | None = None
+    warnings: tuple[str, ...] = ()

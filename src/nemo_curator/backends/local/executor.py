@@ -11,11 +11,13 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
+from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.errors import StageError
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 DEFAULT_IMAGE_SECONDS = 60.0
+DEFAULT_IMAGE_MEMORY = 4_000_000_000
 
 
 class LocalExecutor(BaseExecutor):
@@ -27,9 +29,11 @@ class LocalExecutor(BaseExecutor):
 
     Args:
         config: `num_workers` (default: CPU cores this process may use; 0 runs in this process, without isolation, for a
-            debugger) and `image_seconds` (default 60; how long one image may take).
+            debugger), `image_seconds` (default 60; how long one image may take) and `image_memory` (default 4 GB; bytes
+            that a worker may grow by for one image, from the outside; decoding has its own limit).
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
+        on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
     """
 
     def __init__(
@@ -37,16 +41,18 @@ class LocalExecutor(BaseExecutor):
         config: Mapping[str, Any] | None = None,
         progress: Callable[[int, int], None] = lambda *_: None,
         on_done: Callable[[int, list[Task[Any]]], None] = lambda *_: None,
+        on_condemned: Callable[[int, str, str], None] = lambda *_: None,
     ) -> None:
         super().__init__(config)
         self._progress = progress
         self._on_done = on_done
+        self._on_condemned = on_condemned
 
     def execute(self, stages: Sequence[Stage], initial_tasks: Sequence[Task[Any]] | None = None) -> list[Task[Any]]:
         """Run the stages over the tasks, in order, and return what the last stage gives, in source order.
 
         Raises:
-            ValueError: `num_workers` or `image_seconds` is no such number.
+            ValueError: `num_workers`, `image_seconds` or `image_memory` is no such number.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
         self._settings()  # what is wrong with them is said before anything runs
@@ -75,16 +81,16 @@ class LocalExecutor(BaseExecutor):
         """Run the stages over each task, giving what became of it as soon as that is known.
 
         Raises:
-            ValueError: `num_workers` or `image_seconds` is no such number.
+            ValueError: `num_workers`, `image_seconds` or `image_memory` is no such number.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
-        workers, seconds = self._settings()
-        with closing(self._partitions(list(stages), list(tasks), workers, seconds)) as partitions:
+        workers, patience = self._settings()
+        with closing(self._partitions(list(stages), list(tasks), workers, patience)) as partitions:
             for index, done, records in partitions:
                 self._on_done(index, done)
                 yield index, done, sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
 
-    def _settings(self) -> tuple[int, float]:
+    def _settings(self) -> tuple[int, Patience]:
         workers = self.config.get("num_workers")
         workers = usable_cores() if workers is None else workers
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
@@ -92,18 +98,27 @@ class LocalExecutor(BaseExecutor):
         seconds = self.config.get("image_seconds", DEFAULT_IMAGE_SECONDS)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
             raise ValueError(f"image_seconds must be a number above 0, not {seconds!r}")
-        return workers, float(seconds)
+        memory = self.config.get("image_memory", DEFAULT_IMAGE_MEMORY)
+        if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
+            raise ValueError(f"image_memory must be a whole number of bytes above 0, not {memory!r}")
+        return workers, Patience(float(seconds), memory)
 
     def _partitions(
-        self, stages: list[Stage], tasks: list[Task[Any]], workers: int, seconds: float
+        self, stages: list[Stage], tasks: list[Task[Any]], workers: int, patience: Patience
     ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
         if workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        supervisor = Supervisor(_packed(stages), min(workers, len(tasks)), seconds, self._progress)
-        with closing(supervisor.run(tasks)) as results:
-            for done in results:
-                yield done.index, *cloudpickle.loads(done.result)
+        count = min(workers, len(tasks))
+        supervisor = Supervisor(_packed(stages), count, patience, self._progress, self._on_condemned)
+        with closing(supervisor.run(tasks)) as partitions:
+            for index, packed in partitions:
+                done: list[Task[Any]] = []
+                records: list[Record] = []
+                for results, left in map(cloudpickle.loads, packed):
+                    done += results
+                    records += left
+                yield index, done, records
 
     def _in_process(
         self, stages: list[Stage], tasks: list[Task[Any]]

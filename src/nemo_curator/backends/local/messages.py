@@ -4,16 +4,13 @@ Everything is pickled, between two processes of one program that trust each othe
 tasks, records, errors) travels by cloudpickle inside, so that what is defined in a notebook or a script arrives.
 Weights never travel: a stage loads its model in `setup`.
 
-    supervisor  Start            Go          Work      …      Stop
-    worker            [NodeReady]   … Ready      Progress … Done
+    supervisor  Start            Go          Work                     …      Stop
+    worker            [NodeReady]   … Ready      Progress … Through … Done
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from nemo_curator.tasks import Task
 
 
 @dataclass(slots=True)
@@ -38,11 +35,23 @@ class Go:
 
 @dataclass(slots=True)
 class Work:
-    """Supervisor → worker: one partition, by its index among the initial tasks; `careful` as in `StageChain`."""
+    """Supervisor → worker: one partition, by its index among the initial tasks; `careful` as in `StageChain`.
+
+    Attributes:
+        index: The index.
+        task: A cloudpickle of the task.
+        careful: As in `StageChain`, for the first batch (for the whole partition where it cannot be resumed).
+        records: Input records that are through already.
+        batches: Batches that are through already.
+        saved: A cloudpickle for each of them of what the stages that gather had gathered of it.
+    """
 
     index: int
     task: bytes
     careful: bool = False
+    records: int = 0
+    batches: int = 0
+    saved: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,8 +73,25 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Through:
+    """Worker → supervisor: one more batch of a partition is through all stages, and need not be worked on again.
+
+    Attributes:
+        index: The partition.
+        records: Input records of the batch.
+        result: A cloudpickle of (tasks, records that none carries).
+        saved: A cloudpickle of what the stages that gather have gathered of it.
+    """
+
+    index: int
+    records: int
+    result: bytes
+    saved: bytes
+
+
+@dataclass(slots=True)
 class Done:
-    """Worker → supervisor: a partition is through; `result` is a cloudpickle of (tasks, records that none carries)."""
+    """Worker → supervisor: a partition is through; `result` as in `Through`, for what came after the last one."""
 
     index: int
     result: bytes
@@ -77,27 +103,3 @@ class Failed:
 
     index: int | None
     error: bytes
-
-
-@dataclass(slots=True)
-class Assignment:
-    """The supervisor's own note of a partition.
-
-    Attributes:
-        index: Its index among the initial tasks.
-        task: The task.
-        deaths: The image, or "", that each worker it cost was working on.
-        read: Records read in the present try.
-        reported: Records that the caller was told of; a later try starts over, the caller's count does not.
-    """
-
-    index: int
-    task: Task[Any]
-    deaths: list[str] = field(default_factory=list)
-    read: int = 0
-    reported: int = 0
-
-    @property
-    def careful(self) -> bool:
-        """Whether a worker died of it and nobody knows on which image."""
-        return "" in self.deaths

@@ -44,10 +44,10 @@ class Position:
         self._page[: _HEAD.size + len(raw)] = _HEAD.pack(time.monotonic(), len(raw)) + raw
 
     def read(self) -> tuple[str, float]:
-        """(image id or "", seconds that it has been in work)."""
+        """(image id or "", since when it has been in work on the system's monotonic clock, in seconds)."""
         since, length = _HEAD.unpack(self._page[: _HEAD.size])
         raw = self._page[_HEAD.size : _HEAD.size + min(length, _LONGEST)]
-        return raw.decode("utf-16-le", "surrogatepass"), (time.monotonic() - since if length else 0.0)
+        return raw.decode("utf-16-le", "surrogatepass"), float(since)
 
     def close(self) -> None:
         """Release the memory."""

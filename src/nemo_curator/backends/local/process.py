@@ -14,7 +14,10 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from nemo_curator.backends.local.messages import Assignment, Start, Stop, Work
+import psutil
+
+from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.messages import Start, Stop
 from nemo_curator.backends.local.position import Position
 
 # One thread a worker for every numeric library: workers are the parallelism, and a sum over threads would depend
@@ -65,6 +68,7 @@ class WorkerProcess:
                 env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,  # the terminal's Ctrl-C goes to the supervisor alone
             )
+            self._watched = psutil.Process(self._process.pid)
             self._lifeline = os.dup(held)
             self.channel = Connection(ours.detach())
         self.tell(Start(worker_id, sys.path, stages, on_node))
@@ -77,11 +81,18 @@ class WorkerProcess:
     def give(self, assignment: Assignment, task: bytes) -> None:
         """Hand over a partition."""
         self.assignment = assignment
-        self.tell(Work(assignment.index, task, assignment.careful))
+        self.tell(assignment.work(task))
 
     def ask_to_leave(self) -> None:
         """Tell it that there is no more work; `bury` sees to the rest."""
         self.tell(Stop())
+
+    def resident_bytes(self) -> int:
+        """Memory that it has now; 0 where that cannot be known any more."""
+        try:
+            return int(self._watched.memory_info().rss)
+        except psutil.Error:
+            return 0
 
     def kill(self) -> None:
         """End it now, with all processes that its stages started."""

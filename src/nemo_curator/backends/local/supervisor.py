@@ -1,7 +1,8 @@
 """Keeps workers busy and survives their deaths.
 
 One thread owns everything here: it waits on all sockets at once, hands out partitions in order, and answers deaths.
-A partition that cost a worker is tried again. The image that stood in the worker's position page is suspected; when it
+A partition that cost a worker is tried again, from the batch on that was in work: what the batches before it gave is in
+the partition's journal. The image that stood in the worker's position page is suspected; when it
 costs a second worker it is condemned, and the partition is tried again without it. When no image stood there, the next
 try is a careful one, in which every stage gets every image alone and watched. A partition that costs two workers and
 never shows a suspect is condemned whole.
@@ -17,13 +18,15 @@ from typing import Any
 
 import cloudpickle
 
-from nemo_curator.backends.local.messages import Assignment, Done, Failed, Go, NodeReady, Progress, Ready
+from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Through
+from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.errors import StageError
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 
-_TICK = 0.2  # seconds between looks at what workers are working on
+_TICK = 0.05  # seconds between looks at what workers are at; memory can grow by gigabytes in a second
 _SETUP_TRIES = 2  # workers in a row that may die before any is set up
 
 
@@ -33,16 +36,24 @@ class Supervisor:
     Args:
         stages: A cloudpickle of the stages, not yet set up.
         workers: Number of worker processes.
-        image_seconds: Time one image may take before its worker is killed.
+        patience: What one image may cost.
         progress: Called with (partition index, number of further records read).
+        on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
+            of the partition.
     """
 
     def __init__(
-        self, stages: bytes, workers: int, image_seconds: float, progress: Callable[[int, int], None] = lambda *_: None
+        self,
+        stages: bytes,
+        workers: int,
+        patience: Patience,
+        progress: Callable[[int, int], None] = lambda *_: None,
+        on_condemned: Callable[[int, str, str], None] = lambda *_: None,
     ) -> None:
         self._stages = stages
-        self._image_seconds = image_seconds
+        self._patience = patience
         self._progress = progress
+        self._on_condemned = on_condemned
         self._wanted = workers
         self._workers: list[WorkerProcess] = []
         self._started = 0
@@ -50,8 +61,10 @@ class Supervisor:
         self._setup_deaths = 0
         self._queue: deque[Assignment] = deque()
 
-    def run(self, tasks: Sequence[Task[Any]]) -> Generator[Done, None, None]:
-        """Run all partitions, yielding the result of each as it is done, in no particular order.
+    def run(self, tasks: Sequence[Task[Any]]) -> Generator[tuple[int, list[bytes]], None, None]:
+        """Run all partitions, yielding (index, results) of each as it is done, in no particular order.
+
+        A result is a cloudpickle of (tasks, records that none carries); together they are the partition's, in order.
 
         Raises:
             StageError: A stage failed on everything, or a worker cannot be set up.
@@ -85,7 +98,7 @@ class Supervisor:
         if self._node_ready:
             worker.tell(Go())
 
-    def _step(self) -> Iterator[Done]:
+    def _step(self) -> Iterator[tuple[int, list[bytes]]]:
         """Wait for messages for one tick, and answer them."""
         channels = {worker.channel: worker for worker in self._workers}
         for channel in wait(list(channels), timeout=_TICK):
@@ -97,8 +110,10 @@ class Supervisor:
                 self._answer_death(worker, suspect, worker.bury())
                 continue
             if isinstance(message, Done):
+                journal = _held(worker).journal
                 self._give_work(worker)  # first, so that it does not wait for whoever gets the result
-                yield message
+                journal.close()
+                yield message.index, [*journal.results, message.result]
             else:
                 self._answer(worker, message)
         self._end_stuck_workers()
@@ -109,6 +124,8 @@ class Supervisor:
             raise error
         if isinstance(message, Progress):
             self._report(worker, message.records)
+        elif isinstance(message, Through):
+            _held(worker).through(message)
         elif isinstance(message, NodeReady):
             self._node_ready = True
             for waiting in self._workers:
@@ -135,17 +152,20 @@ class Supervisor:
 
     def _end_stuck_workers(self) -> None:
         for worker in list(self._workers):
-            image_id, seconds = worker.position.read()
-            if image_id and seconds > self._image_seconds:
+            ended = self._patience.ended(worker)
+            if ended is not None:
                 worker.kill()
                 worker.bury()
-                self._answer_death(worker, image_id, f"was killed after {self._image_seconds:g} seconds on one image")
+                self._answer_death(worker, *ended)
 
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         self._workers.remove(worker)
         assignment = worker.assignment
         if assignment is not None:
-            self._queue.appendleft(_next_try(assignment, suspect, how))
+            again = _next_try(assignment, suspect, how)
+            if again.task is not assignment.task:
+                self._on_condemned(again.index, suspect, again.task._metadata[POISON][suspect])
+            self._queue.appendleft(again)
         elif not worker.ready:
             self._setup_deaths += 1
             if self._setup_deaths >= _SETUP_TRIES:
@@ -157,12 +177,25 @@ class Supervisor:
         self._start_worker()  # one that died idle is replaced too: a partition may come back
 
 
+def _held(worker: WorkerProcess) -> Assignment:
+    """The partition that a worker speaks of.
+
+    Raises:
+        StageError: It was given none, so what it says is not ours.
+    """
+    if worker.assignment is None:
+        raise StageError(
+            f"{worker.id} speaks of a partition that it was not given", cause="a stage wrote to its socket"
+        )
+    return worker.assignment
+
+
 def _next_try(assignment: Assignment, suspect: str, how: str) -> Assignment:
     deaths = [*assignment.deaths, suspect]
     task = assignment.task
     if deaths.count(suspect) >= 2:
         task = _without(task, suspect, how)
-    return replace(assignment, task=task, deaths=deaths, read=0)
+    return replace(assignment, task=task, deaths=deaths, read=assignment.journal.records)
 
 
 def _without(task: Task[Any], suspect: str, how: str) -> Task[Any]:

@@ -8,27 +8,47 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
 import sys
 import threading
 import traceback
 from multiprocessing.connection import Connection
+from typing import Any
 
 import cloudpickle
+from PIL import Image
 
 from nemo_curator.backends.chain import StageChain
-from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Start, Stop, Work
+from nemo_curator.backends.local.messages import (
+    Done,
+    Failed,
+    Go,
+    NodeReady,
+    Progress,
+    Ready,
+    Start,
+    Stop,
+    Through,
+    Work,
+)
 from nemo_curator.backends.local.position import Position
+from nemo_curator.backends.resumption import Resumption
+from nemo_curator.codecs import memory_guard
 from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
+from nemo_curator.tasks import Task
 
 
 def main(socket_fd: int, position_fd: int, lifeline_fd: int) -> None:
     """Serve one supervisor until it says stop, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # deaths are expected
     _silence_native_libraries()
     keep_freed_memory()
+    memory_guard.arm()
+    Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and a recipe may raise them
     threading.Thread(target=_die_with_supervisor, args=(lifeline_fd,), daemon=True).start()
     channel = Connection(socket_fd)
     position = Position(position_fd)
@@ -77,8 +97,20 @@ class _Server:
     def _work(self, chain: StageChain, work: Work) -> None:
         self._index = work.index
         chain.records, chain.careful = [], work.careful
-        tasks = list(chain.run(pickle.loads(work.task)))  # noqa: S301 (our parent's)
-        self._channel.send(Done(work.index, cloudpickle.dumps((tasks, chain.records))))
+        results: list[Task[Any]] = []
+
+        def through(records: int, saved: tuple[Any, ...]) -> None:
+            packed = cloudpickle.dumps((results, chain.records))
+            self._channel.send(Through(work.index, records, packed, cloudpickle.dumps(saved)))
+            results.clear()
+            chain.records, chain.careful = [], False  # what killed the last worker was in this batch
+
+        chain.on_batch = through
+        saved = tuple(pickle.loads(one) for one in work.saved)  # noqa: S301 (another worker's of our parent)
+        start = Resumption(work.records, work.batches, saved)
+        for result in chain.run(pickle.loads(work.task), start):  # noqa: S301 (our parent's)
+            results.append(result)  # noqa: PERF402 (a batch that is through takes its results with it meanwhile)
+        self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records))))
         self._index = None
 
     def _progress(self, records: int) -> None:
@@ -86,7 +118,7 @@ class _Server:
 
 
 def _silence_native_libraries() -> None:
-    """Python keeps its standard error; what C libraries write past it (libtiff does) goes nowhere."""
+    """Python keeps its standard error; what C libraries write past it goes nowhere, but for what decoders hear."""
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     sys.stdout = sys.stderr

@@ -1,57 +1,109 @@
-"""The orientation of a picture, from EXIF or XMP bytes.
+"""What an EXIF block says about a picture: which way is up, and what it shows.
 
-Source: CIPA DC-008 (Exif 2.32), tag 0x0112; TIFF 6.0 section 2 for the layout; XMP `tiff:Orientation`.
+Source: CIPA DC-008 (Exif 2.32), sections 4.6.4 and 4.6.5; Microsoft's XPTitle and XPComment; TIFF 6.0 section 2 for the
+layout.
 """
 
 from __future__ import annotations
 
-import re
 import struct
+from dataclasses import dataclass
 
-_ORIENTATION = 0x0112
-_MOST_ENTRIES = 1000  # a real IFD has a few dozen
-# value types that writers use for it: BYTE, SHORT, LONG
-_TYPES = {1: "B", 3: "H", 4: "I"}
-_XMP = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])")
+from nemo_curator.codecs.headers.ifd import Directory, read_directory
+from nemo_curator.codecs.headers.words import cleaned, decoded, decoded_utf16
+
+_DESCRIPTION, _ORIENTATION, _EXIF_IFD = 0x010E, 0x0112, 0x8769
+_XP_TITLE, _XP_COMMENT, _USER_COMMENT = 0x9C9B, 0x9C9C, 0x9286
+_WANTED = frozenset({_DESCRIPTION, _ORIENTATION, _EXIF_IFD, _XP_TITLE, _XP_COMMENT})
+_ORIENTATION_TYPES = frozenset({1, 3, 4})  # BYTE, SHORT, LONG: writers use all of them
+_MOST_BYTES = 65_536
 
 
-def exif_orientation(exif: bytes) -> int | None:
-    """The orientation in an EXIF block.
+@dataclass(frozen=True, slots=True)
+class ExifFacts:
+    """What is of interest in an EXIF block.
+
+    Attributes:
+        orientation: 1 to 8, or None where there is none, or it is not valid.
+        description: ImageDescription.
+        comment: UserComment, else Windows' XPComment.
+        title: Windows' XPTitle.
+    """
+
+    orientation: int | None = None
+    description: str = ""
+    comment: str = ""
+    title: str = ""
+
+
+NOTHING = ExifFacts()
+
+
+def read_exif(exif: bytes) -> ExifFacts:
+    """Read an EXIF block.
 
     Args:
         exif: The TIFF structure, with or without the `Exif` prefix that JPEG puts before it.
 
     Returns:
-        1 to 8, or None where there is none, or it is not valid.
+        Its facts; of a damaged block those that are whole.
     """
     tiff = exif[6:] if exif.startswith(b"Exif\0") else exif
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 14:
-        return None
+        return NOTHING
     (start,) = struct.unpack_from(order + "I", tiff, 4)
-    if start + 2 > len(tiff):
-        return None
-    (count,) = struct.unpack_from(order + "H", tiff, start)
-    last = min(start + 2 + 12 * min(count, _MOST_ENTRIES), len(tiff)) - 12
-    for at in range(start + 2, last + 1, 12):
-        tag, kind, values = struct.unpack_from(order + "HHI", tiff, at)
-        if tag == _ORIENTATION:
-            letter = _TYPES.get(kind)
-            if letter is None or values != 1:
-                return None
-            (value,) = struct.unpack_from(order + letter, tiff, at + 8)
-            return value if 1 <= value <= 8 else None
-    return None
+    main = read_directory(tiff, start, order, _WANTED)
+    return facts_of(main) if main.fields else NOTHING
 
 
-def xmp_orientation(xmp: bytes) -> int | None:
-    """The orientation in an XMP packet: consulted only where EXIF has none, as Pillow does.
+def behind_offset(content: bytes) -> bytes:
+    """The TIFF structure of an EXIF box, where four bytes say how much stands before it; some writers leave them out.
 
     Args:
-        xmp: The packet.
-
-    Returns:
-        1 to 8, or None.
+        content: What is in the box.
     """
-    found = _XMP.search(xmp)
-    return int(found[1]) if found else None
+    if content[:2] in {b"II", b"MM"}:
+        return content
+    return content[4 + int.from_bytes(content[:4], "big") :]
+
+
+def facts_of(main: Directory) -> ExifFacts:
+    """What a first directory says, that of an EXIF block or of a TIFF file.
+
+    Args:
+        main: The directory; it must have been read with `WANTED`.
+    """
+    description = cleaned(decoded(main.raw(_DESCRIPTION, _MOST_BYTES))) if _DESCRIPTION in main.fields else ""
+    comment = _user_comment(main) or _windows(main, _XP_COMMENT)
+    return ExifFacts(_orientation(main), description, comment, _windows(main, _XP_TITLE))
+
+
+WANTED = _WANTED
+"""The tags that `facts_of` looks at."""
+
+
+def _orientation(main: Directory) -> int | None:
+    field = main.fields.get(_ORIENTATION)
+    if field is None or field.kind not in _ORIENTATION_TYPES or field.count != 1:
+        return None
+    value = main.integer(_ORIENTATION)
+    return value if value in range(1, 9) else None
+
+
+def _windows(main: Directory, tag: int) -> str:
+    return cleaned(decoded_utf16(main.raw(tag, _MOST_BYTES), big=False)) if tag in main.fields else ""
+
+
+def _user_comment(main: Directory) -> str:
+    """UserComment of the EXIF directory: eight bytes name its character set."""
+    start = main.integer(_EXIF_IFD)
+    if start is None:
+        return ""
+    raw = read_directory(main.data, start, main.order, frozenset({_USER_COMMENT})).raw(_USER_COMMENT, _MOST_BYTES)
+    code, text = raw[:8].rstrip(b"\0 "), raw[8:]
+    if code == b"UNICODE":
+        return cleaned(decoded_utf16(text, big=main.order == ">"))
+    if code == b"JIS":
+        return cleaned(text.decode("iso2022_jp", "replace"))
+    return cleaned(decoded(text))

@@ -11,13 +11,17 @@ from __future__ import annotations
 import struct
 
 from nemo_curator.errors import DecodeError
+from nemo_curator.kernels.header import ImageHeader
+
+_MOST_PICTURES = 4096
 
 
-def largest_picture(data: bytes) -> tuple[int, int]:
-    """(width, height) in pixels of the largest picture, as the picture itself says.
+def read_ico(data: bytes, name: str, _most_frames: int) -> ImageHeader:
+    """The header of the largest picture, as the picture itself says.
 
     Args:
         data: The file.
+        name: Its format, for the header.
 
     Raises:
         DecodeError: The directory has no entry that lies in the file.
@@ -25,18 +29,19 @@ def largest_picture(data: bytes) -> tuple[int, int]:
     if len(data) < 6:
         raise DecodeError("the ICO ends inside its directory")
     (count,) = struct.unpack_from("<H", data, 4)
-    sizes = [_picture(data, 6 + 16 * i) for i in range(min(count, (len(data) - 6) // 16))]
-    if not sizes:
+    pictures = [_picture(data, 6 + 16 * i) for i in range(min(count, (len(data) - 6) // 16, _MOST_PICTURES))]
+    if not pictures:
         raise DecodeError("the ICO holds no picture")
-    return max(sizes, key=lambda size: size[0] * size[1])
+    width, height, depth = max(pictures, key=lambda picture: picture[0] * picture[1])
+    return ImageHeader(name, width, height, "RGBA", bit_depth=depth)
 
 
-def _picture(data: bytes, entry: int) -> tuple[int, int]:
+def _picture(data: bytes, entry: int) -> tuple[int, int, int]:
+    """(width, height, bits a channel) of one picture."""
     (offset,) = struct.unpack_from("<I", data, entry + 12)
-    if offset + 24 > len(data):
+    if offset + 26 > len(data):
         raise DecodeError("the ICO is truncated: a picture lies behind its end")
     if data.startswith(b"\x89PNG", offset):
-        width, height = struct.unpack_from(">II", data, offset + 16)
-        return width, height
-    width, height = struct.unpack_from("<ii", data, offset + 4)
-    return abs(width), abs(height) // 2  # the mask lies below the picture and counts in the height
+        return struct.unpack_from(">IIB", data, offset + 16)
+    width, height, bits = struct.unpack_from("<ii2xH", data, offset + 4)
+    return abs(width), abs(height) // 2, min(max(bits, 1), 8)  # the mask lies below and counts in the height

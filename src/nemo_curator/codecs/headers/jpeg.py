@@ -1,6 +1,6 @@
-"""The markers of a JPEG up to its first scan: size, components, orientation, in some 10 µs.
+"""The markers of a JPEG up to its first scan: size, components, precision, metadata, in some 10 µs.
 
-Source: ITU-T T.81, annex B.
+Source: ITU-T T.81, annex B; ITU-T T.872, section 6.5.3 (Adobe's APP14); ICC.1, annex B.4 (APP2).
 """
 
 from __future__ import annotations
@@ -8,16 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nemo_curator.codecs.headers.exif import exif_orientation, xmp_orientation
+from nemo_curator.codecs.headers.iptc import iptc_of_resources
+from nemo_curator.codecs.headers.metadata import Blocks, said_by
 from nemo_curator.errors import DecodeError
+from nemo_curator.kernels.header import ImageHeader
 
 # start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # a stuffed byte, TEM, RSTn, SOI: no length follows
 _LAST = frozenset({0xD9, 0xDA})  # EOI, SOS
-_APP1 = 0xE1
+_APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+_METADATA = frozenset({_APP1, _APP2, _APP13, _COMMENT})
 _MOST_SEGMENTS = 10_000  # a file of empty segments must not keep us busy
+_EXIF = b"Exif\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_ICC = b"ICC_PROFILE\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_ADOBE_YCCK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,41 @@ class JpegFacts:
         height: Stored height in pixels.
         components: Number of colour components: 1 grey, 3 colour, 4 CMYK or YCCK.
         frame: The start-of-frame marker: 0xC0 baseline, 0xC2 progressive, 0xC9 and above arithmetic.
-        orientation: EXIF orientation, 1 to 8.
+        precision: Bits a sample.
+        adobe: The colour transform in Adobe's segment (0 none, 1 YCbCr, 2 YCCK), or None where there is none.
+        blocks: Its metadata.
     """
 
     width: int
     height: int
     components: int
     frame: int
-    orientation: int
+    precision: int
+    adobe: int | None
+    blocks: Blocks
+
+
+def read_jpeg(data: bytes, name: str, _most_frames: int) -> ImageHeader:
+    """The header of a JPEG; it has one frame, whatever previews or gain maps follow its picture.
+
+    Args:
+        data: The file.
+        name: Its format, for the header.
+
+    Raises:
+        DecodeError: There is no complete frame header before the first scan, or it has components of a number that
+            no colour model has.
+    """
+    facts = read_markers(data)
+    mode = _MODES.get(facts.components)
+    if mode is None:
+        raise DecodeError(f"the JPEG has {facts.components} colour components; 1, 3 and 4 are known")
+    if mode == "CMYK" and facts.adobe == _ADOBE_YCCK:
+        mode = "YCCK"
+    said = said_by(facts.blocks)
+    return ImageHeader(
+        name, facts.width, facts.height, mode, 1, said.orientation, facts.precision, facts.blocks.has_icc, said.caption
+    )
 
 
 def read_markers(data: bytes) -> JpegFacts:
@@ -46,35 +81,54 @@ def read_markers(data: bytes) -> JpegFacts:
         data: The file.
 
     Returns:
-        Its facts.
+        Its facts; of a kind of metadata that is there twice, the first.
 
     Raises:
         DecodeError: There is no complete frame header before the first scan or the end.
     """
-    frame: tuple[int, int, int, int] | None = None
-    exif = xmp = b""
-    for marker, body in _segments(data):
-        if marker in _FRAMES and frame is None and len(body) >= 6:
-            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-            frame = marker, width, height, body[5]
-        elif marker == _APP1:
-            exif = exif or (body if body.startswith(b"Exif\0") else b"")
-            xmp = xmp or (body if body.startswith(_XMP) else b"")
+    frame: tuple[int, int] | None = None
+    adobe: int | None = None
+    blocks = Blocks()
+    for marker, at, end in _segments(data):
+        if marker in _FRAMES:
+            if frame is None and end - at >= 6:
+                frame = marker, at
+        elif marker == _APP14:
+            if data.startswith(b"Adobe", at) and end - at >= 12:
+                adobe = data[at + 11]
+        elif marker in _METADATA:
+            _keep(blocks, marker, data, at, end)
     if frame is None:
         raise DecodeError("the JPEG ends, or its picture begins, before its size is given")
-    orientation = exif_orientation(exif) or xmp_orientation(xmp) or 1
-    marker, width, height, components = frame
-    return JpegFacts(width, height, components, marker, orientation)
+    marker, at = frame
+    height, width = data[at + 1] << 8 | data[at + 2], data[at + 3] << 8 | data[at + 4]
+    return JpegFacts(width, height, data[at + 5], marker, data[at], adobe, blocks)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, body) of every segment that has a body, until the first scan."""
-    at = 2
+def _keep(blocks: Blocks, marker: int, data: bytes, at: int, end: int) -> None:
+    """Put the first block of each kind of metadata aside."""
+    if marker == _COMMENT:
+        blocks.comment = blocks.comment or data[at:end]
+    elif data.startswith(_EXIF, at):
+        blocks.exif = blocks.exif or data[at:end]
+    elif data.startswith(_XMP, at):
+        blocks.xmp = blocks.xmp or data[at + len(_XMP) : end]
+    elif data.startswith(_PHOTOSHOP, at):
+        blocks.iptc = blocks.iptc or iptc_of_resources(data[at + len(_PHOTOSHOP) : end])
+    elif data.startswith(_ICC, at):
+        blocks.has_icc = True
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of the body of every segment that has one, until the first scan."""
+    at, length = 2, len(data)
     for _ in range(_MOST_SEGMENTS):
         at = data.find(b"\xff", at)  # decoders skip stray bytes between segments, and so do we
-        while 0 <= at < len(data) - 1 and data[at + 1] == 0xFF:
-            at += 1
-        if at < 0 or at + 4 > len(data):
+        if at < 0:
+            return
+        if data[at + 1 : at + 2] == b"\xff":  # fill bytes; there may be many
+            at += _fill_bytes(data, at)
+        if at + 4 > length:
             return
         marker = data[at + 1]
         if marker in _ALONE:
@@ -82,6 +136,15 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         if marker in _LAST:
             return
-        length = max(data[at + 2] << 8 | data[at + 3], 2)
-        yield marker, data[at + 4 : at + 2 + length]
-        at += 2 + length
+        end = at + 2 + max(data[at + 2] << 8 | data[at + 3], 2)
+        yield marker, at + 4, min(end, length)
+        at = end
+
+
+def _fill_bytes(data: bytes, at: int) -> int:
+    """How many bytes of 0xFF precede the one that belongs to the marker."""
+    start = at
+    while data[at + 1 : at + 2] == b"\xff":
+        run = data[at : at + 4096]
+        at += len(run) - len(run.lstrip(b"\xff")) - 1
+    return at - start

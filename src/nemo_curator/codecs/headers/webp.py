@@ -1,4 +1,4 @@
-"""The chunks of a WebP: size, alpha, frames, orientation.
+"""The chunks of a WebP: size, alpha, frames, metadata.
 
 Pillow's own plugin makes its decoder, with a canvas in memory, as soon as a file is opened; limits come first here.
 
@@ -8,61 +8,69 @@ Source: RFC 9649.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from nemo_curator.codecs.headers.exif import exif_orientation, xmp_orientation
+from nemo_curator.codecs.headers.metadata import Blocks, said_by
 from nemo_curator.errors import DecodeError
+from nemo_curator.kernels.header import ImageHeader
 
 _ALPHA = 0x10  # flag in VP8X
+_MOST_OTHERS = 10_000  # chunks that are no frames
+_PICTURES = frozenset({b"VP8X", b"VP8 ", b"VP8L"})
+_MOST_BYTES = 1 << 20  # of one block of metadata
 
 
-@dataclass(frozen=True, slots=True)
-class WebpFacts:
-    """What the chunks say: canvas size in pixels, `RGB` or `RGBA`, number of frames, EXIF orientation 1 to 8."""
-
-    width: int
-    height: int
-    mode: str
-    frames: int
-    orientation: int
-
-
-def read_chunks(data: bytes, most_frames: int) -> WebpFacts:
+def read_webp(data: bytes, name: str, most_frames: int) -> ImageHeader:
     """Walk the chunks without decoding.
 
     Args:
         data: The file.
+        name: Its format, for the header.
         most_frames: Where to stop counting frames.
 
     Returns:
-        Its facts.
+        Its header; the size is that of the canvas.
 
     Raises:
         DecodeError: There is no chunk with a picture size.
     """
     size: tuple[int, int, bool] | None = None
     frames = 0
-    orientation: int | None = None
-    for name, at, length in _chunks(data):
-        if name in {b"VP8X", b"VP8 ", b"VP8L"} and size is None:
-            size = _size(name, data[at : at + 10])
-        elif name == b"ANMF":
+    blocks = Blocks()
+    for kind, at, length in _chunks(data, _MOST_OTHERS + most_frames):
+        if kind in _PICTURES:
+            size = size or _size(kind, data[at : at + 10])
+        elif kind == b"ANMF":
             frames += 1
             if frames >= most_frames:
                 break
-        elif name == b"EXIF":
-            orientation = exif_orientation(data[at : at + length]) or orientation
-        elif name == b"XMP " and orientation is None:
-            orientation = xmp_orientation(data[at : at + length])
+        elif kind == b"EXIF":
+            blocks.exif = data[at : at + min(length, _MOST_BYTES)] or blocks.exif
+        elif kind == b"XMP ":
+            blocks.xmp = blocks.xmp or data[at : at + min(length, _MOST_BYTES)]
+        elif kind == b"ICCP":
+            blocks.has_icc = length > 0
     if size is None:
         raise DecodeError("the WebP ends before its size is given")
     width, height, alpha = size
-    return WebpFacts(width, height, "RGBA" if alpha else "RGB", max(frames, 1), orientation or 1)
+    said = said_by(blocks)
+    return ImageHeader(
+        name,
+        width,
+        height,
+        "RGBA" if alpha else "RGB",
+        max(frames, 1),
+        said.orientation,
+        8,
+        blocks.has_icc,
+        said.caption,
+    )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
     at = 12
-    while at + 8 <= len(data):
+    for _ in range(most):
+        if at + 8 > len(data):
+            return
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         yield data[at : at + 4], at + 8, length
         at += 8 + length + (length & 1)

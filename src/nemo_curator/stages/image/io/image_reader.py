@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from loguru import logger
 
-from nemo_curator.codecs.decode import decode
+from nemo_curator.codecs.decode import read_picture
 from nemo_curator.codecs.limits import Limits, check
+from nemo_curator.codecs.listening import distinct, listening
+from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.codecs.probe import probe
-from nemo_curator.codecs.views import cut
+from nemo_curator.codecs.views import cut, read_views
 from nemo_curator.errors import SampleError
 from nemo_curator.kernels.view import View
 from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.devices import gpu_or_cpu
 from nemo_curator.stages.image.io.partition_tasks import read_task
-from nemo_curator.stages.worker import POISON, WorkerMetadata, condemned
+from nemo_curator.stages.worker import PASSED, POISON, WorkerMetadata, condemned
 from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record
 
 # A batch also ends when its images take this much memory, so that a hundred large pictures do not travel at once.
@@ -43,6 +46,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         views: Small pictures to cut from the one decode; a pipeline sets them from what its stages declare.
         pixels: Whether to keep the full picture in `image_data`.
         limits: What an image may cost; what exceeds it is quarantined before memory is taken.
+        options: How pixels are made where there is more than one right way.
     """
 
     dali_batch_size: int = 100
@@ -52,7 +56,9 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
     _name: str = "image_reader"
     views: tuple[View, ...] = ()
     pixels: bool = True
+    resumes: ClassVar[bool] = True
     limits: Limits = field(default_factory=Limits)
+    options: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
         """Ask for a share of a GPU where there is one."""
@@ -88,7 +94,8 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if not task.data:
             raise ValueError(f"No tar file paths in task {task.task_id!r}: the file group is empty")
         batch, held = self._batch(task), 0
-        for ordinal, sample in enumerate(read_task(task, max_bytes=self.limits.bytes)):
+        samples = enumerate(read_task(task, max_bytes=self.limits.bytes))
+        for ordinal, sample in itertools.islice(samples, task._metadata.get(PASSED, 0), None):
             sample.source = replace(sample.source, ordinal=ordinal)
             read = self._read(sample, task._metadata.get(POISON, {}))
             if isinstance(read, Record):
@@ -107,7 +114,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
 
     @staticmethod
     def _batch(task: FileGroupTask) -> ImageBatch:
-        metadata = {name: value for name, value in task._metadata.items() if name != POISON}
+        metadata = {name: value for name, value in task._metadata.items() if name not in {POISON, PASSED}}
         return ImageBatch(dataset_name=task.dataset_name, _metadata=metadata)
 
     def _read(self, sample: Sample, poison: dict[str, str]) -> ImageObject | Record:
@@ -119,19 +126,36 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if why:
             return image.quarantined(stage=self.name, code="worker_died", detail=why)
         self._watch(sample.image_id)
-        try:
-            image.header = probe(sample.image, self.limits)
-            check(image.header, len(sample.image), self.limits)
-            if self.pixels or self.views:
-                picture = decode(sample.image, image.header, self.limits)
-                image.views = cut(picture, self.views)
-                if self.pixels:
-                    image.attach_pixels(picture)
-        except SampleError as error:
-            return image.quarantined(stage=self.name, code=error.code, detail=str(error))
-        finally:
-            self._watch("")
+        problem: SampleError | None = None
+        with listening() as heard:
+            try:
+                self._look_at(image, sample.image)
+            except SampleError as error:
+                problem = error
+            finally:
+                self._watch("")
+        image.warnings = distinct([*heard, *image.warnings])
+        if problem is not None:
+            return image.quarantined(stage=self.name, code=problem.code, detail=str(problem))
         return image
+
+    def _look_at(self, image: ImageObject, data: bytes) -> None:
+        """Probe, and decode what is asked for.
+
+        Raises:
+            SampleError: The image cannot be used.
+        """
+        header = image.header = probe(data, self.limits)
+        check(header, len(data), self.limits)
+        if not (self.pixels or self.views):
+            return
+        if self.pixels:
+            picture = read_picture(data, header, self.limits, self.options)
+            image.views = cut(picture.pixels, self.views)
+            image.attach_pixels(picture.pixels)
+        else:
+            picture, image.views = read_views(data, header, self.views, self.limits, self.options)
+        image.truncated, image.warnings = picture.truncated, picture.warnings
 
 
 def _image_of(sample: Sample) -> ImageObject:

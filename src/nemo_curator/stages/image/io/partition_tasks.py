@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nemo_curator.errors import InputError
 from nemo_curator.shards.listing import list_inputs
@@ -10,11 +10,17 @@ from nemo_curator.shards.names import beside, is_tar_name
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.shards.reading import read_partition
 from nemo_curator.shards.sample import Sample
+from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask
 
 
-def partition_task(partition: Partition) -> FileGroupTask:
-    """The unit of work that reads a partition."""
+def partition_task(partition: Partition, poison: Mapping[str, str] | None = None) -> FileGroupTask:
+    """The unit of work that reads a partition.
+
+    Args:
+        partition: The partition.
+        poison: Image id to why no stage may touch that image, for those that were given up before.
+    """
     one_root = all(entry.root == partition.root for entry in partition.entries)
     return FileGroupTask(
         data=[entry.location for entry in partition.entries],
@@ -27,6 +33,7 @@ def partition_task(partition: Partition) -> FileGroupTask:
                 for entry in partition.entries
                 if entry.sidecars
             },
+            **({POISON: dict(poison)} if poison else {}),
         },
         task_id=partition.id,
     )

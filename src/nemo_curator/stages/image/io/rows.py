@@ -35,13 +35,22 @@ IDENTITY: dict[str, tuple[pa.DataType, str]] = {
     "width": (pa.int64(), "Width in pixels, upright"),
     "height": (pa.int64(), "Height in pixels, upright"),
     "mode": (pa.string(), "Colour model as stored"),
+    "bit_depth": (pa.int8(), "Bits a channel as stored"),
+    "is_grey": (pa.bool_(), "Whether the colour model is one of grey alone"),
+    "has_icc": (pa.bool_(), "Whether an ICC profile is embedded"),
     "frames": (pa.int64(), "Number of frames"),
     "orientation": (pa.int8(), "EXIF orientation, 1 to 8"),
     "bytes": (pa.int64(), "Length of the encoded image"),
     "sha256": (pa.string(), "SHA-256 of the encoded image"),
     "caption": (pa.string(), "Caption from the text sidecar, or from the JSON sidecar"),
     "metadata": (pa.string(), "The JSON sidecar, as JSON"),
+    "embedded_caption": (pa.string(), "What the image file itself says that it shows: XMP, IPTC, EXIF, a comment"),
+    "truncated": (pa.bool_(), "Whether a JPEG ends too early and was accepted; NULL where it was not decoded"),
+    "warnings": (pa.list_(pa.string()), "What parsers and decoders said about the file while it was read"),
 }
+
+DECODED = ("truncated", "warnings")
+"""Those of them that decoding finds out, beside parsing."""
 
 
 def identity_row(image: ImageObject | Record) -> dict[str, Any]:
@@ -61,12 +70,18 @@ def identity_row(image: ImageObject | Record) -> dict[str, Any]:
         "width": width,
         "height": height,
         "mode": header.mode if header else None,
+        "bit_depth": header.bit_depth if header else None,
+        "is_grey": header.is_grey if header else None,
+        "has_icc": header.has_icc if header else None,
         "frames": header.frames if header else None,
         "orientation": header.orientation if header else None,
         "bytes": primary.length if primary else None,
         "sha256": (primary.sha256 or None) if primary else None,
         "caption": caption_of(image.sidecars, image.metadata),
         "metadata": metadata_json(image.metadata),
+        "embedded_caption": (header.caption or None) if header else None,
+        "truncated": image.truncated,
+        "warnings": list(image.warnings),
     }
 
 

@@ -1,0 +1,91 @@
+"""The supervisor's own note of a partition: what became of it so far, whoever worked on it.
+
+Owned by the supervisor's thread alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from typing import IO, Any, cast
+
+from nemo_curator.backends.local.messages import Through, Work
+from nemo_curator.tasks import Task
+
+_IN_MEMORY = 1 << 24  # bytes of what a partition's stages have gathered; more of it goes to a file without a name
+
+
+class Journal:
+    """What is through of a partition, so that no later worker does it again.
+
+    Attributes:
+        records: Input records of the batches that are through.
+        results: Of each batch, a cloudpickle of (tasks, records that none carries).
+    """
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.results: list[bytes] = []
+        self._lengths: list[int] = []
+        self._saved: IO[bytes] | None = None  # most partitions of a long list are not begun yet
+
+    def add(self, through: Through) -> None:
+        """One more batch is through."""
+        self.records += through.records
+        self.results.append(through.result)
+        self._lengths.append(len(through.saved))
+        if self._saved is None:
+            self._saved = cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 (see `close`)
+        self._saved.write(through.saved)
+
+    def saved(self) -> list[bytes]:
+        """What the stages that gather gave at the end of each batch, in order."""
+        if self._saved is None:
+            return []
+        self._saved.seek(0)
+        return [self._saved.read(length) for length in self._lengths]
+
+    def close(self) -> None:
+        """The partition is done: forget it."""
+        if self._saved is not None:
+            self._saved.close()
+
+
+@dataclass(slots=True)
+class Assignment:
+    """A partition.
+
+    Attributes:
+        index: Its index among the initial tasks.
+        task: The task.
+        deaths: The image, or "", that each worker it cost was working on.
+        read: Records read so far in the present try, and in the batches that were through before it.
+        reported: Records that the caller was told of; a later try starts over, the caller's count does not.
+        journal: What is through.
+    """
+
+    index: int
+    task: Task[Any]
+    deaths: list[str] = field(default_factory=list)
+    read: int = 0
+    reported: int = 0
+    journal: Journal = field(default_factory=Journal)
+
+    def through(self, message: Through) -> None:
+        """One more batch is through: whatever a worker died of unseen, it was before the next one."""
+        self.journal.add(message)
+        self.deaths = [suspect for suspect in self.deaths if suspect]
+
+    @property
+    def careful(self) -> bool:
+        """Whether a worker died of it and nobody knows on which image."""
+        return "" in self.deaths
+
+    def work(self, task: bytes) -> Work:
+        """What a worker is told of it: to go on where the last one was.
+
+        Args:
+            task: A cloudpickle of the task.
+        """
+        journal = self.journal
+        return Work(self.index, task, self.careful, journal.records, len(journal.results), journal.saved())

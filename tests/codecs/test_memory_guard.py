@@ -1,0 +1,132 @@
+"""The bound on the memory of one image, inside a process that is armed for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from nemo_curator.codecs.limits import Limits, check
+from nemo_curator.codecs.memory_guard import guarded
+from nemo_curator.codecs.memory_need import decoding_bytes
+from nemo_curator.errors import DecodeError, LimitError
+from nemo_curator.kernels.header import ImageHeader
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the bound is one that only Linux counts")
+
+BEGIN = """
+import resource, sys
+import numpy as np
+from nemo_curator.codecs import memory_guard
+from nemo_curator.codecs.memory import keep_freed_memory
+from nemo_curator.codecs.memory_guard import guarded
+from nemo_curator.errors import LimitError
+keep_freed_memory()
+assert memory_guard.arm()
+take = lambda size: np.ones(size, np.uint8).nbytes
+"""
+
+
+def said(code: str) -> str:
+    """What a process of its own prints."""
+    done = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@linux
+def test_too_much_is_a_limit_error():
+    """The message has the limit and says how to raise it."""
+    text = said("""
+try:
+    guarded(lambda: take(300_000_000), 100_000_000)
+except LimitError as error:
+    print(error)
+""")
+    assert text.startswith("its decoder takes more memory than the limit of 100,000,000 bytes; ")
+    assert text.endswith("raise limits.memory in the recipe to admit it")
+
+
+@linux
+def test_enough_is_enough():
+    """Work within the bound is done, and the process has no bound afterwards."""
+    assert said("print(guarded(lambda: take(90_000_000), 100_000_000), take(900_000_000))") == "90000000 900000000"
+
+
+@linux
+def test_the_answer_does_not_depend_on_earlier_images():
+    """Memory that was freed and kept is given back before anything is refused."""
+    text = said("""
+def verdict():
+    try:
+        return guarded(lambda: take(150_000_000), 100_000_000)
+    except LimitError:
+        return "refused"
+first = verdict()
+for size in (200, 150, 120, 80):
+    take(size * 1_000_000)
+print(first, verdict())
+""")
+    assert text.startswith("refused")
+
+
+@linux
+def test_other_errors_pass_unchanged():
+    """Only memory that ran out is a limit."""
+    assert "ZeroDivisionError" in said("""
+try:
+    guarded(lambda: 1 / 0, 10_000_000)
+except Exception as error:
+    print(type(error).__name__)
+print(resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY)
+""")
+
+
+def test_a_decoder_that_says_so_in_words_is_understood():
+    """Native decoders report memory in texts of their own."""
+
+    def decoder() -> None:
+        raise RuntimeError("Failed to decode image: Out of memory")
+
+    with pytest.raises(LimitError, match=r"more memory than the limit of 5,000"):
+        guarded(decoder, 5_000)
+
+
+def test_in_a_users_process_nothing_is_bounded():
+    """Without arming, work is only called."""
+    assert guarded(lambda: bytes(10_000_000), 1_000) == bytes(10_000_000)
+
+
+def test_the_header_alone_can_be_enough():
+    """What the header announces is refused with the figure and the limit, before anything is allocated."""
+    header = ImageHeader("png", 10_000, 9_000, "RGBA")
+    check(header, 1000)
+    with pytest.raises(
+        LimitError, match=r"bytes of memory to decode \(10,000 x 9,000\), over the limit of 100,000,000"
+    ):
+        check(header, 1000, Limits(memory=100_000_000))
+
+
+def test_the_default_limits_fit_each_other():
+    """A photograph of the most pixels that are admitted is within the memory that is admitted."""
+    for name in ("jpeg", "png"):
+        assert decoding_bytes(ImageHeader(name, 10_000, 10_000)) <= Limits().memory
+
+
+def test_memory_errors_inside_a_decode_are_limits(monkeypatch):
+    """Through the whole decoder."""
+    from nemo_curator.codecs.decode import DECODERS, decode
+    from nemo_curator.codecs.probe import probe
+    from nemo_curator.testing import encoded, photo
+
+    def hungry(_request: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setitem(DECODERS, ("jpeg", "RGB"), hungry)
+    data = encoded(photo(1))
+    with pytest.raises(LimitError, match=r"limits\.memory"):
+        decode(data, probe(data))
+    monkeypatch.setitem(DECODERS, ("jpeg", "RGB"), lambda _request: 1 / 0)
+    with pytest.raises(DecodeError):
+        decode(data, probe(data))
