@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,7 @@ def writers() -> dict[str, Writer]:
         "jpeg2000 rgba": lambda pixels: _saved(_rgba(pixels), "JPEG2000", quality_mode="rates", quality_layers=[20]),
         "jpeg2000 tiles": lambda pixels: _saved(_rgb(pixels), "JPEG2000", tile_size=(512, 512), quality_layers=[20]),
         "jpeg2000 16-bit grey": lambda pixels: _saved(Image.fromarray(_deep(pixels)[..., 0]), "JPEG2000"),
+        **_jpeg_xl(),
         "ppm rgb": lambda pixels: _saved(_rgb(pixels), "PPM"),
         "ppm text": _ppm_text,
         "psd rgb": lambda pixels: _psd(np.moveaxis(pixels, 2, 0)),
@@ -160,6 +162,24 @@ def _psd(planes: npt.NDArray[Any], mode: int = 3) -> bytes:
     channels, height, width = planes.shape
     head = struct.pack(">H6xHIIHH", 1, channels, height, width, 8, mode)
     return b"8BPS" + head + bytes(12) + b"\0\0" + planes.tobytes()
+
+
+def _jpeg_xl() -> dict[str, Writer]:
+    """Where libjxl is there."""
+    if find_spec("imagecodecs") is None:
+        return {}
+    import imagecodecs
+
+    return {
+        "jxl": lambda pixels: imagecodecs.jpegxl_encode(pixels, distance=2, effort=1),
+        "jxl alpha": lambda pixels: imagecodecs.jpegxl_encode(np.asarray(_rgba(pixels)), distance=2, effort=1),
+        "jxl lossless": lambda pixels: imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1),
+        "jxl lossless alpha": lambda pixels: imagecodecs.jpegxl_encode(
+            np.asarray(_rgba(pixels)), lossless=True, effort=1
+        ),
+        "jxl 16-bit": lambda pixels: imagecodecs.jpegxl_encode(_deep(pixels), lossless=True, effort=1),
+        "jxl grey": lambda pixels: imagecodecs.jpegxl_encode(pixels[..., 0], distance=2, effort=1),
+    }
 
 
 def _ico(png: bytes) -> bytes:

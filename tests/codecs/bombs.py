@@ -257,7 +257,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], frozenset[str], str]] = {
         (
             "avif 60,000 x 60,000",
             lambda: patched("avif", b"ispe", 4, _sides(">", "I", 60_000)),
-            "over_limit decode_failed",
+            "over_limit",
             "",
         ),
         (
@@ -276,7 +276,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], frozenset[str], str]] = {
         (
             "jpeg xl 2^30 wide",
             lambda: b"\xff\x0a" + b"\xfe\xff\xff\xff\xff\xff\xff\x0f" + bytes(90),
-            "over_limit decode_failed",
+            "over_limit",
             "",
         ),
         ("psd 30,000 x 30,000", _large_psd, "over_limit", "900,000,000 pixels"),

@@ -164,7 +164,7 @@ def webp(data: bytes, random: Random) -> bytes:
 
 
 def boxes(data: bytes, random: Random) -> bytes:
-    """A box of an ISO file (AVIF, HEIF, JPEG 2000) with another size, name, number of copies or body."""
+    """A box of an ISO file (AVIF, HEIF, JPEG 2000, JPEG XL) with another size, name, number of copies or body."""
     found = _boxes(data, 0, len(data), 0)
     at, size, _ = random.choice(found)
     how = random.choice(("size", "extent", "body", "body", "name", "twice", "codestream"))
@@ -288,6 +288,7 @@ FORMAT_EDITS: dict[str, Callable[[bytes, Random], bytes]] = {
     "webp": webp,
     "avif": boxes,
     "heif": boxes,
+    "jxl": lambda data, random: (boxes if data[:1] == b"\0" else fields)(data, random),
     "jpeg2000": lambda data, random: (boxes if data[:4] != b"\xff\x4f\xff\x51" else codestream)(data, random),
     "tiff": tiff,
     "gif": gif,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,9 @@ from nemo_curator.kernels.sniff import FORMAT_EXTENSIONS, sniff
 
 FEW, MANY = 2000, 100_000
 PEAK = 1_000_000_000  # bytes that one worker may take
-NOT_READ = {"pam", "jxl-codestream", "jxl-container"}
+EXTRA = {"jxl": "imagecodecs"}
+"""Format to the package that reads it, which may be absent."""
+NOT_READ = {"pam"}  # Pillow knows its older kin alone
 
 
 def judge(found, file_of):
@@ -97,11 +100,13 @@ def test_every_seed_is_a_whole_file():
     seeds = made_seeds()
     assert {sniff(data) for data in seeds.values()} == set(FORMAT_EXTENSIONS)
     for name, data in seeds.items():
-        if name in NOT_READ:
+        header = probe(data)
+        absent = header.format in EXTRA and find_spec(EXTRA[header.format]) is None
+        if absent or name in NOT_READ:
             with pytest.raises(DecodeError):
-                read_picture(data, probe(data))
+                read_picture(data, header)
         else:
-            assert read_picture(data, probe(data)).pixels.size > 0, name
+            assert read_picture(data, header).pixels.size > 0, name
 
 
 @given(edits())

@@ -70,12 +70,14 @@ def decoding_bytes(header: ImageHeader) -> int:
 def _a_pixel(header: ImageHeader) -> float:
     """Bytes a pixel of a picture so large that nothing else counts."""
     channels = _channels(header.mode)
-    if header.format == "jpeg":  # a progressive one keeps two bytes a coefficient; four inks are decoded by Pillow
+    if header.format == "jpeg":  # a progressive one keeps two bytes a coefficient; inks are a picture of their own first
         return 2 * channels + (_PICTURE if channels < _MOST_CHANNELS else 4)
     stored = _stored(header.mode)
     sample_bytes = -(-header.bit_depth // 8)
     if header.format == "jpeg2000":  # four bytes a sample, and a bit
         return _PICTURE + stored + 4.5 * channels
+    if header.format == "jxl":  # a float a sample at times, and the samples as they are stored; no picture of Pillow's
+        return _PICTURE + 6 * channels
     deep = header.format == "avif" and header.bit_depth > 8
     held = _AVIF_DEEP if deep else _HELD.get(header.format, _OTHER_HELD)
     work = _WORK.get(header.format, 0.0) * channels * sample_bytes
