@@ -70,7 +70,7 @@ def decoding_bytes(header: ImageHeader) -> int:
 def _a_pixel(header: ImageHeader) -> float:
     """Bytes a pixel of a picture so large that nothing else counts."""
     channels = _channels(header.mode)
-    if header.format == "jpeg":  # a progressive one keeps two bytes a coefficient; inks are a picture of their own first
+    if header.format == "jpeg":  # a progressive one keeps two bytes a coefficient; inks are a picture of their own
         return 2 * channels + (_PICTURE if channels < _MOST_CHANNELS else 4)
     stored = _stored(header.mode)
     sample_bytes = -(-header.bit_depth // 8)
