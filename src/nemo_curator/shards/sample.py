@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nemo_curator.kernels.source import Source
 
-READING_VERSION = 1
+READING_VERSION = 2
 """Raised when the same input gives other records than before: other samples, keys, ids, captions or errors."""
 
 
