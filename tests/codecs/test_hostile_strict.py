@@ -18,6 +18,7 @@ CAUSES = {
     "Code in a JPEG's scan that is in no Huffman table": r"bad Huffman code",
     "Bytes lost before a restart marker of a JPEG": r"extraneous bytes before marker 0xd",
     "Wrong checksum of a PNG's pixels": r"wrong CRC in its IDAT",
+    "Lines of a fax (TIFF) that libtiff could not read": r"lost pixels: Fax",
     "Colour numbers in a PNG without a palette": r"colour numbers and no palette",
 }
 # each runs in a process of its own, so that a decoder that crashes or hangs fails the test and not the session;

@@ -408,6 +408,17 @@ def test_damaged_jpeg(mode):
     assert "remature end of data segment" in refused(whole[: len(whole) // 2] + b"\xff\xd9")
 
 
+def test_lost_lines_of_a_fax():
+    """Libtiff goes on after a bad code word and Pillow says nothing: what came out is not the picture."""
+    out = io.BytesIO()
+    y, x = np.mgrid[0:90, 0:120]
+    Image.fromarray((x + y).astype(np.uint8)).convert("1").save(out, "TIFF", compression="group4")
+    data = bytearray(out.getvalue())
+    pixels_of(bytes(data))
+    data[60:120] = b"\xff" * 60
+    assert "lost pixels: Fax4Decode: Bad code word" in refused(bytes(data))
+
+
 def test_stray_bytes_in_a_jpeg():
     """Rubbish between two header segments costs no pixel."""
     data = own.PICTURES["sequential.jpg"]()

@@ -108,7 +108,8 @@ def test_equals_pillow_on_odd_files(odd_files):
 def test_any_geometry_agrees_with_pillow(shape, view):
     """No combination of size, fit and crop is off by a pixel."""
     if max(view.resized(shape[1], shape[0])) < 5000:
-        assert difference(noise(*shape), view) <= 1.0  # single pixels of noise may round the other way
+        # in noise the overshoot of a pass is cut off before the next one, whose order differs; a shift costs 60 or more
+        assert difference(noise(*shape), view) <= 2.0
 
 
 def test_bands_leave_no_seam(monkeypatch):

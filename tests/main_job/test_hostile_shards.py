@@ -1,9 +1,14 @@
 """Tars that would end a run, or escape from the shards that we deliver."""
 
+import gzip
 import io
+import subprocess
+import sys
 import tarfile
 
 import pytest
+from tests.main_job.material import decisions, part_rows
+from tests.shards.builders import info, tar_bytes
 
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.kernels.view import View
@@ -70,3 +75,84 @@ def test_nothing_of_a_scored_image_is_held_until_the_run_ends(tmp_path):
     )
     assert done._metadata["num_records"] == 4
     assert executor.records == []
+
+
+HOSTILE = {
+    "absolute.tar": tar_bytes([("/etc/cron.d/x.jpg", encoded(photo(1)))]),
+    "bomb.tar.gz": gzip.compress(tar_bytes([("k.jpg", encoded(photo(2)))]) + bytes(64 << 20)),
+    "cut.tar": tar_bytes([("a.jpg", encoded(photo(3))), ("b.txt", b"caption"), ("b.jpg", encoded(photo(4)))])[:4500],
+    "half.tar.gz": gzip.compress(tar_bytes([(f"{at}.jpg", encoded(photo(at))) for at in range(5, 50)]))[:-9000],
+    "dots.tar": tar_bytes([("v1.2/a.b/k.seg.png", encoded(photo(50))), ("v1.2/a.b/k.txt", b"caption")]),
+    "empty.tar": b"",
+    "garbage.tar": b"garbage" * 1000,
+    "links.tar": tar_bytes([(info("k.jpg", kind=tarfile.SYMTYPE, link="/etc/passwd"), b""), ("l.jpg", b"no image")]),
+    "names.tar": tar_bytes([("caf\udce9.jpg", encoded(photo(51))), ("d/" * 2000 + "k.jpg", encoded(photo(52)))]),
+    "twice.tar": tar_bytes([("k.jpg", encoded(photo(53))), ("k.jpg", encoded(photo(54)))]),
+    "up.tar": tar_bytes([("../../../up.jpg", encoded(photo(55)))]),
+}
+WRITTEN = """
+import os, sys
+written = []
+def watch(event, args):
+    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        written.append(os.fsdecode(args[0]) if not isinstance(args[0], int) else "")
+    elif event in ("os.mkdir", "os.rename", "os.symlink", "os.link"):
+        written.append(os.fsdecode(args[0]))
+sys.addaudithook(watch)
+from nemo_curator.shards.tar_reader import read_tar
+for path in sys.argv[2:]:
+    for sample in read_tar(path, spool_dir=sys.argv[1]):
+        print(sample.error)
+ours = (sys.argv[1], sys.prefix)
+print("written", *(path for path in written if not path.startswith(ours) and "__pycache__" not in path))
+"""
+
+
+def hostile_tars(folder):
+    """Write the tars; returns their paths."""
+    folder.mkdir()
+    for name, data in HOSTILE.items():
+        (folder / name).write_bytes(data)
+    return sorted(map(str, folder.iterdir()))
+
+
+def test_every_hostile_tar_is_accounted_for(tmp_path):
+    """Samples before the damage are delivered, and each damage, link and second name is one record of its code."""
+    hostile_tars(tmp_path / "in")
+    summary = curate([str(tmp_path / "in")], str(tmp_path / "out"), RECIPE, workers=0)
+    summary.funnel.check()
+    errors = {row["image_id"]: row["error"] for row in part_rows(tmp_path / "out") if row["error"]}
+    assert errors == {
+        "bomb.tar.gz": "damaged_shard",
+        "cut.tar": "damaged_shard",
+        "cut/b": "incomplete",
+        "half.tar.gz": "damaged_shard",
+        "empty.tar": "damaged_shard",
+        "garbage.tar": "damaged_shard",
+        "links/k": "unsupported_member",
+        "links/l": "no_image",
+        "twice/k#2": "duplicate_member",
+    }
+    kept = {row["image_id"] for row in decisions(tmp_path / "out") if row["verdict"] == "keep"}
+    rest = {
+        "absolute//etc/cron.d/x",
+        "bomb/k",
+        "cut/a",
+        "dots/v1.2/a.b/k",
+        "names/caf\\xe9",
+        "twice/k",
+        "up/../../../up",
+    }
+    assert rest <= kept
+
+
+def test_nothing_is_extracted(tmp_path):
+    """Reading hostile tars opens no file for writing but the nameless temporary one, and makes no link or folder."""
+    paths = hostile_tars(tmp_path / "in")
+    (tmp_path / "spool").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", WRITTEN, str(tmp_path / "spool"), *paths], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "written"
+    assert "damaged_shard" in done.stdout
+    assert list((tmp_path / "spool").iterdir()) == []

@@ -33,6 +33,30 @@ def tar_bytes(members: list[tuple[str | tarfile.TarInfo, bytes]], form: int = ta
     return file.getvalue()
 
 
+def resealed(data: bytes | bytearray, at: int = 0) -> bytes:
+    """`data` with the checksum of the header at `at` made right."""
+    data = bytearray(data)
+    data[at + 148 : at + 156] = b" " * 8
+    data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)
+
+
+def block_padded(data: bytes) -> bytes:
+    """`data` with zeros to the end of its last block."""
+    return data + bytes(-len(data) % 512)
+
+
+def pax_body(records: list[tuple[bytes, bytes]]) -> bytes:
+    """The body of a PAX header."""
+    body = b""
+    for key, value in records:
+        rest = len(key) + len(value) + 3
+        length = rest + len(str(rest))
+        length = rest + len(str(length))
+        body += b"%d %s=%s\n" % (length, key, value)
+    return body
+
+
 def write(path: Path, data: bytes) -> str:
     """Write a file with the directories it needs; returns its path as text."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.shards.builders import FORMATS, info, member_names, tar_bytes, three_samples
+from tests.shards.builders import FORMATS, info, member_names, resealed, tar_bytes, three_samples
 
 from nemo_curator.shards.tar_headers import MAX_HEADER_BYTES, TarDamage, TarEntry, walk
 
@@ -100,14 +100,6 @@ def test_a_directory_of_the_oldest_format():
     data[0:5] = b"dir0/"
     data[156:157] = b"\0"
     assert walked(resealed(data)) == ([], None)
-
-
-def resealed(data: bytes | bytearray, at: int = 0) -> bytes:
-    """`data` with the checksum of the header at `at` made right."""
-    data = bytearray(data)
-    data[at + 148 : at + 156] = b" " * 8
-    data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
-    return bytes(data)
 
 
 def test_pax_overrides_and_globals():

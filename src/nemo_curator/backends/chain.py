@@ -122,9 +122,10 @@ class StageChain:
                 records = len(task.data) + len(task.records)
                 self.progress(records)
                 yield task
-                # whoever asks for more has put this one through all stages
+                # whoever asks for more has put this one through all stages; what a stage holds for `save` must not grow
+                saved = tuple(stage.save() for stage in self._gatherers if stage.resumes)
                 if self._resumable and self.on_batch is not None:
-                    self.on_batch(records, tuple(stage.save() for stage in self._gatherers))
+                    self.on_batch(records, saved)
             else:
                 yield task
 

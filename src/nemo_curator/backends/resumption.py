@@ -6,7 +6,7 @@ a time, and where the stages that gather a whole partition can hand on what they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,12 @@ class Resumption:
     Attributes:
         records: Input records in the batches that are through.
         batches: Number of those batches.
-        saved: What the stages that gather gave at the end of each, in order; one item a stage.
+        saved: What the stages that gather gave at the end of each, in order; one item a stage. Read once.
     """
 
     records: int = 0
     batches: int = 0
-    saved: tuple[tuple[Any, ...], ...] = ()
+    saved: Iterable[tuple[Any, ...]] = ()
 
 
 def is_resumable(stages: Sequence[Stage]) -> bool:

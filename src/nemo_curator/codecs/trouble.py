@@ -16,6 +16,8 @@ _LONGEST = 160  # characters of a decoder's own words that go into a record
 def one_line(error: BaseException | str) -> str:
     """A decoder's message in one short line, without addresses, so that equal files give equal records.
 
+    Decoders quote the file, so what a terminal would obey is written as its escape.
+
     Args:
         error: What the decoder raised, or said.
 
@@ -23,8 +25,13 @@ def one_line(error: BaseException | str) -> str:
         Its text, or the name of its class where it says nothing.
     """
     text = re.sub(r"<[^<>]* object at 0x[0-9a-fA-F]+>", "the file", " ".join(str(error).split()))
+    text = "".join(map(_visible, text))
     text = text.removesuffix(".") or (type(error).__name__ if isinstance(error, BaseException) else "")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 @contextmanager

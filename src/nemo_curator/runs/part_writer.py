@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.fingerprints import EMBEDDING
+from nemo_curator.runs.gathered_rows import GatheredRows
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.merging import Merging, merge
 from nemo_curator.runs.parts import (
     part_fingerprints,
     part_row,
     part_schema,
-    part_table,
     read_embeddings,
     read_part,
     write_embeddings,
@@ -33,6 +33,7 @@ MERGED = "merged"
 """Key in the metadata of the resulting task: False where a partial scoring did not fit the part that is there."""
 
 Vectors = list[tuple[int, str, Any]]
+Gathered = tuple[list[dict[str, Any]], Vectors]
 
 
 @dataclass
@@ -53,10 +54,10 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     merging: Merging | None = None
     _name: str = "part_writer"
-    _rows: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
+    _rows: GatheredRows | None = field(default=None, init=False, repr=False)
     _vectors: Vectors = field(default_factory=list, init=False, repr=False)
     _partition: Task[Any] | None = field(default=None, init=False, repr=False)
-    _kept: tuple[int, int] = field(default=(0, 0), init=False, repr=False)
+    _new: Gathered = field(default_factory=lambda: ([], []), init=False, repr=False)
 
     resumes: ClassVar[bool] = True
 
@@ -66,28 +67,33 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
 
     def begin(self, partition: Task[Any]) -> None:
         """Forget what was gathered before."""
-        self._partition, self._rows, self._vectors, self._kept = partition, [], [], (0, 0)
+        self._partition, self._rows = partition, GatheredRows(part_schema(self.columns))
+        self._vectors, self._new = [], ([], [])
 
-    def save(self) -> tuple[list[dict[str, Any]], Vectors]:
+    def save(self) -> Gathered:
         """Rows and embeddings of the batches since the last call."""
-        rows, vectors = self._kept
-        self._kept = len(self._rows), len(self._vectors)
-        return self._rows[rows:], self._vectors[vectors:]
+        new, self._new = self._new, ([], [])
+        return new
 
-    def restore(self, saved: tuple[list[dict[str, Any]], Vectors]) -> None:
+    def restore(self, saved: Gathered) -> None:
         """Rows and embeddings that an earlier worker gathered."""
-        self._rows += saved[0]
+        if self._rows is not None:
+            self._rows.add(saved[0])
         self._vectors += saved[1]
-        self._kept = len(self._rows), len(self._vectors)
 
     def process(self, task: ImageBatch) -> None:
         """Gather a batch's rows; its pixels go."""
-        self._rows += map(part_row, task.data)
-        self._rows += map(part_row, task.records)
+        if self._rows is None:  # nothing has begun
+            return
+        rows = [*map(part_row, task.data), *map(part_row, task.records)]
+        self._rows.add(rows)
+        self._new[0].extend(rows)
         if self.embeddings and task.data:
             vectors = stack_embeddings(task.data, self.name)
             triples = zip(task.data, vectors, strict=True)
-            self._vectors += [(image.source.ordinal, image.image_id, vector) for image, vector in triples]
+            found = [(image.source.ordinal, image.image_id, vector) for image, vector in triples]
+            self._vectors += found
+            self._new[1].extend(found)
 
     def finish(self) -> list[FileGroupTask]:
         """Write the partition's embeddings and then its part.
@@ -95,21 +101,20 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         Raises:
             StorageError: A file cannot be written.
         """
-        if self._partition is None:
+        if self._partition is None or self._rows is None:
             return []
         run, partition_id = RunDirectory(self.run_dir), str(self._partition._metadata["partition_id"])
         ordered = sorted(self._vectors, key=lambda triple: triple[0])
         vectors = [(image_id, vector) for _, image_id, vector in ordered]
-        table = part_table(self._rows, part_schema(self.columns))
         if self.merging is None:
             merged = True
-            _write(run, partition_id, table, vectors, self.fingerprints)
+            _write(run, partition_id, self._rows.tables(), vectors, self.fingerprints)
         else:
-            merged = _write_merged(run, partition_id, table, vectors if self.embeddings else None, self)
+            merged = _write_merged(run, partition_id, self._rows.table(), vectors if self.embeddings else None, self)
         result = FileGroupTask(
             dataset_name=self._partition.dataset_name,
             data=[run.part(partition_id)],
-            _metadata={"partition_id": partition_id, "num_records": len(self._rows), MERGED: merged},
+            _metadata={"partition_id": partition_id, "num_records": self._rows.count, MERGED: merged},
             task_id=self._partition.task_id,
         )
         self.begin(self._partition)
@@ -119,7 +124,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
 def _write(
     run: RunDirectory,
     partition_id: str,
-    table: pa.Table,
+    tables: pa.Table | Iterable[pa.Table],
     vectors: Sequence[tuple[str, Any]],
     fingerprints: Mapping[str, str],
 ) -> None:
@@ -129,7 +134,7 @@ def _write(
     else:  # those of an earlier scoring are of images that are no more
         storage.remove(run.embeddings(partition_id))
         storage.remove(run.embedding_matrix(partition_id))
-    write_part_table(run, partition_id, table, fingerprints)
+    write_part_table(run, partition_id, tables, fingerprints)
 
 
 def _write_merged(

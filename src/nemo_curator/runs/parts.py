@@ -6,8 +6,9 @@ A part says in its own metadata how each of its columns was computed, so that no
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,15 +82,30 @@ def write_part(
     write_part_table(run, partition_id, part_table(rows, schema), fingerprints or {})
 
 
-def write_part_table(run: RunDirectory, partition_id: str, table: pa.Table, fingerprints: Mapping[str, str]) -> None:
+def write_part_table(
+    run: RunDirectory, partition_id: str, tables: pa.Table | Iterable[pa.Table], fingerprints: Mapping[str, str]
+) -> None:
     """Write a partition's table, and how its columns were computed.
+
+    Args:
+        run: The run.
+        partition_id: The partition.
+        tables: Its rows, or one table or more that follow one another: a large part need not be in memory whole.
+        fingerprints: Column to fingerprint.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    marked = table.replace_schema_metadata({FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)})
-    with storage.write_atomic(run.part(partition_id)) as file:
-        pq.write_table(marked, file, compression="zstd", write_page_checksum=True)
+    marks = {FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)}
+    pieces = iter([tables] if isinstance(tables, pa.Table) else tables)
+    first = next(pieces)
+    schema = first.schema.with_metadata(marks)
+    with (
+        storage.write_atomic(run.part(partition_id)) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for piece in chain([first], pieces):
+            writer.write_table(piece.replace_schema_metadata(marks))
 
 
 def write_embeddings(

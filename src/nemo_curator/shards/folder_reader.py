@@ -12,7 +12,7 @@ from nemo_curator.errors import LimitError, NotAnImageError, SampleError, Unread
 from nemo_curator.kernels.sniff import HEAD_BYTES, sniff
 from nemo_curator.kernels.source import Member, Source
 from nemo_curator.shards.entry import Entry
-from nemo_curator.shards.limits import MAX_BYTES, over_limit
+from nemo_curator.shards.limits import MAX_BYTES, over_limit, too_many_files
 from nemo_curator.shards.names import beside, split_loose
 from nemo_curator.shards.sample import Sample
 
@@ -35,11 +35,15 @@ def read_loose(entries: Iterable[Entry], *, max_bytes: int = MAX_BYTES) -> Itera
 def _sample(entry: Entry, max_bytes: int) -> Sample:
     members: list[Member] = []
     contents: list[bytes] = []
-    error, detail, primary = "", "", -1
+    error, detail, primary, held = "", "", -1, 0
     try:
+        excess = too_many_files(1 + len(entry.sidecars))
+        if excess:
+            raise LimitError(excess)
         for path in (entry.path, *entry.sidecars):
-            data = _load(beside(entry.location, path), path, members, max_bytes)
+            data = _load(beside(entry.location, path), path, members, max_bytes, held)
             contents.append(data)
+            held += len(data)
         primary = 0
     except SampleError as problem:
         error, detail = problem.code, str(problem)
@@ -58,8 +62,10 @@ def _sample(entry: Entry, max_bytes: int) -> Sample:
     return Sample(entry.image_id, source, contents[0], sidecars)
 
 
-def _load(location: str, path: str, members: list[Member], max_bytes: int) -> bytes:
+def _load(location: str, path: str, members: list[Member], max_bytes: int, before: int) -> bytes:
     """The bytes of the next file of a sample, whose first is the image; appends what is known of it to `members`.
+
+    `before` is how many bytes those before it have.
 
     Raises:
         SampleError: Why the sample cannot be used.
@@ -71,7 +77,7 @@ def _load(location: str, path: str, members: list[Member], max_bytes: int) -> by
             head = file.read(HEAD_BYTES)
             is_image = sniff(head) is not None
             members.append(Member(path, split_loose(path)[1], 0, size))
-            excess = over_limit(((member.name, member.length) for member in members), max_bytes)
+            excess = over_limit([(path, size)], max_bytes, before=before)
             data = b"" if excess else head + file.read(max(0, size + 1 - len(head)))  # one more byte shows growth
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror or error}") from error

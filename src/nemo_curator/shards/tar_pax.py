@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+SPARSE = "GNU.sparse"
+"""Stands in the records where any `GNU.sparse.*` does."""
+
 _LONGEST_LENGTH = 20  # digits; more is no length
+_KEPT = frozenset({b"path", b"linkpath", b"size", b"GNU.sparse.name"})
 
 
 class PaxError(ValueError):
@@ -16,8 +20,8 @@ def pax_records(body: bytes) -> dict[str, str]:
         body: The data of a PAX header, without its padding.
 
     Returns:
-        `path`, `linkpath`, `size` and `GNU.sparse.*`, as far as they are there. Bytes that are not UTF-8 become
-        surrogates, whatever `hdrcharset` says.
+        `path`, `linkpath`, `size` and `GNU.sparse.name`, as far as they are there, and `SPARSE`: a few at most,
+        however many a header holds. Bytes that are not UTF-8 become surrogates, whatever `hdrcharset` says.
 
     Raises:
         PaxError: A record is malformed.
@@ -33,9 +37,10 @@ def pax_records(body: bytes) -> dict[str, str]:
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
         if end > len(body) or not equals or body[end - 1 : end] != b"\n":
             raise PaxError("a record does not end where its length says")
-        if key in {b"path", b"linkpath", b"size"} or key.startswith(b"GNU.sparse."):
+        if key in _KEPT:
             # a name ends at a zero byte, here as in the header itself
-            text = value.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-            records[key.decode("utf-8", "surrogateescape")] = text
+            records[key.decode()] = value.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        if key.startswith(b"GNU.sparse."):
+            records[SPARSE] = ""
         at = end
     return records

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nemo_curator.kernels.sniff import sniff
 from nemo_curator.kernels.source import Member, Source
-from nemo_curator.shards.limits import MAX_BYTES, over_limit
+from nemo_curator.shards.limits import MAX_BYTES, over_limit, too_many_files
 from nemo_curator.shards.names import relative_path, shard_stem, split_member, to_text, with_name
 from nemo_curator.shards.sample import Sample
 from nemo_curator.shards.spool import OpenShard, open_shard
@@ -28,7 +28,8 @@ def read_tar(
     are recognised by content; the first is the primary, everything else is a sidecar. What cannot be a sample is one
     with `error` set: `no_image`, `over_limit`, `unreadable`, `duplicate_member`, `unsupported_member` (links, devices,
     sparse files: never followed), `incomplete` (its last member is cut off), and for the shard itself, after all
-    others and under its path with extension, `damaged_shard` or `unreadable`. No input makes this raise.
+    others and under its path with extension, `damaged_shard` (also where it has more members than `limits` allows) or
+    `unreadable`. No input makes this raise.
 
     Args:
         location: Path or URL of a tar, plain or compressed with gzip or Zstandard.
@@ -46,7 +47,7 @@ def read_tar(
     try:
         with open_shard(location, spool_dir=spool_dir) as opened:
             index = index_tar(opened.descriptor)
-            for group in index.groups.values():
+            for group in index.groups():
                 yield from shard.samples(opened.descriptor, group, index)
             yield from shard.damages(opened, index)
     except OSError as error:
@@ -73,11 +74,12 @@ class _Shard:
             cut = index.damage.member if index.damage else ""
             if not sample.error and index.damage and cut and split_member(cut)[0] == group.key:
                 sample.image = b""
-                sample.error, sample.detail = "incomplete", f"the shard is damaged: {index.damage.reason}"
+                why = "the shard is read in part" if index.excess else "the shard is damaged"
+                sample.error, sample.detail = "incomplete", f"{why}: {index.damage.reason}"
             yield sample
         number = 2 if group.files else 1
         for entry in group.others:
-            while number > 1 and f"{group.key}#{number}" in index.groups:
+            while number > 1 and index.has_key(f"{group.key}#{number}"):
                 number += 1
             yield self._other(descriptor, image_id if number == 1 else f"{image_id}#{number}", group.key, entry)
             number += 1
@@ -88,8 +90,13 @@ class _Shard:
             return
         found = index.damage or TarDamage(-1, "")
         reasons = "; ".join(dict.fromkeys(reason for reason in (opened.damage, found.reason) if reason))
-        where = f"at byte {found.position} of the tar" if index.damage else "at its end"
-        yield self.failed("damaged_shard", f"damaged {where}, after {index.members} whole members: {reasons}")
+        if index.excess:
+            where = f"read to byte {found.position} of the tar, {index.members} members"
+        elif index.damage:
+            where = f"damaged at byte {found.position} of the tar, after {index.members} whole members"
+        else:
+            where = f"damaged at its end, after {index.members} whole members"
+        yield self.failed("damaged_shard", f"{where}: {reasons}")
 
     def failed(self, error: str, detail: str) -> Sample:
         """A record about the shard as a whole."""
@@ -97,7 +104,9 @@ class _Shard:
 
     def _sample(self, descriptor: int, image_id: str, group: Group) -> Sample:
         sample = Sample(image_id, self._with(group.key, [_member(entry, "") for entry in group.files.values()]))
-        excess = over_limit(((member.name, member.length) for member in sample.source.members), self.max_bytes)
+        excess = too_many_files(len(group.files) + group.more) or over_limit(
+            ((member.name, member.length) for member in sample.source.members), self.max_bytes
+        )
         if excess:
             sample.error, sample.detail = "over_limit", excess
             return sample

@@ -106,7 +106,7 @@ class _Server:
             chain.records, chain.careful = [], False  # what killed the last worker was in this batch
 
         chain.on_batch = through
-        saved = tuple(pickle.loads(one) for one in work.saved)  # noqa: S301 (another worker's of our parent)
+        saved = (pickle.loads(one) for one in work.saved)  # noqa: S301 (another worker's of our parent)
         start = Resumption(work.records, work.batches, saved)
         for result in chain.run(pickle.loads(work.task), start):  # noqa: S301 (our parent's)
             results.append(result)  # noqa: PERF402 (a batch that is through takes its results with it meanwhile)
