@@ -1,7 +1,8 @@
 """Damaged files from whole ones: pure functions of bytes and a number, so that a number is a reproducer.
 
-`mutant(seeds, number)` is the one door; a number gives the same bytes wherever the same libraries wrote the seeds. What knows nothing of formats stands here; edits of lengths, sizes and
-fields that a decoder believes stand in `format_edits`.
+`mutant(seeds, number)` is the one door; a number gives the same bytes wherever the same libraries wrote the seeds.
+What knows nothing of formats stands here; edits of lengths, sizes and fields that a decoder believes stand in
+`format_edits`.
 """
 
 from __future__ import annotations
