@@ -100,3 +100,12 @@ def test_a_header_that_deceives_does_not_pass():
         decode(data, ImageHeader("png", 10, 10))
     with pytest.raises(LimitError):
         decode(jpeg_bomb(20_000), ImageHeader("jpeg", 10, 10))
+
+
+def test_what_is_cropped_away_counts():
+    """A decoder makes all of a picture before it crops it, so the limits are about all of it."""
+    header = ImageHeader("heif", 45, 34, coded_pixels=60_000 * 60_000)
+    with pytest.raises(LimitError, match="3,600,000,000 pixels"):
+        check(header, 1000)
+    with pytest.raises(LimitError, match="bytes of memory"):
+        check(header, 1000, Limits(pixels=10**12))

@@ -83,13 +83,27 @@ print(resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY)
 """)
 
 
-def test_a_decoder_that_says_so_in_words_is_understood():
+@pytest.mark.parametrize("text", ["Failed to decode image: Out of memory", "std::bad_alloc", "decoder error -9"])
+def test_a_decoder_that_says_so_in_words_is_understood(text):
     """Native decoders report memory in texts of their own."""
 
     def decoder() -> None:
-        raise RuntimeError("Failed to decode image: Out of memory")
+        raise RuntimeError(text)
 
     with pytest.raises(LimitError, match=r"more memory than the limit of 5,000"):
+        guarded(decoder, 5_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["decoder error -2", "Memory allocation error: Security limit exceeded: 60000"]
+)
+def test_other_words_are_no_limit_of_ours(text):
+    """A library's own limits, and other numbers of errors, are what they are."""
+
+    def decoder() -> None:
+        raise RuntimeError(text)
+
+    with pytest.raises(RuntimeError):
         guarded(decoder, 5_000)
 
 

@@ -333,3 +333,12 @@ def test_probe_does_not_need_the_pixels():
     for fmt in ("JPEG", "PNG", "WEBP"):
         header = probe(encoded(Image.fromarray(noise), fmt)[:2000])
         assert (header.width, header.height) == (800, 600)
+
+
+def test_a_side_longer_than_any_format_has_is_refused():
+    """A BigTIFF may claim a width of 2^63, which no column could hold."""
+    entries = [(256, 16, 2**63), (257, 4, 34), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
+    body = b"".join(struct.pack("<HHQQ", tag, kind, 1, value) for tag, kind, value in entries)
+    data = b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + struct.pack("<Q", len(entries)) + body + bytes(8)
+    with pytest.raises(DecodeError, match="9223372036854775808 x 34 pixels"):
+        probe(data)

@@ -58,7 +58,7 @@ VALUES = st.recursive(
 )
 NAMED = st.dictionaries(TEXTS, VALUES, max_size=2)
 SCALARS = st.one_of(st.none(), st.booleans(), INTS, FLOATS, TEXTS)
-HEADERS = st.none() | st.builds(ImageHeader, TEXTS, INTS, INTS, TEXTS, INTS, INTS, INTS, st.booleans(), TEXTS)
+HEADERS = st.none() | st.builds(ImageHeader, TEXTS, INTS, INTS, TEXTS, INTS, INTS, INTS, st.booleans(), TEXTS, INTS)
 HEARD = {"truncated": st.none() | st.booleans(), "warnings": st.lists(TEXTS, max_size=2).map(tuple)}
 SOURCES = st.builds(
     Source,

@@ -23,8 +23,11 @@ from nemo_curator.errors import LimitError
 
 T = TypeVar("T")
 
+# -9 is Pillow's; libheif calls its own limits, which are not ours, an allocation error too
 _SAYS_NO_MEMORY = re.compile(
-    r"out of memory|cannot allocate|bad_alloc|insufficient memory|memory allocation", re.IGNORECASE
+    r"out of memory|cannot allocate|bad_alloc|insufficient memory|memory allocation(?!.*security limit)"
+    r"|decoder error -9$",
+    re.IGNORECASE,
 )
 _DATA_FIELD = 5  # of /proc/self/statm: pages of private writable memory, which is what the bound counts
 

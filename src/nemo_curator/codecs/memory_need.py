@@ -64,7 +64,8 @@ def decoding_bytes(header: ImageHeader) -> int:
     """
     each = max(_a_pixel(header), _TURNING if header.orientation != 1 else 0.0)
     band = _WIDE_BAND if header.mode in {"I", "F"} else _BAND
-    return int(header.pixels * each + min(header.pixels, _BAND_PIXELS) * band) + _ANY_PICTURE
+    pixels = max(header.pixels, header.coded_pixels)
+    return int(pixels * each + min(pixels, _BAND_PIXELS) * band) + _ANY_PICTURE
 
 
 def _a_pixel(header: ImageHeader) -> float:

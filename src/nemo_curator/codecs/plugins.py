@@ -73,6 +73,8 @@ def open_lazily(data: bytes, name: str) -> ImageFile.ImageFile:
     parser = _parser(name)
     if parser is None:
         raise DecodeError(f"there is no decoder for {name} images here")
+    if name == "ppm" and data.startswith(b"P7"):
+        raise DecodeError("there is no decoder for PAM (P7) images here")
     image = parser(io.BytesIO(data), "")
     if name == "tiff":
         _refuse_tiff(image)

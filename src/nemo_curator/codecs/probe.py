@@ -29,6 +29,7 @@ from nemo_curator.kernels.sniff import sniff
 Reader = Callable[[bytes, str, int], ImageHeader]
 """(the file, its format, where to stop counting frames) to its header."""
 
+_LONGEST_SIDE = (1 << 32) - 1  # no format's picture is longer; a BigTIFF may claim that it is
 _MOST_BITS = 64  # doubles in a TIFF
 
 
@@ -72,7 +73,7 @@ def probe(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageHeader:
             header = _READERS[name](data, name, limits.frames + 1)
         except (struct.error, IndexError):
             raise DecodeError(f"the {name} file ends inside its header") from None
-    if header.width <= 0 or header.height <= 0:
+    if not (0 < header.width <= _LONGEST_SIDE and 0 < header.height <= _LONGEST_SIDE):
         raise DecodeError(f"the header gives a size of {header.width} x {header.height} pixels")
     if not 1 <= header.bit_depth <= _MOST_BITS:
         raise DecodeError(f"the header gives {header.bit_depth} bits a channel")

@@ -21,6 +21,7 @@ class ImageHeader:
         bit_depth: Bits a channel as stored: 1, 2, 4, 8, 10, 12, 16 or 32; of a palette picture those of its indexes.
         has_icc: Whether an ICC profile is embedded.
         caption: What the file itself says that it shows (XMP, IPTC, EXIF or the format's own comment), or "".
+        coded_pixels: Pixels that the decoder makes before it crops the picture from them; 0 where it crops nothing.
     """
 
     format: str
@@ -32,6 +33,7 @@ class ImageHeader:
     bit_depth: int = 8
     has_icc: bool = False
     caption: str = ""
+    coded_pixels: int = 0
 
     @property
     def upright_size(self) -> tuple[int, int]:

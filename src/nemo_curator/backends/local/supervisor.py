@@ -69,7 +69,8 @@ class Supervisor:
         Raises:
             StageError: A stage failed on everything, or a worker cannot be set up.
         """
-        self._queue.extend(Assignment(index, task) for index, task in enumerate(tasks))
+        assignments = [Assignment(index, task) for index, task in enumerate(tasks)]
+        self._queue.extend(assignments)
         left = len(tasks)
         try:
             for _ in range(min(self._wanted, left)):
@@ -88,6 +89,8 @@ class Supervisor:
                 worker.kill()
             for worker in self._workers:
                 worker.bury()
+            for assignment in assignments:
+                assignment.journal.close()
             self._workers = []
 
     def _start_worker(self) -> None:

@@ -99,6 +99,7 @@ def _of_item(found: Items, data: bytes, name: str, blocks: Blocks, most_frames: 
     size = _size(properties, data)
     if size is None:
         raise DecodeError(f"the {name.upper()} gives no size for its picture")
+    coded = size[0] * size[1]
     if name == "avif":
         width, height = size
         orientation = _turned(properties, data, said)
@@ -112,7 +113,8 @@ def _of_item(found: Items, data: bytes, name: str, blocks: Blocks, most_frames: 
     mode = _mode(name, depth, alpha=alpha, grey=grey)
     if mode == "RGBA" and name == "heif" and any(kind == b"prem" for kind, _, _ in found.references):
         mode = "RGBa"
-    return ImageHeader(name, width, height, mode, frames, orientation, depth, blocks.has_icc, said.caption)
+    coded = coded if coded > width * height else 0
+    return ImageHeader(name, width, height, mode, frames, orientation, depth, blocks.has_icc, said.caption, coded)
 
 
 def _mode(name: str, depth: int, *, alpha: bool, grey: bool) -> str:
