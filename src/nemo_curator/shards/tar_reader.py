@@ -72,7 +72,8 @@ class _Shard:
         if group.files:
             sample = self._sample(descriptor, image_id, group)
             cut = index.damage.member if index.damage else ""
-            if not sample.error and index.damage and cut and split_member(cut)[0] == group.key:
+            # the image may be what is cut off
+            if sample.error in {"", "no_image"} and index.damage and cut and split_member(cut)[0] == group.key:
                 sample.image = b""
                 why = "the shard is read in part" if index.excess else "the shard is damaged"
                 sample.error, sample.detail = "incomplete", f"{why}: {index.damage.reason}"
