@@ -44,6 +44,7 @@ def grid_of(pixels: np.ndarray) -> np.ndarray:
 
 
 def _edges(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the blocks of one axis begin and end."""
     first = np.arange(BLOCKS) * side // BLOCKS
     return first, np.maximum(np.arange(1, BLOCKS + 1) * side // BLOCKS, first + 1)
 

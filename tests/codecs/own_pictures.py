@@ -63,6 +63,7 @@ def png(kind: int, bits: int, *, interlaced: bool = False, extra: Sequence[tuple
 
 
 def _png_rows(samples: np.ndarray, bits: int) -> bytes:
+    """Scanlines of a bit depth, unfiltered."""
     flat = samples.reshape(samples.shape[0], -1)
     if bits == 16:
         packed = flat.astype(">u2").view(np.uint8)
@@ -82,6 +83,7 @@ def colours_of_palette(colours: int) -> bytes:
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk with its checksum."""
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 

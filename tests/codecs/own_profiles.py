@@ -35,6 +35,7 @@ def _lab(red_green_blue: Sequence[float]) -> Lab:
 
 
 def _cube_root(part: float) -> float:
+    """The function f of CIE L*a*b*."""
     return part ** (1 / 3) if part > 216 / 24389 else (24389 / 27 * part + 16) / 116
 
 
@@ -67,11 +68,13 @@ def table(space: bytes, kind: bytes, channels: int, colour: Callable[[Sequence[i
 
 
 def _encoded(colour: Lab) -> bytes:
+    """A colour as the tables of an ICC profile of version 2 hold it, in 8 bits."""
     light, a, b = colour
     return bytes(min(255, max(0, round(part))) for part in (light * 2.55, a + 128, b + 128))
 
 
 def _profile(space: bytes, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A profile of some tags."""
     at = 128 + 4 + 12 * len(tags)
     directory, body = struct.pack(">I", len(tags)), b""
     for name, content in tags.items():

@@ -94,9 +94,7 @@ def test_a_decoder_that_says_so_in_words_is_understood(text):
         guarded(decoder, 5_000)
 
 
-@pytest.mark.parametrize(
-    "text", ["decoder error -2", "Memory allocation error: Security limit exceeded: 60000"]
-)
+@pytest.mark.parametrize("text", ["decoder error -2", "Memory allocation error: Security limit exceeded: 60000"])
 def test_other_words_are_no_limit_of_ours(text):
     """A library's own limits, and other numbers of errors, are what they are."""
 

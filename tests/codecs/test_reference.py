@@ -33,6 +33,7 @@ def reference(data: bytes, view: View = EMBEDDER) -> np.ndarray:
 
 
 def _opened(data: bytes) -> Image.Image:
+    """By Pillow, or by pillow-heif for what Pillow does not know."""
     try:
         return Image.open(io.BytesIO(data))
     except Image.UnidentifiedImageError:  # HEIF, which Pillow reads by pillow-heif alone
@@ -40,6 +41,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    """With the documented meaning of colours, by Pillow alone."""
     if image.mode in {"I", "F"} or (image.mode.startswith("I;16") and not image.has_transparency_data):
         values = np.asarray(image).astype(np.float64)  # no odd file of these modes holds more than 16 bits
         return Image.fromarray(np.rint(values / 257).astype(np.uint8)).convert("RGB")

@@ -34,10 +34,12 @@ def ppm(word: str, number: int) -> bytes:
 
 
 def _crash() -> None:
+    """A segmentation fault."""
     ctypes.string_at(0)
 
 
 def _hang() -> None:
+    """Wait in native code."""
     _libc.sleep(1000)
 
 
@@ -61,6 +63,7 @@ DEEDS = {"abort": os.abort, "crash": _crash, "hang": _hang, "eat": _eat, "eatsha
 
 
 def _decode(request: Request) -> Picture:
+    """Do the deed of the comment, then what the real decoder does."""
     word, number = request.data[5:40].split()[:2]
     if LOG in os.environ:
         with Path(os.environ[LOG]).open("a", encoding="ascii") as log:
