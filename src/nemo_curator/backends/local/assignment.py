@@ -46,7 +46,8 @@ class Journal:
         return [self._saved.read(length) for length in self._lengths]
 
     def close(self) -> None:
-        """The partition is done: forget it."""
+        """The partition is done, or nobody wants it: forget what came of it."""
+        self.results = []
         if self._saved is not None:
             self._saved.close()
 

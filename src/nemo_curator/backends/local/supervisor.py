@@ -115,8 +115,9 @@ class Supervisor:
             if isinstance(message, Done):
                 journal = _held(worker).journal
                 self._give_work(worker)  # first, so that it does not wait for whoever gets the result
+                results = [*journal.results, message.result]
                 journal.close()
-                yield message.index, [*journal.results, message.result]
+                yield message.index, results
             else:
                 self._answer(worker, message)
         self._end_stuck_workers()
