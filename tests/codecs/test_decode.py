@@ -103,25 +103,6 @@ def test_sixteen_bit_transparent_colour():
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [
-        ([0.0, 0.5, 1.0], [0, 128, 255]),
-        ([0.0, 100.4, 255.0], [0, 100, 255]),
-        ([-1.0, 0.0, 1.0], [0, 128, 255]),
-        ([0.0, 500.0, 1000.0], [0, 128, 255]),
-        ([float("nan"), 0.0, 1.0], [0, 0, 255]),
-        ([float("inf"), 0.25, 1.0], [0, 64, 255]),
-        ([float("nan")] * 3, [0, 0, 0]),
-        ([7000.0] * 3, [0, 0, 0]),
-    ],
-)
-def test_float_by_its_range(values, expected):
-    """0..1 and 0..255 are understood, other ranges stretched, not-numbers black."""
-    image = Image.fromarray(np.array([values], np.float32))
-    assert decoded(saved(image, "TIFF"))[0, :, 0].tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
     [([0, 32_768, 65_535], [0, 128, 255]), ([-100, -50, 100], [0, 64, 255]), ([5, 5, 5], [0, 0, 0])],
 )
 def test_integers_by_their_range(values, expected):

@@ -274,6 +274,8 @@ def test_wide_integers_by_their_range(values, kind, expected):
         ([0.0, 500.0, 1000.0], [0, 128, 255]),
         ([float("nan"), 0.25, 1.0], [0, 64, 255]),
         ([float("inf"), 0.0, 1.0], [0, 0, 255]),
+        ([float("nan")] * 3, [0, 0, 0]),
+        ([7000.0] * 3, [0, 0, 0]),
     ],
 )
 def test_floats_by_their_range(values, expected):
