@@ -18,11 +18,13 @@ from PIL import Image
 
 from nemo_curator.codecs import native_words
 from nemo_curator.codecs.colour import to_rgb
+from nemo_curator.codecs.headers.jpeg import tidied
 from nemo_curator.codecs.headers.png import verify_pixels
 from nemo_curator.codecs.jxl import jxl_pixels
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
 from nemo_curator.codecs.listening import distinct, listening
-from nemo_curator.codecs.memory_guard import guarded
+from nemo_curator.codecs.memory_guard import guarded, is_memory
+from nemo_curator.codecs.memory_need import decoding_bytes
 from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 from nemo_curator.codecs.picture import Picture, Pixels
 from nemo_curator.codecs.plugins import open_lazily
@@ -34,16 +36,20 @@ from nemo_curator.kernels.header import ImageHeader
 # libjpeg's warning of a file that ends too early; it fills what is missing with grey. "Premature end of data segment"
 # is another thing: data are missing in the middle, and what follows may be anything
 _CUT = re.compile(r"premature end of JPEG file", re.IGNORECASE)
-# its warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage
-_LOST_PIXELS = re.compile(r"premature end|bad huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
-# unread bytes before a restart marker are lost pixels too, but only in a file that defines restarts (DRI); in any
-# other they are rubbish between two header segments
-_BEFORE_RESTART = re.compile(r"extraneous bytes before marker 0xd[0-7]")
+# what it says of a header, which costs no pixel
+_UNTIDY = re.compile(r"extraneous bytes before marker|invalid SOS parameters", re.IGNORECASE)
+# behind all pixels: no later warning is hidden by it
+_BEFORE_END = re.compile(r"extraneous bytes before marker 0xd9", re.IGNORECASE)
+# its warnings that mean wrong pixels; Pillow keeps them to itself and shows the damage. Unread bytes inside or between
+# the scans are pixels that were lost, or hide others that are
+_LOST_PIXELS = re.compile(
+    r"premature end|bad huffman code|bad arithmetic code|instead of RST|extraneous bytes before marker 0x(?!d9)",
+    re.IGNORECASE,
+)
 # what libtiff says of fax lines that it could not read; it goes on, and so does Pillow
 _LOST_FAX = re.compile(
     r"Fax\w*: (?:Bad code word|Line length mismatch|Premature EO[FL]|Invalid code|Uncompressed data)"
 )
-_RESTARTS = b"\xff\xdd\x00\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,12 @@ def read_picture(
 
 def _bounded(decoder: Decoder, request: Request) -> Picture:
     with decoding(request.header.format):
-        return guarded(lambda: decoder(request), request.limits.memory)
+        picture = guarded(lambda: decoder(request), request.limits.memory, decoding_bytes(request.header))
+    height, width = picture.pixels.shape[:2]
+    if not request.at_least and (width, height) != request.header.upright_size:
+        expected = "{:,} x {:,}".format(*request.header.upright_size)
+        raise DecodeError(f"the picture is {width:,} x {height:,} pixels, and its header says {expected}")
+    return picture
 
 
 def _heard(decoder: Decoder, request: Request, heard: list[str]) -> Picture:
@@ -152,22 +163,34 @@ def _jpeg_of_inks(request: Request) -> Picture:
 
 
 def _by_libjpeg(request: Request, colours: str, rgb: Callable[[Pixels], Pixels]) -> Picture:
-    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind."""
+    """libjpeg-turbo, strict and accurate (slow DCT, smooth chroma), Pillow where it does not know the kind.
+
+    Of several warnings only the first is told. So a header that is untidy is tidied before anything else is judged: it
+    costs no pixel, and would hide what does.
+    """
     data, least = request.data, request.at_least
-    warnings: tuple[str, ...] = ()
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         _check_again(request, int(width), int(height))
         pixels: Pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least)
-    except (ValueError, KeyError) as error:  # KeyError: a chroma subsampling that it has no name for
+        return Picture(upright(rgb(pixels), request.header.orientation))
+    except KeyError:  # a chroma subsampling that it has no name for
+        return _pillow(request)
+    except ValueError as error:
+        if is_memory(error):
+            raise
         text = one_line(error)
-        if request.options.truncated != "accept" or not _CUT.search(text):
-            if _LOST_PIXELS.search(text) or (_BEFORE_RESTART.search(text) and _RESTARTS in data):
-                raise DecodeError(f"the jpeg decoder refused it: {text}") from error
-            return replace(_pillow(request), warnings=(text,) if isinstance(error, ValueError) else ())
-        pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least, strict=False)
-        warnings = (text,)
-    return Picture(upright(rgb(pixels), request.header.orientation), truncated=bool(warnings), warnings=warnings)
+        clean = _UNTIDY.search(text) and tidied(data)
+        if clean:
+            picture = _by_libjpeg(replace(request, data=clean), colours, rgb)
+            return replace(picture, warnings=(text, *picture.warnings))
+        truncated = request.options.truncated == "accept" and bool(_CUT.search(text))
+        if not truncated and _LOST_PIXELS.search(text):
+            raise DecodeError(f"the jpeg decoder refused it: {text}") from error
+        if not truncated and not _BEFORE_END.search(text):
+            return replace(_pillow(request), warnings=(text,))
+    pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least, strict=False)
+    return Picture(upright(rgb(pixels), request.header.orientation), truncated, (text,))
 
 
 def _png(request: Request) -> Picture:
@@ -182,6 +205,14 @@ def _pillow(request: Request) -> Picture:
 def _turned(request: Request) -> Picture:
     """Formats that their decoder turns by itself: Pillow turns a TIFF when it loads it, libheif every HEIF."""
     return Picture(_stored(request))
+
+
+def _jpeg2000(request: Request) -> Picture:
+    """Pillow 13 rounds white of more than 8 bits up to 256, and so to black, in colour."""
+    header = request.header
+    if header.bit_depth > 8 and not header.is_grey:
+        raise DecodeError(f"there is no decoder for JPEG 2000 in colour of {header.bit_depth} bits a channel here")
+    return _pillow(request)
 
 
 def _jxl(request: Request) -> Picture:
@@ -208,6 +239,7 @@ DECODERS: dict[tuple[str, str], Decoder] = {
     ("png", "*"): _png,
     ("tiff", "*"): _turned,
     ("heif", "*"): _turned,
+    ("jpeg2000", "*"): _jpeg2000,
     ("jxl", "*"): _jxl,
     ("*", "*"): _pillow,
 }

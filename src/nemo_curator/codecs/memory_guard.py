@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from nemo_curator.codecs.memory import return_freed_memory
+from nemo_curator.codecs.memory import MOST_KEPT, return_freed_memory
 from nemo_curator.errors import LimitError
 
 T = TypeVar("T")
@@ -29,6 +29,9 @@ _SAYS_NO_MEMORY = re.compile(
     r"|decoder error -9$",
     re.IGNORECASE,
 )
+_KEPT = 2 * MOST_KEPT  # what freed memory may hold at the end of the heap and inside it
+_KEPT_AFTER = 1 << 22  # what is left of that inside it, once the rest was given back
+_ENDLESS = 1 << 62
 _DATA_FIELD = 5  # of /proc/self/statm: pages of private writable memory, which is what the bound counts
 
 
@@ -56,31 +59,34 @@ def arm() -> bool:
     return True
 
 
-def guarded(work: Callable[[], T], limit: int) -> T:
-    """Do some work that may take at most so much more memory than the process has.
+def guarded(work: Callable[[], T], limit: int, need: int = 0) -> T:
+    """Do some work that may take at most so much memory, and give it at least what it honestly needs.
 
-    Where memory runs out, what was freed before is given back to the system and the work is tried once more, so
-    that the answer does not depend on the images before this one.
+    What the process has freed and kept can be used again without asking the system, so the bound is drawn as if all of
+    that were used; where memory runs out, what was kept is given back first and the work is tried once more. So the
+    answer does not depend on the images before this one, but for files that take, without having said so, within some
+    megabytes of the limit.
 
     Args:
         work: Decodes one image.
         limit: Bytes.
+        need: Bytes that it takes at most if its header tells the truth; not more than the limit.
 
     Raises:
         LimitError: Memory ran out both times.
         Exception: Whatever the work raises.
     """
     try:
-        return _bounded(work, limit)
+        return _bounded(work, max(need, limit - _KEPT))
     except Exception as error:
-        if not _is_memory(error):
+        if not is_memory(error):
             raise
     gc.collect()
     return_freed_memory()
     try:
-        return _bounded(work, limit)
+        return _bounded(work, max(need, limit - _KEPT_AFTER))
     except Exception as error:
-        if not _is_memory(error):
+        if not is_memory(error):
             raise
         raise LimitError(
             f"its decoder takes more memory than the limit of {limit:,} bytes",
@@ -88,23 +94,23 @@ def guarded(work: Callable[[], T], limit: int) -> T:
         ) from error
 
 
-def _bounded(work: Callable[[], T], limit: int) -> T:
+def is_memory(error: Exception) -> bool:
+    """Whether an exception says that memory ran out, in whatever words."""
+    return isinstance(error, MemoryError) or bool(_SAYS_NO_MEMORY.search(str(error)))
+
+
+def _bounded(work: Callable[[], T], more: int) -> T:
+    """The work with a bound on what the process may have more than now."""
     if _guard.statm < 0:
         return work()
-    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = _private_bytes() + limit
-    if hard != resource.RLIM_INFINITY:
-        bound = min(bound, hard)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = min(_private_bytes() + more, *(one for one in (soft, hard) if one != resource.RLIM_INFINITY), _ENDLESS)
     resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
     try:
         return work()
     finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _private_bytes() -> int:
     return int(os.pread(_guard.statm, 128, 0).split()[_DATA_FIELD]) * _guard.page
-
-
-def _is_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or bool(_SAYS_NO_MEMORY.search(str(error)))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
 from functools import cache
 
 from PIL import ImageFile
@@ -43,7 +42,6 @@ _PARSERS = {
 _TIFF_WITHOUT_DECODER = {"webp"}
 _TIFF_SUBSAMPLING = 530
 
-_CODESTREAM = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its SIZ segment (T.800, annex A.5.1)
 _PNG_GREY_STEPS = {"L;2": 85, "L;4": 17}  # raw mode -> what one step becomes of 255
 
 
@@ -78,8 +76,6 @@ def open_lazily(data: bytes, name: str) -> ImageFile.ImageFile:
     image = parser(io.BytesIO(data), "")
     if name == "tiff":
         _refuse_tiff(image)
-    elif name == "jpeg2000":
-        _refuse_jpeg2000(image, data)
     elif name == "png":
         _mend_png(image)
     return image
@@ -93,17 +89,6 @@ def _refuse_tiff(image: ImageFile.ImageFile) -> None:
     subsampling = image.tag_v2.get(_TIFF_SUBSAMPLING, (2, 2))  # type: ignore[attr-defined]  # TiffImageFile has it
     if image.mode == "YCbCr" and compression == "raw" and subsampling != (1, 1):
         raise DecodeError("there is no decoder for uncompressed TIFF with subsampled chroma here")
-
-
-def _refuse_jpeg2000(image: ImageFile.ImageFile, data: bytes) -> None:
-    """More than 8 bits a channel in colour: Pillow 13 rounds white up to 256, and so to black."""
-    at = data.find(_CODESTREAM)
-    if image.mode == "I;16" or at < 0:
-        return
-    (components,) = struct.unpack_from(">H", data, at + 40)
-    depth = max((part & 0x7F) + 1 for part in data[at + 42 : at + 42 + 3 * components : 3])
-    if depth > 8:
-        raise DecodeError(f"there is no decoder for JPEG 2000 in colour of {depth} bits a channel here")
 
 
 def _mend_png(image: ImageFile.ImageFile) -> None:

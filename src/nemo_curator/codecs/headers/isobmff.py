@@ -17,7 +17,7 @@ from nemo_curator.codecs.headers.exif import behind_offset
 from nemo_curator.codecs.headers.items import Items, Part, content_of, read_items
 from nemo_curator.codecs.headers.metadata import Blocks, Said, said_by
 from nemo_curator.codecs.headers.tracks import Track, read_tracks
-from nemo_curator.codecs.headers.turns import Placement, exif_of_avif
+from nemo_curator.codecs.headers.turns import TRANSFORMS, Placement, exif_of_avif
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
 
@@ -26,6 +26,7 @@ _PICTURES = frozenset(
 )
 _DERIVED = frozenset({b"grid", b"iovl", b"iden"})
 _SEQUENCES = frozenset({b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avis"})
+_MOST_TURNS, _LONGEST_TURN = 16, 32  # a picture is cropped, turned and mirrored once; bytes of the longest box
 _ICC = frozenset({b"prof", b"rICC"})
 _ALPHAS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:avc:2015:auxid:1")
 
@@ -105,8 +106,9 @@ def _of_item(found: Items, data: bytes, name: str, blocks: Blocks, most_frames: 
         orientation = _turned(properties, data, said)
     else:
         placed = Placement(*size)
-        for kind, at, end in properties:
-            placed.apply(kind, data[at:end])
+        turns = [part for part in properties if part[0] in TRANSFORMS][:_MOST_TURNS]
+        for kind, at, end in turns:
+            placed.apply(kind, data[at : min(end, at + _LONGEST_TURN)])
         width, height, orientation = placed.stored()
     alpha = _has_alpha(found, data, {found.primary, tile})
     frames = min(max(samples, _pictures(found), 1) if name == "heif" else 1, most_frames)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from nemo_curator.codecs.headers.boxes import boxes
 
+_MOST_ASSOCIATIONS = 100_000
 _MOST_ITEMS = 10_000  # a picture of 100 million pixels has some 400 tiles
 _MOST_EXTENTS = 1000
 _MOST_BYTES = 1 << 20  # of one block of metadata
@@ -135,11 +137,13 @@ def _read_references(found: Items, data: bytes, start: int, end: int) -> None:
 
 def _read_properties(found: Items, data: bytes, start: int, end: int) -> None:
     parts: list[Part] = []
+    budget = _MOST_ASSOCIATIONS  # over all boxes of them
     for kind, at, stop in boxes(data, start, end):
         if kind == b"ipco" and not parts:
             parts = list(boxes(data, at, stop))
         elif kind == b"ipma":
-            for number, index in _associations(data, at, stop):
+            for number, index in islice(_associations(data, at, stop), budget):
+                budget -= 1
                 if 1 <= index <= len(parts):
                     found.properties.setdefault(number, []).append(parts[index - 1])
 

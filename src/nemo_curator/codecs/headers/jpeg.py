@@ -15,6 +15,7 @@ from nemo_curator.kernels.header import ImageHeader
 
 # start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # a stuffed byte, TEM, RSTn, SOI: no length follows
 _LAST = frozenset({0xD9, 0xDA})  # EOI, SOS
 _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE1, 0xE2, 0xED, 0xEE, 0xFE
@@ -114,9 +115,39 @@ def _keep(blocks: Blocks, marker: int, data: bytes, at: int, end: int) -> None:
     elif data.startswith(_XMP, at):
         blocks.xmp = blocks.xmp or data[at + len(_XMP) : end]
     elif data.startswith(_PHOTOSHOP, at):
-        blocks.iptc = blocks.iptc or iptc_of_resources(data[at + len(_PHOTOSHOP) : end])
+        if not blocks.resources:  # the first alone: a hostile file has thousands
+            blocks.resources = True
+            blocks.iptc = iptc_of_resources(data[at + len(_PHOTOSHOP) : end])
     elif data.startswith(_ICC, at):
         blocks.has_icc = True
+
+
+def tidied(data: bytes) -> bytes | None:
+    """The file with a header that libjpeg has nothing to say about, so that it speaks of the pixels alone.
+
+    What stands between the segments and belongs to none of them is left out. The spectral selection of a sequential
+    scan, which decoders ignore, is what the standard asks for.
+
+    Args:
+        data: The file.
+
+    Returns:
+        Another file that shows the same picture; None where there is nothing to tidy, or no scan.
+    """
+    parts, start, sequential = [data[:2]], 2, False
+    for marker, at, end in _segments(data):
+        parts.append(b"\xff" + bytes([marker]) + data[at - 2 : end])
+        start = end
+        sequential = sequential or marker in _SEQUENTIAL
+    scan = data.find(b"\xff\xda", start)
+    if scan < 0 or data.find(b"\xff\xd9", start, scan) >= 0:
+        return None
+    begin = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")  # of the pixels
+    head = data[scan:begin]
+    if sequential and len(head) >= 10:
+        head = head[:-3] + b"\0\x3f\0"
+    clean = b"".join([*parts, head, data[begin:]])
+    return clean if clean != data else None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

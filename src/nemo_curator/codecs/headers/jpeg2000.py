@@ -50,9 +50,12 @@ def read_jpeg2000(data: bytes, name: str, _most_frames: int) -> ImageHeader:
         return _codestream(data, name)
     blocks = Blocks()
     header: tuple[int, int] | None = None
+    stream = 0
     for kind, at, end in boxes(data, 0, len(data)):
         if kind == b"jp2h":
             header = header or (at, end)
+        elif kind == b"jp2c" and not stream:
+            stream = _stream_depth(data, at)
         elif kind == b"uuid":
             _keep(blocks, data, at, end)
         elif kind == b"xml " and b"<x:xmpmeta" in data[at : at + 512]:
@@ -61,7 +64,16 @@ def read_jpeg2000(data: bytes, name: str, _most_frames: int) -> ImageHeader:
         raise DecodeError("the JPEG 2000 ends before its header box")
     width, height, colour = _jp2_header(data, *header)
     caption = said_by(blocks).caption
-    return ImageHeader(name, width, height, colour.mode, 1, 1, colour.depth, colour.has_icc, caption)
+    depth = max(colour.depth, stream)  # the decoder goes by the stream, whatever the box says
+    return ImageHeader(name, width, height, colour.mode, 1, 1, depth, colour.has_icc, caption)
+
+
+def _stream_depth(data: bytes, at: int) -> int:
+    """Bits of the deepest of the first channels of a codestream; 0 where there is none."""
+    if not data.startswith(_CODESTREAM, at) or len(data) < at + 43:
+        return 0
+    channels = min(int.from_bytes(data[at + 40 : at + 42], "big"), 4)
+    return max((part & 0x7F) + 1 for part in data[at + 42 : at + 42 + 3 * max(channels, 1) : 3])
 
 
 def _codestream(data: bytes, name: str) -> ImageHeader:
@@ -69,7 +81,7 @@ def _codestream(data: bytes, name: str) -> ImageHeader:
         raise DecodeError("the JPEG 2000 ends inside its header")
     right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
     (channels,) = struct.unpack_from(">H", data, 40)
-    depth = (data[42] & 0x7F) + 1
+    depth = _stream_depth(data, 0)
     return ImageHeader(name, right - left, bottom - top, _mode(channels, depth), bit_depth=depth)
 
 

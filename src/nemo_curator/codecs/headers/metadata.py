@@ -26,6 +26,7 @@ class Blocks:
         text: The text that the format itself gives a name as description, title or comment (PNG).
         comment: The format's own comment without a name (JPEG, GIF).
         has_icc: Whether there is an ICC profile.
+        resources: Whether a block of Photoshop's resources was met, which may hold the IPTC datasets.
     """
 
     exif: bytes = b""
@@ -34,6 +35,7 @@ class Blocks:
     text: str = ""
     comment: bytes = b""
     has_icc: bool = False
+    resources: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,12 @@ Source: ISO/IEC 23008-12, sections 6.5.9 (clap), 6.5.10 (irot) and 6.5.12 (imir)
 
 from __future__ import annotations
 
+import math
 import struct
+from fractions import Fraction
+
+TRANSFORMS = frozenset({b"clap", b"irot", b"imir"})
+"""Types of the boxes that say how a picture is placed."""
 
 # orientation -> the orientation after a further quarter turn counter-clockwise, and after a mirror left to right
 _QUARTER = {1: 8, 8: 3, 3: 6, 6: 1, 2: 5, 5: 4, 4: 7, 7: 2}
@@ -50,7 +55,7 @@ class Placement:
             content: Its content.
         """
         if kind == b"clap" and len(content) >= 32:
-            self._crop(*struct.unpack_from(">IIII", content))
+            self._crop(*struct.unpack_from(">IIIIiIiI", content))
         elif kind in {b"irot", b"imir"} and content:
             self.orientation = _after(self.orientation, kind, content[0])
             if kind == b"irot" and content[0] & 1:
@@ -62,11 +67,19 @@ class Placement:
             return self.height, self.width, self.orientation
         return self.width, self.height, self.orientation
 
-    def _crop(self, width: int, width_parts: int, height: int, height_parts: int) -> None:
-        """To a clean aperture, whose sides are fractions; one that is larger than the picture crops nothing."""
-        if width_parts and height_parts:
-            self.width = min(self.width, (2 * width + width_parts) // (2 * width_parts))
-            self.height = min(self.height, (2 * height + height_parts) // (2 * height_parts))
+    def _crop(self, *fractions: int) -> None:
+        """To a clean aperture: width, height, and how far its centre lies right of and below that of the picture."""
+        if all(fractions[1::2]):
+            width, height, across, down = (Fraction(*fractions[at : at + 2]) for at in range(0, 8, 2))
+            self.width, self.height = _kept(self.width, width, across), _kept(self.height, height, down)
+
+
+def _kept(side: int, aperture: Fraction, offset: Fraction) -> int:
+    """Pixels of a side that lie in the aperture and in the picture, rounded as libheif rounds them."""
+    first = math.floor(offset + Fraction(side - 1, 2) - (aperture - 1) / 2)
+    last = math.floor(aperture - 1 + first + Fraction(1, 2))
+    kept = min(last, side - 1) - max(first, 0) + 1
+    return kept if kept > 0 else side  # none at all: the decoder refuses it
 
 
 def _after(orientation: int, kind: bytes, value: int) -> int:
