@@ -35,9 +35,9 @@ def test_an_endless_id_is_cut_and_stays_readable():
     descriptor = Position.make_descriptor()
     position = Position(descriptor)
     os.close(descriptor)
-    position.enter("\N{PILE OF POO}" * 100_000)
+    position.enter("\N{PILE OF POO}" * 1_000_000)
     found, _ = position.read()
-    assert 10_000 < len(found) < 100_000
+    assert 200_000 < len(found) < 1_000_000
     position.close()
 
 

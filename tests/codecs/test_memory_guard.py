@@ -56,19 +56,34 @@ def test_enough_is_enough():
 
 @linux
 def test_the_answer_does_not_depend_on_earlier_images():
-    """Memory that was freed and kept is given back before anything is refused."""
-    text = said("""
-def verdict():
+    """Memory that was freed and kept by the process admits nothing that a new process would refuse, nor the reverse."""
+    verdict = """
+def verdict(size):
     try:
-        return guarded(lambda: take(150_000_000), 100_000_000)
+        return guarded(lambda: take(size * 1_000_000), 240_000_000)
     except LimitError:
         return "refused"
-first = verdict()
-for size in (200, 150, 120, 80):
+print([verdict(size) for size in sizes])
+"""
+    for sizes in ([260], [300], [230], [200]):
+        cold = said(f"sizes = {sizes}\n{verdict}")
+        for before in ([30] * 20, [200, 150, 120], [1, 31, 30, 29]):
+            warm = (
+                f"for size in {before}: take(size * 1_000_000)\nkept = [take(size * 1_000_000) for size in {before}]\n"
+            )
+            assert said(f"{warm}sizes = {sizes}\n{verdict}") == cold
+        assert cold == ("['refused']" if sizes[0] > 240 else f"[{sizes[0] * 1_000_000}]")
+
+
+@linux
+def test_an_honest_image_is_never_refused():
+    """What a header announces, within the limit, is given whatever the process holds."""
+    text = said("""
+for size in (30, 60, 90):
     take(size * 1_000_000)
-print(first, verdict())
+print(guarded(lambda: take(99_000_000), 100_000_000, 100_000_000))
 """)
-    assert text.startswith("refused")
+    assert text == "99000000"
 
 
 @linux

@@ -21,6 +21,7 @@ from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.upright import upright
 from nemo_curator.errors import DecodeError
 from nemo_curator.kernels.header import ImageHeader
+from nemo_curator.testing import encoded, photo
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "decoding.md"
 RGB = own.scaled(own.ramps()[..., :3])
@@ -428,6 +429,24 @@ def test_stray_bytes_in_a_jpeg():
     picture = read_picture(stray := data[:at] + bytes(7) + data[at:], probe(stray))
     assert np.array_equal(picture.pixels, own_pixels("sequential.jpg"))
     assert any("extraneous" in warning for warning in picture.warnings)
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_stray_bytes_in_a_jpeg_hide_nothing(accept):
+    """What is damaged, or ends too early, is judged as it is without the rubbish."""
+    data = encoded(photo(3, 400, 300))
+    stray = data.replace(b"\xff\xdb", bytes(7) + b"\xff\xdb", 1)
+    half = len(data) // 2
+    damaged = stray[: half + 7] + b"\xff\xd9"
+    with pytest.raises(DecodeError, match="premature end of data segment"):
+        read_picture(damaged, probe(damaged), options=DecodeOptions(truncated="accept" if accept else "quarantine"))
+    cut = stray[: half + 7]
+    if accept:
+        picture = read_picture(cut, probe(cut), options=DecodeOptions(truncated="accept"))
+        assert picture.truncated
+        assert len(picture.warnings) == 2
+    else:
+        assert "Premature end" in refused(cut)
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "SGI"])

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from nemo_curator.kernels.sniff import FORMAT_EXTENSIONS, IMAGE_EXTENSIONS, extension_of, is_mislabelled, sniff
+from nemo_curator.kernels.sniff import (
+    FORMAT_EXTENSIONS,
+    IMAGE_EXTENSIONS,
+    extension_of,
+    is_mislabelled,
+    looks_like,
+    sniff,
+)
 
 PILLOW = {
     "jpeg": {"format": "JPEG"},
@@ -127,3 +134,22 @@ def test_extension_of(name, extension):
 def test_is_mislabelled(name, image_format, expected):
     """Only a name that claims another image format lies."""
     assert is_mislabelled(name, image_format) is expected
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"<!DOCTYPE html><html>", "HTML"),
+        (b"\xef\xbb\xbf\n <html lang='en'>", "HTML"),
+        (b"<?xml version='1.0'?><svg>", "XML or SVG"),
+        (b'{"error": 404}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\0\0\0\x20ftypisom", "a video"),
+        (b"plain words", ""),
+        (b"", ""),
+    ],
+)
+def test_what_is_no_image_is_named_where_it_can_be(head, what):
+    """A crawl's error pages, archives and videos are told for what they are."""
+    assert looks_like(head) == what

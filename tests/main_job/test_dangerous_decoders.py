@@ -16,7 +16,11 @@ from tests.main_job.dangerous import DEEDS, LOG, ppm
 from tests.main_job.material import decisions
 
 from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.given_up import GivenUp
+from nemo_curator.pipeline.score import plan_score
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.shards.listing import list_inputs
 from nemo_curator.testing import make_tar
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,3 +147,29 @@ def test_a_score_that_is_added_does_not_try_again(tmp_path, monkeypatch):
     summary = curate([source], str(tmp_path / "out"), more, workers=1, rescore=False, replace=True)
     assert summary.funnel.quarantined == {"worker_died": 2}
     assert before == (tmp_path / "log").read_text().splitlines().count("abort 5") == 2
+
+
+def test_a_very_long_name_is_found_too(tmp_path):
+    """The id of the image that a worker died on is known whole, however long a name in a tar may be."""
+    name = "x" * 60_000
+    members = [("a.ppm", ppm("fine", 1)), (f"{name}.ppm", ppm("abort", 2)), ("b.ppm", ppm("fine", 3))]
+    make_tar(tmp_path / "in" / "a.tar", members)
+    summary = run(str(tmp_path / "in"), tmp_path / "out", 1)
+    assert (summary.funnel.kept, summary.funnel.quarantined) == (2, {"worker_died": 1})
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_note_is_about_the_files_as_they_were(tmp_path, mended):
+    """A verdict that was noted before a kill holds for that file, and not for the one that took its place."""
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.ppm"
+    file.write_bytes(ppm("abort", 1))
+    recipe = parse_recipe(RECIPE)
+    listing = list_inputs([str(tmp_path / "in")])
+    plan = plan_score(RunDirectory(str(tmp_path / "run")), listing, recipe)
+    GivenUp(plan.run, plan.partitions, plan.scoring.fingerprints, added=False).add(0, "a.ppm", "as noted")
+    if mended:
+        file.write_bytes(ppm("fine", 22))
+    again = plan_score(plan.run, list_inputs([str(tmp_path / "in")]), recipe)
+    known = GivenUp(plan.run, again.partitions, again.scoring.fingerprints, added=False).images(0)
+    assert known == ({} if mended else {"a.ppm": "as noted"})

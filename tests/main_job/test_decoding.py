@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 from tests.main_job.material import curated, decisions, delivered_rows, hashes
 
-from nemo_curator.errors import StaleScoresError
+from nemo_curator.errors import IncompleteRunError, StaleScoresError
 from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.decide import decide_run
 from nemo_curator.planning.recipe_text import parse_recipe
-from nemo_curator.testing import encoded, photo
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.testing import encoded, make_tar, photo
 
 RECIPE = "scores: [header, sharpness]\nrules: {}\n"
 ACCEPT = RECIPE + "decode: {truncated: accept}\n"
@@ -149,3 +151,29 @@ def test_fast_mode_scores_large_jpegs(tmp_path):
     exact, fast = ({name: row["sharpness"] for name, row in parts(tmp_path / one).items()} for one in ("exact", "fast"))
     assert exact["small.jpg"] == fast["small.jpg"]
     assert 0 < abs(exact["large.jpg"] - fast["large.jpg"]) < 0.1
+
+
+def test_half_of_a_rescoring_is_not_decided(tmp_path):
+    """Where a rescoring stopped between two partitions, scores of both ways are not mixed: deciding says what to do."""
+    for name in ("a", "b"):
+        make_tar(tmp_path / "in" / f"{name}.tar", [(f"{at}.png", png(Image.new("RGBA", (90, 90)))) for at in range(2)])
+    inputs, output = [str(tmp_path / "in")], tmp_path / "out"
+    recipe = "scores: [exposure]\nrules: {}\n"
+    curate(inputs, str(output), parse_recipe(recipe), workers=0)
+    before = {path.name: path.read_bytes() for path in (output / "run" / "parts").iterdir()}
+    curate(
+        inputs,
+        str(output),
+        parse_recipe(recipe + "decode: {background: black}\n"),
+        workers=0,
+        replace=True,
+        rescore=True,
+    )
+    run = RunDirectory(str(output / "run"))
+    decide_run(run, write=False)
+    name = min(before)
+    (output / "run" / "parts" / name).write_bytes(before[name])
+    with pytest.raises(
+        IncompleteRunError, match=r"brightness.* as computed before the last change.*same `score` or `run`"
+    ):
+        decide_run(run)

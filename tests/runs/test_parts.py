@@ -11,6 +11,7 @@ import pytest
 from tests.runs.tables import SCHEMA, made_run, row
 
 from nemo_curator.errors import InputError, StageError
+from nemo_curator.runs import parts
 from nemo_curator.runs.fingerprints import RECORDS
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions, write_partitions
@@ -143,3 +144,21 @@ def test_embeddings_whose_columns_were_renamed(tmp_path, name):
     pq.write_table(table.rename_columns(names), path)
     with pytest.raises(InputError, match="damaged or missing"):
         read_embeddings(run, "p")
+
+
+def test_equal_rows_are_equal_bytes_however_they_come(tmp_path, monkeypatch):
+    """A part that was gathered in pieces, and one that was merged whole, are one file."""
+    monkeypatch.setattr(parts, "ROW_GROUP", 10)
+    table = parts.part_table([{**row(f"i{at:02}"), "ordinal": at} for at in range(33)], SCHEMA)
+    ways = {
+        "whole": table,
+        "pieces": [table.slice(at, 7) for at in range(0, 33, 7)],
+        "odd": [table.slice(0, 0), table.slice(0, 10), table.slice(10, 20), table.slice(30)],
+    }
+    written = set()
+    for name, tables in ways.items():
+        run = RunDirectory(str(tmp_path / name))
+        parts.write_part_table(run, "p", tables, {})
+        written.add((tmp_path / name / "parts" / "p.parquet").read_bytes())
+        assert parts.read_part(run, "p").to_pylist() == table.to_pylist()
+    assert len(written) == 1

@@ -12,6 +12,8 @@ from nemo_curator import storage
 from nemo_curator.shards.entry import Entry, entry_at
 from nemo_curator.shards.folder_reader import read_loose
 
+RAISE = "raise limits.bytes in the recipe to admit it"
+
 
 def one(folder, name, sidecars=(), **options):
     """The sample of one file under `folder`."""
@@ -71,7 +73,10 @@ def test_over_the_limit(tmp_path):
     with (tmp_path / "big.iso").open("wb") as file:
         file.truncate(1 << 40)
     sample = one(tmp_path, "big.jpg")
-    assert (sample.error, sample.detail) == ("over_limit", f"big.jpg has {1 << 40} bytes; the limit is 64000000")
+    assert (sample.error, sample.detail) == (
+        "over_limit",
+        f"big.jpg has {1 << 40:,} bytes, over the limit of 64,000,000; {RAISE}",
+    )
     assert sample.source.members[0].length == 1 << 40
     assert one(tmp_path, "big.iso").error == "not_an_image"
 
@@ -81,7 +86,7 @@ def test_a_sidecar_over_the_limit(tmp_path):
     write(tmp_path / "a.jpg", JPEG)
     write(tmp_path / "a.bin", b"x" * 1000)
     sample = one(tmp_path, "a.jpg", ("a.bin",), max_bytes=999)
-    assert (sample.error, sample.detail) == ("over_limit", "a.bin has 1000 bytes; the limit is 999")
+    assert (sample.error, sample.detail) == ("over_limit", f"a.bin has 1,000 bytes, over the limit of 999; {RAISE}")
 
 
 def test_what_cannot_be_read(tmp_path):

@@ -159,14 +159,19 @@ def test_a_member_over_the_limit_is_not_read(tmp_path):
         file.write(tar_bytes([("k.txt", b"1"), ("n.jpg", JPEG)]))
     samples = list(read_tar(str(path)))
     assert outcomes(samples) == [("big/k", "over_limit"), ("big/n", "")]
-    assert samples[0].detail == "k.jpg has 1073741824 bytes; the limit is 64000000"
+    assert (
+        samples[0].detail
+        == "k.jpg has 1,073,741,824 bytes, over the limit of 64,000,000; raise limits.bytes in the recipe to admit it"
+    )
     assert [member.sha256 for member in samples[0].source.members] == ["", ""]
 
 
 def test_many_members_that_are_too_much_together(tmp_path):
     """A sample of a hundred members each just within the limit is refused too."""
     samples = read(tmp_path, tar_bytes([(f"k.{number}", b"x" * 1000) for number in range(5)]), max_bytes=1000)
-    assert samples[0].detail == "its files have 5000 bytes together; the limit is 4000"
+    assert samples[0].detail == (
+        "its files have 5,000 bytes together, over the limit of 4,000; raise limits.bytes in the recipe to admit it"
+    )
 
 
 def test_a_cut_shard(tmp_path):

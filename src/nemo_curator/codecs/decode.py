@@ -30,7 +30,7 @@ from nemo_curator.codecs.picture import Picture, Pixels
 from nemo_curator.codecs.plugins import open_lazily
 from nemo_curator.codecs.trouble import decoding, one_line
 from nemo_curator.codecs.upright import upright
-from nemo_curator.errors import DecodeError
+from nemo_curator.errors import DecodeError, SampleError
 from nemo_curator.kernels.header import ImageHeader
 
 # libjpeg's warning of a file that ends too early; it fills what is missing with grey. "Premature end of data segment"
@@ -188,9 +188,19 @@ def _by_libjpeg(request: Request, colours: str, rgb: Callable[[Pixels], Pixels])
         if not truncated and _LOST_PIXELS.search(text):
             raise DecodeError(f"the jpeg decoder refused it: {text}") from error
         if not truncated and not _BEFORE_END.search(text):
-            return replace(_pillow(request), warnings=(text,))
+            return _by_pillow_instead(request, text)
     pixels = simplejpeg.decode_jpeg(data, colours, min_height=least, min_width=least, strict=False)
     return Picture(upright(rgb(pixels), request.header.orientation), truncated, (text,))
+
+
+def _by_pillow_instead(request: Request, text: str) -> Picture:
+    """What libjpeg alone finds fault with; where Pillow does so too, libjpeg's words are the better ones."""
+    try:
+        return replace(_pillow(request), warnings=(text,))
+    except SampleError:
+        raise
+    except Exception as error:
+        raise DecodeError(f"the jpeg decoder refused it: {text}", cause=one_line(error)) from error
 
 
 def _png(request: Request) -> Picture:

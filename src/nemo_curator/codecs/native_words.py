@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -32,20 +33,32 @@ def hearing(heard: list[str]) -> Iterator[None]:
         heard: Takes the lines, in order, when the block ends.
     """
     with _lock, contextlib.ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile(buffering=0))
+        words = _file()
+        stack.callback(os.close, words)
         try:
             real = os.dup(_STDERR)
         except OSError:  # a process without standard error
             real = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, real)
-        os.dup2(file.fileno(), _STDERR)
+        os.dup2(words, _STDERR)
         try:
             yield
         finally:
             os.dup2(real, _STDERR)
-            others = _sorted_out(os.pread(file.fileno(), _MOST, 0), heard)
+            others = _sorted_out(os.pread(words, _MOST, 0), heard)
             with contextlib.suppress(OSError):
                 os.write(_STDERR, others)
+
+
+def _file() -> int:
+    """A descriptor of a file without a name; what is written goes nowhere if there is no room for one."""
+    if sys.platform == "linux":  # memory, so that no disk need have room
+        return os.memfd_create("imagecurator-words")
+    try:
+        with tempfile.TemporaryFile(buffering=0) as file:
+            return os.dup(file.fileno())
+    except OSError:
+        return os.open(os.devnull, os.O_RDWR)
 
 
 def _sorted_out(written: bytes, heard: list[str]) -> bytes:

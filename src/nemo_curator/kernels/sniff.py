@@ -54,6 +54,27 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"icns", "icns"),
 )
 
+_OTHERS = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1a\x45\xdf\xa3", "a video"),
+    (b"PAR1", "Parquet"),
+    (b"\x93NUMPY", "a NumPy array"),
+)
+_TEXTS = (
+    (b"<!doctype html", "HTML"),
+    (b"<html", "HTML"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "XML or SVG"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+)
+
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 _NETPBM = re.compile(rb"P[1-6]\s+[#0-9]|P7\s+(?:[#A-Z]|332)")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -87,6 +108,21 @@ def sniff(head: bytes) -> str | None:
         if looks(head):
             return name
     return None
+
+
+def looks_like(head: bytes) -> str:
+    """What the first bytes of a file that is no image are of, in a word for a person, or "".
+
+    Args:
+        head: The first bytes of a file.
+    """
+    for signature, what in _OTHERS:
+        if head.startswith(signature):
+            return what
+    if head[4:8] == b"ftyp":
+        return "a video"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((what for begin, what in _TEXTS if text.startswith(begin)), "")
 
 
 def extension_of(name: str) -> str:

@@ -66,7 +66,7 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         ConservationError: The verdicts do not add up.
     """
     state = RunState.require(run)
-    ids = scored_partitions(run)
+    ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
     if write:
@@ -117,8 +117,13 @@ def decide_locked(run: RunDirectory, recipe: Recipe | None = None, *, write: boo
         return decide_run(run, None if recipe is None else anchored(recipe))
 
 
-def scored_partitions(run: RunDirectory) -> list[str]:
+def scored_partitions(run: RunDirectory, state: RunState | None = None) -> list[str]:
     """Ids of a run's partitions, in source order, all of which are there.
+
+    Args:
+        run: The run directory.
+        state: Where given, no partition may hold a column that was computed in another way than the run records: a
+            rescoring that was interrupted leaves such.
 
     Raises:
         IncompleteRunError: Some are not.
@@ -126,7 +131,8 @@ def scored_partitions(run: RunDirectory) -> list[str]:
     ids = read_partition_ids(run)
     if not ids:
         raise IncompleteRunError("nothing is scored here yet", where=run.root, act=_SCORE)
-    missing = [one for one in ids if part_fingerprints(run, one) is None]
+    marks = {one: part_fingerprints(run, one) for one in ids}
+    missing = [one for one in ids if marks[one] is None]
     if missing:
         raise IncompleteRunError(
             f"{len(missing):,} of {len(ids):,} partitions are not scored, or damaged",
@@ -134,4 +140,14 @@ def scored_partitions(run: RunDirectory) -> list[str]:
             cause=f"the first is {run.part(missing[0])}",
             act=_SCORE,
         )
+    recorded = state.fingerprints if state is not None else {}
+    for one in ids:
+        old = [name for name, mark in (marks[one] or {}).items() if recorded.get(name, mark) != mark]
+        if old:
+            raise IncompleteRunError(
+                f"some partitions hold {', '.join(sorted(old)[:5])} as computed before the last change",
+                where=run.root,
+                cause=f"a scoring with --rescore was interrupted; the first is {run.part(one)}",
+                act="give the same `score` or `run` command again",
+            )
     return ids

@@ -19,7 +19,7 @@ from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_sta
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
-from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.part_writer import MERGED, PartWriterStage
@@ -45,6 +45,7 @@ class ScorePlan:
         work: What is missing.
         notes: What a user should know, in sentences.
         ignored: (path, reason) of files that are seen and are no input.
+        rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
     """
 
     run: RunDirectory
@@ -53,6 +54,7 @@ class ScorePlan:
     work: Work
     notes: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
+    rescored: bool = False
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -111,7 +113,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
-    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored)
+    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore)
 
 
 def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
@@ -178,7 +180,8 @@ def _execute(
     if not partitions:
         return []
     unmerged: list[str] = []
-    given_up = GivenUp(plan.run, partitions, plan.scoring.fingerprints[RECORDS], again=some is not None)
+    added = some is not None and not plan.rescored
+    given_up = GivenUp(plan.run, partitions, plan.scoring.fingerprints, added=added)
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id

@@ -93,7 +93,7 @@ class DecodeSection(_Section):
     """How pixels are made where there is more than one right way."""
 
     background: str = Field(
-        default="white", description="What shows through transparent pixels: a colour name, or #rrggbb"
+        default="white", description="What shows through transparent pixels: a colour name, or '#rrggbb' in quotes"
     )
     truncated: Literal["quarantine", "accept"] = Field(
         default="quarantine",
@@ -104,10 +104,13 @@ class DecodeSection(_Section):
         description="Decode large JPEGs at reduced size: several times faster, and softer than the reference",
     )
 
-    @field_validator("background")
+    @field_validator("background", mode="before")
     @classmethod
-    def _colour(cls, given: str) -> str:
-        colour_of(given)
+    def _colour(cls, given: Any) -> Any:
+        if given is None:
+            raise ValueError("there is no colour; a # begins a comment unless it stands in quotes: '#102030'")
+        if isinstance(given, str):
+            colour_of(given)
         return given
 
     def as_options(self) -> DecodeOptions:

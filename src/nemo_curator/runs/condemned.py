@@ -19,33 +19,33 @@ from nemo_curator.runs.parts import read_part
 DIED = "worker_died"
 """Error code of such an image."""
 
-_IMAGES, _RECORDS = "images", "records"
+_IMAGES, _MARK = "images", "mark"
 
 
-def note_condemned(run: RunDirectory, partition_id: str, images: Mapping[str, str], records: str) -> None:
+def note_condemned(run: RunDirectory, partition_id: str, images: Mapping[str, str], mark: str) -> None:
     """Write down all images of a partition that were given up so far.
 
     Args:
         run: The run directory.
         partition_id: The partition.
-        images: Image id to why; the id "" stands for all images of the partition.
-        records: Fingerprint of how the input is read and of the limits: the verdict holds under these alone.
+        images: Image id to why.
+        mark: What the verdict is bound to: it holds for the same files, computed in the same way.
 
     Raises:
         StorageError: The note cannot be written.
     """
-    text = json.dumps({_RECORDS: records, _IMAGES: dict(images)}, indent=1, sort_keys=True)
+    text = json.dumps({_MARK: mark, _IMAGES: dict(images)}, indent=1, sort_keys=True)
     with storage.write_atomic(run.condemned(partition_id)) as file:
         file.write(text.encode())
 
 
-def noted_condemned(run: RunDirectory, partition_id: str, records: str) -> dict[str, str]:
-    """Image id to why, as noted under the same fingerprint; nothing where there is no note, or a damaged one."""
+def noted_condemned(run: RunDirectory, partition_id: str, mark: str) -> dict[str, str]:
+    """Image id to why, as noted under the same mark; nothing where there is no note, or a damaged one."""
     place = run.condemned(partition_id)
     try:
         with storage.open(place) as file:
             noted = json.loads(file.read())
-        images = noted[_IMAGES] if noted[_RECORDS] == records else {}
+        images = noted[_IMAGES] if noted[_MARK] == mark else {}
         return {str(image_id): str(why) for image_id, why in images.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

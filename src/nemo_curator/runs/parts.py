@@ -6,7 +6,7 @@ A part says in its own metadata how each of its columns was computed, so that no
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -32,6 +32,9 @@ ERROR: dict[str, tuple[pa.DataType, str]] = {
 }
 FINGERPRINTS = b"imagecurator.columns"
 """Key in the metadata of a part's schema: JSON, column to fingerprint of how it was computed."""
+
+ROW_GROUP = 100_000
+"""Rows of a part that are written together."""
 
 _TWO_NAMES = "a column has two names"
 _TYPES: dict[str, pa.DataType] = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "string": pa.string()}
@@ -97,15 +100,30 @@ def write_part_table(
         StorageError: The file cannot be written.
     """
     marks = {FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)}
-    pieces = iter([tables] if isinstance(tables, pa.Table) else tables)
-    first = next(pieces)
+    groups = _row_groups([tables] if isinstance(tables, pa.Table) else tables)
+    first = next(groups)
     schema = first.schema.with_metadata(marks)
     with (
         storage.write_atomic(run.part(partition_id)) as file,
         pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
-        for piece in chain([first], pieces):
-            writer.write_table(piece.replace_schema_metadata(marks))
+        for group in chain([first], groups):
+            writer.write_table(group.replace_schema_metadata(marks), row_group_size=ROW_GROUP)
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROW_GROUP` rows, however they came: equal rows are equal bytes."""
+    held: list[pa.Table] = []
+    rows, empty = 0, True
+    for table in tables:
+        held.append(table)
+        rows += table.num_rows
+        while rows >= ROW_GROUP:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, ROW_GROUP).combine_chunks()
+            held, rows, empty = [whole.slice(ROW_GROUP)], rows - ROW_GROUP, False
+    if rows or empty:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def write_embeddings(

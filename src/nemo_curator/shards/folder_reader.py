@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from nemo_curator import storage
 from nemo_curator.errors import LimitError, NotAnImageError, SampleError, UnreadableError
-from nemo_curator.kernels.sniff import HEAD_BYTES, sniff
+from nemo_curator.kernels.sniff import HEAD_BYTES, looks_like, sniff
 from nemo_curator.kernels.source import Member, Source
 from nemo_curator.shards.entry import Entry
 from nemo_curator.shards.limits import MAX_BYTES, over_limit, too_many_files
@@ -62,6 +62,11 @@ def _sample(entry: Entry, max_bytes: int) -> Sample:
     return Sample(entry.image_id, source, contents[0], sidecars)
 
 
+def _other(head: bytes) -> str:
+    what = looks_like(head)
+    return f", but look like {what}" if what else ""
+
+
 def _load(location: str, path: str, members: list[Member], max_bytes: int, before: int) -> bytes:
     """The bytes of the next file of a sample, whose first is the image; appends what is known of it to `members`.
 
@@ -84,7 +89,9 @@ def _load(location: str, path: str, members: list[Member], max_bytes: int, befor
     if not excess:
         members[-1] = replace(members[-1], sha256=hashlib.sha256(data).hexdigest())
     if len(members) == 1 and not is_image:
-        reason = "its first bytes are of no known image format" if size else "the file is empty (0 bytes)"
+        reason = (
+            f"its first bytes are of no known image format{_other(head)}" if size else "the file is empty (0 bytes)"
+        )
         raise NotAnImageError(f"{path}: {reason}")
     if excess:
         raise LimitError(excess)

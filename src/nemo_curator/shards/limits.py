@@ -22,6 +22,8 @@ MAX_NAMES = 256_000_000
 MAX_NAME = 65_535
 """Characters of one name; file systems end at 4,096 bytes for a path."""
 
+_RAISE = "raise limits.bytes in the recipe to admit it"
+
 
 def over_limit(sizes: Iterable[tuple[str, int]], max_bytes: int, *, before: int = 0) -> str:
     """Why a sample is too large to be read, or "".
@@ -34,10 +36,10 @@ def over_limit(sizes: Iterable[tuple[str, int]], max_bytes: int, *, before: int 
     total = before
     for name, size in sizes:
         if size > max_bytes:
-            return f"{name} has {size} bytes; the limit is {max_bytes}"
+            return f"{name} has {size:,} bytes, over the limit of {max_bytes:,}; {_RAISE}"
         total += size
     if total > SAMPLE_FACTOR * max_bytes:
-        return f"its files have {total} bytes together; the limit is {SAMPLE_FACTOR * max_bytes}"
+        return f"its files have {total:,} bytes together, over the limit of {SAMPLE_FACTOR * max_bytes:,}; {_RAISE}"
     return ""
 
 

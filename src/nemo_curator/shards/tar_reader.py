@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nemo_curator.kernels.sniff import sniff
 from nemo_curator.kernels.source import Member, Source
 from nemo_curator.shards.limits import MAX_BYTES, over_limit, too_many_files
-from nemo_curator.shards.names import relative_path, shard_stem, split_member, to_text, with_name
+from nemo_curator.shards.names import is_tar_name, relative_path, shard_stem, split_member, to_text, with_name
 from nemo_curator.shards.sample import Sample
 from nemo_curator.shards.spool import OpenShard, open_shard
 from nemo_curator.shards.tar_headers import TarDamage, TarEntry
@@ -173,4 +173,6 @@ def _member(entry: TarEntry, sha256: str) -> Member:
 def _no_image(members: Sequence[Member]) -> str:
     named = [f"{member.name}{'' if member.length else ' (0 bytes)'}" for member in members[:_NAMED]]
     more = f" and {len(members) - _NAMED} more" if len(members) > _NAMED else ""
-    return f"no member is an image: {', '.join(named)}{more}"
+    inner = any(is_tar_name(member.name) for member in members)
+    act = "; a tar inside a tar is not read: unpack it and name it as an input" if inner else ""
+    return f"no member is an image: {', '.join(named)}{more}{act}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 from nemo_curator.backends.local.messages import Through, Work
+from nemo_curator.storage.refusal import storage_error
 from nemo_curator.tasks import Task
 
 _IN_MEMORY = 1 << 24  # bytes of what a partition's stages have gathered; more of it goes to a file without a name
@@ -30,13 +31,20 @@ class Journal:
         self._saved: IO[bytes] | None = None  # most partitions of a long list are not begun yet
 
     def add(self, through: Through) -> None:
-        """One more batch is through."""
+        """One more batch is through.
+
+        Raises:
+            StorageError: There is no room to keep it.
+        """
         self.records += through.records
         self.results.append(through.result)
         self._lengths.append(len(through.saved))
-        if self._saved is None:
-            self._saved = cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 (see `close`)
-        self._saved.write(through.saved)
+        try:
+            if self._saved is None:
+                self._saved = cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 (see `close`)
+            self._saved.write(through.saved)
+        except OSError as error:
+            raise storage_error(f"{tempfile.gettempdir()} (the journal of a partition)", error) from error
 
     def saved(self) -> list[bytes]:
         """What the stages that gather gave at the end of each batch, in order."""

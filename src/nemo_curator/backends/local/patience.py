@@ -51,6 +51,10 @@ class Patience:
             return image_id, f"was killed for taking more than {self._memory:,} bytes of memory for one image"
         return None
 
+    def forget(self, worker: WorkerProcess) -> None:
+        """It is dead."""
+        self._sights.pop(worker.id, None)
+
     def _growth(self, worker: WorkerProcess, since: float) -> int:
         resident = worker.resident_bytes()
         sight = self._sights.get(worker.id)

@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-_HEAD = struct.Struct("<dI")
-_SIZE = 1 << 16
+_HEAD = struct.Struct("<QdI")  # number of the note (odd while it is being written), since when, bytes of the id
+_SIZE = 1 << 20  # an id may be a name of 65,535 characters, each of them escaped; pages that are not used cost nothing
+_TRIES = 100  # a worker that was killed while it wrote leaves an odd number for good
 _LONGEST = (_SIZE - _HEAD.size) & ~1  # whole UTF-16 units
 
 
@@ -25,6 +26,7 @@ class Position:
 
     def __init__(self, descriptor: int) -> None:
         self._page = mmap.mmap(descriptor, _SIZE)
+        self._number = 0
 
     @staticmethod
     def make_descriptor() -> int:
@@ -40,13 +42,20 @@ class Position:
     def enter(self, image_id: str) -> None:
         """Note the image in work; "" means none."""
         raw = image_id.encode("utf-16-le", "surrogatepass")[:_LONGEST]  # whatever a str can hold
+        page, number = self._page, self._number + 1
         # the clock is the system's monotonic one, the same in all processes of a host
-        self._page[: _HEAD.size + len(raw)] = _HEAD.pack(time.monotonic(), len(raw)) + raw
+        page[: _HEAD.size] = _HEAD.pack(number, time.monotonic(), len(raw))
+        page[_HEAD.size : _HEAD.size + len(raw)] = raw
+        self._number = number + 1
+        page[:8] = self._number.to_bytes(8, "little")
 
     def read(self) -> tuple[str, float]:
         """(image id or "", since when it has been in work on the system's monotonic clock, in seconds)."""
-        since, length = _HEAD.unpack(self._page[: _HEAD.size])
-        raw = self._page[_HEAD.size : _HEAD.size + min(length, _LONGEST)]
+        for _ in range(_TRIES):
+            number, since, length = _HEAD.unpack(self._page[: _HEAD.size])
+            raw = self._page[_HEAD.size : _HEAD.size + min(length, _LONGEST)]
+            if number % 2 == 0 and self._page[:8] == number.to_bytes(8, "little"):
+                break
         return raw.decode("utf-16-le", "surrogatepass"), float(since)
 
     def close(self) -> None:

@@ -164,6 +164,7 @@ class Supervisor:
 
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         self._workers.remove(worker)
+        self._patience.forget(worker)
         assignment = worker.assignment
         if assignment is not None:
             again = _next_try(assignment, suspect, how)
