@@ -62,9 +62,11 @@ def _sample(entry: Entry, max_bytes: int) -> Sample:
     return Sample(entry.image_id, source, contents[0], sidecars)
 
 
-def _other(head: bytes) -> str:
+def _no_image(head: bytes) -> str:
+    if not head:
+        return "the file is empty (0 bytes)"
     what = looks_like(head)
-    return f", but look like {what}" if what else ""
+    return f"its first bytes are of no known image format{f', but look like {what}' if what else ''}"
 
 
 def _load(location: str, path: str, members: list[Member], max_bytes: int, before: int) -> bytes:
