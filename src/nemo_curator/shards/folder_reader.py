@@ -91,10 +91,7 @@ def _load(location: str, path: str, members: list[Member], max_bytes: int, befor
     if not excess:
         members[-1] = replace(members[-1], sha256=hashlib.sha256(data).hexdigest())
     if len(members) == 1 and not is_image:
-        reason = (
-            f"its first bytes are of no known image format{_other(head)}" if size else "the file is empty (0 bytes)"
-        )
-        raise NotAnImageError(f"{path}: {reason}")
+        raise NotAnImageError(f"{path}: {_no_image(head)}")
     if excess:
         raise LimitError(excess)
     if len(data) != size:
