@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,9 +15,20 @@ PASSED = "passed"
 """Key in a task's `_metadata`: how many of its first records a reader passes over, because they are through already."""
 
 
+_LONGEST_WATCHED = 8_000  # characters of an id that fit into any note
+
+
+def watched_name(image_id: str) -> str:
+    """What stands for an image where there is little room: its id, or of a very long one the beginning and a digest."""
+    if len(image_id) <= _LONGEST_WATCHED:
+        return image_id
+    digest = hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{image_id[:200]}…{digest}"
+
+
 def condemned(poison: Mapping[str, str], image_id: str) -> str:
-    """Why no stage may touch that image, or ""."""
-    return poison.get(image_id) or poison.get("") or ""
+    """Why no stage may touch that image, or ""; it may be listed by its id or by its `watched_name`."""
+    return poison.get(image_id) or poison.get(watched_name(image_id)) or poison.get("") or ""
 
 
 def _nobody_watches(_: str) -> None:

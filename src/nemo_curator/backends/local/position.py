@@ -15,8 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from nemo_curator.stages.worker import watched_name
+from nemo_curator.storage.refusal import storage_error
+
 _HEAD = struct.Struct("<QdI")  # number of the note (odd while it is being written), since when, bytes of the id
-_SIZE = 1 << 20  # an id may be a name of 65,535 characters, each of them escaped; pages that are not used cost nothing
+_SIZE = 1 << 16
 _TRIES = 100  # a worker that was killed while it wrote leaves an odd number for good
 _LONGEST = (_SIZE - _HEAD.size) & ~1  # whole UTF-16 units
 
@@ -30,18 +33,26 @@ class Position:
 
     @staticmethod
     def make_descriptor() -> int:
-        """A descriptor of memory that a child process can inherit; it has no name and goes with its holders."""
+        """A descriptor of memory that a child process can inherit; it has no name and goes with its holders.
+
+        Raises:
+            StorageError: The system has no room for it, or a limit on file sizes forbids it.
+        """
         if sys.platform == "linux":  # memory, not a file: a full disk cannot take it away
             descriptor = os.memfd_create("imagecurator-position")
         else:
             descriptor, path = tempfile.mkstemp(prefix="imagecurator-position-")
             Path(path).unlink()
-        os.truncate(descriptor, _SIZE)
+        try:
+            os.truncate(descriptor, _SIZE)
+        except OSError as error:
+            os.close(descriptor)
+            raise storage_error("the note of what a worker is at (64 kB of memory)", error) from error
         return descriptor
 
     def enter(self, image_id: str) -> None:
-        """Note the image in work; "" means none."""
-        raw = image_id.encode("utf-16-le", "surrogatepass")[:_LONGEST]  # whatever a str can hold
+        """Note the image in work by its `watched_name`; "" means none."""
+        raw = watched_name(image_id).encode("utf-16-le", "surrogatepass")  # whatever a str can hold
         page, number = self._page, self._number + 1
         # the clock is the system's monotonic one, the same in all processes of a host
         page[: _HEAD.size] = _HEAD.pack(number, time.monotonic(), len(raw))
@@ -50,7 +61,7 @@ class Position:
         page[:8] = self._number.to_bytes(8, "little")
 
     def read(self) -> tuple[str, float]:
-        """(image id or "", since when it has been in work on the system's monotonic clock, in seconds)."""
+        """(`watched_name` of the image or "", since when it has been in work in seconds of the system's clock)."""
         for _ in range(_TRIES):
             number, since, length = _HEAD.unpack(self._page[: _HEAD.size])
             raw = self._page[_HEAD.size : _HEAD.size + min(length, _LONGEST)]
