@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.errors import ConservationError, OutputExistsError
+from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
@@ -200,8 +201,21 @@ def _execute(
         config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
-    executor.execute(_chain(plan, recipe, some), tasks)
+    try:
+        executor.execute(_chain(plan, recipe, some), tasks)
+    except CuratorError:
+        _forget_unfinished(plan.run)
+        raise
     return unmerged
+
+
+def _forget_unfinished(run: RunDirectory) -> None:
+    """Remove the files that workers had under way when the failure of another one ended the scoring."""
+    for folder in run.folders:
+        with suppress(OSError, CuratorError):  # what cannot be removed now is swept by the next command
+            for stored in storage.list(folder, recursive=False):
+                if storage.is_temporary(stored.url):
+                    storage.remove(stored.url)
 
 
 def _check_complete(partition: Partition, table: pa.Table) -> None:

@@ -37,6 +37,11 @@ class RunDirectory:
         """The page for people."""
         return storage.join(self.root, "report.html")
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that hold one file a partition."""
+        return tuple(storage.join(self.root, name) for name in ("parts", "embeddings", "embeddings_npy", "condemned"))
+
     def part(self, partition_id: str) -> str:
         """One row an input of a partition; its presence says that the partition is done."""
         return storage.join(self.root, "parts", f"{partition_id}.parquet")
