@@ -13,9 +13,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nemo_curator.codecs.limits import DEFAULT_LIMITS
+from nemo_curator.codecs.memory_need import decoding_bytes
+from nemo_curator.kernels.header import ImageHeader
 from nemo_curator.kernels.sniff import sniff
 from support.large_pictures import picture, writers
 from support.machine import publish
@@ -33,7 +37,22 @@ def measure(small: Path, large: Path) -> dict[str, Any]:
     header = facts.pop("header")
     pixels = header["width"] * header["height"]
     a_pixel = {f"{name}_a_pixel": round(facts[name] / pixels, 2) for name in ("resident", "reserved", "estimate")}
-    return {"mode": header["mode"], "bits": header["bit_depth"], "pixels": pixels, **facts, **a_pixel}
+    admitted = megapixels(ImageHeader(**header))
+    return {
+        "mode": header["mode"],
+        "bits": header["bit_depth"],
+        "pixels": pixels,
+        **facts,
+        **a_pixel,
+        "admitted_megapixels": admitted,
+    }
+
+
+def megapixels(header: ImageHeader) -> int:
+    """Millions of pixels of a picture of this kind that the default limits admit."""
+    most = DEFAULT_LIMITS.pixels // 1_000_000
+    sizes = (replace(header, width=count * 1000, height=1000) for count in range(most, 0, -1))
+    return next((one.pixels // 1_000_000 for one in sizes if decoding_bytes(one) <= DEFAULT_LIMITS.memory), 0)
 
 
 def main() -> None:
@@ -70,7 +89,7 @@ def _tell(name: str, facts: dict[str, Any]) -> None:
         return
     figures = " | ".join(f"{facts[f'{part}_a_pixel']:.1f}" for part in ("resident", "reserved", "estimate"))
     error = f" {facts['error']}" if facts["error"] else ""
-    print(f"| {name} | {facts['mode']} | {figures} |{error}", flush=True)
+    print(f"| {name} | {facts['mode']} | {figures} | {facts['admitted_megapixels']} |{error}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ ROWS: list[dict[str, Any]] = [{"ordinal": at, "name": None if at % 3 else f"n{at
 
 @pytest.fixture(autouse=True)
 def small_packs(monkeypatch):
-    """Packs of seven rows, three of which are written together."""
+    """Packs of seven rows."""
     monkeypatch.setattr(gathered_rows, "_AT_ONCE", 7)
-    monkeypatch.setattr(gathered_rows, "_TOGETHER", 3)
 
 
 @pytest.mark.parametrize("size", [1, 5, 7, 100])
@@ -29,7 +28,7 @@ def test_rows_come_back_in_order(size):
         random.Random(at).shuffle(batch)  # noqa: S311  an order, not a secret
         rows.add(batch)
     assert rows.count == len(ROWS)
-    assert [table.num_rows for table in rows.tables()] == [21, 21, 21, 21, 7, 4]
+    assert [table.num_rows for table in rows.tables()] == [7] * 13 + [4]
     assert rows.table().to_pylist() == ROWS
     assert rows.table().schema == SCHEMA
 

@@ -28,10 +28,10 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from nemo_curator.codecs.options import DEFAULT_OPTIONS
+from nemo_curator.codecs.picture import Pixels
 from nemo_curator.errors import DecodeError
 
-Pixels = npt.NDArray[np.uint8]
-_Strip = Callable[[Image.Image], npt.NDArray[np.uint8]]
+_Strip = Callable[[Image.Image], Pixels]
 
 Colour = tuple[int, int, int]
 

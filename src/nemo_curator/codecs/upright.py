@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from nemo_curator.codecs.picture import Pixels
 
 # each takes (H, W, 3) to a view of it, upright
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {

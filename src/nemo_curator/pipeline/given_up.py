@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nemo_curator.errors import InputError
-from nemo_curator.runs.condemned import condemned_in_part, forget_condemned, note_condemned, noted_condemned
+from nemo_curator.runs.condemned import (
+    condemned_in_part,
+    forget_condemned,
+    note_condemned,
+    noted_condemned,
+    noted_partitions,
+)
 from nemo_curator.runs.fingerprints import fingerprint
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.partitioning import Partition
@@ -27,6 +33,7 @@ class GivenUp:
         self._run = run
         self._ids = [one.id for one in partitions]
         self._marks = [_mark(one, computed) for one in partitions]
+        self._noted = noted_partitions(run)
         pairs = zip(self._ids, self._marks, strict=True)
         self._images = [self._known(partition_id, mark, added=added) for partition_id, mark in pairs]
 
@@ -45,6 +52,7 @@ class GivenUp:
         """
         if image_id:
             self._images[index] = {**self._images[index], image_id: why}
+            self._noted.add(self._ids[index])
             note_condemned(self._run, self._ids[index], self._images[index], self._marks[index])
 
     def written(self, index: int) -> None:
@@ -53,10 +61,11 @@ class GivenUp:
         Raises:
             StorageError: The note cannot be removed.
         """
-        forget_condemned(self._run, self._ids[index])
+        if self._ids[index] in self._noted:
+            forget_condemned(self._run, self._ids[index])
 
     def _known(self, partition_id: str, mark: str, *, added: bool) -> dict[str, str]:
-        noted = noted_condemned(self._run, partition_id, mark)
+        noted = noted_condemned(self._run, partition_id, mark) if partition_id in self._noted else {}
         if not added:
             return noted
         try:

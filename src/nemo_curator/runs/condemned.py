@@ -39,6 +39,15 @@ def note_condemned(run: RunDirectory, partition_id: str, images: Mapping[str, st
         file.write(text.encode())
 
 
+def noted_partitions(run: RunDirectory) -> set[str]:
+    """Ids of the partitions that have a note: nearly always none, and known by one listing."""
+    try:
+        found = storage.list(run.condemned_folder, recursive=False)
+    except OSError:  # there is no such folder
+        return set()
+    return {name.removesuffix(".json") for name in (stored.url.rsplit("/", 1)[-1] for stored in found)}
+
+
 def noted_condemned(run: RunDirectory, partition_id: str, mark: str) -> dict[str, str]:
     """Image id to why, as noted under the same mark; nothing where there is no note, or a damaged one."""
     place = run.condemned(partition_id)
@@ -58,9 +67,8 @@ def forget_condemned(run: RunDirectory, partition_id: str) -> None:
         StorageError: The note cannot be removed.
     """
     note = run.condemned(partition_id)
-    if storage.exists(note):
-        storage.remove(note)
-        storage.prune([note], run.root)
+    storage.remove(note)
+    storage.prune([note], run.root)
 
 
 def condemned_in_part(run: RunDirectory, partition_id: str) -> dict[str, str]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 from nemo_curator.runs.parts import part_table
 
 _AT_ONCE = 10_000  # rows as Python objects, some kilobytes each; packed they take some ten bytes
-_TOGETHER = 10  # packs that are one row group of a part
 _PACKING = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -45,15 +44,14 @@ class GatheredRows:
 
     def tables(self) -> Iterator[pa.Table]:
         """All rows so far, in source order, some at a time."""
-        whole = self._in_pieces()
+        pieces = self._in_pieces()
         if self._ordered:
-            yield from whole
+            yield from pieces
         else:
-            yield pa.concat_tables(whole).sort_by("ordinal")
+            yield pa.concat_tables(pieces).sort_by("ordinal")
 
     def _in_pieces(self) -> Iterator[pa.Table]:
-        for at in range(0, len(self._packed), _TOGETHER):
-            yield pa.concat_tables(map(_unpacked, self._packed[at : at + _TOGETHER]))
+        yield from map(_unpacked, self._packed)
         if self._rows or not self._packed:
             yield part_table(self._rows, self._schema)
 

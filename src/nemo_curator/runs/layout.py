@@ -38,9 +38,15 @@ class RunDirectory:
         return storage.join(self.root, "report.html")
 
     @property
+    def condemned_folder(self) -> str:
+        """Where the notes of images lie that were given up."""
+        return storage.join(self.root, "condemned")
+
+    @property
     def folders(self) -> tuple[str, ...]:
         """The folders that hold one file a partition."""
-        return tuple(storage.join(self.root, name) for name in ("parts", "embeddings", "embeddings_npy", "condemned"))
+        names = ("parts", "embeddings", "embeddings_npy")
+        return *(storage.join(self.root, name) for name in names), self.condemned_folder
 
     def part(self, partition_id: str) -> str:
         """One row an input of a partition; its presence says that the partition is done."""
@@ -48,7 +54,7 @@ class RunDirectory:
 
     def condemned(self, partition_id: str) -> str:
         """Images of a partition that were given up, until its part is written."""
-        return storage.join(self.root, "condemned", f"{partition_id}.json")
+        return storage.join(self.condemned_folder, f"{partition_id}.json")
 
     def embeddings(self, partition_id: str) -> str:
         """Embeddings of a partition's readable images, in the order of its part."""

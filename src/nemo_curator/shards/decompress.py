@@ -17,8 +17,9 @@ import zstandard
 HEAD_BYTES = 4
 """How many first bytes `plain_pieces` needs to know the compression."""
 
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_SKIPPED = tuple(bytes([0x50 + one]) + b"\x2a\x4d\x18" for one in range(16))  # a frame to pass over: pzstd begins so
+_GZIP = b"\x1f\x8b"
+# a frame of data, or one to pass over: pzstd begins with such
+_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + one]) + b"\x2a\x4d\x18" for one in range(16)))
 _READ = 1 << 20
 _PIECE = 1 << 14  # compressed bytes at a time: deflate makes at most a thousand times as much of them
 _OUT = 1 << 16  # plain bytes at a time, and the most that damage to a Zstandard stream costs before it
@@ -30,7 +31,7 @@ class StreamDamageError(Exception):
 
 def is_compressed(head: bytes) -> bool:
     """Whether a file that begins with `head` is of a compression that is understood."""
-    return head.startswith((_GZIP, _ZSTD, *_SKIPPED))
+    return head.startswith((_GZIP, *_ZSTD))
 
 
 def plain_pieces(source: BinaryIO, head: bytes) -> Iterator[bytes]:
@@ -46,7 +47,7 @@ def plain_pieces(source: BinaryIO, head: bytes) -> Iterator[bytes]:
     try:
         if head.startswith(_GZIP):
             yield from _gunzip(source)
-        elif head.startswith((_ZSTD, *_SKIPPED)):
+        elif head.startswith(_ZSTD):
             yield from _unzstd(source)
         else:
             while piece := source.read(_READ):

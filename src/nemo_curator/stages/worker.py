@@ -14,7 +14,6 @@ stands for all images of the task."""
 PASSED = "passed"
 """Key in a task's `_metadata`: how many of its first records a reader passes over, because they are through already."""
 
-
 _LONGEST_WATCHED = 8_000  # characters of an id that fit into any note
 
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from nemo_curator.backends.local.process import WorkerProcess
 
-MEMORY_SLACK = 256 * 2**20
-"""Bytes that a worker may take beyond the limit before it is killed for it: what is bounded inside comes first."""
+_SLACK = 256 * 2**20  # bytes beyond the limit before a worker is killed for them: what is bounded inside comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,10 @@ class Patience:
 
     Args:
         seconds: Time that one image may take.
-        memory: Bytes that one image may take; 0 for no bound.
+        memory: Bytes that one image may take.
     """
 
-    def __init__(self, seconds: float, memory: int = 0) -> None:
+    def __init__(self, seconds: float, memory: int) -> None:
         self._seconds = seconds
         self._memory = memory
         self._sights: dict[str, _Sight] = {}
@@ -47,7 +46,7 @@ class Patience:
             return None
         if time.monotonic() - since > self._seconds:
             return image_id, f"was killed after {self._seconds:g} seconds on one image"
-        if self._memory and self._growth(worker, since) > self._memory + MEMORY_SLACK:
+        if self._growth(worker, since) > self._memory + _SLACK:
             return image_id, f"was killed for taking more than {self._memory:,} bytes of memory for one image"
         return None
 
