@@ -48,7 +48,8 @@ def check(header: ImageHeader, encoded_length: int, limits: Limits = DEFAULT_LIM
     """
     check_length(encoded_length, limits)
     _refuse("side", max(header.width, header.height), limits.side, "pixels on its longer side")
-    size = f" ({header.width:,} x {header.height:,})"
+    cropped = "before it is cropped to " if header.coded_pixels > header.pixels else ""
+    size = f" ({cropped}{header.width:,} x {header.height:,})"
     _refuse("pixels", max(header.pixels, header.coded_pixels), limits.pixels, f"pixels{size}")
     _refuse("frames", header.frames, limits.frames, "frames", at_least=header.frames > limits.frames)
     _refuse("memory", decoding_bytes(header), limits.memory, f"bytes of memory to decode{size}")
