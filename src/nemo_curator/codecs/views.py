@@ -95,7 +95,7 @@ def read_views(
     """
     # a reduction to less than half is what saves time
     large = header.format == "jpeg" and min(header.width, header.height) >= 2 * FAST_SIDE
-    small = [view for view in views if max(view.size, view.crop or 0) <= FAST_SIDE] if options.fast and large else []
+    small = [view for view in views if _is_small(view)] if options.fast and large else []
     cuts: dict[View, Pixels] = {}
     if small:
         picture = read_picture(data, header, limits, options, at_least=FAST_SIDE)
@@ -126,6 +126,11 @@ def thumbnail(source: bytes | Pixels, side: int) -> Pixels:
         least = math.ceil(min(side, longer) * shorter / longer)
         source = read_picture(source, header, options=_FOR_PEOPLE, at_least=least).pixels
     return cut(source, [view])[view]
+
+
+def _is_small(view: View) -> bool:
+    """Whether a reduced decode is enough for a view."""
+    return view.fit != "none" and max(view.size, view.crop or 0) <= FAST_SIDE
 
 
 def _cut(pixels: Pixels, view: View, size: tuple[int, int]) -> Pixels:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Fit = Literal["short", "long", "squash"]
+Fit = Literal["short", "long", "squash", "none"]
 Filter = Literal["bicubic", "bilinear", "box", "lanczos"]
+
+_GRID = 16  # pixels of the largest block that common encoders cut a picture into
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,10 @@ class View:
 
     Attributes:
         size: Length in pixels of the side named by `fit`.
-        fit: `short` or `long` makes that side `size` and keeps the aspect; `squash` makes both sides `size`.
-        crop: Side in pixels of the centre square that is kept; None keeps everything.
+        fit: `short` or `long` makes that side `size` and keeps the aspect; `squash` makes both sides `size`; `none`
+            resizes nothing: the pixels as decoded, for what resizing would wipe out.
+        crop: Side in pixels of the centre square that is kept; None keeps everything. With `none` its left and top
+            edges lie on a multiple of 16, so that the blocks of an encoder begin there.
         filter: Resampling filter, antialiased (its support grows with the reduction).
         enlarge: Whether a smaller picture is enlarged to `size`.
     """
@@ -30,7 +34,7 @@ class View:
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) in pixels after resizing a picture of `width` by `height`, before the crop."""
         side = min(width, height) if self.fit == "short" else max(width, height)
-        if not self.enlarge and side <= self.size:
+        if self.fit == "none" or (not self.enlarge and side <= self.size):
             return width, height
         if self.fit == "squash":
             return self.size, self.size
@@ -47,4 +51,6 @@ class View:
             return 0, 0, width, height
         left = max(0, round((width - self.crop) / 2))
         top = max(0, round((height - self.crop) / 2))
+        if self.fit == "none":
+            left, top = left - left % _GRID, top - top % _GRID
         return left, top, min(width, left + self.crop), min(height, top + self.crop)

@@ -46,10 +46,14 @@ class Needs:
         views: Small pictures to cut from the one decode.
         pixels: The full picture in `image_data`.
         embedding: The embedding.
+        encoded: The bytes of the file, as they came.
+        caption: The caption.
         returns_images: False for a stage that ends the images' way (a writer, a conversion to rows).
     """
 
     views: tuple[View, ...] = ()
     pixels: bool = False
     embedding: bool = False
+    encoded: bool = False
+    caption: bool = False
     returns_images: bool = True

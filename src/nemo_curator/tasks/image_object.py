@@ -32,11 +32,13 @@ class ImageObject:
         sidecars: Member name to bytes of everything that travels with the image.
         source: Where the bytes lie.
         views: The pictures cut for the stages that asked, `(h, w, 3)` uint8 each.
+        derived: What stages computed of the views for one another, by name; never stored.
         scores: Column name to number, string, bool or None.
         truncated: Whether the file ends too early and was accepted all the same; None where it was not decoded.
         warnings: What parsers and decoders said about the file while it was read.
 
-    Assigning `image_data` declares an edit: the encoded bytes and the views no longer show it, so they are cleared;
+    Assigning `image_data` declares an edit: the encoded bytes and the views no longer show it, so they are cleared,
+    and what was derived of them;
     a writer encodes the pixels, and views are cut of them anew. Assigning None only frees memory. Edits made inside
     the array are found by `edited_in_place`.
     """
@@ -53,6 +55,7 @@ class ImageObject:
     sidecars: dict[str, bytes] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     views: dict[View, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    derived: dict[str, Any] = field(default_factory=dict, repr=False)
     scores: dict[str, Scalar] = field(default_factory=dict)
     truncated: bool | None = None
     warnings: tuple[str, ...] = ()
@@ -61,9 +64,10 @@ class ImageObject:
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute; new pixels make the encoded bytes and the views stale."""
         # both follow `image_data` in the fields, so construction sets all without clearing any
-        if name == "image_data" and value is not None and "views" in self.__dict__:
+        if name == "image_data" and value is not None and "derived" in self.__dict__:
             object.__setattr__(self, "encoded", None)
             object.__setattr__(self, "views", {})
+            object.__setattr__(self, "derived", {})
         object.__setattr__(self, name, value)
 
     def attach_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:

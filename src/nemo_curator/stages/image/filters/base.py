@@ -35,7 +35,8 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         model_dir: Folder with the model's weights, for a filter that has a model.
         num_gpus_per_worker: GPUs to ask for where CUDA is there; without it one CPU core is asked for.
         model_inference_batch_size: Images that one call of `score` gets at most.
-        score_threshold: What the first column is compared with; same unit as that column.
+        score_threshold: What the first column is compared with; same unit as that column. A filter for which no
+            threshold has a documented basis has None: `process` then asks for one, `annotate` does not.
         verbose: Log every image that is dropped.
 
     A subclass may set:
@@ -150,8 +151,13 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         """Score the batch's images, keep those that `keeps` says, and record the rest.
 
         Raises:
-            StageError: As `annotate`.
+            StageError: As `annotate`; or there is no threshold.
         """
+        if self.score_threshold is None:
+            raise StageError(
+                f"stage {self.name!r} has no threshold, because none has a basis for every data set",
+                act=f"give {type(self).__name__}(score_threshold=…), after a look at the scores of your own images",
+            )
         scored = self.annotate(task)
         column = self.score_columns()[0].name
         kept: list[ImageObject] = []

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nemo_curator.kernels.entropy import entropy
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
-from nemo_curator.stages.image.statistics import STATISTICS_VIEW, statistics_luma
+from nemo_curator.stages.image.statistics import STATISTICS_VIEW, statistics_histogram, statistics_luma
 from nemo_curator.tasks import ImageObject
 
 
@@ -36,4 +36,4 @@ class ImageEntropyFilterStage(BaseFilterStage):
 
     def score(self, images: list[ImageObject]) -> npt.NDArray[Any]:
         """`(N,)` scores; see `kernels.entropy`."""
-        return np.array([entropy(statistics_luma(image)) for image in images])
+        return np.array([entropy(statistics_luma(image), statistics_histogram(image)) for image in images])

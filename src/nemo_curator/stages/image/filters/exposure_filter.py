@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nemo_curator.kernels.exposure import exposure
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
-from nemo_curator.stages.image.statistics import STATISTICS_VIEW, statistics_luma
+from nemo_curator.stages.image.statistics import STATISTICS_VIEW, statistics_histogram, statistics_luma
 from nemo_curator.tasks import ImageObject
 
 
@@ -36,5 +36,5 @@ class ImageExposureFilterStage(BaseFilterStage):
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns; see `kernels.exposure`."""
-        rows = np.array([exposure(statistics_luma(image)) for image in images])
+        rows = np.array([exposure(statistics_luma(image), statistics_histogram(image)) for image in images])
         return {column.name: rows[:, index] for index, column in enumerate(self.columns)}
