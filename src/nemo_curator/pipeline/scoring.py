@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import RecipeError, UnknownModelError
+from nemo_curator.errors import MissingExtraError, RecipeError, UnknownModelError, WeightsNotFoundError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.merging import Merging
@@ -29,10 +29,12 @@ class Scoring:
     Attributes:
         stages: Score stages, cheapest cost class first, in recipe order inside a class.
         planned: The records, then every column in the order of `stages`, then the embedding.
+        skipped: (name, what is missing) of the scores that `all` leaves out.
     """
 
     stages: tuple[Stage, ...]
     planned: tuple[PlannedColumn, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -65,17 +67,28 @@ class Scoring:
 def plan_scoring(recipe: Recipe) -> Scoring:
     """Make the stages of a recipe.
 
+    With `scores: all`, scores whose parts are not installed are left out, but for those that `models` speaks of.
+
     Raises:
         RecipeError: A score or parameter is unknown.
         UnknownModelError: A model is unknown.
         WeightsNotFoundError: Its weights are not there.
+        MissingExtraError: A package that a score needs is not installed.
         StageError: Two scores record one column.
     """
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
-    unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
-    stages = tuple(sorted(unsorted, key=lambda stage: getattr(stage, "cost", Cost.MODEL)))
-    embedders = [name for (name, _), stage in zip(entries, unsorted, strict=True) if _embeds(stage)]
+    made: dict[str, Stage] = {}
+    skipped: dict[str, str] = {}
+    for index, (name, parameters) in enumerate(entries):
+        try:
+            made[name] = _stage(recipe, index, name, parameters)
+        except (MissingExtraError, WeightsNotFoundError) as error:
+            if recipe.scores != "all" or name in recipe.models:
+                raise
+            skipped[name] = str(error)
+    stages = tuple(sorted(made.values(), key=lambda stage: getattr(stage, "cost", Cost.MODEL)))
+    embedders = [name for name, stage in made.items() if _embeds(stage)]
     if len(embedders) > 1:
         raise RecipeError(
             f"{' and '.join(embedders)} both give embeddings, and an image has one",
@@ -83,7 +96,7 @@ def plan_scoring(recipe: Recipe) -> Scoring:
             act="leave one of them out",
         )
     part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)))
+    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
 
 
 def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
