@@ -2,8 +2,8 @@
 
 The model is a naive Bayes classifier over byte sequences (M. Lui and T. Baldwin, "langid.py: An Off-the-shelf Language
 Identification Tool", ACL 2012), trained again for 139 languages by A. Barbaresi (BSD-3-Clause). The package finds
-the sequences; the sum is taken here, in double precision and in one order: a matrix product in single precision
-gives other last digits with another number of threads.
+the sequences; the sum is taken here, in double precision and in one order: the package's own matrix product
+in single precision gives other last digits on another processor.
 """
 
 from __future__ import annotations
