@@ -16,7 +16,7 @@ from nemo_curator.codecs.views import thumbnail
 from nemo_curator.runs import Run
 from nemo_curator.stages.declarations import Column
 
-CELL, LABELS, GAP, FONT = 210, 84, 10, 13
+CELL, GAP, FONT = 210, 10, 13
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 _MOST_LABELS = 5
 _WIDEST = 31  # characters of a label
