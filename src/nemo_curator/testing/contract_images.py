@@ -68,8 +68,8 @@ def _files() -> Iterator[tuple[str, bytes]]:
     for seed, (width, height) in enumerate([(96, 72), (320, 240), (61, 200), (700, 90)]):
         yield f"photo{seed}.jpg", encoded(photo(seed, width, height), quality=92)
     yield "bad.jpg", encoded(photo(4, 160, 120), quality=5)
-    yield "photo.png", encoded(photo(5), "PNG")
-    yield "photo.webp", encoded(photo(6), "WEBP")
+    yield "photo5.png", encoded(photo(5), "PNG")
+    yield "photo6.webp", encoded(photo(6), "WEBP")
     yield "grey.jpg", encoded(photo(7)[..., 0])
     yield "palette.gif", encoded(photo(8)[..., 0], "GIF")
     yield "alpha.png", encoded(np.dstack([photo(9), photo(10)[..., :1]]), "PNG")
