@@ -17,7 +17,7 @@ PHRASES = (
     "stock vector", "stock footage", "royalty free", "royalty-free", "shutterstock", "istockphoto", "istock",
     "getty images", "gettyimages", "alamy", "dreamstime", "depositphotos", "adobe stock", "123rf", "vectorstock",
     "photo by", "photo credit", "photo courtesy", "image courtesy", "photograph by", "image credit", "image by",
-    "picture by", "all rights reserved", "copyright", "symbolfoto", "alle rechte vorbehalten", "tous droits réservés",
+    "all rights reserved", "copyright", "symbolfoto", "alle rechte vorbehalten", "tous droits réservés",
     "todos los derechos reservados", "tutti i diritti riservati",
     # what a page asks of its reader
     "click to enlarge", "click to view", "click to zoom", "click here", "click for", "click on", "tap to",
