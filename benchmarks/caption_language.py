@@ -20,7 +20,7 @@ from nemo_curator.models.language import LANGUAGES, LanguageModel, known_languag
 from nemo_curator.stages.image.filters.caption_filter import ImageCaptionFilterStage
 from nemo_curator.tasks import ImageObject
 from support.machine import publish
-from support.phrases import UNSPACED, messages, names_of_emoji, of_length
+from support.phrases import UNSPACED, messages, names_of_emoji, names_of_things, of_length
 
 SURE = 0.5
 MOST = 100  # texts of a language and length
@@ -95,10 +95,13 @@ def collections() -> dict[str, Texts]:
     ]
     told = messages()
     found = {f"{words} words": of_length(told, words, MOST) for words in (3, 6, 12)}
-    return found | {
-        "what emoji show": every,
-        "what emoji show, in title case": [(t.title(), code) for t, code in every],
-    }
+    found["what emoji show"] = every
+    things = names_of_things()
+    if things:
+        found["names of things"] = [(name, "en") for name in things if " " in name]
+        found["a photo of things"] = [(f"a photo of a {name}", "en") for name in things]
+        found["things for sale"] = [(f"{name.title()} For Sale", "en") for name in things]
+    return found
 
 
 def figures(tell: Tell, texts: Texts) -> dict[str, Any]:
@@ -121,6 +124,9 @@ def figures(tell: Tell, texts: Texts) -> dict[str, Any]:
         "english_found": round(shares["en"], 3),
         "english_lost": share(sum(no for code, no in sure_ones if code == "en"), english) if sure else None,
         "foreign_caught": share(sum(no for code, no in sure_ones if code != "en"), foreign) if sure else None,
+        "called_english": share(
+            sum(said == "en" != code for (_, code), (said, _) in zip(texts, told, strict=True)), foreign
+        ),
         "us_a_text": round(spent / len(texts) * 1e6, 1),
     }
 
