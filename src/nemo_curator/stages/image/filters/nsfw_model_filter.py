@@ -21,7 +21,7 @@ class ImageNSFWModelFilterStage(ImageModelFilterStage):
 
     Args:
         model: Name in the model registry. `open-nsfw` is Yahoo's residual network (Mahadeokar and Pesavento, 2016);
-            `clip-autokeras-binary-nsfw` is the head of LAION, which needs CLIP ViT-L/14 embeddings and weights of yours.
+            `clip-autokeras-binary-nsfw` is a head by LAION, which needs CLIP ViT-L/14 embeddings and weights of yours.
 
     Raises:
         UnknownModelError: No model has that name.
