@@ -189,6 +189,21 @@ def test_a_stage_that_takes_any_embedding_needs_one():
     assert misfit(CheapHeadStage(), ForeignEmbedderStage()) is None
 
 
+def test_all_leaves_out_a_head_that_does_not_fit(model_dir, tmp_path, monkeypatch):
+    """With `scores: all` a head without its embedding is left out with a note, unless `models` speaks of it."""
+    info = tmp_path / "head_of_test-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: head-of-test\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[nemo_curator.stages]\nhead_of_test = {AESTHETIC}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scoring = plan_scoring(Recipe(scores="all", rules={}))
+    assert "those of efficientnet-lite0 are computed" in dict(scoring.skipped)["head_of_test"]
+    assert "aesthetic" not in names(scoring.stages)
+    assert "embedding" in names(scoring.stages)
+    with pytest.raises(RecipeError, match="those of efficientnet-lite0 are computed"):
+        plan_scoring(Recipe(scores="all", models={"head_of_test": "sac-logos-ava1-l14-linearMSE"}, rules={}))
+
+
 def test_the_public_filters_are_checked_too(model_dir):
     """The filters for pipelines made by hand, named in a recipe by their path, need the embeddings of CLIP ViT-L/14."""
     public = "nemo_curator.stages.image.filters.nsfw_filter:ImageNSFWFilterStage"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import RecipeError, UnknownModelError
+from nemo_curator.errors import MissingExtraError, RecipeError, UnknownModelError, WeightsNotFoundError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.merging import Merging
@@ -31,10 +31,12 @@ class Scoring:
         stages: Score stages, cheapest cost class first, in recipe order inside a class; but what gives embeddings
             stands before all that need them.
         planned: The records, then every column in the order of `stages`, then the embedding.
+        skipped: (name, what is missing) of the scores that `all` leaves out.
     """
 
     stages: tuple[Stage, ...]
     planned: tuple[PlannedColumn, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -67,16 +69,20 @@ class Scoring:
 def plan_scoring(recipe: Recipe) -> Scoring:
     """Make the stages of a recipe.
 
+    With `scores: all`, scores whose parts are not installed, or that need another embedding than is computed, are left
+    out, but for those that `models` speaks of.
+
     Raises:
         RecipeError: A score or parameter is unknown, or a score needs another embedding than is computed.
         UnknownModelError: A model is unknown.
         WeightsNotFoundError: Its weights are not there.
+        MissingExtraError: A package that a score needs is not installed.
         StageError: Two scores record one column.
     """
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
-    unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
-    embedders = {name: stage for (name, _), stage in zip(entries, unsorted, strict=True) if gives_embeddings(stage)}
+    made, skipped = _made(recipe, entries)
+    embedders = {name: stage for name, stage in made.items() if gives_embeddings(stage)}
     if len(embedders) > 1:
         raise RecipeError(
             f"{' and '.join(embedders)} both give embeddings, and an image has one",
@@ -84,14 +90,18 @@ def plan_scoring(recipe: Recipe) -> Scoring:
             act="leave one of them out",
         )
     embedder = next(iter(embedders.values()), None)
-    for index, ((name, _), stage) in enumerate(zip(entries, unsorted, strict=True)):
-        error = misfit(stage, embedder)
-        if error is not None:
+    for index, (name, _) in enumerate(entries):
+        error = misfit(made[name], embedder) if name in made else None
+        if error is None:
+            continue
+        if _is_asked_for(recipe, name):
             error.where = _place(recipe, index, name)
             raise error
-    stages = in_order(unsorted)
+        skipped[name] = str(error)
+        del made[name]
+    stages = in_order(tuple(made.values()))
     part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)))
+    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
 
 
 def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -128,6 +138,25 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     if embedder is not None:
         planned.append(PlannedColumn(EMBEDDING, None, facts[embedder]))
     return planned
+
+
+def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Stage], dict[str, str]]:
+    """Name to stage, and name to what is missing of those that nobody asked for by name."""
+    made: dict[str, Stage] = {}
+    skipped: dict[str, str] = {}
+    for index, (name, parameters) in enumerate(entries):
+        try:
+            made[name] = _stage(recipe, index, name, parameters)
+        except (MissingExtraError, WeightsNotFoundError) as error:
+            if _is_asked_for(recipe, name):
+                raise
+            skipped[name] = str(error)
+    return made, skipped
+
+
+def _is_asked_for(recipe: Recipe, name: str) -> bool:
+    """Whether a score stands in the recipe by its name, and not only because `all` means every one."""
+    return recipe.scores != "all" or name in recipe.models
 
 
 def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) -> Stage:
