@@ -22,7 +22,7 @@ from nemo_curator.stages.catalogue import make_score_stage
 from nemo_curator.stages.image.filters.aesthetic_model_filter import ImageAestheticModelFilterStage
 from nemo_curator.stages.image.filters.nsfw_model_filter import ImageNSFWModelFilterStage
 from nemo_curator.tasks import ImageBatch, ImageObject
-from nemo_curator.testing import photo
+from nemo_curator.testing import assert_stage_contract, photo
 
 NSFW_HEAD = "clip-autokeras-binary-nsfw"
 LARGE = frozenset({"clip-vit-large-patch14"})
@@ -126,6 +126,11 @@ def test_it_travels_to_a_worker(stage, model_dir):
     arrived.setup(None)
     rows = unit_rows(3)
     assert scores_of(arrived, rows) == scores_of(stage, rows)
+
+
+def test_a_stage_on_embeddings_keeps_the_contract(stage, model_dir):
+    """What is asked of every filter holds for those on embeddings, which no base install can make by their names."""
+    assert_stage_contract(type(stage)(model_dir=model_dir, model=stage.model))
 
 
 def test_the_default_nsfw_model_looks_at_pixels():
