@@ -46,6 +46,7 @@ class Needs:
         views: Small pictures to cut from the one decode.
         pixels: The full picture in `image_data`.
         embedding: The embedding.
+        embedding_of: Names of the embedding models of which one must have made it; empty takes those of any.
         encoded: The bytes of the file, as they came.
         caption: The caption.
         returns_images: False for a stage that ends the images' way (a writer, a conversion to rows).
@@ -54,6 +55,7 @@ class Needs:
     views: tuple[View, ...] = ()
     pixels: bool = False
     embedding: bool = False
+    embedding_of: frozenset[str] = frozenset()
     encoded: bool = False
     caption: bool = False
     returns_images: bool = True
