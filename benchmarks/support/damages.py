@@ -34,22 +34,7 @@ BORDER_SHARES = (0.1, 0.2, 0.3, 0.5)  # of the picture's area, all sides togethe
 ASPECTS = (3.0, 5.0, 8.0, 12.0)
 TEXT_SHARES = (0.05, 0.1, 0.2, 0.4)  # of the picture's area, in boxes around the lines
 
-_WORDS = [
-    "SALE",
-    "preview",
-    "DO",
-    "NOT",
-    "COPY",
-    "sample",
-    "Lorem",
-    "ipsum",
-    "50%",
-    "off",
-    "www.example.org",
-    "©",
-    "STOCK",
-    "watermark",
-]
+_WORDS = ("SALE", "preview", "DO NOT COPY", "sample", "Lorem", "ipsum", "50%", "off", "www.example.org", "STOCK")
 
 
 def blur(pixels: Pixels, severity: int, seed: int = 0) -> Pixels:
