@@ -111,7 +111,7 @@ def _windows(main: Directory, tag: int) -> str:
 def _user_comment(main: Directory) -> str:
     """UserComment of the EXIF directory: eight bytes name its character set."""
     inner = inner_directory(main, frozenset({_USER_COMMENT}))
-    return "" if inner is None else user_comment(inner)
+    return "" if inner is None else cleaned(user_comment(inner))
 
 
 def inner_directory(main: Directory, wanted: frozenset[int]) -> Directory | None:
@@ -126,7 +126,7 @@ def inner_directory(main: Directory, wanted: frozenset[int]) -> Directory | None
 
 
 def user_comment(inner: Directory) -> str:
-    """UserComment, in the character set that its first eight bytes name.
+    """UserComment as it is, in the character set that its first eight bytes name.
 
     Args:
         inner: The EXIF directory, read with tag 0x9286.
@@ -134,7 +134,7 @@ def user_comment(inner: Directory) -> str:
     raw = inner.raw(_USER_COMMENT, _MOST_BYTES)
     code, text = raw[:8].rstrip(b"\0 "), raw[8:]
     if code == b"UNICODE":
-        return cleaned(decoded_utf16(text, big=inner.order == ">"))
+        return decoded_utf16(text, big=inner.order == ">")
     if code == b"JIS":
-        return cleaned(text.decode("iso2022_jp", "replace"))
-    return cleaned(decoded(text))
+        return text.decode("iso2022_jp", "replace")
+    return decoded(text)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from nemo_curator.codecs.headers.iptc import iptc_of_resources
 from nemo_curator.codecs.headers.metadata import Blocks, said_by
@@ -187,7 +188,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def text_of(data: bytes, kind: bytes, at: int, end: int, wanted: Set[bytes]) -> tuple[bytes, bytes] | None:
+def text_of(data: bytes, kind: bytes, at: int, end: int, wanted: AbstractSet[bytes]) -> tuple[bytes, bytes] | None:
     """A chunk of text whose keyword is of interest.
 
     Args:
