@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_MOST_VALUES = 20_000
+_MOST_VALUES = 5_000  # an assertion about training has some ten
 _DEEPEST = 12
 _INTEGER, _NEGATIVE, _BYTES, _TEXT, _LIST, _MAP, _TAG, _SIMPLE = range(8)
 _INDEFINITE, _BREAK = 31, 0xFF
@@ -116,6 +116,6 @@ def read_cbor(data: bytes) -> Any:
         assertions about rights have no use for: bytes, floats, null.
 
     Raises:
-        ValueError: It is damaged, deeper than 12, or has more than 20,000 values.
+        ValueError: It is damaged, deeper than 12, or has more than 5,000 values.
     """
     return _Reader(data).value()

@@ -22,7 +22,8 @@ from nemo_curator.codecs.rights.cbor import read_cbor
 _TYPE = bytes.fromhex("00110010800000aa00389b71")  # what follows the four letters of a type
 _STORE, _ASSERTIONS = b"c2pa" + _TYPE, b"c2as" + _TYPE
 _LABELLED = 2  # bit of the toggles
-_MOST_MANIFESTS, _MOST_ASSERTIONS, _MOST_FORMS = 64, 500, 8
+_MOST_BOXES = 200  # on one level
+_MOST_MANIFESTS, _MOST_ASSERTIONS = 64, 32  # the latter of the wanted kinds, in all manifests
 _MOST_BYTES = 1 << 18  # of one assertion
 _VERSION = re.compile(r"(?:\.v[0-9]{1,3})?(?:__[0-9]{1,6})?$")
 _WANTED = frozenset({"c2pa.actions", "c2pa.training-mining", "cawg.training-mining"})
@@ -76,23 +77,22 @@ def assertions_of(store: bytes) -> Iterator[Assertion]:
     Yields:
         Those that can be read; compressed manifests cannot.
     """
-    budget = _MOST_ASSERTIONS
-    for start, end in islice(_superboxes(store, 0, len(store)), _MOST_MANIFESTS):
-        for at, stop in _superboxes(store, start, end):
-            if _described(store, at, stop)[0] != _ASSERTIONS:
-                continue
-            for place in islice(_superboxes(store, at, stop), budget):
-                budget -= 1
-                found = _assertion(store, *place)
-                if found is not None:
-                    yield found
+    wanted = (
+        (label, place)
+        for manifest in islice(_superboxes(store, 0, len(store)), _MOST_MANIFESTS)
+        for part in _superboxes(store, *manifest)
+        if _described(store, *part)[0] == _ASSERTIONS
+        for place in _superboxes(store, *part)
+        if (label := _VERSION.sub("", _described(store, *place)[1])) in _WANTED
+    )
+    for label, place in islice(wanted, _MOST_ASSERTIONS):
+        found = _assertion(label, store, *place)
+        if found is not None:
+            yield found
 
 
-def _assertion(store: bytes, start: int, end: int) -> Assertion | None:
-    label = _VERSION.sub("", _described(store, start, end)[1])
-    if label not in _WANTED:
-        return None
-    for kind, at, stop in islice(boxes(store, start, end), _MOST_FORMS):
+def _assertion(label: str, store: bytes, start: int, end: int) -> Assertion | None:
+    for kind, at, stop in islice(boxes(store, start, end), _MOST_BOXES):
         try:
             if kind == b"cbor":
                 data = read_cbor(store[at : min(stop, at + _MOST_BYTES)])
@@ -107,7 +107,7 @@ def _assertion(store: bytes, start: int, end: int) -> Assertion | None:
 
 
 def _superboxes(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    return ((at, stop) for kind, at, stop in boxes(data, start, end) if kind == b"jumb")
+    return ((at, stop) for kind, at, stop in islice(boxes(data, start, end), _MOST_BOXES) if kind == b"jumb")
 
 
 def _described(data: bytes, start: int, end: int) -> tuple[bytes, str]:

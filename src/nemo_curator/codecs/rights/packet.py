@@ -21,6 +21,7 @@ _MOST_VALUE = 65_536  # bytes of one property, all its languages
 _MOST_PLACES = 16  # where a property stands; once is right
 _MOST_ITEMS = 100
 _MOST_NAMES = 500
+_MOST_PREFIXES = 4  # for one namespace; one is right
 _LONGEST_TAG = 4096
 
 _BINDING = re.compile(rb"""xmlns:([\w.-]{1,64})\s{0,9}=\s{0,9}(?:"([^"<>]{1,200})"|'([^'<>]{1,200})')""")
@@ -65,7 +66,12 @@ class Packet:
             usual = _SPACES.get(_bare(found[2] or found[3]))
             if usual:
                 bound.setdefault(usual, set()).add(found[1])
-        self._prefixes = {usual: sorted(bound.get(usual, set()) | ({usual} - taken)) for usual in _SPACES.values()}
+        named = ((usual, bound.get(usual, set()) | ({usual} - taken)) for usual in set(_SPACES.values()))
+        # most packets use few of the namespaces: the others need not be searched for each of their properties
+        self._prefixes = {
+            usual: sorted(prefix for prefix in sorted(prefixes)[:_MOST_PREFIXES] if prefix + b":" in self._xmp)
+            for usual, prefixes in named
+        }
 
     def text(self, name: str) -> str:
         """A property in the default language, else its first value; "" where there is none.
