@@ -80,6 +80,7 @@ def cbor(value: Any) -> bytes:
 
 
 def _head(major: int, number: int) -> bytes:
+    """The first byte of a value, and its length or number where that does not fit."""
     if number < 24:
         return bytes([major << 5 | number])
     more = next(more for more in range(4) if number < 1 << (8 << more))

@@ -15,6 +15,8 @@ from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.tasks import ImageObject
 
+_MARKS = {True: "true", False: "false", None: None}
+
 
 @dataclass
 class ImageRightsFilterStage(BaseFilterStage):
@@ -36,7 +38,7 @@ class ImageRightsFilterStage(BaseFilterStage):
         Column("creator", "string", meaning="Who made it, as the file says"),
         Column("credit", "string", meaning="Whom to credit"),
         Column("licence", "string", meaning="Addresses and terms of licences"),
-        Column("rights_marked", "bool", meaning="Whether it is marked as under copyright, or (false) as not"),
+        Column("rights_marked", "string", meaning="`true` where it is marked as under copyright, `false` as not"),
         Column("ai_generated", "bool", meaning="Whether any field says that a generative model made it, or part of it"),
         Column("ai_generated_by", "string", meaning="The fields that say so, with their values"),
         Column("has_c2pa", "bool", meaning="Whether a C2PA manifest store is there; its signatures are not checked"),
@@ -44,8 +46,8 @@ class ImageRightsFilterStage(BaseFilterStage):
     cost: ClassVar[Cost] = Cost.HEADER
 
     def needs(self) -> Needs:
-        """The bytes of the file."""
-        return Needs(encoded=True)
+        """The bytes of the file, and the sidecars, which come with the caption."""
+        return Needs(encoded=True, caption=True)
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns; a text that is not there is None. An image without bytes has what its sidecars say."""
@@ -58,7 +60,7 @@ class ImageRightsFilterStage(BaseFilterStage):
             "creator": _objects(rights.creator or None for rights in found),
             "credit": _objects(rights.credit or None for rights in found),
             "licence": _objects(rights.licence or None for rights in found),
-            "rights_marked": _objects(rights.marked for rights in found),
+            "rights_marked": _objects(_MARKS[rights.marked] for rights in found),
             "ai_generated": np.array([rights.ai_generated for rights in found], np.bool_),
             "ai_generated_by": _objects(joined(rights.generated_by) or None for rights in found),
             "has_c2pa": np.array([rights.has_c2pa for rights in found], np.bool_),
