@@ -95,7 +95,15 @@ def test_rules_over_the_columns(tmp_path):
     ]
     make_tar(tmp_path / "in" / "one.tar", members)
     path = f"{ImageRightsFilterStage.__module__}:{ImageRightsFilterStage.__name__}"
-    run = Run.score(str(tmp_path / "in"), str(tmp_path / "run"), scores=[path], rules={}, workers=0)
+    rules = {
+        "opt_out": "ai_opt_out",
+        "generated": "ai_generated",
+        "by": "contains(licence, 'creativecommons.org/licenses/by')",
+        "in_words": "regexp_matches(lower(coalesce(licence, '') || ' ' || coalesce(copyright, '')), 'ai training')",
+    }
+    run = Run.score(str(tmp_path / "in"), str(tmp_path / "run"), scores=[path], rules=rules, workers=0)
+    run.decide()
+    assert [row["rule"] for row in run.decisions().to_pylist()] == ["opt_out", "opt_out", "by", None]
     table = run.table().to_pylist()
     assert [row["ai_opt_out"] for row in table] == [True, True, False, False]
     assert [row["licence"] for row in table] == [None, None, "https://creativecommons.org/licenses/by/4.0/", None]
