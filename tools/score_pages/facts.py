@@ -84,7 +84,12 @@ def looks_at(needs: Needs | None) -> str:
         return "everything"
     parts = ["the header"] if needs == Needs() else []
     parts += [_view(view) for view in needs.views]
-    words = {"pixels": "the full picture", "encoded": "the file's bytes", "caption": "the caption"}
+    words = {
+        "pixels": "the full picture",
+        "encoded": "the file's bytes",
+        "caption": "the caption",
+        "sidecars": "the sidecars",
+    }
     parts += [said for name, said in words.items() if getattr(needs, name)]
     parts += ["the embedding"] if needs.embedding else []
     return ", ".join(parts)

@@ -49,6 +49,7 @@ class Needs:
         embedding_of: Names of the embedding models of which one must have made it; empty takes those of any.
         encoded: The bytes of the file, as they came.
         caption: The caption.
+        sidecars: Everything else that travels with the image.
         returns_images: False for a stage that ends the images' way (a writer, a conversion to rows).
     """
 
@@ -58,4 +59,5 @@ class Needs:
     embedding_of: frozenset[str] = frozenset()
     encoded: bool = False
     caption: bool = False
+    sidecars: bool = False
     returns_images: bool = True

@@ -141,8 +141,9 @@ def _as_read(image: ImageObject, needs: Needs | None, *, whole: bool = False) ->
     if needs is not None and not whole:
         made.encoded = image.encoded if needs.encoded or needs.pixels else None
         made.embedding = image.embedding if needs.embedding else None
-        made.sidecars = image.sidecars if needs.caption else {}
-        made.metadata = image.metadata if needs.caption else {}
+        beside = needs.caption or needs.sidecars
+        made.sidecars = image.sidecars if beside else {}
+        made.metadata = image.metadata if beside else {}
     made.sidecars, made.metadata = dict(made.sidecars), dict(made.metadata)
     return made
 

@@ -46,8 +46,8 @@ class ImageRightsFilterStage(BaseFilterStage):
     cost: ClassVar[Cost] = Cost.HEADER
 
     def needs(self) -> Needs:
-        """The bytes of the file, and the sidecars, which come with the caption."""
-        return Needs(encoded=True, caption=True)
+        """The bytes of the file, and the sidecars: a packet of XMP may lie beside it."""
+        return Needs(encoded=True, sidecars=True)
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns; a text that is not there is None. An image without bytes has what its sidecars say."""
