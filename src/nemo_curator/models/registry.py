@@ -13,21 +13,53 @@ from typing import Any
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
 from nemo_curator.models.session import graph_libraries
-from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
+from nemo_curator.models.spec import (
+    Availability,
+    Detector,
+    ImageModel,
+    ModelSpec,
+    PackagedWeights,
+    Regions,
+    Task,
+    UserWeights,
+)
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
     "Availability",
+    "Detector",
     "ImageModel",
     "ModelSpec",
     "PackagedWeights",
+    "Regions",
     "availability",
     "create",
+    "create_detector",
     "get_spec",
     "load",
     "provenance",
     "specs",
 ]
+
+_DETECTORS = ("text", "faces")
+
+
+def _yunet(name: str, file: str, origin: str, sha256: str, also: tuple[str, ...] = ()) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        task="faces",
+        # the network knows faces from 10 to 300 pixels, so that nothing is enlarged
+        view=View(640, fit="long", filter="bilinear", enlarge=False),
+        dimension=4,
+        low=0.0,
+        high=1.0,
+        unit="region",
+        licence="MIT",
+        weights=UserWeights(file, origin, also),
+        sha256=sha256,
+        loader="nemo_curator.models.yunet:YuNet",
+    )
+
 
 _SPECS = {
     spec.name: spec
@@ -78,6 +110,33 @@ _SPECS = {
             sha256="",
             loader="nemo_curator.models.clip:ClipVisionTower",
         ),
+        ModelSpec(
+            name="pp-ocrv6-small",
+            task="text",
+            view=View(480, fit="long", filter="bilinear", enlarge=False),
+            dimension=4,
+            low=0.0,
+            high=1.0,
+            unit="region",
+            licence="Apache-2.0",
+            weights=PackagedWeights("rapidocr", "rapidocr", "models/PP-OCRv6_det_small.onnx", extra="text"),
+            sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+            loader="nemo_curator.models.text_detector:TextDetector",
+        ),
+        _yunet(
+            "yunet-s",
+            "face_detection_yunet_2023mar.onnx",
+            "OpenCV's model zoo (models/face_detection_yunet)",
+            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            also=("yunet_s_640_640.onnx",),  # its name where it was trained
+        ),
+        _yunet(
+            "yunet-n",
+            "yunet_n_640_640.onnx",
+            "libfacedetection.train (folder onnx)",
+            "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31",
+        ),
+        _yunet("yunet-own", "yunet.onnx", "your own training or export of YuNet", ""),
     )
 }
 
@@ -140,14 +199,41 @@ def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None
 
     Raises:
         UnknownModelError: No model has this name.
+        ModelError: The model is a detector.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
     spec = get_spec(name)
-    if threads < 1:
-        raise ModelError(f"a model needs at least one thread, not {threads}", where=name)
-    module, _, attribute = spec.loader.partition(":")
-    model: ImageModel = getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
+    if spec.task in _DETECTORS:
+        raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
+    model: ImageModel = _made(spec, threads, model_dir)
     return model
+
+
+def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> Detector:
+    """A model that finds regions, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: A model's name.
+        threads: Threads that one call may use.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: The model finds no regions.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+    """
+    spec = get_spec(name)
+    if spec.task not in _DETECTORS:
+        raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
+    model: Detector = _made(spec, threads, model_dir)
+    return model
+
+
+def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None) -> Any:
+    if threads < 1:
+        raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
+    module, _, attribute = spec.loader.partition(":")
+    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:
