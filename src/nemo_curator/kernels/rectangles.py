@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +89,9 @@ def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def inside(corners: Points, rows: tuple[int, int], columns: tuple[int, int], slack: float = 0.0) -> npt.NDArray[Any]:
+def inside(
+    corners: Points, rows: tuple[int, int], columns: tuple[int, int], slack: float = 0.0
+) -> npt.NDArray[np.bool_]:
     """Which pixels of a window have their centre inside a convex polygon.
 
     Args:

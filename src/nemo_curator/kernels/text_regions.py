@@ -2,8 +2,8 @@
 
 The second half of a detector by Liao et al., "Real-time Scene Text Detection with Differentiable Binarization"
 (AAAI 2020): such a network marks the core of each line, shrunk from its outline, and the box is grown back. The
-numbers are those that the package rapidocr 3.10 uses with the same network, but for two: `SURE` is that of PaddleOCR,
-and lines taller than `TALLEST` are left out.
+numbers are those that the package rapidocr 3.10 uses with the same network; new here is that lines taller than
+`TALLEST` are left out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nemo_curator.kernels.rectangles import Rectangle, inside, smallest_rectangl
 
 CORE = 0.3
 """A pixel whose probability is greater belongs to the core of a line."""
-SURE = 0.6
+SURE = 0.5
 """Mean probability that the core of a box must have at least."""
 GROWTH = 1.6
 """A core's area over its perimeter, times this, is how far its box is grown."""
 TALLEST = 0.25
-"""Share of the picture's shorter side that a line's height may have at most.
+"""Height that a line may have at most, as a share of the square root of the picture's area.
 
 Shown a photo without any text, these networks are sure of one line as large as the whole picture or half of it:
 measured, on most photos of clothing. Such a line is nearly always an error; real overlays have lower lines.
@@ -32,13 +32,13 @@ _MOST = 1000  # boxes
 
 
 def text_regions(
-    probability: npt.NDArray[np.float32], shorter_side: int
+    probability: npt.NDArray[np.float32], side: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The boxes of text that a map of probabilities shows.
 
     Args:
         probability: `(H, W)`, 0 to 1: that a pixel is in the core of a line of text.
-        shorter_side: Of the picture, in pixels of the map, which may be a padded one.
+        side: Square root of the picture's area in pixels of the map, which may be that of a padded picture.
 
     Returns:
         `(N, 4, 2)` x, y of the corners in pixels of the map, whose first pixel has its centre at (0.5, 0.5); a box may
@@ -52,7 +52,7 @@ def text_regions(
             continue
         score = _mean(probability, core)
         box = core.grown(_growth(core))
-        if score >= SURE and _LEAST_BOX <= box.shorter <= TALLEST * shorter_side:
+        if score >= SURE and _LEAST_BOX <= box.shorter <= TALLEST * side:
             boxes.append(box.corners())
             scores.append(score)
     return np.array(boxes).reshape(-1, 4, 2), np.array(scores)

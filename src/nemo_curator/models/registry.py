@@ -55,7 +55,7 @@ def _yunet(name: str, file: str, origin: str, sha256: str, also: tuple[str, ...]
         high=1.0,
         unit="region",
         licence="MIT",
-        weights=UserWeights(file, origin, also),
+        weights=UserWeights(file, origin, also, alone=True),
         sha256=sha256,
         loader="nemo_curator.models.yunet:YuNet",
     )

@@ -64,11 +64,13 @@ class UserWeights:
         file: The weight file's place under `model_dir`.
         origin: Where it is published.
         also: Other places under `model_dir` where the same file may lie, because it is published under several names.
+        alone: Whether the file is all that is needed; else settings belong beside it.
     """
 
     file: str
     origin: str
     also: tuple[str, ...] = ()
+    alone: bool = False
 
     def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
         """The weight file's path.
@@ -85,6 +87,8 @@ class UserWeights:
     @property
     def how_to_get(self) -> str:
         """Which file to put where."""
+        if self.alone:
+            return f"put the file, from {self.origin}, at MODEL_DIR/{self.file} and name MODEL_DIR as model_dir"
         return f"put the files of {self.origin} beside MODEL_DIR/{self.file} and name MODEL_DIR as model_dir"
 
 

@@ -7,6 +7,8 @@ pyclipper and shapely, which it installs, have no part in this.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -42,4 +44,4 @@ class TextDetector(OnnxDetector):
         self, outputs: dict[str, npt.NDArray[np.float32]], height: int, width: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Corners and scores from the map of probabilities."""
-        return text_regions(outputs[_MAP].reshape(padded_size(height, width)), min(height, width))
+        return text_regions(outputs[_MAP].reshape(padded_size(height, width)), math.sqrt(height * width))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
-from nemo_curator.kernels.rectangles import covered_share, share_of_picture
+from nemo_curator.kernels.rectangles import covered_share
 from nemo_curator.models import registry
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
@@ -65,7 +65,7 @@ class ImageTextFilterStage(BaseFilterStage):
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns, from the boxes in each image's view."""
         found = self._model([view_of(image, self._spec.view) for image in images])
-        largest = [max((share_of_picture(box, r.height, r.width) for box in r.corners), default=0.0) for r in found]
+        largest = [max((covered_share(box[None], r.height, r.width) for box in r.corners), default=0.0) for r in found]
         return {
             "text_share": np.array([covered_share(r.corners, r.height, r.width) for r in found]),
             "largest_text_share": np.array(largest),
