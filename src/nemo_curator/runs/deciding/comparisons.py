@@ -76,7 +76,7 @@ def as_written(node: exp.Expr) -> str:
         key = key_of(one.name) if isinstance(one, exp.Column) else None
         return exp.Column(this=exp.Var(this=key.written)) if key else one
 
-    return node.copy().transform(plain).sql("duckdb", comments=False, normalize_functions=False)
+    return node.copy().transform(plain).sql("duckdb", comments=False, normalize_functions="lower")
 
 
 def _sides(node: exp.Expr) -> Iterator[tuple[exp.Expr, Literal["<", "=", "in", "between"], list[exp.Expr]]]:

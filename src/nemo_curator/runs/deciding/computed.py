@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from nemo_curator.errors import RecipeError, nearest
+from nemo_curator.errors import RecipeError
 from nemo_curator.runs.deciding.connection import count, name, text
-from nemo_curator.runs.deciding.metadata_keys import Key, key_of, written_keys
+from nemo_curator.runs.deciding.metadata_keys import Key, key_of, nearest_key, written_keys
 
 CAPTION_FREQUENCY = "caption_frequency"
 """The pseudo-column: how many readable images of the run have exactly this caption."""
@@ -62,9 +62,11 @@ class _Kinds:
 
     @property
     def told(self) -> str:
-        """The kinds in words, the most frequent first, with an example of each."""
+        """The end of a sentence: an example, or the kinds with an example of each, the most frequent first."""
         kinds = sorted((kind for kind, number in self.counts.items() if number), key=lambda kind: -self.counts[kind])
-        return " and ".join(f"{kind} (such as {self.examples[kind]})" for kind in kinds)
+        if len(kinds) == 1:
+            return f" (such as {self.examples[kinds[0]]})"
+        return f": its values are {' and '.join(f'{kind} (such as {self.examples[kind]})' for kind in kinds)}"
 
 
 _KINDS = {
@@ -96,8 +98,8 @@ def settle_keys(
     for key, place in sorted(places.items(), key=lambda one: one[0].path):
         kinds = _kinds(connection, name(key.column))
         if readable and not kinds.there:
-            hint = nearest(key.written, written_keys(documents()))
-            raise RecipeError(f"no image has {key.written}", where=place, act=_short(hint, 400))
+            hint = _short(nearest_key(key, written_keys(documents())), 400)
+            raise RecipeError(f"no image has {key.written}", where=place, act=hint)
         connection.execute("INSERT INTO key_types VALUES ($1, $2, $3)", [key.written, kinds.type, kinds.told])
         if kinds.type is None:
             untyped.append(name(key.column))
@@ -172,12 +174,12 @@ def told_type(connection: duckdb.DuckDBPyConnection, key: Key) -> tuple[str, str
     kind, told = key_type(connection, key)
     if kind == "VARCHAR":
         act = f"write number({key.written}), which is NULL where the text is no number"
-        return f"{key.written} is text here: its values are {told}", act
+        return f"{key.written} is text here{told}", act
     if kind == "BOOLEAN":
         act = f"write {key.written} or not {key.written}, or number({key.written}) for 1 and 0"
-        return f"{key.written} is true or false here: its values are {told}", act
+        return f"{key.written} is true or false here", act
     act = f"compare it with numbers, or write {key.written} || '' for its text"
-    return f"{key.written} is a number here: its values are {told}", act
+    return f"{key.written} is a number here{told}", act
 
 
 def key_type(connection: duckdb.DuckDBPyConnection, key: Key) -> tuple[str | None, str]:

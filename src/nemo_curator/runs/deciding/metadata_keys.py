@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nemo_curator.errors import nearest
 from nemo_curator.runs.deciding.connection import name, text
 
 _ROOT = "metadata."
@@ -115,6 +116,16 @@ def written_keys(documents: Iterator[str | None]) -> list[str]:
             except (ValueError, RecursionError):
                 continue
     return sorted(key.written for key in found)
+
+
+def nearest_key(key: Key, written: Collection[str]) -> str:
+    """The clause that suggests the nearest of some keys, before all others one that differs in case alone."""
+    same = [one for one in sorted(written) if one.lower() == key.written.lower()]
+    if same:
+        return f"did you mean {same[0]}?"
+    # without what all have in common, which would make any two look alike
+    hint = nearest(key.written.removeprefix(_ROOT), [one.removeprefix(_ROOT) for one in written])
+    return hint.replace("did you mean '", f"did you mean '{_ROOT}").replace("known: ", "the metadata has: ")
 
 
 def _walk(value: Any, path: tuple[str, ...]) -> Iterator[Key]:

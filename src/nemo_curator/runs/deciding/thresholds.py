@@ -62,10 +62,12 @@ def threshold_warnings(
 
 
 def _endings(connection: duckdb.DuckDBPyConnection, rules: int) -> list[Kind | None]:
-    """Of each rule whether it rejects nothing or everything of what it was asked about."""
+    """Of each rule whether it rejects nothing or everything of what it was asked about; none where that is nothing."""
     figures = ", ".join(f"count(*) FILTER (__rule_{at})" for at in range(rules))
     asked, *matches = first_row(connection, f"SELECT count(*) FILTER (__asked), {figures} FROM judged")
-    return [None if not asked or 0 < one < asked else "everything" if one else "nothing" for one in matches]
+    if not asked:
+        return []
+    return [None if 0 < one < asked else "everything" if one else "nothing" for one in matches]
 
 
 def _warning(rule: Rule, ending: Kind | None, compared: Sequence[Compared], values: Values) -> RuleWarning | None:
