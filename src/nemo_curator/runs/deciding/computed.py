@@ -69,9 +69,10 @@ class _Kinds:
         return f": its values are {' and '.join(f'{kind} (such as {self.examples[kind]})' for kind in kinds)}"
 
 
+# JSON text tells its kind by how it begins: from '-' up to ':' lie the digits, and nothing else that begins a value
 _KINDS = {
     "true or false": "{0} IN ('true', 'false')",
-    "numbers": "regexp_matches({0}, '^[-0-9]')",
+    "numbers": "{0} >= '-' AND {0} < ':'",
     "text": "starts_with({0}, '\"')",
     "lists or objects": "left({0}, 1) IN ('[', '{{')",
 }
@@ -116,9 +117,9 @@ def _kinds(connection: duckdb.DuckDBPyConnection, column: str) -> _Kinds:
     for test in _KINDS.values():
         condition = test.format(column)
         figures += [f"count(*) FILTER ({condition})", f"min({column}) FILTER ({condition})"]
-    whole = f"FILTER (regexp_full_match({column}, '-?[0-9]+') AND TRY_CAST({column} AS HUGEINT) IS NOT NULL)"
-    figures.append(f"count(*) {whole}")
-    figures += [f"{extreme}(TRY_CAST({column} AS HUGEINT)) {whole}" for extreme in ("min", "max")]
+    broken = " OR ".join(f"contains({column}, '{sign}')" for sign in ".eE")
+    whole = f"CASE WHEN {_KINDS['numbers'].format(column)} AND NOT ({broken}) THEN TRY_CAST({column} AS HUGEINT) END"
+    figures += [f"{what}({whole})" for what in ("count", "min", "max")]
     row = connection.execute(f"SELECT {', '.join(figures)} FROM records WHERE error IS NULL").fetchone() or ()
     counts = dict(zip(_KINDS, row[1:9:2], strict=True))
     examples = dict(zip(_KINDS, (_short(one or "") for one in row[2:9:2]), strict=True))
