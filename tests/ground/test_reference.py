@@ -110,7 +110,7 @@ CALLS = {
     "or": "a > 1 or a < 3",
     "not": "not a > 1",
 }
-ARGUMENTS = dict.fromkeys(["lower", "upper", "length", "trim"], "b")
+ARGUMENTS = dict.fromkeys(["lower", "upper", "length", "trim", "number"], "b")
 ARGUMENTS |= dict.fromkeys(["starts_with", "ends_with", "contains", "regexp_matches"], "b, 'x'")
 ARGUMENTS |= dict.fromkeys(["least", "greatest", "coalesce", "nullif", "pow"], "a, 2")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from nemo_curator.errors import IncompleteRunError, RecipeError
 from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, Policy, decide
+from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partition_ids
 from nemo_curator.runs.parts import part_fingerprints
@@ -69,16 +69,24 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
     ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
-    if write:
-        # first, so that no verdicts ever stand beside a recipe that they do not come from
+
+    def begin() -> None:
+        # before them, so that no verdicts ever stand beside a recipe that they do not come from
         state.set_recipe(recipe.model_dump(mode="json"))
         state.undecided()
         state.write()
-    funnel = decide(run, ids, policy, write=write)
+
+    funnel = decide(run, ids, policy, write=write, before_writing=begin)
+    funnel = replace(funnel, warnings=tuple(one for one in funnel.warnings if not _is_expected(one, recipe)))
     if write:
-        state.decided(asdict(funnel), decision_of(run), lists_of(policy))
+        state.decided(funnel.figures, decision_of(run), lists_of(policy), [asdict(one) for one in funnel.warnings])
         state.write()
     return funnel
+
+
+def _is_expected(warning: RuleWarning, recipe: Recipe) -> bool:
+    """Whether a default rule rejects nothing: it is there for the worst, with a documented threshold nobody chose."""
+    return warning.kind == "nothing" and recipe.rules.get(warning.rule) == Recipe().rules.get(warning.rule)
 
 
 def lists_of(policy: Policy) -> dict[str, dict[str, Any]]:

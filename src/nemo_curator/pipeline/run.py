@@ -84,6 +84,11 @@ class Run:
         """The columns of `scan`, without those of verdicts."""
         return RunState.require(self.directory).schema
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the last decision found odd about the thresholds of its rules, a sentence each."""
+        return [one["text"] for one in RunState.require(self.directory).warnings]
+
     def status(self) -> RunStatus:
         """How far the run is."""
         return run_status(self.directory)

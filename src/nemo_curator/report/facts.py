@@ -26,6 +26,7 @@ class RunFacts:
         seconds: Seconds by phase.
         recipe: As YAML text.
         rules: Rule name to expression, in recipe order.
+        warnings: What is odd about thresholds, fit to be shown.
         image_seconds: Time that one image may take.
         versions: (name, value) of versions and the like.
         ignored: (path, reason) of the first ignored files.
@@ -37,6 +38,7 @@ class RunFacts:
     seconds: dict[str, float] = field(default_factory=dict)
     recipe: str = ""
     rules: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     image_seconds: float = 10.0
     versions: tuple[tuple[str, str], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
@@ -61,6 +63,7 @@ def read_facts(run: RunDirectory) -> RunFacts:
         seconds=dict(facts.get("seconds") or {}),
         recipe=printable(text[:_MOST_RECIPE]),
         rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
+        warnings=tuple(shown(str(one.get("text", "")), 1_000) for one in facts.get("warnings") or ()),
         image_seconds=float((recipe.get("limits") or {}).get("seconds", 10.0)),
         versions=_versions(facts),
         ignored=tuple(ignored[:_MOST_IGNORED]),

@@ -51,6 +51,7 @@ def gather(run: RunDirectory) -> Page:
         started=facts.started,
         seconds=facts.seconds,
         steps=_funnel(verdicts, found, facts, rejected),
+        warnings=facts.warnings,
         kept=kept,
         rejected=rejected,
         duplicates=verdicts.count("duplicate"),

@@ -15,6 +15,7 @@ from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
 from nemo_curator.runs.deciding.policy import Policy, Sample, Split
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
+from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Rank",
     "Rule",
     "RuleAnswer",
+    "RuleWarning",
     "Sample",
     "Split",
     "Transition",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import duckdb
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from nemo_curator.errors import ConservationError
 from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.thresholds import RuleWarning
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Funnel:
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
+        warnings: Rules whose thresholds do not fit what was seen, in recipe order; no figure, and kept apart from them.
     """
 
     inputs: int = 0
@@ -44,11 +46,19 @@ class Funnel:
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[RuleWarning, ...] = ()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All numbers as plain data."""
+        facts = asdict(self)
+        del facts["warnings"]
+        return facts
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """A funnel from its plain data; what another version calls otherwise is left out."""
-        known = {one.name for one in fields(cls)}
+        known = {one.name for one in fields(cls)} - {"warnings"}
         return cls(**{name: value for name, value in facts.items() if name in known})
 
     def check(self) -> None:

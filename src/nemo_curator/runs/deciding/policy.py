@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 from nemo_curator.errors import RecipeError
+from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY
 from nemo_curator.runs.deciding.id_lists import IdList
+from nemo_curator.runs.deciding.metadata_keys import key_of
 from nemo_curator.runs.deciding.rules import Rule
 
 
@@ -18,7 +20,7 @@ class Sample:
         n: Images to keep; or None, with `share` given.
         share: Share of the images to keep, 0 to 1; or None, with `n` given.
         seed: Another seed draws other images.
-        by: Column each of whose values keeps its share of the subset, or None.
+        by: Column, or key of the metadata, each of whose values keeps its share of the subset, or None.
 
     Raises:
         RecipeError: Not exactly one of `n` and `share` is given, or it is out of range.
@@ -34,6 +36,7 @@ class Sample:
             raise RecipeError("give one of n and share", where="sample")
         if (self.n or 0) < 0 or not 0 <= (self.share or 0) <= 1:
             raise RecipeError("n is 0 or more, and share from 0 to 1", where="sample")
+        object.__setattr__(self, "by", _reference(self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,10 @@ class Split:
     Attributes:
         shares: (name, share) in order; shares are relative, so that 0.95 and 0.05 mean what 19 and 1 mean.
         seed: Another seed divides in another way.
-        by: Column; images that are equal in it are on one side. None: the hash of the bytes.
+        by: Column, or key of the metadata; images that are equal in it are on one side. None: the hash of the bytes.
 
     Raises:
-        RecipeError: A share is below 0 or not finite, or none is above 0.
+        RecipeError: A share is below 0 or not finite, or none is above 0; `by` is what changes as a data set grows.
     """
 
     shares: tuple[tuple[str, float], ...]
@@ -57,6 +60,19 @@ class Split:
         sizes = [share for _, share in self.shares]
         if not any(sizes) or not all(0 <= share < math.inf for share in sizes):
             raise RecipeError("shares are numbers of 0 or more, and one is above 0", where="split")
+        if self.by == CAPTION_FREQUENCY:
+            raise RecipeError(
+                f"{self.by} may not divide: it changes when the input grows, and a side must not",
+                where="split: by",
+                act="name the caption itself, as in `by: caption`",
+            )
+        object.__setattr__(self, "by", _reference(self.by))
+
+
+def _reference(by: str | None) -> str | None:
+    """A key of the metadata in its one form; whatever else as it is."""
+    key = key_of(by) if by else None
+    return key.written if key else by
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,6 @@ class Policy:
 
     @property
     def columns(self) -> frozenset[str]:
-        """Every column that it reads."""
+        """Every column that it reads; keys of the metadata as `metadata.key`."""
         named = (rule.columns for rule in (*self.rules, *((self.prefer,) if self.prefer else ())))
         return frozenset().union(*named, *({part.by} for part in (self.sample, self.split) if part and part.by))

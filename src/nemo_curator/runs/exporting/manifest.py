@@ -65,7 +65,7 @@ def write_manifest(
             "splits": dict(exported.splits),
             "removed": 0,
             "missing": [asdict(one) for one in exported.missing],
-            "funnel": asdict(funnel),
+            "funnel": funnel.figures,
             "recipe": plain,
             "lists": {name: dict(one) for name, one in lists.items()},
             "fingerprint": fingerprint,
