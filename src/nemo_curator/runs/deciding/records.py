@@ -30,6 +30,7 @@ _ROW = "__row"
 _BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
 _GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
+_HASHES = {"md5": 16, "pdq": 32}  # score to its length in bytes
 _SHA = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
 
 
@@ -49,8 +50,7 @@ def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids
         if paths and all(storage.is_local(path) and not _GLOB.search(path) for path in paths):
             _load_files(connection, [os.path.abspath(storage.local_path(path)) for path in paths], policy)  # noqa: PTH100
         else:
-            needed = {*_OWN, "sha256", *policy.columns}
-            _load_tables(connection, _schema(run, partition_ids), _tables(run, partition_ids, needed), policy)
+            _load_tables(connection, _schema(run, partition_ids), _tables(run, partition_ids, _needed(policy)), policy)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         _name_the_torn(paths)
         if isinstance(error, (duckdb.OutOfMemoryException, duckdb.IOException)):
@@ -73,7 +73,7 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
     columns = [_columns_of(connection, _source(batch)) for batch in batches]
     kinds = _together(connection, columns)
     _refuse_unknown(policy, kinds)
-    _check_pages(paths, {*_OWN, "sha256", *policy.columns})
+    _check_pages(paths, _needed(policy))
     offset = 0
     for number, (batch, known) in enumerate(zip(batches, columns, strict=True)):
         rows = f"SELECT file_name, num_rows FROM parquet_file_metadata({_list(batch)})"
@@ -82,6 +82,12 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
         position = f"CAST({starts} AS BIGINT[])[CAST(file_index AS BIGINT) + 1] + CAST(file_row_number AS BIGINT)"
         target = "INSERT INTO records" if number else "CREATE TABLE records AS"
         connection.execute(f"{target} SELECT {_selection(policy, kinds, known, position)} FROM {_source(batch)}")
+
+
+def _needed(policy: Policy) -> frozenset[str]:
+    """Every column that is read."""
+    hashes = policy.known_bad.columns if policy.known_bad else frozenset[str]()
+    return frozenset([*_OWN, "sha256", *policy.columns, *hashes])
 
 
 def _check_pages(paths: Sequence[str], columns: AbstractSet[str]) -> None:
@@ -134,7 +140,7 @@ def _load_tables(
     give(connection, "part", empty)
     kinds = _columns_of(connection, "part")
     _refuse_unknown(policy, kinds)
-    wanted = [field for field in schema if field.name in {*_OWN, "sha256", *policy.columns}]
+    wanted = [field for field in schema if field.name in _needed(policy)]
     offset = 0
     for number, table in enumerate(chain([empty], tables)):
         columns = [*(_column(table, field) for field in wanted), pa.chunked_array([positions(offset, table.num_rows)])]
@@ -189,6 +195,14 @@ def _name_the_torn(paths: Sequence[str]) -> None:
 
 def _refuse_unknown(policy: Policy, known: Collection[str]) -> None:
     """Name the first rule, or other part of a policy, that reads what there is not."""
+    for listed in policy.known_bad.lists if policy.known_bad else ():
+        for kind, words in (("md5", "MD5"), ("pdq", "PDQ")):
+            if len(getattr(listed, kind)) and not {kind, *(["pdq_quality"] if kind == "pdq" else [])} <= set(known):
+                raise RecipeError(
+                    f"the list {listed.name!r} has {words} hashes, and the run has none to compare them with",
+                    where=listed.where,
+                    act="add `hashes` to `scores` and score again; only SHA-256 needs no score",
+                )
     asks = [(rule.place, rule.columns) for rule in policy.rules]
     asks += [(policy.prefer.place, policy.prefer.columns)] if policy.prefer else []
     parts = (("sample", policy.sample), ("split", policy.split))
@@ -212,9 +226,21 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
         columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
     columns.append(f"{position} AS __position")
     columns.append(f"{_SHA} AS __sha")
+    columns += _hashes(policy, kinds, known)
     if policy.split:
         columns.append(f"{_side(policy.split, kinds, known)} AS __side")
     return ", ".join(columns)
+
+
+def _hashes(policy: Policy, kinds: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """The scores that lists of known images are compared with, as bytes; NULL where one is no such hash."""
+    for column in sorted(policy.known_bad.columns if policy.known_bad else ()):
+        value = f"CAST(CAST({name(column) if column in known else 'NULL'} AS {kinds[column]}) AS VARCHAR)"
+        if column in _HASHES:
+            length = _HASHES[column]
+            yield f"CASE WHEN length({value}) = {2 * length} THEN TRY(unhex({value})) END AS __{column}"
+        else:
+            yield f"TRY_CAST({value} AS INTEGER) AS __{column}"
 
 
 def _side(split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:
