@@ -91,7 +91,7 @@ def _either_way(hashes: Hashes, listed: HammingIndex, radius: int) -> Iterator[P
 
 
 class HammingIndex:
-    """Hashes that others are looked up in, many times; it takes about 100 bytes a hash.
+    """Hashes that others are looked up in, many times; it takes about 130 bytes a hash.
 
     Args:
         hashes: `(M, 32)` uint8.

@@ -11,7 +11,7 @@ from tests.runs.tables import COLUMNS, decided, decisions, listed, made_run, pol
 
 from nemo_curator.errors import RecipeError
 from nemo_curator.runs.deciding import KnownBad, Policy, Sample, check_policy, decide, explain_row, preview
-from nemo_curator.runs.parts import part_schema
+from nemo_curator.runs.parts import part_schema, write_part
 from nemo_curator.shards.hash_lists import read_hash_list
 from nemo_curator.stages.image.filters.hash_filter import ImageHashFilterStage
 
@@ -205,6 +205,18 @@ def test_a_progress_display_knows_them(tmp_path):
     table = pa.Table.from_pylist([hashed("x"), hashed("y", away(3)), hashed("z")], schema=SCHEMA)
     how = policy(known_bad=known(tmp_path, bad=f"md5,{md5('x')}\npdq,{BASE}"))
     assert preview(table, how) == {"keep": 1, "reject": 2}
+
+
+def test_a_run_behind_a_url(tmp_path):
+    """Parts that are not on this machine, of which one lacks the hashes, are matched the same way."""
+    rows = [hashed("x", away(3)), hashed("y")]
+    how = policy(known_bad=known(tmp_path, near=f"# pdq\n{BASE}", sums=md5("y")))
+    run, ids = made_run("memory://known-bad", rows, schema=SCHEMA)
+    write_part(run, "f" * 16, [{"ordinal": 0, **row("z")}], part_schema(COLUMNS))
+    decide(run, [*ids, "f" * 16], how)
+    found = decisions(run)
+    assert [one["rule"] for one in found] == ["near", "sums", None]
+    assert found[2]["undecided"] == ["near", "sums"]
 
 
 def test_explained(tmp_path):
