@@ -77,9 +77,11 @@ def _value(value: Any) -> object:
 
 
 def _print_rules(facts: Any) -> None:
-    if not facts.explanation.rules:
+    if not (facts.explanation.rules or facts.explanation.listed or facts.explanation.known):
         return
     sys.stdout.write("\n")
+    for match in facts.explanation.known:
+        _line(f"list {match.name}", f"rejects it: {match.reason}")
     for rule in facts.explanation.rules:
         says = {True: "rejects it", False: "does not", None: "has no value (NULL)"}[rule.matches]
         figures = (

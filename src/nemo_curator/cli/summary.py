@@ -33,12 +33,12 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
     """
     console = Console(stderr=True, highlight=False)
     with_changes = " with your changes" if changed else ""
-    console.print(
-        Text(
-            f"{whose}{with_changes} rejects{', in this order:' if recipe.rules or recipe.deny else ' nothing by rule'}"
-        )
-    )
+    some = recipe.rules or recipe.deny or recipe.known_bad.lists
+    console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if some else ' nothing by rule'}"))
     default = Recipe().rules
+    for name, file in recipe.known_bad.lists.items():
+        near = f"PDQ within {recipe.known_bad.distance} bits"
+        console.print(Text(f"  {shown(name)}: what has a hash in {shown(file)} ({near})"), soft_wrap=True)
     if recipe.deny:
         console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
     for name, expression in recipe.rules.items():

@@ -44,7 +44,7 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
 
     Raises:
         RecipeError: A rule names a column that was never computed, or is no boolean.
-        InputError: A list of ids cannot be read.
+        InputError: A list of ids or hashes cannot be read.
     """
     return plan_policy(recipe, state.schema)
 
@@ -61,7 +61,7 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         MissingRunError: There is no run.
         IncompleteRunError: Partitions are not scored yet.
         RecipeError: A rule cannot be evaluated on the run's columns.
-        InputError: A list of ids or a part cannot be read.
+        InputError: A list or a part cannot be read.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
     """
@@ -90,9 +90,18 @@ def _is_expected(warning: RuleWarning, recipe: Recipe) -> bool:
 
 
 def lists_of(policy: Policy) -> dict[str, dict[str, Any]]:
-    """The lists of ids of a policy, by what they are: enough to tell one from another, without where they lie."""
+    """The lists of a policy, by what they are: enough to tell one from another, without where they lie."""
     found = {"allow": policy.allow, "deny": policy.deny}
-    return {name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one}
+    lists: dict[str, dict[str, Any]] = {
+        name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one
+    }
+    for listed in policy.known_bad.lists if policy.known_bad else ():
+        lists[f"known_bad.{listed.name}"] = {
+            "name": listed.file,
+            "sha256": listed.digest,
+            "hashes": len(listed),
+        }
+    return lists
 
 
 def decision_of(run: RunDirectory) -> str:

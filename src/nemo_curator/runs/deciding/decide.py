@@ -18,6 +18,7 @@ from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
+from nemo_curator.runs.deciding.known_bad import find_known
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
@@ -59,6 +60,7 @@ def decide(
         inputs = load(connection, run, partition_ids, policy)
         lock(connection)
         unlisted = take_lists(connection, policy)
+        find_known(connection, policy)
         with evaluating():
             known = figures(connection, policy.rules)
             _settle(connection, policy, known)
@@ -113,6 +115,7 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
         load_table(connection, table, known)
         lock(connection)
         take_lists(connection, known)
+        find_known(connection, known)
         with evaluating():
             _settle(connection, known, Figures())
         for _ in _tallied(verdicts(connection, known, table.num_rows), tally):

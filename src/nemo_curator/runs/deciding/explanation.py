@@ -17,6 +17,7 @@ from nemo_curator.runs.deciding.connection import connected, lock
 from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.judging import check_rules
+from nemo_curator.runs.deciding.known_bad import KnownMatch, known_lists
 from nemo_curator.runs.deciding.metadata_keys import column_sql
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load
@@ -51,6 +52,7 @@ class Explanation:
         image_id: The image.
         error: Error code of an unreadable image, which no rule is asked about; else None.
         listed: Lists that name it: `deny`, `allow`.
+        known: Lists of known images that have it, in recipe order, each with the hash that matches.
         rules: Every rule's answer, in recipe order. Lists have no say in them.
         duplicate_of: The kept image that it duplicates, by the decisions that stand; None where it duplicates none, or
             nothing is decided yet.
@@ -62,6 +64,7 @@ class Explanation:
     image_id: str
     error: str | None
     listed: tuple[str, ...]
+    known: tuple[KnownMatch, ...]
     rules: tuple[RuleAnswer, ...]
     duplicate_of: str | None
     duplicates: tuple[str, ...]
@@ -96,10 +99,11 @@ def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy,
         with evaluating():
             rules = _answers(connection, policy, figures(connection, policy.rules), image_id) if error is None else ()
         computed = _computed(connection, policy, image_id)
+        known = known_lists(connection, policy, image_id)
     lists = (("deny", policy.deny), ("allow", policy.allow))
     listed = tuple(which for which, ids in lists if ids and pc.index(ids.ids, image_id).as_py() >= 0)
     duplicate_of, duplicates = _sharing(run, image_id)
-    return Explanation(image_id, error, listed, rules, duplicate_of, duplicates, computed)
+    return Explanation(image_id, error, listed, known, rules, duplicate_of, duplicates, computed)
 
 
 def _computed(connection: duckdb.DuckDBPyConnection, policy: Policy, image_id: str) -> dict[str, Any]:

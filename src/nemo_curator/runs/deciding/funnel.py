@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nemo_curator.errors import ConservationError
 from nemo_curator.runs.deciding.connection import count
+from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 
@@ -25,10 +26,11 @@ class Funnel:
         inputs: Number of input records.
         kept: Number kept.
         quarantined: Error code to number.
-        rejected: Rule to number, first match counting, in recipe order; `deny` before and `sample` after the rules
-            where the recipe has them.
-        alone: Rule to the number that it would reject by itself.
-        undecided: Rule to the number of readable images for which it came out NULL, which does not reject.
+        rejected: Rule to number, first match counting, in recipe order; lists of known images and `deny` before and
+            `sample` after the rules where the recipe has them.
+        alone: Rule or list of known images to the number that it would reject by itself.
+        undecided: Rule to the number of readable images for which it came out NULL, which does not reject; list of
+            known images to the number of those without a hash that it could be asked for.
         duplicates: Number of duplicates.
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
@@ -102,9 +104,13 @@ def funnel_of(
 ) -> Funnel:
     """The funnel of what was tallied, with what only the tables know."""
     errors = "SELECT error, count(*) FROM records WHERE error IS NOT NULL GROUP BY error ORDER BY error"
-    names = [*(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
+    lists = [one.name for one in policy.known_bad.lists] if policy.known_bad else []
+    names = [*lists, *(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
     names += ["sample"] if policy.sample else []
-    alone, undecided = _by_rule(connection, policy)
+    alone, undecided = (
+        {**of_lists, **of_rules}
+        for of_lists, of_rules in zip(known_counts(connection, policy), _by_rule(connection, policy), strict=True)
+    )
     return Funnel(
         inputs=inputs,
         kept=tally.verdicts["keep"],

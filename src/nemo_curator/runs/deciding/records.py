@@ -32,6 +32,7 @@ _ROW = "__row"
 _BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
 _GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
+_HASHES = {"md5": 16, "pdq": 32}  # score to its length in bytes
 _SHA = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
 
 
@@ -93,7 +94,7 @@ def _read(policy: Policy, known: Collection[str]) -> set[str]:
     columns |= {"metadata"} if keys_among(policy.columns) else set()
     if _counts_captions(policy, known):
         columns = columns - {CAPTION_FREQUENCY} | {"caption"}
-    return columns
+    return columns | (policy.known_bad.columns if policy.known_bad else set())
 
 
 def _counts_captions(policy: Policy, known: Collection[str]) -> bool:
@@ -222,13 +223,26 @@ def _name_the_torn(paths: Sequence[str]) -> None:
 
 
 def _refuse_unknown(policy: Policy, known: Collection[str]) -> None:
-    """Name the first rule, or other part of a policy, that reads what there is not."""
+    """Name the first rule, list, or other part of a policy, that reads what there is not."""
+    _refuse_hashless(policy, known)
     for place, columns in _asks(policy):
         for column in sorted({one for one in columns if not key_of(one)} - {*known, CAPTION_FREQUENCY}):
             hint = nearest(column, [one for one in known if not one.startswith("__")])
             raise RecipeError(
                 f"the run has no column {column!r}", where=place, act=f"{hint}; or add the score that computes it"
             )
+
+
+def _refuse_hashless(policy: Policy, known: Collection[str]) -> None:
+    """Name the first list of known images whose hashes the run has nothing to compare with."""
+    for listed in policy.known_bad.lists if policy.known_bad else ():
+        for kind, words in (("md5", "MD5"), ("pdq", "PDQ")):
+            if len(getattr(listed, kind)) and not {kind, *(["pdq_quality"] if kind == "pdq" else [])} <= set(known):
+                raise RecipeError(
+                    f"the list {listed.name!r} has {words} hashes, and the run has none to compare them with",
+                    where=listed.where,
+                    act="add `hashes` to `scores` and score again; only SHA-256 needs no score",
+                )
 
 
 def _asks(policy: Policy) -> list[tuple[str, frozenset[str]]]:
@@ -255,9 +269,21 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
         columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
     columns.append(f"{position} AS __position")
     columns.append(f"{_SHA} AS __sha")
+    columns += _hashes(policy, kinds, known)
     if policy.split:
         columns.append(f"{_side(policy, policy.split, kinds, known)} AS __side")
     return ", ".join(columns)
+
+
+def _hashes(policy: Policy, kinds: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """The scores that lists of known images are compared with, as bytes; NULL where one is no such hash."""
+    for column in sorted(policy.known_bad.columns if policy.known_bad else ()):
+        value = f"CAST(CAST({name(column) if column in known else 'NULL'} AS {kinds[column]}) AS VARCHAR)"
+        if column in _HASHES:
+            length = _HASHES[column]
+            yield f"CASE WHEN length({value}) = {2 * length} THEN TRY(unhex({value})) END AS __{column}"
+        else:
+            yield f"TRY_CAST({value} AS INTEGER) AS __{column}"
 
 
 def _side(policy: Policy, split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:

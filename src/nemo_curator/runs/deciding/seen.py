@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from nemo_curator.runs.deciding.comparisons import Compared
+from nemo_curator.runs.deciding.rule_comparisons import Compared
 from nemo_curator.runs.deciding.connection import first_row
 from nemo_curator.runs.deciding.figures import NUMBERS, place_of
 

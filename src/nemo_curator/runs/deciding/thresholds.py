@@ -13,7 +13,7 @@ from typing import Literal
 
 import duckdb
 
-from nemo_curator.runs.deciding.comparisons import Compared, comparisons
+from nemo_curator.runs.deciding.rule_comparisons import Compared, comparisons
 from nemo_curator.runs.deciding.connection import first_row
 from nemo_curator.runs.deciding.figures import Figures
 from nemo_curator.runs.deciding.metadata_keys import column_sql

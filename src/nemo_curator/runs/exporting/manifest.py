@@ -44,7 +44,8 @@ def write_manifest(
         fingerprint: Of how the columns were computed.
         versions: Name to version of what took part.
         funnel: How the inputs ended.
-        lists: `allow` and `deny` to the name, SHA-256 and number of ids of the list, where there is one.
+        lists: `allow`, `deny` and `known_bad.<name>` to the file's name, SHA-256 and number of entries of the list,
+            where there is one.
         exported: What was delivered.
 
     Raises:
