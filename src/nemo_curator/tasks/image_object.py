@@ -14,7 +14,6 @@ from nemo_curator.kernels.source import Source
 from nemo_curator.kernels.view import View
 from nemo_curator.tasks.record import Record, Scalar
 
-
 PASSING = {"passing": True}
 """Metadata of a field that is computed anew where it is missing, and so never stored."""
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import duckdb
 
 from nemo_curator.errors import RecipeError
-from nemo_curator.runs.deciding.rule_comparisons import comparisons
 from nemo_curator.runs.deciding.computed import key_type, mistyped, told_type
 from nemo_curator.runs.deciding.connection import count, name
 from nemo_curator.runs.deciding.metadata_keys import keys_among
+from nemo_curator.runs.deciding.rule_comparisons import comparisons
 from nemo_curator.runs.deciding.rules import Rule
 
 

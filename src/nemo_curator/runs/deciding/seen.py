@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import duckdb
 
-from nemo_curator.runs.deciding.rule_comparisons import Compared
 from nemo_curator.runs.deciding.connection import first_row
 from nemo_curator.runs.deciding.figures import NUMBERS, place_of
+from nemo_curator.runs.deciding.rule_comparisons import Compared
 
 _SHARES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
 _FREQUENT = 3  # texts that are named

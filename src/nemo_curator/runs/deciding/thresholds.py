@@ -13,10 +13,10 @@ from typing import Literal
 
 import duckdb
 
-from nemo_curator.runs.deciding.rule_comparisons import Compared, comparisons
 from nemo_curator.runs.deciding.connection import first_row
 from nemo_curator.runs.deciding.figures import Figures
 from nemo_curator.runs.deciding.metadata_keys import column_sql
+from nemo_curator.runs.deciding.rule_comparisons import Compared, comparisons
 from nemo_curator.runs.deciding.rules import Rule
 from nemo_curator.runs.deciding.seen import Seen, Values
 
