@@ -27,8 +27,8 @@ def noise(luma: npt.NDArray[np.uint8]) -> float:
     if min(luma.shape) < 3:
         return 0.0
     grey = luma.astype(np.int16)
-    # every second pixel is enough for a median, and a quarter of the work
-    rows = grey[:-2:2] - 2 * grey[1:-1:2] + grey[2::2]
+    # every fourth row is enough for a median
+    rows = grey[:-2:4] - 2 * grey[1:-1:4] + grey[2::4]
     answer = np.abs(rows[:, :-2:2] - 2 * rows[:, 1:-1:2] + rows[:, 2::2])
     return _median(answer) / _MEDIAN / _GAIN
 

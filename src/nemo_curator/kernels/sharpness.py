@@ -28,8 +28,8 @@ def sharpness(luma: npt.NDArray[np.uint8], noise_level: float | None = None) -> 
     """How sharp a picture is at the size given.
 
     Args:
-        luma: `(H, W)` uint8, of a view of one fixed size (256 pixels on the longer side), so that scores of pictures
-            of different sizes compare.
+        luma: `(H, W)` uint8. Scores of pictures of different sizes compare where it is a view of one fixed size
+            (256 pixels on the longer side); of a part of the picture as it is, it tells how sharp its own pixels are.
         noise_level: What `noise` says of that luma, where it is known already.
 
     Returns:
@@ -38,25 +38,46 @@ def sharpness(luma: npt.NDArray[np.uint8], noise_level: float | None = None) -> 
     """
     if min(luma.shape) < 4:
         return 0.0
-    grey = luma.astype(np.float32)
+    grey = luma.astype(np.int16)
     variance = (noise(luma) if noise_level is None else noise_level) ** 2
-    before = max(_energy(grey[1:-1, 1:-1]) - variance * _NOISE_BEFORE, 0.0) + _FLOOR
-    after = max(_energy(_blur(grey)) / _BLUR_SCALE**2 - variance * _NOISE_AFTER, 0.0) + _FLOOR
+    before = max(_energy(grey[1:-1], 1, 1) - variance * _NOISE_BEFORE, 0.0) + _FLOOR
+    after = max(_energy(_blur(grey), 0, 2) / _BLUR_SCALE**2 - variance * _NOISE_AFTER, 0.0) + _FLOOR
     return 1.0 - math.sqrt(min(1.0, after / before))
 
 
-def _blur(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Binomial 3 x 3 times 16, without the border."""
-    rows = grey[1:-1] * np.float32(2)
+def _blur(grey: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Binomial 3 x 3 times 16, without the first and last row, its columns moved left by one.
+
+    NumPy is several times quicker along the whole memory than along rows, so the last two columns are made from what
+    stands at the beginning of the next row, and are not to be looked at.
+    """
+    rows = 2 * grey[1:-1]
     rows += grey[:-2]
     rows += grey[2:]
-    both = rows[:, 1:-1] * np.float32(2)
-    both += rows[:, :-2]
-    both += rows[:, 2:]
+    flat = rows.ravel()
+    both = 2 * rows
+    inner = both.ravel()
+    inner[:-2] = inner[1:-1]
+    inner[:-2] += flat[:-2]
+    inner[:-2] += flat[2:]
     return both
 
 
-def _energy(grey: npt.NDArray[np.float32]) -> float:
-    """Mean squared gradient; squares below 2**24 and sums below 2**53 are exact, so the same on every machine."""
-    steps = (grey[:, 1:] - grey[:, :-1], grey[1:] - grey[:-1])
-    return sum(float(np.square(step).sum(dtype=np.float64)) / step.size for step in steps)
+def _energy(grey: npt.NDArray[np.int16], left: int, right: int) -> float:
+    """Mean squared gradient, without that many pixels left and right.
+
+    Of every second row, and every second step down, which is enough for a mean and half the work.
+    """
+    across = grey[::2].copy()
+    flat = across.ravel()
+    flat[:-1] -= flat[1:]  # the last of each row leads to the next one
+    down = grey[1::2] - grey[:-1:2]
+    width = grey.shape[1]
+    return _mean_square(across[:, left : width - right - 1]) + _mean_square(down[:, left : width - right])
+
+
+def _mean_square(steps: npt.NDArray[np.int16]) -> float:
+    """Whole numbers below 2**53 throughout, hence the same on every machine, whatever order a dot product adds in."""
+    wide = steps.astype(np.float64)
+    # by rows, which are too short for the linear algebra library to start threads for
+    return float(np.vecdot(wide, wide).sum()) / wide.size

@@ -1,0 +1,38 @@
+"""How much of a picture is edges.
+
+Source: the gradient by central differences, thresholded; as the first step of every edge detector.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+EDGE = 48
+"""Levels between the two neighbours of a pixel, across an edge: what an eye follows, above grain and JPEG ripples."""
+
+
+def edge_density(luma: npt.NDArray[np.uint8]) -> float:
+    """The share of pixels on an edge.
+
+    A pixel is on an edge where the brightness of its neighbours left and right, and above and below, differs by `EDGE`
+    levels or more (as the length of that gradient).
+
+    Args:
+        luma: `(H, W)` uint8, of a view of one fixed size, so that scores of pictures of different sizes compare.
+
+    Returns:
+        0.0 (even, or soft) to 1.0; 0.0 for pictures of less than 3 pixels on a side.
+    """
+    height, width = luma.shape
+    if min(height, width) < 3:
+        return 0.0
+    grey = luma.astype(np.int16)
+    flat = grey.ravel()  # NumPy is several times quicker along the whole memory than along rows
+    across = np.zeros(luma.shape, np.float32)
+    across.ravel()[1:-1] = flat[2:] - flat[:-2]  # the first and last of each row look at other rows, and are left out
+    down = (grey[2:] - grey[:-2]).astype(np.float32)
+    across *= across
+    down *= down
+    down += across[1:-1]  # whole numbers below 2**24, so exact
+    return float(np.count_nonzero(down[:, 1:-1] >= EDGE**2) / ((height - 2) * (width - 2)))
