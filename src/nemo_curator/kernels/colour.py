@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 _TOLERANCE = 6  # levels between two channels: what JPEG's rounding of chroma leaves in a grey picture stays below
+_EVERY = 4  # rows
 
 
 class Colour(NamedTuple):
@@ -36,17 +37,25 @@ def colour(rgb: npt.NDArray[np.uint8]) -> Colour:
     Returns:
         Both.
     """
+    red_green, green_blue = _differences(rgb[::_EVERY])  # enough for means
+    grey = _is_grey(red_green, green_blue) and _is_grey(*_differences(rgb))
+    n = red_green.size
+    mean_rg, variance_rg = _moments(red_green)
+    mean_yb, variance_yb = _moments(red_green + 2 * green_blue)  # red + green - 2 blue: twice the paper's
+    spread = math.sqrt(variance_rg / n**2 + variance_yb / (2 * n) ** 2)
+    return Colour(spread + 0.3 * math.hypot(mean_rg / n, mean_yb / (2 * n)), grey)
+
+
+def _differences(rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """Red minus green, and green minus blue."""
     red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
     red -= green
     green -= blue
-    yellow = red + 2 * green  # red + green - 2 blue: twice the yellow minus blue of the paper
-    grey = _most(red) <= _TOLERANCE and _most(green) <= _TOLERANCE and _most(red + green) <= _TOLERANCE
-    every_other = slice(None, None, 2)  # row: enough for means, and half the work
-    mean_rg, variance_rg = _moments(red[every_other])
-    mean_yb, variance_yb = _moments(yellow[every_other])
-    n = red[every_other].size
-    spread = math.sqrt(variance_rg / n**2 + variance_yb / (2 * n) ** 2)
-    return Colour(spread + 0.3 * math.hypot(mean_rg / n, mean_yb / (2 * n)), grey)
+    return red, green
+
+
+def _is_grey(red_green: npt.NDArray[np.int16], green_blue: npt.NDArray[np.int16]) -> bool:
+    return max(_most(red_green), _most(green_blue)) <= _TOLERANCE and _most(red_green + green_blue) <= _TOLERANCE
 
 
 def _most(values: npt.NDArray[np.int16]) -> int:

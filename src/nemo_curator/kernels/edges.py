@@ -27,12 +27,8 @@ def edge_density(luma: npt.NDArray[np.uint8]) -> float:
     height, width = luma.shape
     if min(height, width) < 3:
         return 0.0
-    grey = luma.astype(np.int16)
-    flat = grey.ravel()  # NumPy is several times quicker along the whole memory than along rows
-    across = np.zeros(luma.shape, np.float32)
-    across.ravel()[1:-1] = flat[2:] - flat[:-2]  # the first and last of each row look at other rows, and are left out
-    down = (grey[2:] - grey[:-2]).astype(np.float32)
-    across *= across
-    down *= down
-    down += across[1:-1]  # whole numbers below 2**24, so exact
-    return float(np.count_nonzero(down[:, 1:-1] >= EDGE**2) / ((height - 2) * (width - 2)))
+    # every second row is enough for a share
+    above, middle, below = (luma[row : height - 2 + row : 2].astype(np.float32) for row in range(3))
+    squares = np.square(middle[:, 2:] - middle[:, :-2])
+    squares += np.square(below - above)[:, 1:-1]  # whole numbers below 2**24, so exact
+    return float(np.count_nonzero(squares >= EDGE**2) / squares.size)

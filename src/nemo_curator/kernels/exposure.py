@@ -53,12 +53,23 @@ def exposure(luma: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64] | Non
     """
     counts = count(luma) if histogram is None else histogram
     pixels = float(counts.sum())
-    hundredfold = np.cumsum(counts) * _ASIDE
+    black, white = points(counts)
     return Exposure(
         dark=float(counts[:_DARK_BELOW].sum()) / pixels,
         bright=float(counts[_BRIGHT_FROM:].sum()) / pixels,
         clipped=float(counts[:_CLIPPED].sum() + counts[-_CLIPPED:].sum()) / pixels,
         mean=float(counts @ np.arange(256)) / pixels / 255.0,
-        black_point=int(np.searchsorted(hundredfold, pixels)) / 255.0,
-        white_point=int(np.searchsorted(hundredfold, pixels * (_ASIDE - 1))) / 255.0,
+        black_point=black / 255.0,
+        white_point=white / 255.0,
     )
+
+
+def points(histogram: npt.NDArray[np.int64]) -> tuple[int, int]:
+    """Black and white point, in levels.
+
+    Args:
+        histogram: `(256,)` pixels of each brightness, not all 0.
+    """
+    hundredfold = np.cumsum(histogram) * _ASIDE
+    black, white = np.searchsorted(hundredfold, [hundredfold[-1] // _ASIDE, hundredfold[-1] // _ASIDE * (_ASIDE - 1)])
+    return int(black), int(white)

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.kernels.noise import noise
-from nemo_curator.kernels.sharpness import sharpness
+from nemo_curator.kernels.sharpness import sharpness, sharpness_and_noise
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.image.statistics import NATIVE_VIEW, STATISTICS_VIEW, native_luma, statistics_luma
@@ -53,12 +52,10 @@ class ImageSharpnessFilterStage(BaseFilterStage):
         return Needs(views=(STATISTICS_VIEW, NATIVE_VIEW))
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
-        """The columns; see `kernels.sharpness` and `kernels.noise`."""
-        noises = [noise(native_luma(image)) for image in images]
+        """The columns; see `kernels.sharpness`."""
+        fine = [sharpness_and_noise(native_luma(image)) for image in images]
         return {
             "sharpness": np.array([sharpness(statistics_luma(image)) for image in images]),
-            "fine_sharpness": np.array(
-                [sharpness(native_luma(image), level) for image, level in zip(images, noises, strict=True)]
-            ),
-            "noise": np.array(noises),
+            "fine_sharpness": np.array([one for one, _ in fine]),
+            "noise": np.array([one for _, one in fine]),
         }
