@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 _TOLERANCE = 6  # levels between two channels: what JPEG's rounding of chroma leaves in a grey picture stays below
-_EVERY = 4  # rows
+_EVERY = 8  # rows
 
 
 class Colour(NamedTuple):

@@ -3,7 +3,7 @@
 A blurred picture loses little, a sharp one much (F. Crete et al., "The blur effect: perception and estimation with a
 new no-reference perceptual blur metric", SPIE 6492, 2007). That ratio does not depend on contrast or subject as the
 variance of the Laplacian does, but noise looks sharp to both. Here the losses are energies of gradients, and the
-energy that noise contributes, known from the noise's estimate and the filters, is taken away first. Of every eight
+energy that noise contributes, known from the noise's estimate and the filters, is taken away first. Of every sixteen
 rows, four are read, which give two blurred ones and the step between them: enough for a mean.
 """
 
