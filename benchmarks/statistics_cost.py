@@ -25,6 +25,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from nemo_curator.codecs.decode import decode
 from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.views import cut
 from nemo_curator.stages.catalogue import make_score_stage
@@ -88,6 +89,7 @@ def measured(files: list[bytes], rounds: int) -> dict[str, Any]:
     pixels = [simplejpeg.decode_jpeg(data) for data in files]
     for _ in range(rounds):
         note("decode", lambda: [simplejpeg.decode_jpeg(data) for data in files])
+        note("decode with our checks", lambda: [decode(data, probe(data)) for data in files])
         for view, name in ((STATISTICS_VIEW, "cut the statistics view"), (NATIVE_VIEW, "cut the native view")):
             note(name, lambda view=view: [cut(one, [view]) for one in pixels])
         images = [
@@ -95,7 +97,7 @@ def measured(files: list[bytes], rounds: int) -> dict[str, Any]:
             for index, data in enumerate(files)
         ]
         for name, stage in made.items():
-            note(name, lambda stage=stage: stage.score(images))
+            note(name, lambda stage=stage, images=images: stage.score(images))
     best = {name: min(values) for name, values in taken.items()}
     scores = sum(best[name] for name in SCORES)
     cutting = sum(value for name, value in best.items() if name.startswith("cut"))

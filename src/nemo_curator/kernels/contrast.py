@@ -32,7 +32,7 @@ def contrast(luma: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64] | Non
 
 
 def dynamic_range(luma: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64] | None = None) -> float:
-    """The part of the scale that a picture uses, but for a hundredth of the pixels at either end.
+    """The part of the scale that a picture uses, but for one pixel in 200 at either end.
 
     Args:
         luma: `(H, W)` uint8, not empty.

@@ -1,8 +1,8 @@
 """How a picture uses the range from black to white.
 
 Source: shares of the histogram of BT.601 luma; the zones are those of photo editors' clipping warnings (the last
-levels) and of the outer eighths of the scale; black and white points are those of their levels tool, with the usual
-hundredth left aside at either end.
+levels) and of the outer eighths of the scale; black and white points are those of their levels tool, with half a per
+cent of the pixels left aside at either end, as its automatic mode does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nemo_curator.kernels.luma import histogram as count
 
 _DARK_BELOW = 32
 _BRIGHT_FROM = 224
-_ASIDE = 100  # one pixel in so many is beyond the black point, and one beyond the white point
+_ASIDE = 200  # one pixel in so many is beyond the black point, and one beyond the white point
 _CLIPPED = 2  # levels at either end: black and white survive a JPEG within one level
 
 
@@ -28,9 +28,9 @@ class Exposure(NamedTuple):
         bright: Pixels in the brightest eighth, luma 224 and above.
         clipped: Pixels at the very ends, luma 0, 1, 254 or 255: detail there is lost.
         mean: Mean luma divided by 255, 0 black to 1 white.
-        black_point: Level that a hundredth of the pixels do not exceed, divided by 255: high where all is washed out.
-        white_point: Level that all but a hundredth of the pixels do not exceed, divided by 255: low where even the
-            lights are dark.
+        black_point: Level that one pixel in 200 does not exceed, divided by 255: high where all is washed out.
+        white_point: Level that all but one pixel in 200 do not exceed, divided by 255: low where even the lights are
+            dark.
     """
 
     dark: float
@@ -70,6 +70,6 @@ def points(histogram: npt.NDArray[np.int64]) -> tuple[int, int]:
     Args:
         histogram: `(256,)` pixels of each brightness, not all 0.
     """
-    hundredfold = np.cumsum(histogram) * _ASIDE
-    black, white = np.searchsorted(hundredfold, [hundredfold[-1] // _ASIDE, hundredfold[-1] // _ASIDE * (_ASIDE - 1)])
+    scaled = np.cumsum(histogram) * _ASIDE
+    black, white = np.searchsorted(scaled, [scaled[-1] // _ASIDE, scaled[-1] // _ASIDE * (_ASIDE - 1)])
     return int(black), int(white)

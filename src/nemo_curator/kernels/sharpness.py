@@ -3,7 +3,7 @@
 A blurred picture loses little, a sharp one much (F. Crete et al., "The blur effect: perception and estimation with a
 new no-reference perceptual blur metric", SPIE 6492, 2007). That ratio does not depend on contrast or subject as the
 variance of the Laplacian does, but noise looks sharp to both. Here the losses are energies of gradients, and the
-energy that noise contributes, known from the noise's estimate and the filters, is taken away first. Of every sixteen
+energy that noise contributes, known from the noise's estimate and the filters, is taken away first. Of every eight
 rows, four are read, which give two blurred ones and the step between them: enough for a mean.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.kernels.noise import noise_in
-from nemo_curator.kernels.strips import Strips, strips
+from nemo_curator.kernels.strips import EVERY, Strips, strips
 
 # energy of the gradient (both directions) that white noise of variance 1 has, before and after the blur:
 # 2 * sum(d**2) * sum(h**2) with h = [1 2 1] / 4 across the gradient and d = [1 1 -1 -1] / 4 along it
@@ -40,9 +40,17 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
     return sharpness_and_noise(luma)[0]
 
 
-def sharpness_and_noise(luma: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    """Sharpness, and the noise that was taken away for it, in levels; see `noise`."""
-    rows = strips(luma)
+def sharpness_and_noise(luma: npt.NDArray[np.uint8], every: int = EVERY) -> tuple[float, float]:
+    """Sharpness, and the noise that was taken away for it, in levels.
+
+    Args:
+        luma: As for `sharpness`.
+        every: Four of so many rows are read.
+
+    Returns:
+        What `sharpness` and `noise` say.
+    """
+    rows = strips(luma, every)
     level = noise_in(rows)
     if min(rows.shape[1:]) < 4:
         return 0.0, level

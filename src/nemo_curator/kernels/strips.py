@@ -1,25 +1,28 @@
-"""Strips of a picture: of every sixteen rows four, which is enough for a mean or a median."""
+"""Strips of a picture: four rows of every eight or so, which is enough for a mean or a median."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-_EVERY = 16
+EVERY = 8
+"""Rows from one strip to the next."""
+
 _ROWS = 4
 
 Strips = npt.NDArray[np.int16]
 
 
-def strips(luma: npt.NDArray[np.uint8]) -> Strips:
-    """The first four of every sixteen rows, as far as sixteen are there.
+def strips(luma: npt.NDArray[np.uint8], every: int = EVERY) -> Strips:
+    """The first four of every so many rows, as far as so many are there.
 
     Args:
         luma: `(H, W)` uint8, not empty.
+        every: Rows from one strip to the next, at least 4.
 
     Returns:
-        `(N, 4, W)` int16, at least one strip; of a picture of less than sixteen rows its first four, or all that it has.
+        `(N, 4, W)` int16, at least one strip; of a picture of less than `every` rows its first four, or all it has.
     """
-    whole = len(luma) // _EVERY
-    bands = luma[: whole * _EVERY].reshape(whole, _EVERY, -1) if whole else luma[None]
+    whole = len(luma) // every
+    bands = luma[: whole * every].reshape(whole, every, -1) if whole else luma[None]
     return bands[:, :_ROWS].astype(np.int16)

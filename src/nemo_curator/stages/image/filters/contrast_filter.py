@@ -31,7 +31,7 @@ class ImageContrastFilterStage(BaseFilterStage):
         Column(
             "dynamic_range",
             range=(0.0, 1.0),
-            meaning="Part of the scale from black to white that is used, but for a hundredth at either end",
+            meaning="Part of the scale from black to white that is used, but for one pixel in 200 at either end",
         ),
     )
     cost: ClassVar[Cost] = Cost.STATISTICS
