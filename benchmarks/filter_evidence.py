@@ -235,7 +235,7 @@ def table(figures: dict[str, Any]) -> str:
                 lines.append(f"| {name} | {damage} | {found} | | | | |")
                 continue
             for score, values in found.items():
-                if isinstance(values, list):
+                if isinstance(values, list) and score != "missed":
                     lines.append(f"| {name} | {damage} | {score} | " + " | ".join(f"{v:.3f}" for v in values) + " |")
     return "\n".join(lines)
 
