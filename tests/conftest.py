@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_the_user():
+    """Weights that the person who runs the tests has are not found by them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("IMAGECURATOR_MODEL_DIR", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The development data beside the checkout; a test that needs it is skipped where it is absent."""

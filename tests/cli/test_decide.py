@@ -124,3 +124,44 @@ def test_mistakes(place):
         said = sentence(imagecurator("decide", place / arguments[0], *arguments[1:]), code)
         assert words in said, said
         assert tree(place) == before, arguments
+
+
+def test_thresholds_that_fit_nothing_are_told(place):
+    """A dry run, a decision, its JSON and the status say so; a default rule that rejects nothing is as expected."""
+    odd = ("--rule", "plain=entropy > 80", "--rule", "png=format = 'jpg'")
+    told = "warning: rule plain (entropy > 80) rejects nothing: its threshold is above all seen values; entropy is "
+    done = imagecurator("decide", place / "run", *odd, "--dry-run")
+    assert told in done.stdout
+    assert "warning: rule png (format = 'jpg') rejects nothing: no image has format = 'jpg'" in done.stdout
+    assert told not in imagecurator("status", place / "run").stdout
+    facts = as_json("decide", place / "run", *odd, "--rule", "nsfw=width > 100000")
+    assert [(one["rule"], one["kind"]) for one in facts["warnings"]] == [
+        ("plain", "nothing"),
+        ("png", "nothing"),
+        ("nsfw", "nothing"),
+    ]
+    assert "warnings" not in facts["funnel"]
+    assert told in imagecurator("status", place / "run").stdout
+    assert as_json("status", place / "run")["warnings"] == facts["warnings"]
+    (place / "in" / "tiny.jpg").unlink()  # the one that the default rule rejects
+    recipe = place / "recipe.yaml"
+    assert imagecurator("score", place / "in" / "shard.tar", place / "clean", "-r", recipe).returncode == 0
+    assert as_json("decide", place / "clean")["warnings"] == []
+    renamed = as_json("decide", place / "clean", "--rule", "tiny=least(width, height) < 64")["warnings"]
+    assert [one["rule"] for one in renamed] == ["tiny"]
+
+
+def test_a_key_of_the_metadata_that_is_not_there(place):
+    """It is found out from the data, before anything of the run is touched."""
+    before = tree(place)
+    said = sentence(imagecurator("decide", place / "run", "--rule", "unsafe=metadata.punsafe > 0.5"), 5)
+    assert "no image has metadata.punsafe" in said
+    assert tree(place) == before
+
+
+def test_explain_has_what_deciding_computed(place):
+    """The frequency of a caption is told beside the stored columns."""
+    assert imagecurator("decide", place / "run", "--rule", "often=caption_frequency > 1").returncode == 0
+    lines = imagecurator("explain", place / "run", "shard/a").stdout.splitlines()
+    assert ["caption_frequency", "1"] in [line.split() for line in lines]
+    assert any(line.startswith("rule often") and line.endswith("[1 against 1]") for line in lines)

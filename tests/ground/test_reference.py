@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import BaseModel
+from tools.score_pages.facts import classes, columns_of
 
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import parse_rule
 from nemo_curator.runs.parts import ERROR
-from nemo_curator.stages.catalogue import make_score_stage, score_names
 from nemo_curator.stages.image.io.rows import IDENTITY
 
 ROOT = Path(__file__).parents[2]
@@ -82,28 +82,16 @@ def test_every_stored_column_is_documented(name):
     assert re.search(rf"\| `{name}` \|.*\| {re.escape(meaning)} \|", PAGES["columns"])
 
 
-@pytest.mark.parametrize("score", score_names())
-def test_every_score_is_documented(score):
-    """Each installed score has its stage and all its columns, with type, unit and meaning, on the page of columns."""
-    stage = make_score_stage(score, {})
-    assert f"`{type(stage).__name__}`" in PAGES["columns"]
-    for column in stage.score_columns():
-        row = f"| `{score}` | `{column.name}` | {column.type} | {column.unit} |"
-        assert row in PAGES["columns"], column.name
-        assert column.meaning in PAGES["columns"]
-
-
 def test_every_parameter_of_a_score_has_a_default():
     """A recipe can name any score without parameters."""
-    for score in score_names():
-        stage = make_score_stage(score, {})
-        assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(stage) if field.init)
+    for kind in classes().values():
+        assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(kind) if field.init)
 
 
 def test_every_documented_rule_is_a_rule():
     """The examples on the page of rules are accepted, on the columns that a run has."""
     block = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGES["rules"], re.DOTALL)[1])
-    scores = [column.name for name in score_names() for column in make_score_stage(name, {}).score_columns()]
+    scores = [column.name for kind in classes().values() for column in columns_of(kind)]
     known = [*IDENTITY, *scores]
     for name, text in block["rules"].items():
         assert parse_rule(name, text, known).name == name
@@ -122,7 +110,7 @@ CALLS = {
     "or": "a > 1 or a < 3",
     "not": "not a > 1",
 }
-ARGUMENTS = dict.fromkeys(["lower", "upper", "length", "trim"], "b")
+ARGUMENTS = dict.fromkeys(["lower", "upper", "length", "trim", "number"], "b")
 ARGUMENTS |= dict.fromkeys(["starts_with", "ends_with", "contains", "regexp_matches"], "b, 'x'")
 ARGUMENTS |= dict.fromkeys(["least", "greatest", "coalesce", "nullif", "pow"], "a, 2")
 

@@ -71,21 +71,28 @@ CLIP_TINY = {
 
 def clip_tiny_tensors() -> dict[str, np.ndarray]:
     """A state dict for `CLIP_TINY`, large enough in its numbers that every layer matters."""
+    return clip_tensors(CLIP_TINY)
+
+
+def clip_tensors(config: dict) -> dict[str, np.ndarray]:
+    """A state dict for the image tower of a configuration as model hubs write it."""
+    vision, dimension = config["vision_config"], config["projection_dim"]
+    width, hidden, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
     shapes: dict[str, tuple[int, ...]] = {
-        "vision_model.embeddings.class_embedding": (32,),
-        "vision_model.embeddings.patch_embedding.weight": (32, 3, 16, 16),
-        "vision_model.embeddings.position_embedding.weight": (10, 32),
-        "visual_projection.weight": (24, 32),
+        "vision_model.embeddings.class_embedding": (width,),
+        "vision_model.embeddings.patch_embedding.weight": (width, 3, patch, patch),
+        "vision_model.embeddings.position_embedding.weight": ((vision["image_size"] // patch) ** 2 + 1, width),
+        "visual_projection.weight": (dimension, width),
     }
     norms = ["vision_model.pre_layrnorm", "vision_model.post_layernorm"]
     linears: dict[str, tuple[int, int]] = {}
-    for layer in range(2):
+    for layer in range(vision["num_hidden_layers"]):
         prefix = f"vision_model.encoder.layers.{layer}"
         norms += [f"{prefix}.layer_norm1", f"{prefix}.layer_norm2"]
-        linears |= {f"{prefix}.self_attn.{name}_proj": (32, 32) for name in ("q", "k", "v", "out")}
-        linears |= {f"{prefix}.mlp.fc1": (64, 32), f"{prefix}.mlp.fc2": (32, 64)}
+        linears |= {f"{prefix}.self_attn.{name}_proj": (width, width) for name in ("q", "k", "v", "out")}
+        linears |= {f"{prefix}.mlp.fc1": (hidden, width), f"{prefix}.mlp.fc2": (width, hidden)}
     for name in norms:
-        shapes |= {f"{name}.weight": (32,), f"{name}.bias": (32,)}
+        shapes |= {f"{name}.weight": (width,), f"{name}.bias": (width,)}
     for name, shape in linears.items():
         shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     tensors = {}
@@ -95,3 +102,14 @@ def clip_tiny_tensors() -> dict[str, np.ndarray]:
     for name in norms:
         tensors[f"{name}.weight"] = tensors[f"{name}.weight"] * np.float32(0.3) + np.float32(1)
     return tensors
+
+
+def clip_config(patch: int, dimension: int, **vision: int) -> dict:
+    """What a hub's `config.json` says of a base CLIP (ViT-B) with 224-pixel views; `vision` changes its image tower."""
+    base = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    tower = {**base, "image_size": 224, "patch_size": patch, "hidden_act": "quick_gelu", **vision}
+    return {"vision_config": tower, "projection_dim": dimension}
+
+
+SMALL_TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+"""For `clip_config`: a tower that takes the views of a real one and is a thousand times faster."""

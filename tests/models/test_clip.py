@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.models.torch_reference import write_clip
 
 from nemo_curator.errors import ModelError, WeightsError, WeightsNotFoundError
 from nemo_curator.models import registry
-from nemo_curator.models.clip import CLIPImageEmbeddings
+from nemo_curator.models.clip import CLIPImageEmbeddings, ClipVisionTower
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 
@@ -210,8 +211,16 @@ def test_a_call_before_setup_is_said_so():
 
 def test_the_registry_gives_the_same_embeddings(model, model_dir):
     """Behind the registry the same weights give the same rows, so that a stage need not know CLIP."""
-    loaded = registry.load("clip-vit-large-patch14", model_dir=model_dir)
+    spec = replace(registry.get_spec("clip-vit-large-patch14"), dimension=24)
+    loaded = ClipVisionTower(spec, spec.weights.find(model_dir))
+    loaded.setup()
     np.testing.assert_array_equal(loaded(pictures(2, 48)), model(pictures(2, 48)))
+
+
+def test_another_clip_in_the_place_of_a_registered_one_is_refused(model_dir):
+    """A head trusts the name of an embedding, so files that give another length do not pass under that name."""
+    with pytest.raises(WeightsError, match=r"embeddings of 24 numbers, clip-vit-large-patch14 of 768"):
+        registry.load("clip-vit-large-patch14", model_dir=model_dir)
 
 
 def test_model_ids_are_those_of_the_layout():

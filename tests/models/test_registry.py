@@ -27,10 +27,11 @@ def test_the_embedded_models_are_described_without_loading():
 
 
 def test_models_are_listed_by_task():
-    """All, or those for one task, best first."""
+    """All, or those for one task, best first: what ships before what a user has to bring."""
     assert {spec.name for spec in registry.specs()} >= {"efficientnet-lite0", "open-nsfw"}
     assert registry.specs("embedding")[0].name == "efficientnet-lite0"
-    assert [spec.name for spec in registry.specs("nsfw")] == ["open-nsfw"]
+    assert [spec.name for spec in registry.specs("nsfw")] == ["open-nsfw", "clip-autokeras-binary-nsfw"]
+    assert registry.specs("aesthetic")[0].name == "sac-logos-ava1-l14-linearMSE"
 
 
 @pytest.mark.parametrize("use", [registry.get_spec, registry.load, registry.create])
@@ -57,7 +58,7 @@ def test_availability_says_where_or_how(tmp_path):
 
 def test_weights_that_are_not_in_place_say_how_to_get_them(tmp_path):
     """Loading what is not there is a sentence with the place."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors there"):
+    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
         registry.load("clip-vit-large-patch14", model_dir=tmp_path)
 
 
@@ -132,10 +133,11 @@ def test_provenance_names_weights_precision_and_libraries():
 
 def test_provenance_of_a_users_weights(tmp_path):
     """Weights that a user brings are known by their bytes; where there are none, it is said what to put where."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors there"):
+    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
         registry.provenance("clip-vit-large-patch14", tmp_path)
     place = tmp_path / "openai" / "clip-vit-large-patch14" / "model.safetensors"
     place.parent.mkdir(parents=True)
+    (place.parent / "config.json").write_text("{}")
     found = set()
     for data in (b"one", b"one", b"two"):
         place.write_bytes(data)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tests.models.formula import CLIP_TINY, clip_tiny_tensors, pictures, torch_file_tensors
+from tests.models.formula import CLIP_TINY, clip_tensors, pictures, torch_file_tensors
 
 LITE0_STAGES = [(1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1)]
 
@@ -75,12 +75,16 @@ def clip(folder: Path, pixels: np.ndarray) -> np.ndarray:
 
 def write_clip(folder: Path, activation: str) -> Path:
     """A tiny CLIP in the layout of a user's folder."""
+    return write_tower(folder, {**CLIP_TINY, "vision_config": {**CLIP_TINY["vision_config"], "hidden_act": activation}})
+
+
+def write_tower(folder: Path, config: dict) -> Path:
+    """The image tower of a CLIP of any shape in the layout of a user's folder."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    config = {**CLIP_TINY, "vision_config": {**CLIP_TINY["vision_config"], "hidden_act": activation}}
     (folder / "config.json").write_text(json.dumps(config))
-    save_file(clip_tiny_tensors(), folder / "model.safetensors")
+    save_file(clip_tensors(config), folder / "model.safetensors")
     return folder
 
 

@@ -145,11 +145,19 @@ def test_every_field_is_in_the_strategies():
     assert set(vars(image)) == {
         *("image_path", "image_id", "metadata", "image_data", "embedding", "aesthetic_score", "nsfw_score"),
         *("encoded", "header", "sidecars", "source", "views", "scores", "truncated", "warnings", "_pixels_crc"),
+        "derived",  # computed anew where it is missing: see below
     }
     assert set(Record.__slots__) == {
         *("image_id", "verdict", "stage", "rule", "score", "threshold", "code", "detail"),
         *("source", "header", "scores", "sidecars", "metadata", "truncated", "warnings"),
     }
+
+
+def test_what_is_computed_anew_is_not_stored():
+    """What stages derived of an image for one another stays out of a checkpoint, even if nothing could store it."""
+    image = ImageObject(image_id="a", derived={"luma": object()})
+    (back,) = there_and_back(ImageBatch(data=[image])).data
+    assert (back.image_id, back.derived) == ("a", {})
 
 
 @given(task=TASKS)

@@ -71,6 +71,18 @@ def test_a_dry_decision_changes_nothing(run, tmp_path):
     assert run.recipe["rules"] == RULES
 
 
+def test_warnings_of_thresholds(run):
+    """A run says what is odd about the rules in force; a dry run's funnel about those that were tried."""
+    assert run.warnings == []
+    (odd,) = run.decide(write=False, rules={"plain": "entropy > 80"}).warnings
+    assert (odd.rule, odd.kind) == ("plain", "nothing")
+    assert run.warnings == []
+    run.decide(rules={"plain": "entropy > 80"})
+    assert run.warnings == [odd.text]
+    run.decide(rules={})
+    assert run.warnings == []
+
+
 def test_other_keys_stay_in_force(run):
     """A decision changes the keys that it names; the others stay as they were."""
     run.decide(sample={"n": 2})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nemo_curator.errors import RecipeError
+from nemo_curator.errors import ModelError, RecipeError
 from nemo_curator.pipeline.scoring import EMBEDDING, Scoring, plan_scoring
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import RECORDS, changes
@@ -106,7 +106,8 @@ def test_what_stands_on_embeddings_depends_on_their_model():
     assert facts["on_embedding_score"]["embedding"] == embedding
     assert facts["anything_score"]["embedding"] == embedding
     assert "embedding" not in facts["nsfw_score"]
-    assert changes(facts["on_embedding_score"], planned(f"{HERE}:OnEmbeddingStage").planned[1].facts)
+    other = {one.name: one.facts for one in planned(f"{HERE}:OnEmbeddingStage", f"{HERE}:OtherEmbedderStage").planned}
+    assert changes(facts["on_embedding_score"], other["on_embedding_score"])
 
 
 def test_what_must_run():
@@ -142,3 +143,50 @@ def test_two_embedders():
     """An image has one embedding: two stages that give one are refused, by name."""
     with pytest.raises(RecipeError, match=r"embedding and .*OtherEmbedderStage both give embeddings"):
         planned("embedding", f"{HERE}:OtherEmbedderStage")
+
+
+PLUGIN = """
+from nemo_curator.errors import WeightsNotFoundError
+from nemo_curator.stages.image.filters.base import BaseFilterStage
+
+class LacksWeights(BaseFilterStage):
+    def __post_init__(self):
+        raise WeightsNotFoundError("weights are missing: eyes.onnx", act="put it there")
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """A package with two scores: one lacks its weights, one cannot be imported."""
+    (tmp_path / "plugin_of_test.py").write_text(PLUGIN, encoding="utf-8")
+    info = tmp_path / "plugin_of_test-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-of-test\nVersion: 1.0\n", encoding="utf-8")
+    points = "[nemo_curator.stages]\neyes = plugin_of_test:LacksWeights\nbroken = plugin_of_test:NoSuchClass\n"
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("plugins")
+def test_all_leaves_out_what_is_not_installed():
+    """`all` computes every score whose parts are there, and says of each other one what is missing."""
+    scoring = plan_scoring(Recipe(scores="all", rules={}))
+    assert {"header", "sharpness", "nsfw"} <= set(names(scoring.stages))
+    skipped = dict(scoring.skipped)
+    assert "eyes.onnx; put it there" in skipped["eyes"]
+    assert "plugin-of-test cannot be imported" in skipped["broken"]
+    assert not skipped.keys() & {"header", "sharpness", "nsfw"}
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(("name", "words"), [("eyes", "eyes.onnx"), ("broken", "cannot be imported")])
+def test_a_score_named_in_the_recipe_must_be_installed(name, words):
+    """What is asked for by name is never left out silently: its missing part is the error."""
+    with pytest.raises(ModelError, match=words):
+        planned("header", name)
+
+
+def test_all_keeps_to_a_model_that_was_named():
+    """A model that the recipe names for a score must be there, even with `all`."""
+    with pytest.raises(ModelError, match="no-such-model"):
+        plan_scoring(Recipe(scores="all", rules={}, models={"nsfw": "no-such-model"}))

@@ -232,3 +232,13 @@ def test_a_page_that_cannot_be_written_is_one_sentence(pile, tmp_path):
     Path(run.report).mkdir()
     with pytest.raises(StorageError, match=re.escape("report.html")):
         write_report(run)
+
+
+def test_odd_thresholds_are_listed_as_text(pile, tmp_path):
+    """A rule that rejects nothing is told of with what was seen; names and values from strangers are text."""
+    page = report_of(curated(pile, tmp_path / "out", {"<b>odd</b>": "width > 99999", "calm": "width > 0"}))
+    assert "rule <b>odd</b> (width > 99999) rejects nothing: its threshold is above all seen values" in page.text
+    assert "rule calm (width > 0) rejects every image: its threshold is below all seen values" in page.text
+    assert "<b>odd</b>" not in page.html
+    fitting = report_of(curated(pile, tmp_path / "fits", {"small": "least(width, height) < 64"}))
+    assert "Thresholds to look at" not in fitting.text

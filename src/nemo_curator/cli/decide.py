@@ -38,7 +38,8 @@ def decide(
     if report and not dry_run:
         write_report(place)
     if as_json:
-        facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept, "funnel": asdict(funnel)}
+        facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept}
+        facts |= {"funnel": funnel.figures, "warnings": [asdict(one) for one in funnel.warnings]}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     announce(chosen, "Your recipe" if recipe else "The run's recipe", changed=bool(rules or settings))

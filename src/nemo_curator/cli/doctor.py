@@ -22,7 +22,12 @@ _NEEDED = (  # what a default run imports
     "duckdb",
     "fsspec",
 )
-_EXTRAS = {"pandas": ("pandas",), "jxl": ("imagecodecs",), "demo": ("scikit-image", "scikit-learn")}
+_EXTRAS = {
+    "pandas": ("pandas",),
+    "jxl": ("imagecodecs",),
+    "text": ("rapidocr",),
+    "demo": ("scikit-image", "scikit-learn"),
+}
 _TESTED = "Linux x86-64; macOS and arm64 as far as their packages have wheels"
 
 
@@ -104,7 +109,7 @@ def _models() -> dict[str, dict[str, Any]]:
             "licence": spec.licence,
             "ok": state.ok,
             "how_to_get": state.how_to_get,
-            "ships": isinstance(spec.weights, registry.PackagedWeights),
+            "ships": isinstance(spec.weights, registry.PackagedWeights) and not spec.weights.extra,
         }
     return found
 

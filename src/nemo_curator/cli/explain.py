@@ -67,13 +67,21 @@ def _print_scores(facts: Any) -> None:
     sys.stdout.write("\n")
     for name, value in facts.row.items():
         if name not in _TOLD and not name.startswith("error"):
-            _line(name, "-" if value is None else f"{value:.6g}" if isinstance(value, float) else value)
+            _line(name, _value(value))
+    for name, value in facts.explanation.computed.items():
+        _line(name, _value(value))
+
+
+def _value(value: Any) -> object:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)[:300]
 
 
 def _print_rules(facts: Any) -> None:
-    if not facts.explanation.rules:
+    if not (facts.explanation.rules or facts.explanation.listed or facts.explanation.known):
         return
     sys.stdout.write("\n")
+    for match in facts.explanation.known:
+        _line(f"list {match.name}", f"rejects it: {match.reason}")
     for rule in facts.explanation.rules:
         says = {True: "rejects it", False: "does not", None: "has no value (NULL)"}[rule.matches]
         figures = (

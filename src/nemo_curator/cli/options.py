@@ -16,6 +16,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Set a recipe key, as in `-s export.shard_size=500`."),
 ]
+Scores = Annotated[
+    str | None,
+    typer.Option("--scores", metavar="NAMES", help="Scores to compute: names with commas between, or `all`."),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,25 @@ import yaml
 from nemo_curator.errors import RecipeError
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
+
+
+def with_scores(settings: Sequence[str] | None, scores: str | None) -> list[str]:
+    """Settings with the scores that `--scores` names.
+
+    Args:
+        settings: `KEY=VALUE` of each key to set.
+        scores: Names with commas between, or `all`; None sets nothing.
+
+    Raises:
+        RecipeError: The scores are set in two ways.
+    """
+    given = list(settings or [])
+    if scores is None:
+        return given
+    if any(_setting(text, "--set")[0] == "scores" for text in given):
+        raise RecipeError("--scores and --set scores=… say the same thing twice", act="leave one of them out")
+    names = [name.strip() for name in scores.split(",") if name.strip()]
+    return [*given, f"scores={'all' if names == ['all'] else json.dumps(names)}"]
 
 
 def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Recipe:

@@ -17,7 +17,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from rich.text import Text
 
     from nemo_curator.cli.amounts import amount, counted, shown
-    from nemo_curator.cli.summary import print_funnel, print_notes
+    from nemo_curator.cli.summary import print_funnel, print_notes, print_warnings
     from nemo_curator.runs.deciding import Funnel
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.status import run_status
@@ -49,6 +49,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         funnel = Funnel.of(found.funnel)
         print_funnel(funnel)
         print_notes(funnel)
+        print_warnings([one["text"] for one in found.warnings])
     for one in found.exports:
         console.print(
             Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),

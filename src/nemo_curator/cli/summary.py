@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,12 +33,12 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
     """
     console = Console(stderr=True, highlight=False)
     with_changes = " with your changes" if changed else ""
-    console.print(
-        Text(
-            f"{whose}{with_changes} rejects{', in this order:' if recipe.rules or recipe.deny else ' nothing by rule'}"
-        )
-    )
+    some = recipe.rules or recipe.deny or recipe.known_bad.lists
+    console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if some else ' nothing by rule'}"))
     default = Recipe().rules
+    for name, file in recipe.known_bad.lists.items():
+        near = f"PDQ within {recipe.known_bad.distance} bits"
+        console.print(Text(f"  {shown(name)}: what has a hash in {shown(file)} ({near})"), soft_wrap=True)
     if recipe.deny:
         console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
     for name, expression in recipe.rules.items():
@@ -65,7 +65,7 @@ def _beyond_rules(recipe: Recipe) -> Iterator[str]:
 
 def summary_facts(summary: Summary) -> dict[str, Any]:
     """The summary as plain data, as `--json` prints it."""
-    funnel = asdict(summary.funnel)
+    funnel = summary.funnel.figures
     return {
         "output": summary.output,
         "run": summary.run.root,
@@ -81,6 +81,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "input_bytes": summary.bytes,
         "ignored": summary.ignored,
         "notes": list(summary.plan.notes),
+        "warnings": [asdict(one) for one in summary.funnel.warnings],
         "seconds": {phase: round(seconds, 3) for phase, seconds in summary.seconds.items()},
     }
 
@@ -145,6 +146,14 @@ def print_notes(funnel: Funnel) -> None:
         notes.append("nothing is kept; the column `alone` shows which rule takes how much")
     for note in notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
+    print_warnings([one.text for one in funnel.warnings])
+
+
+def print_warnings(warnings: Sequence[str]) -> None:
+    """What is odd about thresholds, a line each."""
+    console = Console(highlight=False)
+    for warning in warnings:
+        console.print(Text(f"warning: {shown(warning)}", style="yellow"), soft_wrap=True)
 
 
 def export_facts(exported: Exported, output: str) -> dict[str, Any]:

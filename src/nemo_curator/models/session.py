@@ -119,6 +119,27 @@ class GraphSession:
             rows[row] = self._session.run([output], {self._input.name: np.ascontiguousarray(item)[None]})[0][0]
         return rows
 
+    def run_one(self, item: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
+        """All outputs for one item, whose size may be another than the last one's where the graph lets it vary.
+
+        Args:
+            item: uint8, of `item_shape`; a name in that stands for any size.
+
+        Returns:
+            Name of each output to float32 `(1, ...)`.
+
+        Raises:
+            ValueError: `item` has another type or shape.
+        """
+        shape = self.item_shape
+        fits = item.ndim == len(shape) and all(
+            size == side or isinstance(size, str) for size, side in zip(shape, item.shape, strict=True)
+        )
+        if item.dtype != np.uint8 or not fits or not item.size:
+            raise ValueError(f"expected uint8 ({', '.join(map(str, shape))}), got {_describe(item)}")
+        given = self._session.run(self.outputs, {self._input.name: np.ascontiguousarray(item)[None]})
+        return dict(zip(self.outputs, given, strict=True))
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a loaded model does not pickle; send it to a worker before setup() and load it there")
 

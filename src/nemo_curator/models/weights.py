@@ -26,6 +26,9 @@ from nemo_curator.models.graph_cache import cache_dir
 SETTINGS = ("config.json", "preprocessor_config.json")
 """Files beside a user's weights that say how these are used, as model hubs lay them out."""
 
+MODEL_DIR = "IMAGECURATOR_MODEL_DIR"
+"""Environment variable that names the directory of a user's models where no `model_dir` is given."""
+
 _SMALL = 1 << 20  # bytes; such a file is read sooner than looked up
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 _Identity = tuple[str, int, int, int]
@@ -136,28 +139,40 @@ def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
         )
 
 
-def find_weights(model_dir: str | os.PathLike[str] | None, relative: str, *, origin: str) -> Path:
+def model_directory(model_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The directory that holds a user's models: the one that is given, else `$IMAGECURATOR_MODEL_DIR`, else None."""
+    named = os.environ.get(MODEL_DIR) if model_dir is None else model_dir
+    return Path(named) if named else None
+
+
+def find_weights(
+    model_dir: str | os.PathLike[str] | None, relative: str, *, origin: str, instead: tuple[str, ...] = ()
+) -> Path:
     """The path of a weight file under a user's model directory.
 
     Args:
-        model_dir: The directory that holds all models, or None where the user gave none.
+        model_dir: The directory that holds all models; None means `$IMAGECURATOR_MODEL_DIR`.
         relative: The file's place in it, such as `openai/clip-vit-large-patch14/config.json`.
         origin: Where the file is published, for the sentence that tells how to get it.
+        instead: Names of files in the same folder that hold the same, taken in this order where it is absent.
 
     Raises:
         WeightsNotFoundError: It is not there; the message says which file to put where.
     """
-    if model_dir is None:
+    folder = model_directory(model_dir)
+    if folder is None:
         raise WeightsNotFoundError(
             f"no model_dir was given, so {relative} cannot be found",
-            act=f"pass model_dir=DIR and put the file, from {origin}, at DIR/{relative}",
+            act=f"put the file, from {origin}, at DIR/{relative}, and name DIR as model_dir or in {MODEL_DIR}",
         )
-    path = Path(model_dir) / relative
-    if not path.is_file():
-        raise WeightsNotFoundError(
-            "this weight file is missing", where=str(path), act=f"put the file {path.name} there, from {origin}"
-        )
-    return path
+    path = folder / relative
+    for candidate in (path, *(path.with_name(name) for name in instead)):
+        if candidate.is_file():
+            return candidate
+    names = " or ".join((path.name, *instead))
+    raise WeightsNotFoundError(
+        "this weight file is missing", where=str(path), act=f"put the file {names} there, from {origin}"
+    )
 
 
 def package_file(package: str, relative: str) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from nemo_curator.errors import IncompleteRunError, RecipeError
 from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, Policy, decide
+from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partition_ids
 from nemo_curator.runs.parts import part_fingerprints
@@ -44,7 +44,7 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
 
     Raises:
         RecipeError: A rule names a column that was never computed, or is no boolean.
-        InputError: A list of ids cannot be read.
+        InputError: A list of ids or hashes cannot be read.
     """
     return plan_policy(recipe, state.schema)
 
@@ -61,7 +61,7 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         MissingRunError: There is no run.
         IncompleteRunError: Partitions are not scored yet.
         RecipeError: A rule cannot be evaluated on the run's columns.
-        InputError: A list of ids or a part cannot be read.
+        InputError: A list or a part cannot be read.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
     """
@@ -69,22 +69,39 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
     ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
-    if write:
-        # first, so that no verdicts ever stand beside a recipe that they do not come from
+
+    def begin() -> None:
+        # before them, so that no verdicts ever stand beside a recipe that they do not come from
         state.set_recipe(recipe.model_dump(mode="json"))
         state.undecided()
         state.write()
-    funnel = decide(run, ids, policy, write=write)
+
+    funnel = decide(run, ids, policy, write=write, before_writing=begin)
+    funnel = replace(funnel, warnings=tuple(one for one in funnel.warnings if not _is_expected(one, recipe)))
     if write:
-        state.decided(asdict(funnel), decision_of(run), lists_of(policy))
+        state.decided(funnel.figures, decision_of(run), lists_of(policy), [asdict(one) for one in funnel.warnings])
         state.write()
     return funnel
 
 
+def _is_expected(warning: RuleWarning, recipe: Recipe) -> bool:
+    """Whether a default rule rejects nothing: it is there for the worst, with a documented threshold nobody chose."""
+    return warning.kind == "nothing" and recipe.rules.get(warning.rule) == Recipe().rules.get(warning.rule)
+
+
 def lists_of(policy: Policy) -> dict[str, dict[str, Any]]:
-    """The lists of ids of a policy, by what they are: enough to tell one from another, without where they lie."""
+    """The lists of a policy, by what they are: enough to tell one from another, without where they lie."""
     found = {"allow": policy.allow, "deny": policy.deny}
-    return {name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one}
+    lists: dict[str, dict[str, Any]] = {
+        name: {"name": one.name, "sha256": one.sha256, "ids": len(one.ids)} for name, one in found.items() if one
+    }
+    for listed in policy.known_bad.lists if policy.known_bad else ():
+        lists[f"known_bad.{listed.name}"] = {
+            "name": listed.file,
+            "sha256": listed.digest,
+            "hashes": len(listed),
+        }
+    return lists
 
 
 def decision_of(run: RunDirectory) -> str:

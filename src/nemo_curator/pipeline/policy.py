@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import KnownBadSection, Recipe
 from nemo_curator.runs.deciding import (
     IdList,
+    KnownBad,
     Policy,
     Rule,
     Sample,
@@ -21,6 +23,7 @@ from nemo_curator.runs.deciding import (
     read_id_list,
 )
 from nemo_curator.runs.exporting import ExportSettings
+from nemo_curator.shards.hash_lists import read_hash_list
 from nemo_curator.stages.image.io.rows import IDENTITY
 
 
@@ -28,8 +31,9 @@ def plan_policy(recipe: Recipe, schema: pa.Schema) -> Policy:
     """Check everything in a recipe that decides, against the columns that there are or will be.
 
     Raises:
-        RecipeError: A rule or column is unknown, or a rule is no boolean.
-        InputError: A list of ids cannot be read.
+        RecipeError: A rule or column is unknown, or a rule is no boolean; a list of hashes has a name that is taken,
+            or needs the score `hashes`.
+        InputError: A list of ids or hashes cannot be read.
     """
     known = schema.names
     rules = tuple(_rule(name, text, known, recipe.place("rules", name)) for name, text in recipe.rules.items())
@@ -37,7 +41,14 @@ def plan_policy(recipe: Recipe, schema: pa.Schema) -> Policy:
     sample = recipe.sample and Sample(recipe.sample.n, recipe.sample.share, recipe.sample.seed, recipe.sample.by)
     split = recipe.split and Split(tuple(recipe.split.shares.items()), recipe.split.seed, recipe.split.by)
     policy = Policy(
-        rules, recipe.duplicates.bytes, prefer, _ids(recipe.allow), _ids(recipe.deny), sample or None, split or None
+        rules,
+        recipe.duplicates.bytes,
+        prefer,
+        _ids(recipe.allow),
+        _ids(recipe.deny),
+        sample or None,
+        split or None,
+        _known_bad(recipe),
     )
     check_policy(policy, schema)
     return policy
@@ -65,33 +76,52 @@ def export_settings(recipe: Recipe) -> ExportSettings:
 
 def anchored(recipe: Recipe) -> Recipe:
     """The recipe with its files named so that they are found from any directory."""
-    places = {"allow": _real(recipe.allow), "deny": _real(recipe.deny)}
-    return recipe.model_copy(update=places)
+    return _with_files(recipe, _real)
 
 
 def without_places(recipe: Recipe) -> Recipe:
     """The recipe as it may leave with a data set: its files by their base names."""
-    places = {"allow": _base(recipe.allow), "deny": _base(recipe.deny)}
-    return recipe.model_copy(update=places)
+    return _with_files(recipe, _base)
 
 
 def without_lists(recipe: Recipe) -> Recipe:
-    """The recipe without its files of ids, for what need not read them."""
-    return recipe.model_copy(update={"allow": None, "deny": None})
+    """The recipe without its files of ids and hashes, for what need not read them."""
+    return recipe.model_copy(update={"allow": None, "deny": None, "known_bad": KnownBadSection()})
+
+
+def _with_files(recipe: Recipe, named: Callable[[str], str]) -> Recipe:
+    """The recipe with every file that it names called in another way; what it does not say stays unsaid."""
+    places: dict[str, Any] = {
+        key: named(file) for key in ("allow", "deny") if (file := getattr(recipe, key)) is not None
+    }
+    if recipe.known_bad.lists:
+        lists = {name: named(file) for name, file in recipe.known_bad.lists.items()}
+        places["known_bad"] = recipe.known_bad.model_copy(update={"lists": lists})
+    return recipe.model_copy(update=places)
+
+
+def _known_bad(recipe: Recipe) -> KnownBad | None:
+    section = recipe.known_bad
+    if not section.lists:
+        return None
+    lists = [
+        read_hash_list(name, file, recipe.place("known_bad", "lists", name)) for name, file in section.lists.items()
+    ]
+    return KnownBad(tuple(lists), section.distance, section.min_quality)
 
 
 def _ids(place: str | None) -> IdList | None:
     return None if place is None else read_id_list(place)
 
 
-def _real(place: str | None) -> str | None:
-    if place is None or not storage.is_local(place):
+def _real(place: str) -> str:
+    if not storage.is_local(place):
         return place
     return str(Path(storage.local_path(place)).resolve())
 
 
-def _base(place: str | None) -> str | None:
-    return None if place is None else place.rstrip("/").rpartition("/")[2]
+def _base(place: str) -> str:
+    return place.rstrip("/").rpartition("/")[2]
 
 
 def _is_known(name: str, text: str, known: list[str]) -> bool:

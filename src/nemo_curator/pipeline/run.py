@@ -84,6 +84,11 @@ class Run:
         """The columns of `scan`, without those of verdicts."""
         return RunState.require(self.directory).schema
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the last decision found odd about the thresholds of its rules, a sentence each."""
+        return [one["text"] for one in RunState.require(self.directory).warnings]
+
     def status(self) -> RunStatus:
         """How far the run is."""
         return run_status(self.directory)
@@ -152,8 +157,8 @@ class Run:
 
         Args:
             write: Whether to write the verdicts and put the recipe in force; False is a dry run.
-            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `sample`, `split`); the
-                others stay as they are in force.
+            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `known_bad`, `sample`,
+                `split`); the others stay as they are in force.
 
         Raises:
             RecipeError: A key is unknown or says what to compute, or a rule cannot be evaluated.

@@ -97,7 +97,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
         )
     ids = [one.id for one in growth.partitions]
     wanted = scoring.fingerprints
-    notes: list[str] = []
+    notes = [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)

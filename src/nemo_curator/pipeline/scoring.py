@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import RecipeError, UnknownModelError
+from nemo_curator.errors import MissingExtraError, RecipeError, UnknownModelError, WeightsNotFoundError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.merging import Merging
@@ -17,6 +17,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.fingerprint import plain, stage_facts
+from nemo_curator.stages.image.embedding_fit import gives_embeddings, misfit, needs_embeddings
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -27,12 +28,15 @@ class Scoring:
     """What the scores of a recipe come to.
 
     Attributes:
-        stages: Score stages, cheapest cost class first, in recipe order inside a class.
+        stages: Score stages, cheapest cost class first, in recipe order inside a class; but what gives embeddings
+            stands before all that need them.
         planned: The records, then every column in the order of `stages`, then the embedding.
+        skipped: (name, what is missing) of the scores that `all` leaves out.
     """
 
     stages: tuple[Stage, ...]
     planned: tuple[PlannedColumn, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -52,7 +56,7 @@ class Scoring:
             if needs is None:  # it declares nothing, so it may look at whatever came before
                 wanted |= set(range(index))
             elif needs.embedding:
-                wanted |= {before for before in range(index) if _embeds(self.stages[before])}
+                wanted |= {before for before in range(index) if gives_embeddings(self.stages[before])}
         return tuple(self.stages[index] for index in sorted(wanted))
 
     def merging(self, stages: Collection[Stage], *, decodes: bool) -> Merging:
@@ -65,25 +69,59 @@ class Scoring:
 def plan_scoring(recipe: Recipe) -> Scoring:
     """Make the stages of a recipe.
 
+    With `scores: all`, scores whose parts are not installed, or that need another embedding than is computed, are left
+    out, but for those that `models` speaks of.
+
     Raises:
-        RecipeError: A score or parameter is unknown.
+        RecipeError: A score or parameter is unknown, or a score needs another embedding than is computed.
         UnknownModelError: A model is unknown.
         WeightsNotFoundError: Its weights are not there.
+        MissingExtraError: A package that a score needs is not installed.
         StageError: Two scores record one column.
     """
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
-    unsorted = [_stage(recipe, index, name, parameters) for index, (name, parameters) in enumerate(entries)]
-    stages = tuple(sorted(unsorted, key=lambda stage: getattr(stage, "cost", Cost.MODEL)))
-    embedders = [name for (name, _), stage in zip(entries, unsorted, strict=True) if _embeds(stage)]
+    made, skipped = _made(recipe, entries)
+    embedders = {name: stage for name, stage in made.items() if gives_embeddings(stage)}
     if len(embedders) > 1:
         raise RecipeError(
             f"{' and '.join(embedders)} both give embeddings, and an image has one",
             where=recipe.place("scores"),
             act="leave one of them out",
         )
+    embedder = next(iter(embedders.values()), None)
+    for index, (name, _) in enumerate(entries):
+        error = misfit(made[name], embedder) if name in made else None
+        if error is None:
+            continue
+        if _is_asked_for(recipe, name):
+            error.where = _place(recipe, index, name)
+            raise error
+        skipped[name] = str(error)
+        del made[name]
+    stages = in_order(tuple(made.values()))
     part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)))
+    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
+
+
+def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Cheapest cost class first, in the given order inside a class; but the embedder before all that need embeddings.
+
+    What needs embeddings costs at least what they cost. Of all others the order stays, so that a stage that declares
+    nothing sees everything that was named before it in its class.
+    """
+    least = next((_cost(stage) for stage in stages if gives_embeddings(stage)), Cost.HEADER)
+    ordered = sorted(stages, key=lambda stage: max(_cost(stage), least) if needs_embeddings(stage) else _cost(stage))
+    first = next((index for index, stage in enumerate(ordered) if needs_embeddings(stage)), len(ordered))
+    embedder = next((index for index, stage in enumerate(ordered) if gives_embeddings(stage)), 0)
+    if embedder > first:
+        ordered.insert(first, ordered.pop(embedder))
+    return tuple(ordered)
+
+
+def _cost(stage: Stage) -> Cost:
+    cost: Cost = getattr(stage, "cost", Cost.MODEL)
+    return cost
 
 
 def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
@@ -91,7 +129,7 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     planned = [PlannedColumn(RECORDS, None, {"version": READING_VERSION, "limits": limits})]
     options = recipe.decode.as_options()
     facts = [stage_facts(stage, options) for stage in stages]
-    embedder = next((index for index, stage in enumerate(stages) if _embeds(stage)), None)
+    embedder = next((index for index, stage in enumerate(stages) if gives_embeddings(stage)), None)
     for index, stage in enumerate(stages):
         needs = stage.needs()
         if embedder is not None and embedder < index and (needs is None or needs.embedding):
@@ -102,23 +140,45 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     return planned
 
 
+def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Stage], dict[str, str]]:
+    """Name to stage, and name to what is missing of those that nobody asked for by name."""
+    made: dict[str, Stage] = {}
+    skipped: dict[str, str] = {}
+    for index, (name, parameters) in enumerate(entries):
+        try:
+            made[name] = _stage(recipe, index, name, parameters)
+        except (MissingExtraError, WeightsNotFoundError) as error:
+            if _is_asked_for(recipe, name):
+                raise
+            skipped[name] = str(error)
+    return made, skipped
+
+
+def _is_asked_for(recipe: Recipe, name: str) -> bool:
+    """Whether a score stands in the recipe by its name, and not only because `all` means every one."""
+    return recipe.scores != "all" or name in recipe.models
+
+
 def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) -> Stage:
     """A score's stage; what is wrong with it is told with the place of the entry."""
     try:
         return make_score_stage(name, parameters)
     except (RecipeError, UnknownModelError) as error:
-        path = ("models", name) if name in recipe.models else ("scores", index)
-        error.where = error.where or recipe.place(*path)
+        error.where = error.where or _place(recipe, index, name)
         raise
+
+
+def _place(recipe: Recipe, index: int, name: str) -> str:
+    """Where a recipe says which model a score has, or else that there is this score."""
+    return recipe.place(*(("models", name) if name in recipe.models else ("scores", index)))
 
 
 def _gives(stage: Stage) -> list[str]:
     """Names of the columns that a stage records, and of the embedding if it makes that."""
-    return [*(column.name for column in _score(stage).score_columns()), *([EMBEDDING] if _embeds(stage) else [])]
-
-
-def _embeds(stage: Stage) -> bool:
-    return "embedding" in stage.outputs()[1]
+    return [
+        *(column.name for column in _score(stage).score_columns()),
+        *([EMBEDDING] if gives_embeddings(stage) else []),
+    ]
 
 
 def _score(stage: Stage) -> ScoreStage:

@@ -118,6 +118,22 @@ class DecodeSection(_Section):
         return DecodeOptions(colour_of(self.background), self.truncated, self.fast)
 
 
+class KnownBadSection(_Section):
+    """Which known images are never kept."""
+
+    lists: dict[str, str] = Field(
+        default_factory=dict,
+        description="Name to a file of hashes (MD5, SHA-256, PDQ) of images that are rejected under that name, even if "
+        "`allow` names them; MD5 and PDQ need the score `hashes`",
+    )
+    distance: int = Field(
+        default=31, strict=True, ge=0, le=31, description="Bits of 256 in which a PDQ hash may differ from a listed one"
+    )
+    min_quality: int = Field(
+        default=0, strict=True, ge=0, le=100, description="PDQ quality below which only equal bytes are looked for"
+    )
+
+
 class SampleSection(_Section):
     """A seeded subset of what the rules and duplicates leave."""
 
@@ -221,6 +237,7 @@ class Recipe(_Section):
     deny: str | None = Field(
         default=None, description="File of image ids in the same form; these are rejected, even if `allow` names them"
     )
+    known_bad: KnownBadSection = Field(default=KnownBadSection(), description="Known images that are never kept")
     sample: SampleSection | None = Field(default=None, description="A seeded subset of what is left")
     split: SplitSection | None = Field(default=None, description="Named shares to divide the kept images into")
     shuffle: int | None = Field(

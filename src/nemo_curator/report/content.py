@@ -141,6 +141,7 @@ class Page:
         started: When it began, as recorded, or "".
         seconds: Seconds by phase, as far as it got.
         steps: The funnel.
+        warnings: What is odd about thresholds, a sentence each.
         kept: Sheet of kept images.
         rejected: A sheet a rule that rejected something, in recipe order.
         duplicates: How many duplicates there are.
@@ -171,6 +172,7 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     ignored: tuple[tuple[str, str], ...] = field(default=())
     ignored_count: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> int:

@@ -26,6 +26,8 @@ class RunFacts:
         seconds: Seconds by phase.
         recipe: As YAML text.
         rules: Rule name to expression, in recipe order.
+        warnings: What is odd about thresholds, fit to be shown.
+        known: Name of a list of known images to what it is, in recipe order.
         image_seconds: Time that one image may take.
         versions: (name, value) of versions and the like.
         ignored: (path, reason) of the first ignored files.
@@ -37,10 +39,17 @@ class RunFacts:
     seconds: dict[str, float] = field(default_factory=dict)
     recipe: str = ""
     rules: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    known: dict[str, str] = field(default_factory=dict)
     image_seconds: float = 10.0
     versions: tuple[tuple[str, str], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
     ignored_count: int = 0
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """List of known images or rule to what it says, in the order in which they are asked."""
+        return {**self.known, **self.rules}
 
 
 def read_facts(run: RunDirectory) -> RunFacts:
@@ -61,6 +70,8 @@ def read_facts(run: RunDirectory) -> RunFacts:
         seconds=dict(facts.get("seconds") or {}),
         recipe=printable(text[:_MOST_RECIPE]),
         rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
+        warnings=tuple(shown(str(one.get("text", "")), 1_000) for one in facts.get("warnings") or ()),
+        known={str(name): f"hashes in {_base(file)}" for name, file in _lists(recipe).items()},
         image_seconds=float((recipe.get("limits") or {}).get("seconds", 10.0)),
         versions=_versions(facts),
         ignored=tuple(ignored[:_MOST_IGNORED]),
@@ -74,6 +85,14 @@ def _name(run: RunDirectory) -> str:
     if len(parts) > 1 and parts[-1] == "run":
         parts.pop()
     return shown_id("/".join(parts[-2:]) or "run", 80)
+
+
+def _lists(recipe: dict[str, Any]) -> dict[str, Any]:
+    return dict((recipe.get("known_bad") or {}).get("lists") or {})
+
+
+def _base(file: Any) -> str:
+    return str(file).rstrip("/").rpartition("/")[2]
 
 
 def _versions(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from nemo_curator.report.content import Figure
 from nemo_curator.report.samples import Row
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
-from nemo_curator.report.thumbnails import Thumbnailer
+from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
 from nemo_curator.report.words import compared, number, shown, shown_id
 
 _CAPTION = 160
 _MOST_SCORES = 40
+# some such lists are of pictures that nobody may copy, and a page is a copy
+_UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
 
 
 class Gallery:
@@ -24,6 +26,7 @@ class Gallery:
         rules: Rule name to expression.
         scores: Names of the score columns.
         thumbnailer: Makes the thumbnails.
+        unshown: Rules whose images get none.
     """
 
     def __init__(
@@ -33,13 +36,16 @@ class Gallery:
         rules: Mapping[str, str],
         scores: Sequence[str],
         thumbnailer: Thumbnailer,
+        unshown: Collection[str] = (),
     ) -> None:
         self._rows = rows
         self._decided = decided
         self._rules = rules
         self._scores = scores[:_MOST_SCORES]
         self._thumbnails = {
-            position: thumbnailer.make(rows[position], rows[position]["location"])
+            position: _UNSHOWN
+            if decided.get(position, {}).get("rule") in unshown
+            else thumbnailer.make(rows[position], rows[position]["location"])
             for position in sorted(rows)
             if rows[position]["error"] is None
         }

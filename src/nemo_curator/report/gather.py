@@ -41,7 +41,7 @@ def gather(run: RunDirectory) -> Page:
     wanted = [*choice.pictures, *places.values(), *choice.unusable]
     rows = part_rows(run, partitions, found.starts, wanted, found.scores)
     with Thumbnailer(facts.image_seconds) as thumbnailer:
-        gallery = Gallery(rows, decided, facts.rules, found.scores, thumbnailer)
+        gallery = Gallery(rows, decided, facts.rules, found.scores, thumbnailer, facts.known)
         rejected = tuple(_sheet(gallery, verdicts, facts, rule, chosen) for rule, chosen in choice.rules.items())
         pairs = tuple(_pair(gallery, position, decided[position], places) for position in choice.duplicates)
         kept_figures = gallery.figures(choice.kept)
@@ -51,6 +51,7 @@ def gather(run: RunDirectory) -> Page:
         started=facts.started,
         seconds=facts.seconds,
         steps=_funnel(verdicts, found, facts, rejected),
+        warnings=facts.warnings,
         kept=kept,
         rejected=rejected,
         duplicates=verdicts.count("duplicate"),
@@ -108,8 +109,8 @@ def _spread_over(groups: Iterable[Positions], most: int) -> list[int]:
 
 
 def _rule_names(facts: RunFacts, verdicts: Verdicts) -> list[str]:
-    """Rules in recipe order, then those that only the verdicts know."""
-    return list(dict.fromkeys([*facts.rules, *verdicts.rules("reject")]))
+    """Lists of known images and rules in recipe order, then those that only the verdicts know."""
+    return list(dict.fromkeys([*facts.reasons, *verdicts.rules("reject")]))
 
 
 def _funnel(verdicts: Verdicts, found: Survey, facts: RunFacts, sheets: Sequence[Sheet]) -> tuple[Step, ...]:
@@ -118,7 +119,7 @@ def _funnel(verdicts: Verdicts, found: Survey, facts: RunFacts, sheets: Sequence
     duplicates = verdicts.count("duplicate")
     taken = [("quarantine", code, "", len(places), "quarantined") for code, places in found.unusable.items()]
     for rule in _rule_names(facts, verdicts):
-        text = shown(facts.rules.get(rule, ""), 300)
+        text = shown(facts.reasons.get(rule, ""), 300)
         taken.append(
             ("reject", shown(rule, 80), text, verdicts.count("reject", rule), anchors.get(shown(rule, 80), ""))
         )
@@ -135,7 +136,7 @@ def _funnel(verdicts: Verdicts, found: Survey, facts: RunFacts, sheets: Sequence
 
 def _sheet(gallery: Gallery, verdicts: Verdicts, facts: RunFacts, rule: str, chosen: Sequence[int]) -> Sheet:
     number = _rule_names(facts, verdicts).index(rule) + 1  # names may hold anything, numbers make good anchors
-    detail = shown(facts.rules.get(rule, ""), 300)
+    detail = shown(facts.reasons.get(rule, ""), 300)
     return Sheet(f"rule-{number}", shown(rule, 80), detail, verdicts.count("reject", rule), gallery.figures(chosen))
 
 

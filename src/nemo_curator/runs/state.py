@@ -150,10 +150,23 @@ class RunState:
     def undecided(self) -> None:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
+        self.facts.pop("warnings", None)
 
-    def decided(self, funnel: Mapping[str, Any], decision: str, lists: Mapping[str, Any] | None = None) -> None:
-        """What the last decision came to, a name for its verdicts, and which lists of ids it heeded."""
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """What the last decision found odd about its rules: `rule`, `kind` and one sentence `text` each."""
+        return list(self.facts.get("warnings") or ())
+
+    def decided(
+        self,
+        funnel: Mapping[str, Any],
+        decision: str,
+        lists: Mapping[str, Any] | None = None,
+        warnings: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """What the last decision came to, a name for its verdicts, which lists of ids it heeded, and what is odd."""
         self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists or {})}
+        self.facts["warnings"] = [dict(one) for one in warnings]
 
     def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
         """Files of the run may stand in this place from now on.
@@ -227,8 +240,13 @@ def _well_formed(facts: Mapping[str, Any]) -> bool:
         and isinstance(exports, list)
         and all(isinstance(one, dict) and isinstance(one["output"], str) for one in exports)
         and isinstance(facts.get("recipe", {}), dict)
-        and all(isinstance(facts.get(name, []), list) for name in ("notes", "ignored"))
+        and all(isinstance(facts.get(name, []), list) for name in ("notes", "ignored", "warnings"))
+        and all(map(_is_warning, facts.get("warnings", ())))
     )
+
+
+def _is_warning(one: Any) -> bool:
+    return isinstance(one, dict) and all(isinstance(one.get(name), str) for name in ("rule", "kind", "text"))
 
 
 def _is_planned(one: Any) -> bool:

@@ -50,6 +50,7 @@ class RunStatus:
         ignored: Number of files that were seen and are no input.
         funnel: How the inputs ended by the last decision, as plain data; None before one.
         decided: Whether the verdicts are there.
+        warnings: What that decision found odd about its rules: `rule`, `kind`, and one sentence `text` each.
         exports: Data sets.
     """
 
@@ -67,6 +68,7 @@ class RunStatus:
     ignored: int
     funnel: Mapping[str, Any] | None
     decided: bool
+    warnings: tuple[Mapping[str, str], ...]
     exports: tuple[ExportStatus, ...]
 
 
@@ -105,6 +107,7 @@ def run_status(run: RunDirectory) -> RunStatus:
         ignored=len(state.facts.get("ignored") or ()),
         funnel=state.facts.get("funnel"),
         decided="funnel" in state.facts and storage.exists(run.decisions),
+        warnings=tuple(state.warnings),
         exports=tuple(_export(one, state.facts.get("decision")) for one in state.facts["exports"]),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast, runtime_checkable
 
-from nemo_curator.errors import RecipeError, nearest
+from nemo_curator.errors import MissingExtraError, RecipeError, nearest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column
 from nemo_curator.tasks import ImageBatch
@@ -49,6 +49,8 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
 
     Raises:
         RecipeError: There is no such stage, it is no score stage, or it has no such parameter.
+        MissingExtraError: A package that it needs is not installed.
+        ModelError: A model of it is unknown, or its weights are not there.
     """
     kind = _stage_class(name)
     if not (isinstance(kind, type) and issubclass(kind, ProcessingStage) and issubclass(kind, ScoreStage)):
@@ -84,5 +86,12 @@ def _stage_class(name: str) -> Any:
             ) from error
     for point in entry_points(group=GROUP):
         if point.name == name:
-            return point.load()
+            try:
+                return point.load()
+            except (ImportError, AttributeError) as error:
+                owner = point.dist.name if point.dist else point.module
+                raise MissingExtraError(
+                    f"score {name!r} of the package {owner} cannot be imported: {error}",
+                    act=f"install what {owner} needs, or remove it",
+                ) from error
     raise RecipeError(f"there is no score {name!r}", act=nearest(name, score_names()))

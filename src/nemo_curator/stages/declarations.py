@@ -46,14 +46,18 @@ class Needs:
         views: Small pictures to cut from the one decode.
         pixels: The full picture in `image_data`.
         embedding: The embedding.
+        embedding_of: Names of the embedding models of which one must have made it; empty takes those of any.
         encoded: The bytes of the file, as they came.
         caption: The caption.
+        sidecars: Everything else that travels with the image.
         returns_images: False for a stage that ends the images' way (a writer, a conversion to rows).
     """
 
     views: tuple[View, ...] = ()
     pixels: bool = False
     embedding: bool = False
+    embedding_of: frozenset[str] = frozenset()
     encoded: bool = False
     caption: bool = False
+    sidecars: bool = False
     returns_images: bool = True

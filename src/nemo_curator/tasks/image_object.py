@@ -14,6 +14,9 @@ from nemo_curator.kernels.source import Source
 from nemo_curator.kernels.view import View
 from nemo_curator.tasks.record import Record, Scalar
 
+PASSING = {"passing": True}
+"""Metadata of a field that is computed anew where it is missing, and so never stored."""
+
 
 @dataclass(eq=False)
 class ImageObject:
@@ -55,7 +58,7 @@ class ImageObject:
     sidecars: dict[str, bytes] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     views: dict[View, npt.NDArray[np.uint8]] = field(default_factory=dict)
-    derived: dict[str, Any] = field(default_factory=dict, repr=False)
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, metadata=PASSING)
     scores: dict[str, Scalar] = field(default_factory=dict)
     truncated: bool | None = None
     warnings: tuple[str, ...] = ()

@@ -48,13 +48,26 @@ def read_exif(exif: bytes) -> ExifFacts:
     Returns:
         Its facts; of a damaged block those that are whole.
     """
+    main = first_directory(exif, _WANTED)
+    return facts_of(main) if main and main.fields else NOTHING
+
+
+def first_directory(exif: bytes, wanted: frozenset[int]) -> Directory | None:
+    """The first directory of an EXIF block.
+
+    Args:
+        exif: The TIFF structure, with or without the `Exif` prefix.
+        wanted: Tags that are of interest.
+
+    Returns:
+        The directory, or None where the block does not begin as one.
+    """
     tiff = exif[6:] if exif.startswith(b"Exif\0") else exif
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 14:
-        return NOTHING
+        return None
     (start,) = struct.unpack_from(order + "I", tiff, 4)
-    main = read_directory(tiff, start, order, _WANTED)
-    return facts_of(main) if main.fields else NOTHING
+    return read_directory(tiff, start, order, wanted)
 
 
 def behind_offset(content: bytes) -> bytes:
@@ -97,13 +110,31 @@ def _windows(main: Directory, tag: int) -> str:
 
 def _user_comment(main: Directory) -> str:
     """UserComment of the EXIF directory: eight bytes name its character set."""
+    inner = inner_directory(main, frozenset({_USER_COMMENT}))
+    return "" if inner is None else cleaned(user_comment(inner))
+
+
+def inner_directory(main: Directory, wanted: frozenset[int]) -> Directory | None:
+    """The EXIF directory that a first one points to, or None.
+
+    Args:
+        main: The first directory, read with tag 0x8769.
+        wanted: Tags that are of interest.
+    """
     start = main.integer(_EXIF_IFD)
-    if start is None:
-        return ""
-    raw = read_directory(main.data, start, main.order, frozenset({_USER_COMMENT})).raw(_USER_COMMENT, _MOST_BYTES)
+    return None if start is None else read_directory(main.data, start, main.order, wanted)
+
+
+def user_comment(inner: Directory) -> str:
+    """UserComment as it is, in the character set that its first eight bytes name.
+
+    Args:
+        inner: The EXIF directory, read with tag 0x9286.
+    """
+    raw = inner.raw(_USER_COMMENT, _MOST_BYTES)
     code, text = raw[:8].rstrip(b"\0 "), raw[8:]
     if code == b"UNICODE":
-        return cleaned(decoded_utf16(text, big=main.order == ">"))
+        return decoded_utf16(text, big=inner.order == ">")
     if code == b"JIS":
-        return cleaned(text.decode("iso2022_jp", "replace"))
-    return cleaned(decoded(text))
+        return text.decode("iso2022_jp", "replace")
+    return decoded(text)

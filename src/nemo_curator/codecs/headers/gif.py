@@ -42,7 +42,7 @@ def read_gif(data: bytes, name: str, most_frames: int) -> ImageHeader:
     frames = 0
     blocks = Blocks()
     try:
-        for kind, start, end in _walk(data, 13 + _table(flags)):
+        for kind, start, end in walk(data, 13 + table_bytes(flags)):
             if kind != _IMAGE:
                 _keep(blocks, kind, data, start, end)
                 continue
@@ -61,8 +61,15 @@ def read_gif(data: bytes, name: str, most_frames: int) -> ImageHeader:
     return ImageHeader(name, width, height, "P", frames, 1, depth or 8, blocks.has_icc, caption)
 
 
-def _walk(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
-    """(kind, start, end) of every block: of a picture its head, of an extension (kind is its label) its sub-blocks.
+def walk(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """The blocks of a file.
+
+    Args:
+        data: The file.
+        at: Where the first begins, behind the colour table of the screen.
+
+    Yields:
+        (kind, start, end) of every block: of a picture its head, of an extension (kind is its label) its sub-blocks.
 
     Raises:
         IndexError: The file ends without a trailer.
@@ -71,7 +78,7 @@ def _walk(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
     while budget > 0 and (kind := data[at]) != _TRAILER:
         if kind == _IMAGE:
             yield kind, at + 1, at + 10
-            at += 11 + _table(data[at + 9])
+            at += 11 + table_bytes(data[at + 9])
         elif kind == _EXTENSION:
             kind = data[at + 1]
             at += 2
@@ -90,7 +97,7 @@ def _walk(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
             yield kind, start, at
 
 
-def _table(flags: int) -> int:
+def table_bytes(flags: int) -> int:
     """Bytes of the colour table that `flags` announce."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
@@ -98,7 +105,7 @@ def _table(flags: int) -> int:
 def _keep(blocks: Blocks, extension: int, data: bytes, start: int, end: int) -> None:
     """Put the first comment, and what known applications wrote, aside."""
     if extension == _COMMENT:
-        blocks.comment = blocks.comment or _joined(data, start, min(end, start + _MOST_COMMENT))
+        blocks.comment = blocks.comment or joined(data, start, min(end, start + _MOST_COMMENT))
     elif data.startswith(
         b"XMP DataXMP", start + 1
     ):  # written without sub-blocks: the walk leads to its end all the same
@@ -107,7 +114,17 @@ def _keep(blocks: Blocks, extension: int, data: bytes, start: int, end: int) -> 
         blocks.has_icc = True
 
 
-def _joined(data: bytes, at: int, end: int) -> bytes:
+def joined(data: bytes, at: int, end: int) -> bytes:
+    """What is in sub-blocks, without their lengths.
+
+    Args:
+        data: The file.
+        at: Where the first begins.
+        end: Where to stop at the latest.
+
+    Raises:
+        IndexError: The file ends inside them.
+    """
     parts = []
     while at < end and (length := data[at]):
         parts.append(data[at + 1 : at + 1 + length])

@@ -52,7 +52,7 @@ def read_isobmff(data: bytes, name: str, most_frames: int) -> ImageHeader:
         elif kind == b"moov" and not tracks:
             tracks = read_tracks(data, at, end)
     track = _main_track(tracks, data[8:12], name, has_item=found.primary in found.items)
-    blocks = _blocks(found, data)
+    blocks = blocks_of(found, data)
     if name == "avif" and track:
         return _of_track(track, tracks, data, name, blocks, most_frames)
     if found.primary in found.items:
@@ -189,8 +189,13 @@ def _pictures(found: Items) -> int:
     return sum(number not in parts for number in shown)
 
 
-def _blocks(found: Items, data: bytes) -> Blocks:
-    """EXIF and XMP; of several, those that describe the primary item."""
+def blocks_of(found: Items, data: bytes) -> Blocks:
+    """EXIF and XMP; of several, those that describe the primary item.
+
+    Args:
+        found: The tables of the file.
+        data: The file.
+    """
     blocks = Blocks()
     described = {source for kind, source, to in found.references if kind == b"cdsc" and to == found.primary}
     metadata = [(number, item) for number, item in found.items.items() if item.kind in {b"Exif", b"mime"}]

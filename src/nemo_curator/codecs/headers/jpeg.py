@@ -90,7 +90,7 @@ def read_markers(data: bytes) -> JpegFacts:
     frame: tuple[int, int] | None = None
     adobe: int | None = None
     blocks = Blocks()
-    for marker, at, end in _segments(data):
+    for marker, at, end in segments(data):
         if marker in _FRAMES:
             if frame is None and end - at >= 6:
                 frame = marker, at
@@ -135,7 +135,7 @@ def tidied(data: bytes) -> bytes | None:
         Another file that shows the same picture; None where there is nothing to tidy, or no scan.
     """
     parts, start, sequential = [data[:2]], 2, False
-    for marker, at, end in _segments(data):
+    for marker, at, end in segments(data):
         parts.append(b"\xff" + bytes([marker]) + data[at - 2 : end])
         start = end
         sequential = sequential or marker in _SEQUENTIAL
@@ -150,8 +150,15 @@ def tidied(data: bytes) -> bytes | None:
     return clean if clean != data else None
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of the body of every segment that has one, until the first scan."""
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The segments that have a body, until the first scan.
+
+    Args:
+        data: The file.
+
+    Yields:
+        (marker, start, end) of each one's body; the end is cut to that of the file.
+    """
     at, length = 2, len(data)
     for _ in range(_MOST_SEGMENTS):
         at = data.find(b"\xff", at)  # decoders skip stray bytes between segments, and so do we

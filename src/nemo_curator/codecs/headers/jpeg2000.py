@@ -57,7 +57,7 @@ def read_jpeg2000(data: bytes, name: str, _most_frames: int) -> ImageHeader:
         elif kind == b"jp2c" and not stream:
             stream = _stream_depth(data, at)
         elif kind == b"uuid":
-            _keep(blocks, data, at, end)
+            keep_uuid(blocks, data, at, end)
         elif kind == b"xml " and b"<x:xmpmeta" in data[at : at + 512]:
             blocks.xmp = blocks.xmp or data[at : min(end, at + _MOST_BYTES)]
     if header is None:
@@ -138,8 +138,15 @@ def _read_palette(colour: _Colour, data: bytes, start: int, end: int) -> None:
         colour.mode = "P" if colour.mode == "L" else "PA"
 
 
-def _keep(blocks: Blocks, data: bytes, start: int, end: int) -> None:
-    """Put the content of a `uuid` box aside where its name is known."""
+def keep_uuid(blocks: Blocks, data: bytes, start: int, end: int) -> None:
+    """Put the content of a `uuid` box aside where its name is known.
+
+    Args:
+        blocks: Where to.
+        data: The file.
+        start: Where the content of the box begins.
+        end: Where it ends.
+    """
     name, content = data[start : start + 16], data[start + 16 : min(end, start + 16 + _MOST_BYTES)]
     if name == _XMP:
         blocks.xmp = blocks.xmp or content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from nemo_curator.codecs.headers.iptc import iptc_of_resources
 from nemo_curator.codecs.headers.metadata import Blocks, said_by
@@ -62,16 +63,19 @@ def read_png(data: bytes, name: str, most_frames: int) -> ImageHeader:
         DecodeError: The IHDR chunk is missing, damaged, or gives a combination that no PNG has.
     """
     width, height, depth, mode = _ihdr(data)
-    blocks, texts = Blocks(), dict[bytes, bytes]()
+    blocks, texts, missing = Blocks(), dict[bytes, bytes](), set(_KEPT)
     frames, extra, pixels_seen = 0, 1, False
     budget = _MOST_TEXTS
-    for kind, at, length in _chunks(data):
+    for kind, at, length in chunks(data):
         if kind == b"IDAT":
             pixels_seen = True
         elif kind in {b"tEXt", b"zTXt", b"iTXt"}:
             budget -= 1
             if budget >= 0:
-                _keep(texts, kind, data, at, min(at + length, len(data)))
+                found = text_of(data, kind, at, min(at + length, len(data)), missing)
+                if found is not None and found[1]:  # the first of each keyword that says something
+                    texts[found[0]] = found[1]
+                    missing.discard(found[0])
         elif kind == b"eXIf":
             blocks.exif = data[at : at + min(length, _MOST_EXIF)]
         elif kind == b"iCCP":
@@ -160,8 +164,15 @@ def _all_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 _HEAD = struct.Struct(">I4s")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(name, start, length) of the chunks behind the header; of several IDAT in a row the first alone."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks behind the header; of several IDAT in a row the first alone.
+
+    Args:
+        data: The file.
+
+    Yields:
+        (name, start, length) of each one's content, which may be longer than the file.
+    """
     unpack, end = _HEAD.unpack_from, len(data) - 8
     at = 33
     before = b""
@@ -177,12 +188,23 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def _keep(texts: dict[bytes, bytes], kind: bytes, data: bytes, at: int, end: int) -> None:
-    """Put a text of a kept keyword aside, unpacked to a bounded length; the first of each keyword counts."""
+def text_of(data: bytes, kind: bytes, at: int, end: int, wanted: AbstractSet[bytes]) -> tuple[bytes, bytes] | None:
+    """A chunk of text whose keyword is of interest.
+
+    Args:
+        data: The file.
+        kind: `tEXt`, `zTXt` or `iTXt`.
+        at: Where the content of the chunk begins.
+        end: Where it ends.
+        wanted: Keywords; no other text is unpacked.
+
+    Returns:
+        (keyword, text), unpacked to a bounded length; None for another keyword, or a damaged chunk.
+    """
     stop = data.find(b"\0", at, min(end, at + 80))  # a keyword has at most 79 characters
     keyword = data[at:stop] if stop > 0 else b""
-    if keyword not in _KEPT or texts.get(keyword):
-        return
+    if keyword not in wanted:
+        return None
     packed = kind == b"zTXt"
     start = stop + 1 + packed  # a byte for the method of compression
     if kind == b"iTXt":
@@ -190,9 +212,9 @@ def _keep(texts: dict[bytes, bytes], kind: bytes, data: bytes, at: int, end: int
         language = data.find(b"\0", stop + 3, end)
         translated = data.find(b"\0", language + 1, end) if language >= 0 else -1
         if translated < 0:
-            return
+            return None
         start = translated + 1
-    texts[keyword] = _unpacked(data, start, end) if packed else data[start : min(end, start + _MOST_TEXT)]
+    return keyword, _unpacked(data, start, end) if packed else data[start : min(end, start + _MOST_TEXT)]
 
 
 def _unpacked(data: bytes, start: int, end: int) -> bytes:
@@ -204,13 +226,13 @@ def _unpacked(data: bytes, start: int, end: int) -> bytes:
 
 def _profiles(blocks: Blocks, texts: dict[bytes, bytes]) -> None:
     """EXIF, XMP and IPTC that stand in text chunks, where the chunk made for them is not there."""
-    blocks.xmp = texts.get(_XMP) or _from_hex(texts.get(b"Raw profile type xmp", b""))
-    blocks.exif = blocks.exif or _from_hex(texts.get(b"Raw profile type exif", b""))
-    iptc = _from_hex(texts.get(b"Raw profile type iptc", b""))
+    blocks.xmp = texts.get(_XMP) or from_hex(texts.get(b"Raw profile type xmp", b""))
+    blocks.exif = blocks.exif or from_hex(texts.get(b"Raw profile type exif", b""))
+    iptc = from_hex(texts.get(b"Raw profile type iptc", b""))
     blocks.iptc = iptc_of_resources(iptc) if iptc.startswith(b"8BIM") else iptc
 
 
-def _from_hex(profile: bytes) -> bytes:
+def from_hex(profile: bytes) -> bytes:
     """A raw profile: an empty line, its name, its length, then lines of hexadecimal digits."""
     try:
         return bytes.fromhex(b"".join(profile.split(b"\n")[3:]).decode("ascii"))

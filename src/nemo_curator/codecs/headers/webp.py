@@ -36,7 +36,7 @@ def read_webp(data: bytes, name: str, most_frames: int) -> ImageHeader:
     size: tuple[int, int, bool] | None = None
     frames = 0
     blocks = Blocks()
-    for kind, at, length in _chunks(data, _MOST_OTHERS + most_frames):
+    for kind, at, length in chunks(data, _MOST_OTHERS + most_frames):
         if kind in _PICTURES:
             size = size or _size(kind, data[at : at + 10])
         elif kind == b"ANMF":
@@ -66,7 +66,16 @@ def read_webp(data: bytes, name: str, most_frames: int) -> ImageHeader:
     )
 
 
-def _chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: bytes, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of the file, one after the other.
+
+    Args:
+        data: The file.
+        most: How many at most.
+
+    Yields:
+        (name, start, length) of each one's content, which may be longer than the file.
+    """
     at = 12
     for _ in range(most):
         if at + 8 > len(data):

@@ -34,16 +34,20 @@ def xmp_orientation(xmp: bytes) -> int | None:
 
 def xmp_description(xmp: bytes) -> str:
     """`dc:description` of a packet, in the default language, else in its first; "" where there is none."""
-    return _property(_narrow(xmp), b"dc:description")
+    return _property(narrow(xmp), b"dc:description")
 
 
 def xmp_title(xmp: bytes) -> str:
     """`dc:title` of a packet, in the default language, else in its first; "" where there is none."""
-    return _property(_narrow(xmp), b"dc:title")
+    return _property(narrow(xmp), b"dc:title")
 
 
-def _narrow(xmp: bytes) -> bytes:
-    """The packet in UTF-8; a few are in UTF-16."""
+def narrow(xmp: bytes) -> bytes:
+    """A packet in UTF-8; a few are in UTF-16, of which the first 65,536 bytes are looked at.
+
+    Args:
+        xmp: The packet.
+    """
     if b"\0" not in xmp[:16]:
         return xmp
     return decoded_utf16(xmp, big=False).encode("utf-8", "ignore")
@@ -65,16 +69,21 @@ def _element(xmp: bytes, name: bytes) -> str:
     body = xmp.partition(b"</" + name)[0]
     items = [(attributes, text) for attributes, text in _ITEM.findall(body) if text.strip()]
     if not items:
-        return _text(body.partition(b">")[2].partition(b"<")[0])
-    return _text(next((text for attributes, text in items if b"x-default" in attributes), items[0][1]))
+        return unescaped(body.partition(b">")[2].partition(b"<")[0])
+    return unescaped(next((text for attributes, text in items if b"x-default" in attributes), items[0][1]))
 
 
 def _attribute(after_name: bytes) -> str:
     quoted = after_name.lstrip(b" =\t\r\n")
-    return _text(quoted[1:].partition(quoted[:1])[0]) if quoted[:1] in {b'"', b"'"} else ""
+    return unescaped(quoted[1:].partition(quoted[:1])[0]) if quoted[:1] in {b'"', b"'"} else ""
 
 
-def _text(raw: bytes) -> str:
+def unescaped(raw: bytes) -> str:
+    """Text between tags or quotes, its entities resolved (those of XML itself, no other), cleaned.
+
+    Args:
+        raw: The text, in UTF-8.
+    """
     return cleaned(_ENTITY.sub(_character, decoded(raw[: 16 * LONGEST])))
 
 

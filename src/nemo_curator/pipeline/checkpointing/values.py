@@ -120,8 +120,10 @@ class Packer:
         return named
 
     def _object(self, value: Any) -> dict[str, Any]:
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        more = {name: item for name, item in getattr(value, "__dict__", {}).items() if name not in fields}
+        declared = dataclasses.fields(value)
+        fields = {one.name: getattr(value, one.name) for one in declared if not one.metadata.get("passing")}
+        known = {one.name for one in declared}
+        more = {name: item for name, item in getattr(value, "__dict__", {}).items() if name not in known}
         document = {_TAG: type(value).__name__, "fields": self._named(fields, ".{}")}
         return document | ({"more": self._named(more, ".{}")} if more else {})
 

@@ -13,8 +13,10 @@ from nemo_curator.runs.deciding.decide import check_policy, decide, preview
 from nemo_curator.runs.deciding.explanation import Explanation, RuleAnswer, explain_row
 from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
-from nemo_curator.runs.deciding.policy import Policy, Sample, Split
+from nemo_curator.runs.deciding.known_bad import KnownMatch
+from nemo_curator.runs.deciding.policy import KnownBad, Policy, Sample, Split
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
+from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
 __all__ = [
@@ -25,11 +27,14 @@ __all__ = [
     "Explanation",
     "Funnel",
     "IdList",
+    "KnownBad",
+    "KnownMatch",
     "Policy",
     "Quantile",
     "Rank",
     "Rule",
     "RuleAnswer",
+    "RuleWarning",
     "Sample",
     "Split",
     "Transition",

@@ -86,6 +86,12 @@ def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
+def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The first row of a query, which is read to its end: until then the connection gives no relation."""
+    rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+    return rows[0]
+
+
 def text(value: str) -> str:
     """A text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,9 +18,11 @@ from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
+from nemo_curator.runs.deciding.known_bad import find_known
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
+from nemo_curator.runs.deciding.thresholds import threshold_warnings
 from nemo_curator.runs.deciding.verdicts import ROW_GROUP, SCHEMA, verdicts
 from nemo_curator.runs.layout import RunDirectory
 
@@ -32,6 +34,7 @@ def decide(
     *,
     write: bool = True,
     threads: int | None = None,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> Funnel:
     """Give every input of a run its verdict and write `decisions.parquet`.
 
@@ -43,6 +46,7 @@ def decide(
         policy: How to decide.
         write: Whether to write; False computes the funnel alone.
         threads: Threads of the database; one a core, up to 8, by default.
+        before_writing: Called when every rule has been evaluated, before the verdicts are written.
 
     Raises:
         InputError: A part is missing or damaged.
@@ -56,17 +60,21 @@ def decide(
         inputs = load(connection, run, partition_ids, policy)
         lock(connection)
         unlisted = take_lists(connection, policy)
+        find_known(connection, policy)
         with evaluating():
-            _settle(connection, policy, figures(connection, policy.rules))
+            known = figures(connection, policy.rules)
+            _settle(connection, policy, known)
+            warnings = threshold_warnings(connection, policy.rules, known)
         rows = _tallied(verdicts(connection, policy, inputs), tally)
         if write:
+            before_writing()
             with _decisions(run) as writer:
                 for group in rows:
                     writer.write_table(group, row_group_size=ROW_GROUP)
         else:
             for _ in rows:
                 pass
-        funnel = funnel_of(connection, policy, tally, inputs, unlisted)
+        funnel = replace(funnel_of(connection, policy, tally, inputs, unlisted), warnings=warnings)
     funnel.check()
     return funnel
 
@@ -82,7 +90,7 @@ def check_policy(policy: Policy, schema: pa.Schema) -> None:
         RecipeError: A rule is no boolean on these columns, asks for a quantile or rank of what is no number; the
             preference asks for one at all; `by` of sample or split names no column.
     """
-    if policy.prefer and not policy.prefer.of_one_row:
+    if policy.prefer and (policy.prefer.quantiles or policy.prefer.ranks):
         raise RecipeError(
             "it may not ask for a quantile or a rank", where=policy.prefer.place, act="name columns alone"
         )
@@ -100,12 +108,14 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
         policy: How to decide; its sample and split are left out.
     """
     rules = tuple(rule for rule in policy.rules if rule.of_one_row)
-    known = replace(policy, rules=rules, sample=None, split=None)
+    prefer = policy.prefer if policy.prefer and policy.prefer.of_one_row else None  # which one stays changes no count
+    known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None)
     tally = Tally()
     with connected(spill=False) as connection:
         load_table(connection, table, known)
         lock(connection)
         take_lists(connection, known)
+        find_known(connection, known)
         with evaluating():
             _settle(connection, known, Figures())
         for _ in _tallied(verdicts(connection, known, table.num_rows), tally):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -12,10 +12,13 @@ import pyarrow.compute as pc
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
+from nemo_curator.runs.deciding.computed import is_computed
 from nemo_curator.runs.deciding.connection import connected, lock
 from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.judging import check_rules
+from nemo_curator.runs.deciding.known_bad import KnownMatch, known_lists
+from nemo_curator.runs.deciding.metadata_keys import column_sql
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load
 from nemo_curator.runs.layout import RunDirectory
@@ -49,18 +52,23 @@ class Explanation:
         image_id: The image.
         error: Error code of an unreadable image, which no rule is asked about; else None.
         listed: Lists that name it: `deny`, `allow`.
+        known: Lists of known images that have it, in recipe order, each with the hash that matches.
         rules: Every rule's answer, in recipe order. Lists have no say in them.
         duplicate_of: The kept image that it duplicates, by the decisions that stand; None where it duplicates none, or
             nothing is decided yet.
         duplicates: Images that duplicate it, or the same one as it does, by the decisions that stand; in source order.
+        computed: What the policy reads of it that is computed when deciding: keys of the metadata by their written
+            names, `caption_frequency`.
     """
 
     image_id: str
     error: str | None
     listed: tuple[str, ...]
+    known: tuple[KnownMatch, ...]
     rules: tuple[RuleAnswer, ...]
     duplicate_of: str | None
     duplicates: tuple[str, ...]
+    computed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy, image_id: str) -> Explanation:
@@ -90,10 +98,21 @@ def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy,
         error: str | None = found[0]
         with evaluating():
             rules = _answers(connection, policy, figures(connection, policy.rules), image_id) if error is None else ()
+        computed = _computed(connection, policy, image_id)
+        known = known_lists(connection, policy, image_id)
     lists = (("deny", policy.deny), ("allow", policy.allow))
     listed = tuple(which for which, ids in lists if ids and pc.index(ids.ids, image_id).as_py() >= 0)
     duplicate_of, duplicates = _sharing(run, image_id)
-    return Explanation(image_id, error, listed, rules, duplicate_of, duplicates)
+    return Explanation(image_id, error, listed, known, rules, duplicate_of, duplicates, computed)
+
+
+def _computed(connection: duckdb.DuckDBPyConnection, policy: Policy, image_id: str) -> dict[str, Any]:
+    names = sorted(filter(is_computed, policy.columns))
+    if not names:
+        return {}
+    columns = ", ".join(map(column_sql, names))
+    row = connection.execute(f"SELECT {columns} FROM records WHERE image_id = $1", [image_id]).fetchone() or ()
+    return dict(zip(names, row, strict=True))
 
 
 def _answers(

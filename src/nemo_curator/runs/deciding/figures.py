@@ -10,11 +10,13 @@ from fractions import Fraction
 import duckdb
 
 from nemo_curator.errors import RecipeError
-from nemo_curator.runs.deciding.connection import count, name
+from nemo_curator.runs.deciding.computed import told_type
+from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.expressions import type_of
+from nemo_curator.runs.deciding.metadata_keys import column_sql, key_of
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule
 
-_NUMBERS = (
+NUMBERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
     "FLOAT", "DOUBLE", "DECIMAL",
 )  # fmt: skip
@@ -69,11 +71,20 @@ def check_figures(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) 
     """
     for rule in rules:
         stand_ins = unknown_figures([rule]).quantiles
-        asked = [(f"quantile of {one.column!r}", name(one.column)) for one in rule.quantiles]
-        asked += [(f"rank by {one.expression}", one.sql(stand_ins)) for one in rule.ranks]
-        for what, sql in sorted(asked):
-            if type_of(connection, rule, sql).partition("(")[0] not in _NUMBERS:
-                raise RecipeError(f"there is no {what}, which is no number", where=rule.place)
+        asked: list[tuple[str, str, Quantile | Rank]] = [
+            *((f"quantile of {one.column!r}", column_sql(one.column), one) for one in rule.quantiles),
+            *((f"rank by {one.expression}", one.sql(stand_ins), one) for one in rule.ranks),
+        ]
+        for what, sql, one in sorted(asked, key=lambda ask: ask[:2]):
+            if type_of(connection, rule, sql).partition("(")[0] not in (*NUMBERS, '"NULL"'):
+                key = key_of(one.column) if isinstance(one, Quantile) else None
+                told = f"; {told_type(connection, key)[0]}" if key else ""
+                raise RecipeError(f"there is no {what}, which is no number{told}", where=rule.place)
+
+
+def place_of(q: float, values: int) -> int:
+    """Which of so many sorted values, counted from 1, is the smallest that a share q of them does not exceed."""
+    return max(1, math.ceil(Fraction(repr(q)) * values))
 
 
 def _quantile(connection: duckdb.DuckDBPyConnection, quantile: Quantile) -> float | None:
@@ -81,12 +92,12 @@ def _quantile(connection: duckdb.DuckDBPyConnection, quantile: Quantile) -> floa
 
     Sorting goes to the disk where an aggregate would hold every value.
     """
-    column = name(quantile.column)
+    column = column_sql(quantile.column)
     known = f"FROM records WHERE error IS NULL AND {column} IS NOT NULL"
     values = count(connection, f"SELECT count(*) {known}")
     if not values:
         return None
-    place = max(1, math.ceil(Fraction(repr(quantile.q)) * values))
+    place = place_of(quantile.q, values)
     found = connection.execute(f"SELECT {column} {known} ORDER BY {column} LIMIT 1 OFFSET {place - 1}").fetchone()
     return float(found[0]) if found else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import duckdb
@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 
 from nemo_curator.errors import ConservationError
 from nemo_curator.runs.deciding.connection import count
+from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.thresholds import RuleWarning
 
 
 @dataclass(slots=True)
@@ -24,14 +26,16 @@ class Funnel:
         inputs: Number of input records.
         kept: Number kept.
         quarantined: Error code to number.
-        rejected: Rule to number, first match counting, in recipe order; `deny` before and `sample` after the rules
-            where the recipe has them.
-        alone: Rule to the number that it would reject by itself.
-        undecided: Rule to the number of readable images for which it came out NULL, which does not reject.
+        rejected: Rule to number, first match counting, in recipe order; lists of known images and `deny` before and
+            `sample` after the rules where the recipe has them.
+        alone: Rule or list of known images to the number that it would reject by itself.
+        undecided: Rule to the number of readable images for which it came out NULL, which does not reject; list of
+            known images to the number of those without a hash that it could be asked for.
         duplicates: Number of duplicates.
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
+        warnings: Rules whose thresholds do not fit what was seen, in recipe order; no figure, and kept apart from them.
     """
 
     inputs: int = 0
@@ -44,11 +48,19 @@ class Funnel:
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[RuleWarning, ...] = ()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All numbers as plain data."""
+        facts = asdict(self)
+        del facts["warnings"]
+        return facts
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """A funnel from its plain data; what another version calls otherwise is left out."""
-        known = {one.name for one in fields(cls)}
+        known = {one.name for one in fields(cls)} - {"warnings"}
         return cls(**{name: value for name, value in facts.items() if name in known})
 
     def check(self) -> None:
@@ -92,9 +104,13 @@ def funnel_of(
 ) -> Funnel:
     """The funnel of what was tallied, with what only the tables know."""
     errors = "SELECT error, count(*) FROM records WHERE error IS NOT NULL GROUP BY error ORDER BY error"
-    names = [*(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
+    lists = [one.name for one in policy.known_bad.lists] if policy.known_bad else []
+    names = [*lists, *(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
     names += ["sample"] if policy.sample else []
-    alone, undecided = _by_rule(connection, policy)
+    alone, undecided = (
+        {**of_lists, **of_rules}
+        for of_lists, of_rules in zip(known_counts(connection, policy), _by_rule(connection, policy), strict=True)
+    )
     return Funnel(
         inputs=inputs,
         kept=tally.verdicts["keep"],

@@ -6,8 +6,12 @@ import math
 from dataclasses import dataclass
 
 from nemo_curator.errors import RecipeError
+from nemo_curator.kernels.hamming import FARTHEST
+from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY
 from nemo_curator.runs.deciding.id_lists import IdList
-from nemo_curator.runs.deciding.rules import Rule
+from nemo_curator.runs.deciding.metadata_keys import key_of
+from nemo_curator.runs.deciding.rules import RESERVED, Rule
+from nemo_curator.shards.hash_lists import KINDS, HashList
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class Sample:
         n: Images to keep; or None, with `share` given.
         share: Share of the images to keep, 0 to 1; or None, with `n` given.
         seed: Another seed draws other images.
-        by: Column each of whose values keeps its share of the subset, or None.
+        by: Column, or key of the metadata, each of whose values keeps its share of the subset, or None.
 
     Raises:
         RecipeError: Not exactly one of `n` and `share` is given, or it is out of range.
@@ -34,6 +38,7 @@ class Sample:
             raise RecipeError("give one of n and share", where="sample")
         if (self.n or 0) < 0 or not 0 <= (self.share or 0) <= 1:
             raise RecipeError("n is 0 or more, and share from 0 to 1", where="sample")
+        object.__setattr__(self, "by", _reference(self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,10 @@ class Split:
     Attributes:
         shares: (name, share) in order; shares are relative, so that 0.95 and 0.05 mean what 19 and 1 mean.
         seed: Another seed divides in another way.
-        by: Column; images that are equal in it are on one side. None: the hash of the bytes.
+        by: Column, or key of the metadata; images that are equal in it are on one side. None: the hash of the bytes.
 
     Raises:
-        RecipeError: A share is below 0 or not finite, or none is above 0.
+        RecipeError: A share is below 0 or not finite, or none is above 0; `by` is what changes as a data set grows.
     """
 
     shares: tuple[tuple[str, float], ...]
@@ -57,6 +62,59 @@ class Split:
         sizes = [share for _, share in self.shares]
         if not any(sizes) or not all(0 <= share < math.inf for share in sizes):
             raise RecipeError("shares are numbers of 0 or more, and one is above 0", where="split")
+        if self.by == CAPTION_FREQUENCY:
+            raise RecipeError(
+                f"{self.by} may not divide: it changes when the input grows, and a side must not",
+                where="split: by",
+                act="name the caption itself, as in `by: caption`",
+            )
+        object.__setattr__(self, "by", _reference(self.by))
+
+
+def _reference(by: str | None) -> str | None:
+    """A key of the metadata in its one form; whatever else as it is."""
+    key = key_of(by) if by else None
+    return key.written if key else by
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBad:
+    """Lists of hashes of images that are never kept.
+
+    Attributes:
+        lists: The lists in order; the first that has an image names the reason.
+        distance: Bits in which a PDQ hash may differ from a listed one, 0 to 31.
+        min_quality: PDQ quality below which only equal bytes are looked for, 0 to 100.
+
+    Raises:
+        RecipeError: Two lists have one name, or one has a name that decisions use themselves; or a number is out of
+            its range.
+    """
+
+    lists: tuple[HashList, ...]
+    distance: int = FARTHEST
+    min_quality: int = 0
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.lists]
+        for one in self.lists:
+            if one.name in RESERVED or not one.name.strip():
+                raise RecipeError(f"{one.name!r} is no name for a list", where=one.where, act="rename it")
+            if names.count(one.name) > 1:
+                raise RecipeError(f"two lists are called {one.name!r}", where=one.where, act="rename one")
+        if not 0 <= self.distance <= FARTHEST or not 0 <= self.min_quality <= 100:
+            raise RecipeError(f"distance is 0 to {FARTHEST} and min_quality 0 to 100", where="known_bad")
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of hashes that the lists have: `md5`, `sha256`, `pdq`."""
+        return frozenset(kind for kind in KINDS for one in self.lists if len(getattr(one, kind)))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Scores that they are compared with."""
+        near = ("pdq", "pdq_quality") if "pdq" in self.kinds else ()
+        return frozenset([*near, *(["md5"] if "md5" in self.kinds else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +129,11 @@ class Policy:
         deny: Images that are rejected, even if `allow` names them.
         sample: A subset of what is left, or None for all.
         split: How to divide what is kept, or None.
+        known_bad: Lists of hashes of images that are rejected before anything else is asked, even if `allow` names
+            them; or None.
+
+    Raises:
+        RecipeError: A list and a rule have one name.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -80,9 +143,16 @@ class Policy:
     deny: IdList | None = None
     sample: Sample | None = None
     split: Split | None = None
+    known_bad: KnownBad | None = None
+
+    def __post_init__(self) -> None:
+        rules = {rule.name for rule in self.rules}
+        for one in self.known_bad.lists if self.known_bad else ():
+            if one.name in rules:
+                raise RecipeError(f"a list and a rule are called {one.name!r}", where=one.where, act="rename one")
 
     @property
     def columns(self) -> frozenset[str]:
-        """Every column that it reads."""
+        """Every column that it reads, but for hashes of known images; keys of the metadata as `metadata.key`."""
         named = (rule.columns for rule in (*self.rules, *((self.prefer,) if self.prefer else ())))
         return frozenset().union(*named, *({part.by} for part in (self.sample, self.split) if part and part.by))

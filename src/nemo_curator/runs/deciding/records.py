@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import accumulate, chain
 from typing import Any
@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, InputError, RecipeError, nearest
+from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY, CAPTION_HASH, HASH_SQL, count_captions, settle_keys
 from nemo_curator.runs.deciding.connection import count, give, name, positions, text
+from nemo_curator.runs.deciding.metadata_keys import key_of, keys_among, raw_sql, text_sql
 from nemo_curator.runs.deciding.policy import Policy, Split
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import check_columns, part_schema
@@ -30,6 +32,7 @@ _ROW = "__row"
 _BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
 _GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
+_HASHES = {"md5": 16, "pdq": 32}  # score to its length in bytes
 _SHA = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
 
 
@@ -49,8 +52,9 @@ def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids
         if paths and all(storage.is_local(path) and not _GLOB.search(path) for path in paths):
             _load_files(connection, [os.path.abspath(storage.local_path(path)) for path in paths], policy)  # noqa: PTH100
         else:
-            needed = {*_OWN, "sha256", *policy.columns}
-            _load_tables(connection, _schema(run, partition_ids), _tables(run, partition_ids, needed), policy)
+            schema = _schema(run, partition_ids)
+            tables = _tables(run, partition_ids, _read(policy, schema.names))
+            _load_tables(connection, schema, tables, policy)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         _name_the_torn(paths)
         if isinstance(error, (duckdb.OutOfMemoryException, duckdb.IOException)):
@@ -59,12 +63,43 @@ def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids
             "the parts of this run cannot be read together", where=run.root, cause=str(error).splitlines()[0]
         ) from None
     _refuse_equal_ids(connection)
+    _compute(connection, policy, lambda: _documents(run, partition_ids))
     return count(connection, "SELECT count(*) FROM records")
 
 
 def load_table(connection: duckdb.DuckDBPyConnection, table: pa.Table, policy: Policy) -> None:
     """Make the table `records` of one table, whose columns are all that there are."""
     _load_tables(connection, table.schema, [table], policy)
+    _compute(connection, policy, lambda: iter(table["metadata"].to_pylist()))
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, documents: Callable[[], Iterator[str | None]]
+) -> None:
+    """Finish the columns that depend on the whole data set, of which `records` holds the beginnings so far."""
+    if CAPTION_HASH in _columns_of(connection, "records"):
+        count_captions(connection)
+    places = {key: place for place, columns in reversed(_asks(policy)) for key in keys_among(columns)}
+    settle_keys(connection, places, documents)
+
+
+def _documents(run: RunDirectory, partition_ids: Sequence[str]) -> Iterator[str | None]:
+    for table in _tables(run, partition_ids, {"metadata"}):
+        yield from table["metadata"].to_pylist()
+
+
+def _read(policy: Policy, known: Collection[str]) -> set[str]:
+    """The stored columns that a policy needs, also for what is computed of them."""
+    columns = {*_OWN, "sha256", *(one for one in policy.columns if not key_of(one))}
+    columns |= {"metadata"} if keys_among(policy.columns) else set()
+    if _counts_captions(policy, known):
+        columns = columns - {CAPTION_FREQUENCY} | {"caption"}
+    return columns | (policy.known_bad.columns if policy.known_bad else set())
+
+
+def _counts_captions(policy: Policy, known: Collection[str]) -> bool:
+    """Whether frequencies are asked for; a stage that records a column of that name has it instead."""
+    return CAPTION_FREQUENCY in policy.columns and CAPTION_FREQUENCY not in known
 
 
 def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], policy: Policy) -> None:
@@ -73,7 +108,7 @@ def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], pol
     columns = [_columns_of(connection, _source(batch)) for batch in batches]
     kinds = _together(connection, columns)
     _refuse_unknown(policy, kinds)
-    _check_pages(paths, {*_OWN, "sha256", *policy.columns})
+    _check_pages(paths, _read(policy, kinds))
     offset = 0
     for number, (batch, known) in enumerate(zip(batches, columns, strict=True)):
         rows = f"SELECT file_name, num_rows FROM parquet_file_metadata({_list(batch)})"
@@ -134,7 +169,7 @@ def _load_tables(
     give(connection, "part", empty)
     kinds = _columns_of(connection, "part")
     _refuse_unknown(policy, kinds)
-    wanted = [field for field in schema if field.name in {*_OWN, "sha256", *policy.columns}]
+    wanted = [field for field in schema if field.name in _read(policy, schema.names)]
     offset = 0
     for number, table in enumerate(chain([empty], tables)):
         columns = [*(_column(table, field) for field in wanted), pa.chunked_array([positions(offset, table.num_rows)])]
@@ -188,17 +223,34 @@ def _name_the_torn(paths: Sequence[str]) -> None:
 
 
 def _refuse_unknown(policy: Policy, known: Collection[str]) -> None:
-    """Name the first rule, or other part of a policy, that reads what there is not."""
-    asks = [(rule.place, rule.columns) for rule in policy.rules]
-    asks += [(policy.prefer.place, policy.prefer.columns)] if policy.prefer else []
-    parts = (("sample", policy.sample), ("split", policy.split))
-    asks += [(f"{what}: by", frozenset([part.by])) for what, part in parts if part and part.by]
-    for place, columns in asks:
-        for column in sorted(columns - set(known)):
+    """Name the first rule, list, or other part of a policy, that reads what there is not."""
+    _refuse_hashless(policy, known)
+    for place, columns in _asks(policy):
+        for column in sorted({one for one in columns if not key_of(one)} - {*known, CAPTION_FREQUENCY}):
             hint = nearest(column, [one for one in known if not one.startswith("__")])
             raise RecipeError(
                 f"the run has no column {column!r}", where=place, act=f"{hint}; or add the score that computes it"
             )
+
+
+def _refuse_hashless(policy: Policy, known: Collection[str]) -> None:
+    """Name the first list of known images whose hashes the run has nothing to compare with."""
+    for listed in policy.known_bad.lists if policy.known_bad else ():
+        for kind, words in (("md5", "MD5"), ("pdq", "PDQ")):
+            if len(getattr(listed, kind)) and not {kind, *(["pdq_quality"] if kind == "pdq" else [])} <= set(known):
+                raise RecipeError(
+                    f"the list {listed.name!r} has {words} hashes, and the run has none to compare them with",
+                    where=listed.where,
+                    act="add `hashes` to `scores` and score again; only SHA-256 needs no score",
+                )
+
+
+def _asks(policy: Policy) -> list[tuple[str, frozenset[str]]]:
+    """(where it stands, what it reads) of every part of a policy."""
+    asks = [(rule.place, rule.columns) for rule in policy.rules]
+    asks += [(policy.prefer.place, policy.prefer.columns)] if policy.prefer else []
+    parts = (("sample", policy.sample), ("split", policy.split))
+    return [*asks, *((f"{what}: by", frozenset([part.by])) for what, part in parts if part and part.by)]
 
 
 def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str], position: str) -> str:
@@ -207,20 +259,40 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
     Integers are widened, so that the area of a bomb does not overflow.
     """
     columns = []
-    for column in sorted({*_OWN, *policy.columns}):
+    keys = keys_among(policy.columns)
+    nothing = "CAST(NULL AS VARCHAR)"
+    columns += [f"{raw_sql(key, keys) if 'metadata' in known else nothing} AS {name(key.column)}" for key in keys]
+    if _counts_captions(policy, kinds):
+        columns.append(f"{HASH_SQL if 'caption' in known else 'CAST(NULL AS UHUGEINT)'} AS {CAPTION_HASH}")
+    for column in sorted({*_OWN, *policy.columns} & kinds.keys()):
         kind = "BIGINT" if kinds[column] in _INTEGERS else kinds[column]
         columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
     columns.append(f"{position} AS __position")
     columns.append(f"{_SHA} AS __sha")
+    columns += _hashes(policy, kinds, known)
     if policy.split:
-        columns.append(f"{_side(policy.split, kinds, known)} AS __side")
+        columns.append(f"{_side(policy, policy.split, kinds, known)} AS __side")
     return ", ".join(columns)
 
 
-def _side(split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:
+def _hashes(policy: Policy, kinds: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """The scores that lists of known images are compared with, as bytes; NULL where one is no such hash."""
+    for column in sorted(policy.known_bad.columns if policy.known_bad else ()):
+        value = f"CAST(CAST({name(column) if column in known else 'NULL'} AS {kinds[column]}) AS VARCHAR)"
+        if column in _HASHES:
+            length = _HASHES[column]
+            yield f"CASE WHEN length({value}) = {2 * length} THEN TRY(unhex({value})) END AS __{column}"
+        else:
+            yield f"TRY_CAST({value} AS INTEGER) AS __{column}"
+
+
+def _side(policy: Policy, split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:
     """Where an image lies between 0 and 1, by its key alone: the first 52 bits of an MD5."""
     by = split.by or "sha256"
-    value = f"CAST(CAST({name(by)} AS {kinds[by]}) AS VARCHAR)"  # the same text whatever type a part has
+    if inner := key_of(by):
+        by, value = "metadata", text_sql(raw_sql(inner, keys_among(policy.columns)))
+    else:
+        value = f"CAST(CAST({name(by)} AS {kinds[by]}) AS VARCHAR)"  # the same text whatever type a part has
     key = f"coalesce({value}, image_id)" if by in known else "image_id"
     digest = f"md5({split.seed} || ':' || {key})"
     return f"CAST(CAST('0x' || left({digest}, 13) AS BIGINT) AS DOUBLE) / {2**52}"

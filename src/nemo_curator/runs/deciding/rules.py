@@ -11,6 +11,8 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from nemo_curator.errors import RecipeError, nearest
+from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY, is_computed
+from nemo_curator.runs.deciding.metadata_keys import Key, key_of
 
 # Everything a rule may be built of. What is not here (queries, casts to odd types, file and system functions,
 # settings) is refused by name, so that a recipe from a stranger can only compare columns.
@@ -24,6 +26,8 @@ _ALLOWED = (
 )  # fmt: skip
 _QUANTILE = "quantile"
 _RANK = "rank"
+_NUMBER = "number"
+_METADATA = "metadata"
 RESERVED = ("allow", "deny", "sample", "same_bytes")
 """What decisions call their own reasons; no rule may bear one of these names."""
 _MAX_TEXT = 4_000  # characters; a longer text is no rule that a person wrote, and deep nesting exhausts parsers
@@ -36,7 +40,7 @@ class Quantile:
     """A `quantile(column, q)` in a rule.
 
     Attributes:
-        column: The column.
+        column: The column, or a reference to a key of the metadata.
         q: Share between 0 and 1.
     """
 
@@ -56,7 +60,7 @@ class Rank:
 
     def sql(self, quantiles: Mapping[Quantile, float | None]) -> str:
         """The expression to rank by, with quantiles as numbers."""
-        return _render(_parse(self.expression), quantiles, {})
+        return rendered(parsed(self.expression), quantiles, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Rule:
     Attributes:
         name: Its name.
         text: The expression as written.
-        columns: Columns that it reads.
+        columns: Columns that it reads; keys of the metadata as `metadata.key`.
         quantiles: Quantiles that must be known before it can be evaluated.
         ranks: Ranks that must be known before it can be evaluated.
         where: Where it stands, for errors.
@@ -82,7 +86,7 @@ class Rule:
     @property
     def of_one_row(self) -> bool:
         """Whether one image's row is all that it needs."""
-        return not (self.quantiles or self.ranks)
+        return not (self.quantiles or self.ranks or any(map(is_computed, self.columns)))
 
     @property
     def place(self) -> str:
@@ -91,21 +95,21 @@ class Rule:
 
     def sql(self, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str] = _NO_RANKS) -> str:
         """The expression in DuckDB's SQL, true for images to reject, with quantiles as numbers, ranks as given SQL."""
-        return _render(_parse(self.text), quantiles, ranks)
+        return rendered(parsed(self.text), quantiles, ranks)
 
     def comparison(
         self, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str] = _NO_RANKS
     ) -> tuple[str, str] | None:
         """SQL of (score, threshold) where the rule is one comparison of an expression with a constant, else None."""
-        tree = _parse(self.text).unnest()
+        tree = parsed(self.text).unnest()
         if type(tree) not in _COMPARISONS:
             return None
         left, right = tree.args["this"], tree.args["expression"]
-        if not list(left.find_all(exp.Column)) or _is_quantile(left):
+        if not list(left.find_all(exp.Column)) or is_quantile(left):
             left, right = right, left
-        if _plain_columns(right) or not _plain_columns(left):
+        if differs(right) or not differs(left):
             return None
-        return _render(left, quantiles, ranks), _render(right, quantiles, ranks)
+        return rendered(left, quantiles, ranks), rendered(right, quantiles, ranks)
 
 
 def parse_rule(name: str, text: str, known: Collection[str], where: str = "") -> Rule:
@@ -124,13 +128,13 @@ def parse_rule(name: str, text: str, known: Collection[str], where: str = "") ->
     place = f"{where}: rule {name!r}" if where else f"rule {name!r}"
     if name in RESERVED:
         raise RecipeError(f"{name!r} is a reason of our own, and no name for a rule", where=place, act="rename it")
-    lower = {column.lower(): column for column in known}
+    lower = {CAPTION_FREQUENCY: CAPTION_FREQUENCY} | {column.lower(): column for column in known}
     try:
-        tree = _parse(text, place)
+        tree = parsed(text, place)
         columns = {_known_column(column, lower, place) for column in tree.find_all(exp.Column)}
         nodes = list(_checked_nodes(tree, place))
         found = [quantile for node in nodes if (quantile := _quantile(node, place))]
-        quantiles = {Quantile(lower[one.column.lower()], one.q) for one in found}
+        quantiles = {Quantile(lower.get(one.column.lower(), one.column), one.q) for one in found}
         ranks = {rank for node in nodes if (rank := _rank(node, place))}
         rule = Rule(name, text, frozenset(columns), frozenset(quantiles), frozenset(ranks), place)
         rule.sql(dict.fromkeys(quantiles, 0.0), dict.fromkeys(ranks, "NULL"))
@@ -141,8 +145,9 @@ def parse_rule(name: str, text: str, known: Collection[str], where: str = "") ->
 
 def _checked_nodes(tree: exp.Expr, place: str) -> Iterator[exp.Expr]:
     """All nodes but those inside a quantile, if a rule may be built of them."""
-    for node in tree.walk(prune=_is_quantile):
-        if not (_is_quantile(node) or _is_rank(node) or isinstance(node, _ALLOWED)):
+    for node in tree.walk(prune=is_quantile):
+        known = is_quantile(node) or is_rank(node) or _is_number(node) or isinstance(node, _ALLOWED)
+        if not known:
             raise RecipeError(
                 f"{node.sql('duckdb', comments=False)!r} is not allowed in a rule",
                 where=place,
@@ -152,6 +157,8 @@ def _checked_nodes(tree: exp.Expr, place: str) -> Iterator[exp.Expr]:
 
 
 def _known_column(column: exp.Column, lower: Mapping[str, str], place: str) -> str:
+    if key_of(column.name) and _METADATA in lower:
+        return column.name
     if column.name.lower() not in lower:
         raise RecipeError(f"there is no column {column.name!r}", where=place, act=nearest(column.name, lower.values()))
     if column.table:
@@ -162,7 +169,12 @@ def _known_column(column: exp.Column, lower: Mapping[str, str], place: str) -> s
     return lower[column.name.lower()]
 
 
-def _parse(text: str, place: str = "") -> exp.Expr:
+def parsed(text: str, place: str = "") -> exp.Expr:
+    """One SQL expression as a tree, in which a key of the metadata is one column under its written name.
+
+    Raises:
+        RecipeError: It is none.
+    """
     if len(text) > _MAX_TEXT:
         raise RecipeError(f"the expression is longer than {_MAX_TEXT} characters", where=place)
     try:
@@ -176,10 +188,26 @@ def _parse(text: str, place: str = "") -> exp.Expr:
     tree = parsed[0] if len(parsed) == 1 else None
     if tree is None:
         raise RecipeError(f"{text!r} is not one SQL expression", where=place)
-    return tree
+    return tree.transform(_joined)
 
 
-def _is_quantile(node: exp.Expr) -> bool:
+def _joined(node: exp.Expr) -> exp.Expr:
+    """`metadata.exif.make` as one column of that name; every other node as it is."""
+    if not isinstance(node, exp.Column | exp.Dot):
+        return node
+    first, *path = node.parts
+    if path and first.name.lower() == _METADATA and all(isinstance(part, exp.Identifier) for part in (first, *path)):
+        return _column(Key(tuple(part.name for part in path)).written)
+    key = key_of(node.name) if isinstance(node, exp.Column) and not path else None
+    return _column(key.written) if key else node
+
+
+def _column(name: str) -> exp.Column:
+    return exp.Column(this=exp.to_identifier(name, quoted=True))
+
+
+def is_quantile(node: exp.Expr) -> bool:
+    """Whether a node is a call of `quantile`."""
     if isinstance(node, exp.Quantile):
         return True
     return isinstance(node, exp.Anonymous) and node.name.lower() == _QUANTILE
@@ -187,7 +215,7 @@ def _is_quantile(node: exp.Expr) -> bool:
 
 def _quantile(node: exp.Expr, place: str = "") -> Quantile | None:
     """The quantile that a node is, or None where it is another kind of node."""
-    if not _is_quantile(node):
+    if not is_quantile(node):
         return None
     arguments = [node.this, node.args.get("quantile")] if isinstance(node, exp.Quantile) else node.expressions
     if len(arguments) == 2 and isinstance(arguments[0], exp.Column) and isinstance(arguments[1], exp.Literal):
@@ -197,7 +225,8 @@ def _quantile(node: exp.Expr, place: str = "") -> Quantile | None:
     raise RecipeError(f"{node.sql('duckdb')!r} is no quantile", where=place, act="write quantile(column, 0.3)")
 
 
-def _is_rank(node: exp.Expr) -> bool:
+def is_rank(node: exp.Expr) -> bool:
+    """Whether a node is a call of `rank`."""
     if isinstance(node, getattr(exp, "Rank", ())):  # newer parsers know it by itself
         return True
     return isinstance(node, exp.Anonymous) and node.name.lower() == _RANK
@@ -205,20 +234,35 @@ def _is_rank(node: exp.Expr) -> bool:
 
 def _rank(node: exp.Expr, place: str = "") -> Rank | None:
     """The rank that a node is, or None where it is another kind of node."""
-    if not _is_rank(node):
+    if not is_rank(node):
         return None
     written = node.sql("duckdb", comments=False)
     if len(node.expressions) != 1 or not list(node.find_all(exp.Column)):
         raise RecipeError(f"{written!r} is no rank", where=place, act="write rank(column), or rank(an expression)")
     inner: exp.Expr = node.expressions[0]
-    if any(_is_rank(part) for part in inner.walk()):
+    if any(is_rank(part) for part in inner.walk()):
         raise RecipeError(f"{written!r} is a rank of a rank", where=place, act="rank by what the inner one ranks by")
     return Rank(inner.sql("duckdb", comments=False))
 
 
-def _plain_columns(node: exp.Expr) -> bool:
+def _is_number(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() == _NUMBER and len(node.expressions) == 1
+
+
+def _number(argument: exp.Expr) -> exp.Expr:
+    """A value as a number; NULL where it is a text that is none."""
+    cast = exp.TryCast(this=argument, to=exp.DataType.build("DOUBLE"))
+    return exp.Nullif(this=cast, expression=exp.cast(exp.Literal.string("NaN"), "DOUBLE"))
+
+
+def _same(column: str) -> str:
+    """Equal for two names of one column: keys are told apart by case, columns are not."""
+    return column if key_of(column) else column.lower()
+
+
+def differs(node: exp.Expr) -> bool:
     """Whether the value of an expression differs from image to image."""
-    return any(isinstance(part, exp.Column) for part in node.walk(prune=_is_quantile))
+    return any(isinstance(part, exp.Column) for part in node.walk(prune=is_quantile))
 
 
 def _is_huge(node: exp.Expr) -> bool:
@@ -226,16 +270,21 @@ def _is_huge(node: exp.Expr) -> bool:
     return isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit() and int(node.this) >> 127 > 0
 
 
-def _render(tree: exp.Expr, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str]) -> str:
-    values = {(one.column.lower(), one.q): value for one, value in quantiles.items()}
+def rendered(tree: exp.Expr, quantiles: Mapping[Quantile, float | None], ranks: Mapping[Rank, str]) -> str:
+    """A tree as DuckDB's SQL over `records`, with quantiles as numbers and ranks as given SQL."""
+    values = {(_same(one.column), one.q): value for one, value in quantiles.items()}
 
     def known(node: exp.Expr) -> exp.Expr:
         if rank := _rank(node):
             return exp.maybe_parse(ranks[rank], dialect="duckdb")
+        if _is_number(node):
+            return _number(node.expressions[0].transform(known))
+        if isinstance(node, exp.Column) and (key := key_of(node.name)):
+            return _column(key.column)
         quantile = _quantile(node)
         if quantile is None:
             return exp.cast(exp.Literal.string(node.this), "DOUBLE") if _is_huge(node) else node
-        value = values[quantile.column.lower(), quantile.q]
+        value = values[_same(quantile.column), quantile.q]
         return exp.Null() if value is None else exp.cast(exp.Literal.string(repr(value)), "DOUBLE")
 
     return tree.copy().transform(known).sql("duckdb", comments=False)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import duckdb
 
-from nemo_curator.runs.deciding.connection import name
+from nemo_curator.runs.deciding.metadata_keys import column_sql
 from nemo_curator.runs.deciding.policy import Policy, Sample
 
 
@@ -23,7 +23,7 @@ def draw(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     sample = policy.sample
     if sample is None:
         return
-    stratum = name(sample.by) if sample.by else "NULL"
+    stratum = column_sql(sample.by) if sample.by else "NULL"
     connection.execute(f"""
         CREATE TABLE remaining AS
         SELECT __position, __allowed, {stratum} AS stratum,

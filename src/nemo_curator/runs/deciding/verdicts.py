@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from nemo_curator.runs.deciding.connection import text
+from nemo_curator.runs.deciding.known_bad import name_sql, reason_sql, unknown_sql
 from nemo_curator.runs.deciding.policy import Policy, Sample, Split
 
 _COLUMNS: dict[str, pa.DataType] = {
@@ -40,16 +41,22 @@ def _verdict_sql(policy: Policy, start: int, stop: int) -> str:
     span = f"__position >= {start} AND __position < {stop}"
     in_sample = f"LEFT JOIN (SELECT *, true AS __drawn FROM drawn WHERE {span}) USING (__position)"
     drawn = in_sample if policy.sample else ""
+    bad = policy.known_bad
+    listed = f"LEFT JOIN (SELECT * FROM known WHERE {span}) USING (__position)" if bad else ""
+    score = "if(__end = 'known', __distance, __score)" if bad else "__score"
+    radius = f"if(__distance IS NOT NULL, {bad.distance}, NULL)" if bad else "NULL"
+    threshold = f"if(__end = 'known', {radius}, __threshold)" if bad else "__threshold"
     outside = "NOT coalesce(__drawn, false)" if policy.sample else "false"
     best_outside = "__lost" if policy.sample else "false"
     return f"""
         WITH joined AS (
             SELECT * FROM (SELECT * FROM records WHERE {span})
             JOIN (SELECT * FROM judged WHERE {span}) USING (__position)
-            LEFT JOIN (SELECT * FROM copies WHERE {span}) USING (__position) {drawn}),
+            LEFT JOIN (SELECT * FROM copies WHERE {span}) USING (__position) {drawn} {listed}),
         ended AS (
             SELECT *, CASE
                 WHEN error IS NOT NULL THEN 'quarantine'
+                WHEN __known THEN 'known'
                 WHEN __denied THEN 'deny'
                 WHEN __first IS NOT NULL THEN 'rule'
                 WHEN __best IS NOT NULL AND {best_outside} THEN 'copy of sample'
@@ -57,14 +64,15 @@ def _verdict_sql(policy: Policy, start: int, stop: int) -> str:
                 WHEN {outside} THEN 'sample'
                 WHEN __allowed THEN 'allow' END AS __end FROM joined)
         SELECT image_id,
-            CASE WHEN __end IN ('deny', 'rule', 'sample', 'copy of sample') THEN 'reject'
+            CASE WHEN __end IN ('known', 'deny', 'rule', 'sample', 'copy of sample') THEN 'reject'
                  WHEN __end = 'same_bytes' THEN 'duplicate'
                  WHEN __end = 'quarantine' THEN __end ELSE 'keep' END AS verdict,
             CASE __end WHEN 'rule' THEN {_of_rule([rule.name for rule in policy.rules])}
+                 WHEN 'known' THEN {name_sql(bad) if bad else "NULL"}
                  WHEN 'copy of sample' THEN 'sample' WHEN 'quarantine' THEN NULL ELSE __end END AS rule,
             CASE __end {_reasons(policy)} END AS reason,
-            __score AS score,
-            __threshold AS threshold,
+            {score} AS score,
+            {threshold} AS threshold,
             CASE WHEN __end = 'same_bytes' THEN __best_id END AS duplicate_of,
             CASE WHEN __end IS NULL OR __end = 'allow' THEN {_side(policy.split)} END AS split,
             {_undecided(policy)} AS undecided
@@ -82,6 +90,7 @@ def _reasons(policy: Policy) -> str:
     return " ".join(
         [
             *cases,
+            f"WHEN 'known' THEN {reason_sql(policy.known_bad) if policy.known_bad else 'NULL'}",
             "WHEN 'quarantine' THEN concat_ws(': ', error, error_detail)",
             f"WHEN 'rule' THEN {_of_rule([rule.text for rule in policy.rules])}",
             "WHEN 'same_bytes' THEN 'its bytes equal those of ' || __best_id",
@@ -118,11 +127,16 @@ def _side(split: Split | None) -> str:
 
 
 def _undecided(policy: Policy) -> str:
-    """Names of the rules that came out NULL, in recipe order."""
-    if not policy.rules:
+    """Names of the lists and rules that could not be asked, or came out NULL, in their order."""
+    lists = policy.known_bad.lists if policy.known_bad else ()
+    open_: list[tuple[str, str]] = [
+        (one.name, f"error IS NULL AND NOT __known AND {unknown_sql(one)}")
+        for one in lists
+        if unknown_sql(one) != "false"
+    ]
+    open_ += [(rule.name, f"__asked AND __rule_{at} IS NULL") for at, rule in enumerate(policy.rules)]
+    if not open_:
         return "CAST(NULL AS VARCHAR[])"
-    names = ", ".join(
-        f"CASE WHEN __rule_{at} IS NULL THEN {text(rule.name)} END" for at, rule in enumerate(policy.rules)
-    )
-    some = " OR ".join(f"__rule_{at} IS NULL" for at in range(len(policy.rules)))
-    return f"CASE WHEN __asked AND ({some}) THEN list_filter([{names}], lambda one: one IS NOT NULL) END"
+    names = ", ".join(f"CASE WHEN {sql} THEN {text(one)} END" for one, sql in open_)
+    some = " OR ".join(f"({sql})" for _, sql in open_)
+    return f"CASE WHEN {some} THEN list_filter([{names}], lambda one: one IS NOT NULL) END"

@@ -44,7 +44,8 @@ def write_manifest(
         fingerprint: Of how the columns were computed.
         versions: Name to version of what took part.
         funnel: How the inputs ended.
-        lists: `allow` and `deny` to the name, SHA-256 and number of ids of the list, where there is one.
+        lists: `allow`, `deny` and `known_bad.<name>` to the file's name, SHA-256 and number of entries of the list,
+            where there is one.
         exported: What was delivered.
 
     Raises:
@@ -65,7 +66,7 @@ def write_manifest(
             "splits": dict(exported.splits),
             "removed": 0,
             "missing": [asdict(one) for one in exported.missing],
-            "funnel": asdict(funnel),
+            "funnel": funnel.figures,
             "recipe": plain,
             "lists": {name: dict(one) for name, one in lists.items()},
             "fingerprint": fingerprint,

@@ -42,6 +42,7 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     _name: str = "image_embedding"
 
     cost: ClassVar[Cost] = Cost.MODEL
+    embedding_model: ClassVar[str] = "clip-vit-large-patch14"
 
     def __post_init__(self) -> None:
         """Ask for a share of a GPU where there is one."""

@@ -39,10 +39,16 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def __post_init__(self) -> None:
         """Find the model now, so that a mistake is told before a run begins."""
-        self._spec = registry.get_spec(self.model)
-        if self._spec.task != "embedding":
-            raise ModelError(f"the model {self.model!r} gives a {self._spec.task} score, not embeddings")
+        spec = registry.get_spec(self.model)
+        if not isinstance(spec, registry.ModelSpec) or spec.task != "embedding":
+            raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
+        self._spec = spec
         self._model = registry.create(self.model, model_dir=self.model_dir)
+
+    @property
+    def embedding_model(self) -> str:
+        """Whose embeddings these are, for stages that need those of one model."""
+        return self.model
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`."""

@@ -14,6 +14,7 @@ from nemo_curator.errors import StageError
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.devices import gpu_or_cpu
+from nemo_curator.stages.image.filters.seen_scores import SeenScores
 from nemo_curator.stages.image.pixels import as_array
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject, Record
@@ -68,6 +69,8 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         if self.model_inference_batch_size < 1:
             raise ValueError(f"model_inference_batch_size must be at least 1, not {self.model_inference_batch_size}")
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
+        if self.columns:
+            self._warn_of_range(self.columns[0])
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`; nothing particular of each image."""
@@ -89,6 +92,30 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         """
         if type(self).score is BaseFilterStage.score:
             self._not_written("setup")
+
+    def teardown(self) -> None:
+        """Warn, once a worker, where the threshold lies far outside all scores that were seen, with their quantiles.
+
+        Nothing is said of the default of a filter that documents one of its own: there, that is what it is for.
+        """
+        seen: SeenScores | None = self.__dict__.pop("_seen", None)
+        if seen is None or self.score_threshold is None or self._is_own_default():
+            return
+        if misfit := seen.misfit(self.score_threshold):
+            logger.warning("{}: the threshold {:g} is {}", self.name, self.score_threshold, misfit)
+
+    def _is_own_default(self) -> bool:
+        own = getattr(type(self), "score_threshold", None)
+        return self.score_threshold == own and own != BaseFilterStage.score_threshold
+
+    def _warn_of_range(self, column: Column) -> None:
+        """Warn where no score of that column can lie at the threshold."""
+        limits, threshold = column.range, self.score_threshold
+        if limits and threshold is not None and not limits[0] <= threshold <= limits[1]:
+            logger.warning(
+                "{}: the threshold {:g} lies outside the range of {}, which is {:g} to {:g}",
+                *(self.name, threshold, column.name, *limits),
+            )
 
     def score(self, images: list[ImageObject]) -> Scores:  # noqa: ARG002 (the signature is what subclasses write)
         """Score images: the one method that a subclass must write.
@@ -162,8 +189,10 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         column = self.score_columns()[0].name
         kept: list[ImageObject] = []
         rejected: list[Record] = []
+        seen: SeenScores = self.__dict__.setdefault("_seen", SeenScores())
         for image in scored.data:
             score = float(image.scores[column])  # type: ignore[arg-type]  # annotate recorded a number
+            seen.add([score])
             if self.keeps(score):
                 kept.append(image)
             else:

@@ -34,8 +34,8 @@ class ImageHeaderFilterStage(BaseFilterStage):
     keep: ClassVar[Literal["below", "at_or_above"]] = "at_or_above"
 
     def needs(self) -> Needs:
-        """The header, which every reader provides."""
-        return Needs()
+        """The header, which every reader provides, and the length of the bytes."""
+        return Needs(encoded=True)
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns, from each image's header."""

@@ -36,7 +36,7 @@ class ImageNSFWFilterStage(BaseFilterStage):
 
     def needs(self) -> Needs:
         """The embedding, and no pixel."""
-        return Needs(embedding=True)
+        return Needs(embedding=True, embedding_of=frozenset({"clip-vit-large-patch14"}))
 
     def provenance(self) -> dict[str, Any]:
         """The classifier's weights, which are fetched where they are missing.

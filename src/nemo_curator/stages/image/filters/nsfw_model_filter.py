@@ -1,28 +1,27 @@
-"""NSFW scores by a model of the registry that looks at pixels."""
+"""NSFW scores by a model of the registry: one that looks at pixels, or a head on embeddings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy.typing as npt
-
-from nemo_curator.errors import ModelError
-from nemo_curator.models import registry
-from nemo_curator.stages.declarations import Column, Needs
-from nemo_curator.stages.image.filters.base import BaseFilterStage
-from nemo_curator.stages.image.pixels import stack
-from nemo_curator.stages.worker import WorkerMetadata
+from nemo_curator.models.registry import Task
+from nemo_curator.stages.declarations import Column
+from nemo_curator.stages.image.filters.model_filter import ImageModelFilterStage
 from nemo_curator.tasks import ImageObject
 from nemo_curator.tasks.record import Scalar
 
 
 @dataclass
-class ImageNSFWModelFilterStage(BaseFilterStage):
+class ImageNSFWModelFilterStage(ImageModelFilterStage):
     """Keeps images whose NSFW probability is below the threshold; the default model ships with the base install.
 
+    The default threshold is the one above which the authors of `open-nsfw` call a picture NSFW with confidence. LAION
+    calls a picture unsafe above 0.5 with `clip-autokeras-binary-nsfw`.
+
     Args:
-        model: Name in the model registry. `open-nsfw` is Yahoo's residual network (Mahadeokar and Pesavento, 2016).
+        model: Name in the model registry. `open-nsfw` is Yahoo's residual network (Mahadeokar and Pesavento, 2016);
+            `clip-autokeras-binary-nsfw` is a head by LAION, which needs CLIP ViT-L/14 embeddings and weights of yours.
 
     Raises:
         UnknownModelError: No model has that name.
@@ -42,30 +41,7 @@ class ImageNSFWModelFilterStage(BaseFilterStage):
             meaning="Probability that the image is not safe for work",
         ),
     )
-
-    def __post_init__(self) -> None:
-        """Find the model now, so that a mistake is told before a run begins."""
-        super().__post_init__()
-        self._spec = registry.get_spec(self.model)
-        if self._spec.task != "nsfw":
-            raise ModelError(f"the model {self.model!r} gives {self._spec.task}s, not an NSFW score")
-        self._model = registry.create(self.model, model_dir=self.model_dir)
-
-    def needs(self) -> Needs:
-        """The model's own view."""
-        return Needs(views=(self._spec.view,))
-
-    def provenance(self) -> dict[str, Any]:
-        """The model's weights and what computes with them."""
-        return {**super().provenance(), **registry.provenance(self.model, self.model_dir)}
-
-    def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Load the model."""
-        self._model.setup()
-
-    def score(self, images: list[ImageObject]) -> npt.NDArray[Any]:
-        """`(N,)` NSFW probabilities."""
-        return self._model(stack(images, self._spec.view))
+    task: ClassVar[Task] = "nsfw"
 
     def record_scores(self, image: ImageObject, scores: dict[str, Scalar]) -> None:
         """Set `nsfw_score` besides the column."""

@@ -1,0 +1,58 @@
+"""Whether the embedding that a stage needs is the one that is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_curator.errors import RecipeError
+from nemo_curator.models import registry
+from nemo_curator.stages.base import ProcessingStage
+
+Stage = ProcessingStage[Any, Any]
+
+
+def gives_embeddings(stage: Stage) -> bool:
+    """Whether images leave a stage with an embedding that it made."""
+    return "embedding" in stage.outputs()[1]
+
+
+def needs_embeddings(stage: Stage) -> bool:
+    """Whether a stage says that it looks at the embedding; one that declares nothing does not say so."""
+    needs = stage.needs()
+    return needs is not None and needs.embedding
+
+
+def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
+    """What is wrong with a score stage beside the stage that gives embeddings; None where nothing is.
+
+    An embedder that does not say which model it uses (`embedding_model`) is believed to be the right one.
+
+    Args:
+        stage: A score stage.
+        embedder: The stage that gives embeddings, or None where there is none.
+
+    Returns:
+        An error to raise, without a place; or to make a note of, where the score was not asked for by name.
+    """
+    needs = stage.needs()
+    if needs is None or not needs.embedding:
+        return None
+    wanted = sorted(needs.embedding_of)
+    computed = getattr(embedder, "embedding_model", "")
+    if embedder is not None and (not wanted or not computed or computed in wanted):
+        return None
+    kind = f"embeddings of {' or '.join(wanted)}" if wanted else "embeddings"
+    model = getattr(stage, "model", "")
+    of = f" with the model {model!r}" if model else ""
+    there = f"those of {computed} are computed" if computed else "none are computed"
+    return RecipeError(f"score {stage.name!r}{of} needs {kind}, and {there}", act=_remedy(stage, wanted, computed))
+
+
+def _remedy(stage: Stage, wanted: list[str], computed: str) -> str:
+    acts = [] if computed else ["add `embedding` to scores"]
+    if wanted:
+        acts.append(f"write `models: {{embedding: {wanted[0]}}}`")
+    act = " and ".join(acts)
+    task = getattr(stage, "task", None)
+    others = registry.heads_on(computed, task) if computed and task else []
+    return f"{act}, or `models: {{{stage.name}: {others[0]}}}`, which takes those that are" if others else act

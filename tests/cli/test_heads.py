@@ -1,0 +1,87 @@
+"""A run whose scores come from heads on embeddings, from the recipe to the parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.cli.processes import imagecurator, pictures, sentence, tree
+from tests.models.formula import SMALL_TOWER, clip_config
+from tests.models.test_heads import aesthetic_tensors, nsfw_tensors, write_aesthetic, write_nsfw
+from tests.models.torch_reference import write_tower
+
+from nemo_curator.models import registry
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.parts import read_part
+
+AESTHETIC = "nemo_curator.stages.image.filters.aesthetic_model_filter:ImageAestheticModelFilterStage"
+RECIPE = f"""\
+scores: [{AESTHETIC}, nsfw, header, embedding]
+models: {{nsfw: clip-autokeras-binary-nsfw, embedding: clip-vit-large-patch14}}
+rules: {{plain: aesthetic_score < 4.5}}
+"""
+
+
+@pytest.fixture
+def model_dir(tmp_path, monkeypatch):
+    """A small tower in the place of CLIP ViT-L/14, and both heads with numbers of our own."""
+    folder = tmp_path / "models"
+    write_tower(folder / "openai" / "clip-vit-large-patch14", clip_config(14, 768, **SMALL_TOWER))
+    write_aesthetic(folder, aesthetic_tensors())
+    write_nsfw(folder, nsfw_tensors())
+    monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(folder))
+    return folder
+
+
+def table(run):
+    """All rows of a run's parts."""
+    directory = RunDirectory(str(run))
+    return pa.concat_tables(read_part(directory, one.id) for one in read_partitions(directory))
+
+
+def test_heads_named_before_the_embedding_are_scored(tmp_path, model_dir):
+    """Both columns are there for every image, and a rule compares the aesthetic score."""
+    pictures(tmp_path / "in", 5)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    done = imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", tmp_path / "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "out" / "run")
+    assert rows.num_rows == 5
+    assert len(set(rows["aesthetic_score"].to_pylist())) == 5
+    assert all(0 <= score <= 1 for score in rows["nsfw_score"].to_pylist())
+    head = registry.create_head("sac-logos-ava1-l14-linearMSE")
+    head.setup()
+    embeddings = [part for part in (tmp_path / "out" / "run" / "embeddings").iterdir() if part.suffix == ".parquet"]
+    import pyarrow.parquet as pq
+
+    stored = np.concatenate([np.stack(pq.read_table(one)["embedding"].to_numpy()) for one in sorted(embeddings)])
+    # stored in half precision, so the score of what is stored differs from the recorded one by that alone
+    np.testing.assert_allclose(sorted(head(stored)), sorted(rows["aesthetic_score"].to_pylist()), rtol=0, atol=5e-3)
+
+
+def test_a_head_is_added_to_a_run_that_has_embeddings(tmp_path, model_dir):
+    """The score that is added later is the one that a run with it from the start records, and embeddings stay."""
+    pictures(tmp_path / "in", 4)
+    later, at_once = tmp_path / "later", tmp_path / "at_once"
+    embedding = "{embedding: {model: clip-vit-large-patch14}}"
+    for run, scores in (
+        (later, f"[header, {embedding}]"),
+        (later, f"[header, {embedding}, {AESTHETIC}]"),
+        (at_once, f"[{AESTHETIC}, header, {embedding}]"),
+    ):
+        done = imagecurator("score", tmp_path / "in", run, "-s", f"scores={scores}", "-s", "rules={}")
+        assert done.returncode == 0, done.stderr
+    columns = ["image_id", "aesthetic_score"]
+    assert table(later).select(columns) == table(at_once).select(columns)
+    assert tree(later / "embeddings") == tree(at_once / "embeddings")
+
+
+def test_a_head_that_does_not_fit_is_refused_before_anything_is_written(tmp_path, model_dir):
+    """With the default embedding the recipe is exit code 5, in one sentence with the line and what to write."""
+    pictures(tmp_path / "in", 1)
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace(", embedding: clip-vit-large-patch14", ""))
+    said = sentence(imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", tmp_path / "recipe.yaml"), 5)
+    assert "recipe.yaml, line 1" in said
+    assert "write `models: {embedding: clip-vit-large-patch14}`" in said
+    assert not (tmp_path / "out").exists()
