@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from nemo_curator.codecs.views import cut
+from nemo_curator.kernels.blockiness import blockiness
 from nemo_curator.kernels.borders import borders
-from nemo_curator.kernels.colour import colourfulness, is_grey
-from nemo_curator.kernels.contrast import contrast
+from nemo_curator.kernels.colour import colour
+from nemo_curator.kernels.contrast import contrast, dynamic_range
+from nemo_curator.kernels.edges import edge_density
 from nemo_curator.kernels.entropy import entropy
 from nemo_curator.kernels.exposure import exposure
 from nemo_curator.kernels.luma import histogram, luma
 from nemo_curator.kernels.noise import noise
-from nemo_curator.kernels.sharpness import sharpness
+from nemo_curator.kernels.sharpness import sharpness, sharpness_and_noise
 from nemo_curator.kernels.view import View
 
 VIEW = View(256, fit="long", enlarge=False, filter="box")
@@ -98,6 +100,11 @@ def grows(shares):
     return shares == sorted(shares) and shares[-1] > shares[0] + 0.5
 
 
+def vanishes(shares):
+    """Whether a share never rises and ends at next to nothing."""
+    return shares == sorted(shares, reverse=True) and shares[-1] < shares[0] / 5
+
+
 @settings(deadline=None)
 @given(PICTURES)
 def test_everything_is_defined_and_in_range(pixels):
@@ -106,13 +113,15 @@ def test_everything_is_defined_and_in_range(pixels):
     assert grey.shape == pixels.shape[:2]
     assert grey.dtype == np.uint8
     assert 0 <= sharpness(grey) <= 1
-    assert 0 <= noise(grey) < 300
+    assert 0 <= noise(grey) < 505
     assert 0 <= entropy(grey) <= 8
     assert 0 <= contrast(grey) <= 1
-    assert 0 <= borders(pixels) <= 1
-    assert 0 <= colourfulness(pixels) < 300
+    assert all(0 <= share <= 1 for share in borders(pixels))
+    assert 0 <= colour(pixels).colourfulness < 300
+    assert isinstance(colour(pixels).grey, bool)
     assert all(0 <= share <= 1 for share in exposure(grey))
-    assert isinstance(is_grey(pixels), bool)
+    assert 0 <= edge_density(grey) <= 1
+    assert 0 <= blockiness(grey) <= 255
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 3), (6, 7), (171, 256)])
@@ -122,10 +131,10 @@ def test_uniform_pictures(shape, level):
     pixels = np.full((*shape, 3), level, np.uint8)
     grey = luma(pixels)
     assert (grey == level).all()
-    figures = (sharpness(grey), noise(grey), entropy(grey), contrast(grey), colourfulness(pixels))
-    assert figures == (0, 0, 0, 0, 0)
-    assert borders(pixels) == 1
-    assert is_grey(pixels)
+    figures = (sharpness(grey), noise(grey), entropy(grey), contrast(grey), edge_density(grey), blockiness(grey))
+    assert figures == (0, 0, 0, 0, 0, 0)
+    assert borders(pixels) == (1, 1, 1)
+    assert colour(pixels) == (0, True)
     measured = exposure(grey)
     assert (measured.dark, measured.bright, measured.mean) == (level == 0, level == 255, level / 255)
     assert measured.clipped == (level != 128)
@@ -149,9 +158,9 @@ def test_a_histogram_that_is_there_is_used():
     """Giving the histogram changes nothing but the work."""
     grey = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
     counts = histogram(grey)
-    for figure in (exposure, entropy, contrast):
+    for figure in (exposure, entropy, contrast, dynamic_range):
         assert figure(grey, counts) == figure(grey)
-    assert sharpness(grey, noise(grey)) == sharpness(grey)
+    assert sharpness_and_noise(grey) == (sharpness(grey), noise(grey))
 
 
 def test_entropy_of_known_histograms():
@@ -166,12 +175,12 @@ def test_contrast_of_black_and_white():
 
 
 def test_colourfulness_equals_the_paper():
-    """Against the formula of Hasler and Suesstrunk, written out in floats."""
-    pixels = np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    """Against the formula of Hasler and Suesstrunk, written out in floats; every eighth row counts."""
+    pixels = np.random.default_rng(1).integers(0, 256, (10, 50, 3), dtype=np.uint8).repeat(8, axis=0)
     r, g, b = np.moveaxis(pixels.astype(float), 2, 0)
     rg, yb = r - g, (r + g) / 2 - b
     expected = math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
-    assert colourfulness(pixels) == pytest.approx(expected)
+    assert colour(pixels).colourfulness == pytest.approx(expected)
 
 
 def test_noise_is_measured_in_levels():
@@ -187,23 +196,25 @@ def test_borders_of_a_known_frame():
     content = np.random.default_rng(3).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     framed = np.full((100, 100, 3), (250, 250, 245), np.uint8)
     framed[30:90, 10:90] = content
-    assert borders(framed) == pytest.approx(1 - 60 * 80 / 100**2)
-    assert borders(content) == 0
-    assert borders(np.vstack([np.zeros((20, 80, 3), np.uint8), content])) == pytest.approx(20 / 80)
+    assert borders(framed) == pytest.approx((1 - 60 * 80 / 100**2, 0.4, 0.2))
+    assert borders(content) == (0, 0, 0)
+    barred = np.vstack([np.zeros((20, 80, 3), np.uint8), content])
+    assert borders(barred) == pytest.approx((20 / 80, 20 / 80, 0))
+    assert borders(barred.swapaxes(0, 1)) == pytest.approx((20 / 80, 0, 20 / 80))
 
 
 def test_two_stripes_are_nothing_but_frame():
     """Where the frames of both ends meet, nothing is left."""
     stripes = np.zeros((10, 12, 3), np.uint8)
     stripes[5:] = 255
-    assert borders(stripes) == 1
-    assert borders(stripes.swapaxes(0, 1)) == 1
+    assert borders(stripes) == (1, 1, 1)
+    assert borders(stripes.swapaxes(0, 1)) == (1, 1, 1)
 
 
 def test_a_slow_gradient_is_no_frame():
     """A sky that changes from row to row stops being like its first row."""
     ramp = np.repeat(np.repeat(np.arange(0, 200, dtype=np.uint8)[:, None, None], 150, 1), 3, 2)
-    assert borders(ramp) < 0.1
+    assert borders(ramp).share < 0.1
 
 
 def test_photos_are_ordinary(damaged):
@@ -214,8 +225,9 @@ def test_photos_are_ordinary(damaged):
         assert 6 < entropy(grey) < 8
         assert 0.2 < contrast(grey) < 0.7
         assert noise(grey) < 6
-        assert colourfulness(steps[0]) > 15
-        assert not is_grey(steps[0])
+        assert colour(steps[0]).colourfulness > 15
+        assert not colour(steps[0]).grey
+        assert 0.02 < edge_density(grey) < 0.6
 
 
 def test_blur_lowers_sharpness_step_by_step(damaged):
@@ -252,13 +264,16 @@ def test_sharpness_does_not_depend_on_contrast_or_size(photos, damaged):
         ("grain", lambda p: noise(luma(p)), rises),
         ("dark", lambda p: exposure(luma(p)).dark, grows),
         ("dark", lambda p: exposure(luma(p)).mean, falls),
+        ("dark", lambda p: exposure(luma(p)).white_point, falls),
         ("dark", lambda p: entropy(luma(p)), falls),
         ("bright", lambda p: exposure(luma(p)).bright, grows),
         ("bright", lambda p: exposure(luma(p)).mean, rises),
+        ("bright", lambda p: exposure(luma(p)).black_point, rises),
         ("flat", lambda p: contrast(luma(p)), falls),
+        ("blur", lambda p: edge_density(luma(p)), vanishes),
         ("flat", lambda p: entropy(luma(p)), falls),
-        ("faded", colourfulness, falls),
-        ("boxed", borders, rises),
+        ("faded", lambda p: colour(p).colourfulness, falls),
+        ("boxed", lambda p: borders(p).share, rises),
     ],
 )
 def test_damage_moves_its_score_step_by_step(damaged, damage, score, direction):
@@ -271,6 +286,6 @@ def test_damage_moves_its_score_step_by_step(damaged, damage, score, direction):
 
 def test_letterbox_is_measured(damaged):
     """A quarter of black bars is found as a quarter, to within a row that the view blends."""
-    for scores in scored(damaged, "boxed", borders):
+    for scores in scored(damaged, "boxed", lambda p: borders(p).share):
         assert scores[2] == pytest.approx(0.25, abs=0.02)
         assert scores[0] < 0.05

@@ -6,46 +6,66 @@ Source: D. Hasler and S. Suesstrunk, "Measuring colourfulness in natural images"
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+_TOLERANCE = 6  # levels between two channels: what JPEG's rounding of chroma leaves in a grey picture stays below
+_EVERY = 8  # rows
 
-def colourfulness(rgb: npt.NDArray[np.uint8]) -> float:
-    """Hasler and Suesstrunk's M3.
+
+class Colour(NamedTuple):
+    """What there is of colour.
+
+    Attributes:
+        colourfulness: Hasler and Suesstrunk's M3: 0.0 (grey) upwards; 15 is slightly, 45 quite, 82 highly and 109
+            extremely colourful to their observers.
+        grey: Whether no two channels of any pixel differ by more than 6 levels.
+    """
+
+    colourfulness: float
+    grey: bool
+
+
+def colour(rgb: npt.NDArray[np.uint8]) -> Colour:
+    """Measure colourfulness, and see whether a picture has no colour to speak of.
 
     Args:
         rgb: `(H, W, 3)` uint8 RGB, not empty.
 
     Returns:
-        0.0 (grey) upwards; 15 is slightly, 45 quite, 82 highly and 109 extremely colourful to their observers.
+        Both.
     """
+    red_green, green_blue = _differences(rgb[::_EVERY])  # enough for means
+    grey = _is_grey(red_green, green_blue) and _is_grey(*_differences(rgb))
+    n = red_green.size
+    mean_rg, variance_rg = _moments(red_green)
+    mean_yb, variance_yb = _moments(red_green + 2 * green_blue)  # red + green - 2 blue: twice the paper's
+    spread = math.sqrt(variance_rg / n**2 + variance_yb / (2 * n) ** 2)
+    return Colour(spread + 0.3 * math.hypot(mean_rg / n, mean_yb / (2 * n)), grey)
+
+
+def _differences(rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """Red minus green, and green minus blue."""
     red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
-    n = red.size
-    mean_rg, variance_rg = _moments(red - green)
-    mean_yb, variance_yb = _moments(red + green - 2 * blue)  # twice the yellow minus blue of the paper
-    return math.sqrt(variance_rg / n**2 + variance_yb / (2 * n) ** 2) + 0.3 * math.hypot(mean_rg / n, mean_yb / (2 * n))
+    red -= green
+    green -= blue
+    return red, green
+
+
+def _is_grey(red_green: npt.NDArray[np.int16], green_blue: npt.NDArray[np.int16]) -> bool:
+    return max(_most(red_green), _most(green_blue)) <= _TOLERANCE and _most(red_green + green_blue) <= _TOLERANCE
+
+
+def _most(values: npt.NDArray[np.int16]) -> int:
+    """The largest magnitude."""
+    return max(int(values.max()), -int(values.min()))
 
 
 def _moments(values: npt.NDArray[np.int16]) -> tuple[int, int]:
     """Sum, and n squared times the variance, in whole numbers: never below zero, the same on every machine."""
-    total = int(values.sum(dtype=np.int32))
-    wide = values.astype(np.float32)
-    wide *= wide  # below 2**24, so exact
-    return total, values.size * int(wide.sum(dtype=np.float64)) - total * total
-
-
-def is_grey(rgb: npt.NDArray[np.uint8], tolerance: int = 6) -> bool:
-    """Whether a picture has no colour to speak of.
-
-    Args:
-        rgb: `(H, W, 3)` uint8 RGB.
-        tolerance: Largest difference between two channels of one pixel that is still grey, in levels; what JPEG's
-            rounding of chroma leaves in a grey picture stays below 6.
-
-    Returns:
-        True if every pixel is grey within the tolerance.
-    """
-    values = rgb.astype(np.int16)
-    red, green, blue = values[..., 0], values[..., 1], values[..., 2]
-    return all(int(np.abs(a - b).max(initial=0)) <= tolerance for a, b in ((red, green), (green, blue), (red, blue)))
+    wide = values.astype(np.float64)  # whole numbers below 2**53, in sums too
+    total = int(wide.sum())
+    # by rows, which are too short for the linear algebra library to start threads for
+    return total, values.size * int(np.vecdot(wide, wide).sum()) - total * total

@@ -1,4 +1,4 @@
-"""The one small picture that all statistics are taken of, and what several of them stand on."""
+"""The two small pictures that statistics are taken of, and what several of them stand on."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from nemo_curator.tasks import ImageObject
 # One size for all images, so that scores compare; never enlarged, so that nothing is made up.
 STATISTICS_VIEW = View(256, fit="long", filter="box", enlarge=False)
 
+# What reducing wipes out (noise, slight blur, JPEG blocks) is looked for in the middle of the picture as it is.
+NATIVE_VIEW = View(256, fit="none", crop=256)
+
 T = TypeVar("T")
 
 
@@ -32,6 +35,11 @@ def statistics_luma(image: ImageObject) -> npt.NDArray[np.uint8]:
 def statistics_histogram(image: ImageObject) -> npt.NDArray[np.int64]:
     """`(256,)` pixels of each brightness in the statistics view; computed once an image."""
     return once(image, "statistics_histogram", lambda: kernel.histogram(statistics_luma(image)))
+
+
+def native_luma(image: ImageObject) -> npt.NDArray[np.uint8]:
+    """`(H, W)` uint8 brightness (BT.601) of the native view; computed once an image."""
+    return once(image, "native_luma", lambda: kernel.luma(view_of(image, NATIVE_VIEW)))
 
 
 def once(image: ImageObject, name: str, compute: Callable[[], T]) -> T:

@@ -27,8 +27,11 @@ class ImageExposureFilterStage(BaseFilterStage):
         Column("bright_share", range=(0.0, 1.0), meaning="Share of pixels in the brightest eighth of the scale"),
         Column("clipped_share", range=(0.0, 1.0), meaning="Share of pixels at the very ends, where detail is lost"),
         Column("brightness", range=(0.0, 1.0), meaning="Mean brightness, 0 black to 1 white"),
+        Column("black_point", range=(0.0, 1.0), meaning="Brightness that one pixel in 200 does not exceed"),
+        Column("white_point", range=(0.0, 1.0), meaning="Brightness that all but one pixel in 200 do not exceed"),
     )
     cost: ClassVar[Cost] = Cost.STATISTICS
+    version: ClassVar[int] = 2  # two more columns
 
     def needs(self) -> Needs:
         """The statistics view."""
