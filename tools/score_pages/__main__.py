@@ -49,6 +49,12 @@ def _installed(names: Iterable[str]) -> Iterable[tuple[str, Any]]:
             print(f"left out: {name}: {error}", file=sys.stderr)
 
 
+def _measurable(stages: dict[str, Any]) -> dict[str, Any]:
+    """Score to columns, of those that have such and can be computed anywhere."""
+    columns = {score: columns_of(type(stage)) for score, stage in stages.items()}
+    return {score: its for score, its in columns.items() if its and score not in pages.UNMEASURED}
+
+
 def _facts(stages: dict[str, Any]) -> None:
     for score, stage in stages.items():
         _put(score, "facts", facts(stage, columns_of(type(stage))))
@@ -59,7 +65,7 @@ def _facts(stages: dict[str, Any]) -> None:
 
 
 def _measure(stages: dict[str, Any], materials: dict[str, str]) -> None:
-    columns = {score: columns_of(type(stage)) for score, stage in stages.items() if columns_of(type(stage))}
+    columns = _measurable(stages)
     found = measure({name: Path(place) for name, place in materials.items()}, columns)
     pages.write_measured(found)
     for score, measured in found.items():
@@ -71,11 +77,11 @@ def _examples(stages: dict[str, Any]) -> None:
     from tools.score_pages.material import example_files
 
     files = example_files()
-    columns = {score: columns_of(type(stage)) for score, stage in stages.items() if columns_of(type(stage))}
+    columns = _measurable(stages)
     scored = score_examples(files, list(columns))
     pages.PICTURES.mkdir(parents=True, exist_ok=True)
     for score, its in columns.items():
-        chosen = choose(scored, its)
+        chosen = choose(scored, score, its)
         (pages.PICTURES / f"{score}.webp").write_bytes(draw(chosen, files, its))
         _put(score, "examples", block(score, chosen, its))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from tools.score_pages.material import PICKED
 
 from nemo_curator.codecs.views import thumbnail
 from nemo_curator.runs import Run
@@ -19,7 +20,6 @@ from nemo_curator.stages.declarations import Column
 CELL, GAP, FONT = 210, 10, 13
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 _MOST_LABELS = 5
-_WIDEST = 31  # characters of a label
 
 Chosen = list[tuple[str, dict[str, Any]]]
 """File and columns of the four pictures."""
@@ -37,54 +37,66 @@ def score_examples(files: Mapping[str, bytes], scores: Sequence[str]) -> pa.Tabl
     return table.filter(pa.compute.is_null(table["error"])).combine_chunks()
 
 
-def choose(table: pa.Table, columns: Sequence[Column]) -> Chosen:
-    """Four pictures that spread over a score: least, most, and two between; of truths and texts, both kinds."""
-    name = columns[0].name
-    rows = table.select(["image_id", *(column.name for column in columns)]).to_pylist()
-    rows.sort(key=lambda row: (row[name] is not None, row[name] if row[name] is not None else 0, row["image_id"]))
-    if len({row[name] for row in rows}) < 4:  # few values: as many of each as there are
-        spread = _of_each(rows, name)
+def choose(table: pa.Table, score: str, columns: Sequence[Column]) -> Chosen:
+    """Four pictures: those that were picked by hand, else such as spread over the score, from least to most."""
+    names = ["image_id", "caption", *(column.name for column in columns)]
+    rows = table.select(names).to_pylist()
+    if score in PICKED:
+        by_name = {row["image_id"]: row for row in rows}
+        chosen = [by_name[name] for name in PICKED[score]]
     else:
-        low, high = float(rows[0][name]), float(rows[-1][name])
-        spread = [min(rows, key=lambda row: abs(float(row[name]) - goal)) for goal in np.linspace(low, high, 4)]
-        spread = spread if len({row["image_id"] for row in spread}) == 4 else [rows[at] for at in _ranks(len(rows))]
-    return [(str(row.pop("image_id")), row) for row in map(dict, spread)]
+        chosen = _spread(rows, columns[0].name)
+    return [(str(row["image_id"]), row) for row in chosen]
 
 
-def _of_each(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    by_value: dict[Any, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_value.setdefault(row[name], []).append(row)
-    found: list[dict[str, Any]] = []
-    depth = 0
-    while len(found) < 4:
-        found += [group[depth] for group in by_value.values() if depth < len(group)]
-        depth += 1
-    return sorted(found[:4], key=rows.index)
+def _spread(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Near the least value, the most, and two between; other pictures and whole ones where there is a choice."""
+    values = [float(row[name]) for row in rows]
+    low, high = min(values), max(values)
+    step = (high - low) / 30 or 1.0
+    chosen: list[dict[str, Any]] = []
+    for goal in np.linspace(low, high, 4):
+        shown = {_original(row) for row in chosen}
+        left = [row for row in rows if row not in chosen]
+        chosen.append(min(left, key=lambda row: _rank(row, abs(float(row[name]) - goal) // step, shown)))
+    return sorted(chosen, key=lambda row: float(row[name]))
 
 
-def _ranks(count: int) -> list[int]:
-    return [round(share * (count - 1)) for share in (0, 1 / 3, 2 / 3, 1)]
+def _rank(row: dict[str, Any], distance: float, shown: set[str]) -> tuple[float, bool, bool, str]:
+    return distance, _original(row) in shown, "-" in row["image_id"], row["image_id"]
+
+
+def _original(row: dict[str, Any]) -> str:
+    return str(row["image_id"]).partition("-")[0].partition(".")[0]
 
 
 def draw(chosen: Chosen, files: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
     """The strip as a WebP."""
     font = ImageFont.load_default(FONT)
     shown = columns[:_MOST_LABELS]
-    strip = Image.new("RGB", (4 * CELL + 5 * GAP, CELL + 2 * GAP + 18 * (len(shown)) + 4), _PAPER)
+    captioned = shown[0].name.startswith("caption")
+    strip = Image.new("RGB", (4 * CELL + 5 * GAP, CELL + 2 * GAP + 18 * (len(shown) + captioned) + 4), _PAPER)
     pen = ImageDraw.Draw(strip)
     for at, (name, values) in enumerate(chosen):
         left = GAP + at * (CELL + GAP)
         picture = Image.fromarray(thumbnail(files[name], CELL))
         framed = ImageOps.expand(ImageOps.contain(picture, (CELL - 2, CELL - 2)), 1, (200, 200, 200))
         strip.paste(framed, (left + (CELL - framed.width) // 2, GAP + (CELL - framed.height) // 2))
-        for line, column in enumerate(shown):
-            text = f"{column.name}: {said(values[column.name])}"
-            text = text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
-            pen.text((left, CELL + GAP + 6 + 18 * line), text, _INK, font)
+        lines = [f"{column.name}: {said(values[column.name])}" for column in shown]
+        for line, text in enumerate([f"“{values['caption']}”", *lines] if captioned else lines):
+            pen.text((left, CELL + GAP + 6 + 18 * line), _fitted(text, font), _INK, font)
     out = io.BytesIO()
     strip.save(out, "WEBP", quality=78, method=6)
     return out.getvalue()
+
+
+def _fitted(text: str, font: Any) -> str:
+    """A label that is no wider than its picture."""
+    if font.getlength(text) <= CELL:
+        return text
+    while font.getlength(f"{text}…") > CELL:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def said(value: Any) -> str:

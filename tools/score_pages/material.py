@@ -19,9 +19,16 @@ _CAPTIONS = {
     "chelsea": "Eine getigerte Katze blickt in die Kamera",
     "coffee": "Photo by anyone - click to enlarge https://example.org/coffee.jpg",
     "rocket": "IMG_4711",
-    "china": "北京的宫殿屋顶",
+    "china": "Les toits d'un palais sous un ciel clair",
     "flower": "dahlia dahlia dahlia dahlia dahlia dahlia",
 }
+PICKED = {
+    "captions": ("astronaut.png", "coffee.png", "flower.jpg", "rocket.jpg"),
+    "language": ("astronaut.png", "chelsea.png", "china.jpg", "rocket.jpg"),
+    "rights": ("camera.png", "coffee-copyright.jpg", "coffee-opt-out.jpg", "chelsea-copyright.png"),
+}
+"""Scores whose four pictures are chosen by hand, because what they look at is not seen."""
+
 _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/"
  plus:DataMining="http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"/></rdf:RDF></x:xmpmeta>"""

@@ -45,11 +45,14 @@ def summary(values: Sequence[Any]) -> dict[str, Any]:
     """A column as plain data: quantiles of numbers, share of a truth, most frequent texts."""
     there = [value for value in values if value is not None]
     about: dict[str, Any] = {"images": len(values), "missing": len(values) - len(there)}
+    if not there:
+        return about
     if all(isinstance(value, bool) for value in there):
         return about | {"true": sum(there)}
     if all(isinstance(value, int | float) for value in there):
         return about | {"quantiles": [_rounded(value) for value in quantiles(there)]}
-    frequent = sorted(Counter(there).items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_WORDS]
+    repeated = [pair for pair in Counter(there).items() if pair[1] > 1]
+    frequent = sorted(repeated, key=lambda pair: (-pair[1], pair[0]))[:_MOST_WORDS]
     return about | {"distinct": len(set(there)), "frequent": [[word[:40], count] for word, count in frequent]}
 
 
@@ -83,6 +86,8 @@ def _cells(about: Mapping[str, Any]) -> list[str]:
         return [f"true for {about['true']:,}", *blank[1:]]
     if "frequent" in about:
         words = ", ".join(f"{json.dumps(word, ensure_ascii=False)} {count:,}" for word, count in about["frequent"])
-        return [f"{about['distinct']:,} different: {words}".replace("|", "\\|") if words else "none", *blank[1:]]
-    shown = [f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in about["quantiles"]]
-    return shown or ["none", *blank[1:]]
+        said = f"{about['distinct']:,} different"
+        return [(f"{said}: {words}" if words else said).replace("|", "\\|"), *blank[1:]]
+    if "quantiles" not in about:
+        return ["none", *blank[1:]]
+    return [f"{value:,}" if isinstance(value, int) else f"{value:g}" for value in about["quantiles"]]
