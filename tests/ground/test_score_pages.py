@@ -30,7 +30,7 @@ def test_a_page_has_all_its_parts(score):
     assert [part for part in headings if part in pages.PARTS] == list(pages.PARTS)
     parts = pages.PARTS if score in MEASURED else ("What it means", "Scale", "When it fails", "Source")
     for part in parts:
-        assert len(text.split(f"## {part}\n")[1].split("\n## ")[0].split()) >= 8, part
+        assert len(text.split(f"## {part}\n")[1].split("\n## ")[0].split()) >= 4, part
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -76,9 +76,9 @@ def test_every_page_is_in_the_navigation():
     """Each score's page can be reached, and no page is of a score that there is not."""
     there = {path.stem for path in pages.FOLDER.glob("*.md")}
     assert there == {"index", *SCORES}
-    navigation = (pages.ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("nav:")[1]
+    navigation = (pages.ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
     assert all(f"reference/scores/{name}.md" in navigation for name in there)
-    yaml.safe_load("nav:" + navigation)
+    assert yaml.safe_load(navigation)
 
 
 def test_quantiles_are_those_of_rules():
