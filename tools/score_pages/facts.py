@@ -13,7 +13,7 @@ from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 
 _OF_THE_BASE = {field.name for field in dataclasses.fields(BaseFilterStage)}
-_COLUMNS = ("| column | type | unit | range | meaning |", "|---|---|---|---|---|")
+_COLUMNS = ("| column | value | meaning |", "|---|---|---|")
 
 
 def classes() -> dict[str, type[Any]]:
@@ -41,19 +41,20 @@ def facts(stage: Any, columns: Iterable[Column]) -> str:
     """The block of facts on a score's page."""
     rows = column_table(columns)
     table = [*_COLUMNS, *rows, ""] if rows else []
-    return "\n".join([*table, "| | |", "|---|---|", *(f"| {name} | {said} |" for name, said in _facts(stage))])
+    return "\n".join([*table, *(f"- **{name}**: {said}" for name, said in _facts(stage))])
 
 
 def _cells(column: Column) -> list[str]:
     span = "" if column.range is None else "{:g} to {:g}".format(*column.range)
-    return [f"`{column.name}`", column.type, column.unit, span, column.meaning.replace("|", "\\|")]
+    value = ", ".join(filter(None, (column.type, (span and f"{span} {column.unit}".strip()) or column.unit)))
+    return [f"`{column.name}`", value, column.meaning.replace("|", "\\|")]
 
 
 def _facts(stage: Any) -> Iterable[tuple[str, str]]:
     kind = type(stage)
-    yield "class", f"`{kind.__module__}.{kind.__qualname__}`"
-    yield "cost class", Cost(getattr(kind, "cost", Cost.MODEL)).name.lower()
-    yield "looks at", looks_at(stage.needs())
+    yield "Class", f"`{kind.__module__}.{kind.__qualname__}`"
+    yield "Cost class", Cost(getattr(kind, "cost", Cost.MODEL)).name.lower()
+    yield "Looks at", looks_at(stage.needs())
     given = [
         f"`{field.name}` = `{field.default!r}`"
         for field in dataclasses.fields(stage)
@@ -61,9 +62,9 @@ def _facts(stage: Any) -> Iterable[tuple[str, str]]:
     ]
     if "model_dir" in {field.name for field in dataclasses.fields(stage)} and _has_weights(stage):
         given.append("`model_dir` = `None`")
-    yield "parameters", ", ".join(given) or "none"
+    yield "Parameters", ", ".join(given) or "none"
     if isinstance(stage, BaseFilterStage):
-        yield "in a pipeline made by hand", _threshold(stage)
+        yield "In a pipeline made by hand", _threshold(stage)
 
 
 def _has_weights(stage: Any) -> bool:

@@ -16,7 +16,8 @@ from nemo_curator.runs import Run
 from nemo_curator.stages.declarations import Column
 
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_HEAD = "| column | photos | least | 5 % | 25 % | median | 75 % | 95 % | most |\n|---|---|---|---|---|---|---|---|---|"
+_HEAD = "| column | least | 5 % | 25 % | median | 75 % | 95 % | most |\n|---|---|---|---|---|---|---|---|"
+_MATERIALS = {"photos": "{:,} photos of clothes:", "kodak": "{:,} photographs of the Kodak suite:"}
 _MOST_WORDS = 3
 
 
@@ -67,26 +68,23 @@ def _rounded(value: float) -> float | int:
 
 
 def table(measured: Mapping[str, Any]) -> str:
-    """The block of quantiles on a score's page, from what `measure` found for it."""
-    lines = [_HEAD]
+    """The block of quantiles on a score's page, from what `measure` found for it: a table a material."""
+    blocks = []
     for material, columns in measured.items():
-        for name, about in columns.items():
-            lines.append(f"| `{name}` | {_of(material, about)} | {' | '.join(_cells(about))} |")
-    return "\n".join(lines)
-
-
-def _of(material: str, about: Mapping[str, Any]) -> str:
-    missing = f", {about['missing']:,} without" if about["missing"] else ""
-    return f"{about['images']:,} of {material}{missing}"
+        count = max(about["images"] for about in columns.values())
+        rows = [f"| `{name}` | {' | '.join(_cells(about))} |" for name, about in columns.items()]
+        blocks.append("\n".join([_MATERIALS[material].format(count), "", _HEAD, *rows]))
+    return "\n\n".join(blocks)
 
 
 def _cells(about: Mapping[str, Any]) -> list[str]:
     blank = [""] * len(SHARES)
+    missing = f", {about['missing']:,} without" if about["missing"] else ""
     if "true" in about:
-        return [f"true for {about['true']:,}", *blank[1:]]
+        return [f"true for {about['true']:,}{missing}", *blank[1:]]
     if "frequent" in about:
         words = ", ".join(f"{json.dumps(word, ensure_ascii=False)} {count:,}" for word, count in about["frequent"])
-        said = f"{about['distinct']:,} different"
+        said = f"{about['distinct']:,} different{missing}"
         return [(f"{said}: {words}" if words else said).replace("|", "\\|"), *blank[1:]]
     if "quantiles" not in about:
         return ["none", *blank[1:]]

@@ -19,7 +19,7 @@ PARTS = ("What it means", "Scale", "On real photos", "Examples", "When it fails"
 UNMEASURED = {"aesthetic": "it needs the weights of CLIP, which no package carries"}
 """Scores without quantiles and pictures, and why."""
 
-_HEAD = "| score | column | type | unit | range | meaning |\n|---|---|---|---|---|---|"
+_HEAD = "| score | column | value | meaning |\n|---|---|---|---|"
 
 
 def page(score: str) -> Path:
