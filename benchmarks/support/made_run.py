@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
+from nemo_curator.pipeline.scoring import plan_scoring
+from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
-from nemo_curator.stages.catalogue import make_score_stage, score_names
 from nemo_curator.stages.image.io.rows import MEMBER
 
 PART = 10_000  # rows: ten shards of a usual size
@@ -28,8 +29,7 @@ def make_run(root: str, rows: int, seed: int = 0) -> tuple[RunDirectory, list[st
         (the run, ids of its partitions in source order).
     """
     run, ids = RunDirectory(root), []
-    columns = [column for name in score_names() for column in make_score_stage(name, {}).score_columns()]
-    schema = part_schema(columns)
+    schema = part_schema(plan_scoring(Recipe()).columns)
     for number, (start, count) in enumerate(_spans(rows)):
         ids.append(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}")
         table = _part(schema, start, count, np.random.default_rng((seed, number)))
