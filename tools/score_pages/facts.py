@@ -99,6 +99,6 @@ def looks_at(needs: Needs | None) -> str:
 def _view(view: View) -> str:
     if view.fit == "none":
         return f"the centre of the picture as it is, at most {view.crop} x {view.crop} pixels"
-    side = {"short": "shorter side", "long": "longer side", "squash": "both sides"}[view.fit]
+    side = {"short": "the shorter side", "long": "the longer side", "squash": "both sides"}[view.fit]
     crop = f", centre {view.crop} x {view.crop}" if view.crop else ""
-    return f"a view of {'' if view.enlarge else 'at most '}{view.size} pixels on the {side} ({view.filter}{crop})"
+    return f"a view of {'' if view.enlarge else 'at most '}{view.size} pixels on {side} ({view.filter}{crop})"

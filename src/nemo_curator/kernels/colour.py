@@ -19,7 +19,7 @@ class Colour(NamedTuple):
     """What there is of colour.
 
     Attributes:
-        colourfulness: Hasler and Suesstrunk's M3: 0.0 (grey) upwards; 15 is slightly, 45 quite, 82 highly and 109
+        colourfulness: Hasler and Suesstrunk's M3: 0.0 (grey) upwards; 15 is slightly, 45 averagely, 82 highly and 109
             extremely colourful to their observers.
         grey: Whether no two channels of any pixel differ by more than 6 levels.
     """

@@ -26,7 +26,7 @@ class ImageColourFilterStage(BaseFilterStage):
         Column(
             "colourfulness",
             range=(0.0, 300.0),
-            meaning="Hasler and Suesstrunk's M3: 0 grey, 15 slightly, 45 quite, 82 highly colourful",
+            meaning="Hasler and Suesstrunk's M3: 0 grey, 15 slightly, 45 averagely, 82 highly colourful",
         ),
         Column("looks_grey", "bool", meaning="Whether no pixel has a colour, whatever the colour model of the file"),
     )

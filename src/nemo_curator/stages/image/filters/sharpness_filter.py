@@ -37,13 +37,13 @@ class ImageSharpnessFilterStage(BaseFilterStage):
         Column(
             "fine_sharpness",
             range=(0.0, 1.0),
-            meaning="The same of the middle 256 x 256 pixels as they are: below 0.2 slightly blurred or enlarged",
+            meaning="The same of the middle 256 x 256 pixels as they are: below 0.15 slightly blurred, enlarged or smooth",
         ),
         Column(
             "noise",
             unit="levels",
             range=(0.0, 505.0),
-            meaning="Standard deviation of the noise in those pixels: photos 0 to 4, visible grain 5 and more",
+            meaning="Standard deviation of the noise in those pixels: photos 0 to 5, visible grain from 5 to 8 on",
         ),
     )
     cost: ClassVar[Cost] = Cost.STATISTICS
