@@ -37,7 +37,7 @@ class ImageSharpnessFilterStage(BaseFilterStage):
         Column(
             "fine_sharpness",
             range=(0.0, 1.0),
-            meaning="The same of the middle 256 x 256 pixels as they are: below 0.15 slightly blurred, enlarged or smooth",
+            meaning="The same of the middle 256 x 256 pixels as they are: below 0.15 slightly blurred or enlarged",
         ),
         Column(
             "noise",
