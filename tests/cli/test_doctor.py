@@ -40,6 +40,7 @@ def test_findings_for_people():
     assert "independent of NVIDIA" in text
     for spec in registry.specs():
         assert f"model {spec.name}" in text
+    assert "MODEL_DIR/openai/clip-vit-large-patch14/model.safetensors and config.json beside it" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json")])

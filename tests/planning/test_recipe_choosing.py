@@ -126,6 +126,8 @@ def test_long_wrong_values_are_cut():
     ("sample: {n: 7}", {"sample.share": "0.5"}, "sample", {"share": 0.5}),
     ("", {"sample.n": "7"}, "sample", {"n": 7}),
     ("sample: {n: 7}", {"sample": "null"}, "sample", None),
+    ("known_bad: {lists: {a: a.md5}}", {"known_bad": "null"}, "known_bad", None),
+    ("known_bad: {lists: {a: a.md5}}", {"known_bad": ""}, "known_bad", None),
     ("", {"split": "{train: 0.5, val: 0.5}"}, "split", {"train": 0.5, "val": 0.5}),
 ])  # fmt: skip
 def test_a_key_that_is_set_takes_the_place_of_the_one_it_excludes(text, overrides, key, value):

@@ -134,10 +134,15 @@ def _print(findings: dict[str, Any]) -> None:
         how = "installed" if there else f"not installed; pip install 'imagecurator[{extra}]'"
         table.add_row(f"extra {extra}", Text(how))
     for name, model in findings["models"].items():
-        how = "ready" if model["ok"] else ("missing; " if model["ships"] else "not here; ") + model["how_to_get"]
-        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})", overflow="fold"))
+        how = "ready" if model["ok"] else "missing" if model["ships"] else "not here, see below"
+        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})"))
     console.print(table)
     console.print()
+    wanting = {name: model["how_to_get"] for name, model in findings["models"].items() if not model["ok"]}
+    for name, how in wanting.items():  # outside the table, where no path is broken in the middle
+        console.print(Text(f"{name}: {how}"), soft_wrap=True)
+    if wanting:
+        console.print()
     for problem in findings["problems"]:
         console.print(Text(f"problem: {problem}", style="bold red"))
     if not findings["problems"]:

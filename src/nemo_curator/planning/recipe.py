@@ -247,6 +247,12 @@ class Recipe(_Section):
     decode: DecodeSection = Field(default=DecodeSection(), description="How pixels are made of bytes")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
 
+    @field_validator("known_bad", mode="before")
+    @classmethod
+    def _taken_back(cls, given: Any) -> Any:
+        # an empty value takes it back, as it does for `sample`, `split`, `allow` and `deny`
+        return KnownBadSection() if given is None else given
+
     _places: Mapping[KeyPath, str] = PrivateAttr(default_factory=dict)
     _where: str = PrivateAttr(default="")
 
