@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
-from nemo_curator.pipeline.score import ScorePlan
+from nemo_curator.pipeline.score import ScorePlan, left_out
 
 
 def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
         "changed": list(plan.growth.changed_files),
         "vanished": list(plan.growth.vanished_files),
         "ignored": [path for path, _ in plan.ignored],
-        "notes": list(plan.notes),
+        "notes": [*left_out(plan.scoring), *plan.notes],
     }
 
 
@@ -39,7 +39,7 @@ def print_score_plan(plan: ScorePlan) -> None:
         )
     for columns, ids in plan.work.columns.items():
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}")
-    lines += [f"note: {note}" for note in plan.notes]
+    lines += [f"note: {note}" for note in (*left_out(plan.scoring), *plan.notes)]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
 

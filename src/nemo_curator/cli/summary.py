@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nemo_curator.cli.amounts import amount, counted, shown
 from nemo_curator.pipeline.curate import Summary
+from nemo_curator.pipeline.score import left_out
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import Exported, ExportPlan
@@ -80,7 +81,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "bytes": summary.exported.bytes,
         "input_bytes": summary.bytes,
         "ignored": summary.ignored,
-        "notes": list(summary.plan.notes),
+        "notes": [*left_out(summary.plan.scoring), *summary.plan.notes],
         "warnings": [asdict(one) for one in summary.funnel.warnings],
         "seconds": {phase: round(seconds, 3) for phase, seconds in summary.seconds.items()},
     }

@@ -97,7 +97,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
         )
     ids = [one.id for one in growth.partitions]
     wanted = scoring.fingerprints
-    notes = [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
+    notes: list[str] = []
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
@@ -117,6 +117,11 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
     return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore)
 
 
+def left_out(scoring: Scoring) -> list[str]:
+    """What `scores: all` leaves out, and what is missing for each, in sentences."""
+    return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
+
+
 def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
     """Write down what is going to be scored, so that an interrupted scoring goes on without being asked anew.
 
@@ -131,7 +136,8 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState
         state.undecided()
     state.set_recipe(in_force)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
-    state.facts["notes"] = list(plan.notes)
+    skipped = ", ".join(name for name, _ in plan.scoring.skipped)
+    state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]
     state.write()  # first, because it says whose directory this is
     if rescore:  # a part of files that changed must not stand beside the list that says how they are now
         for partition_id in plan.growth.changed:
@@ -158,7 +164,7 @@ def score(
     """
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
-    watcher.noted(plan.notes)
+    watcher.noted([*left_out(plan.scoring), *plan.notes])
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         partitions = [by_id[one] for one in ids]

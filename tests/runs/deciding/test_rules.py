@@ -142,3 +142,9 @@ def test_any_text_is_a_rule_or_a_recipe_error(text, name):
         return
     assert (funnel.inputs, funnel.quarantined) == (3, {"e": 1})
     assert funnel.kept == 2 - funnel.alone[name]
+
+
+def test_text_in_double_quotes_is_told_how_text_is_written():
+    """Double quotes name a column in SQL; who meant text is shown the single quotes."""
+    with pytest.raises(RecipeError, match=r"text stands in single quotes: 'it''s a dress'"):
+        parse_rule("r", '''word = "it's a dress"''', KNOWN)

@@ -160,7 +160,10 @@ def _known_column(column: exp.Column, lower: Mapping[str, str], place: str) -> s
     if key_of(column.name) and _METADATA in lower:
         return column.name
     if column.name.lower() not in lower:
-        raise RecipeError(f"there is no column {column.name!r}", where=place, act=nearest(column.name, lower.values()))
+        quoted = isinstance(column.this, exp.Identifier) and column.this.quoted
+        text = "'" + column.name.replace("'", "''") + "'"
+        act = f"text stands in single quotes: {text}" if quoted else nearest(column.name, lower.values())
+        raise RecipeError(f"there is no column {column.name!r}", where=place, act=act)
     if column.table:
         written = column.sql("duckdb", comments=False)
         raise RecipeError(f"{written!r} names a table", where=place, act=f"write {column.name!r} alone")
