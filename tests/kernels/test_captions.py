@@ -101,7 +101,8 @@ def test_stuffing_is_more_repetitive_than_a_sentence():
         "IMG_1234", "IMG_1234.jpg", "img-20210304-wa0001", "DSC01234", "DSCN0123.JPG", "P1010123",
         "PXL_20210304_123456789", "red-shoes_final.v2.PNG",
         "20210304_123456", "Screenshot 2021-03-04 at 12.30.11 PM", "Screen Shot 2021-03-04",
-        "WhatsApp Image 2021-03-04 at 12.30.11", "example.com", "example.org/path", "photo-1", "untitled-3", "IMG_1234_a_b_c_d_e-1", "IMG__12__edited",
+        "WhatsApp Image 2021-03-04 at 12.30.11", "example.com", "example.org/path", "photo-1", "untitled-3",
+        "IMG_1234_a_b_c_d_e-1", "IMG__12__edited",
         "d41d8cd98f00b204e9800998ecf8427e", "123e4567-e89b-12d3-a456-426614174000", "data:image/png;base64,AAAA",
     ],
 )  # fmt: skip
