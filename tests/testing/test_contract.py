@@ -158,6 +158,18 @@ class KeepsNaN(MeanStage):
         return task
 
 
+class NaNForAll(MeanStage):
+    """Quarantines a whole batch for one NaN in it."""
+
+    def annotate(self, task):
+        """All or none."""
+        done = super().annotate(task)
+        if not done.records:
+            return done
+        spoilt = [image.quarantined(stage=self.name, code="nan_score", detail="a neighbour") for image in done.data]
+        return done.filtered([], spoilt)
+
+
 class OtherSide(MeanStage):
     """`process` keeps what `keeps` would reject."""
 
@@ -193,6 +205,7 @@ BROKEN = {
     Rejecting: "annotate\\(\\) rejected|other images",
     Scribbling: "changed what belongs to",
     KeepsNaN: "NaN",
+    NaNForAll: "into quarantine too",
     OtherSide: "keeps others than keeps\\(\\) says",
     Empty: "first column",
 }
