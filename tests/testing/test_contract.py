@@ -261,6 +261,7 @@ def test_the_images_are_equal_in_every_call():
     assert [image.encoded for image in first] == [image.encoded for image in second]
     assert len({image.image_id for image in first}) == len(first)
     assert {image.header.format for image in first} >= {"jpeg", "png", "gif", "webp"}
+    assert max(image.header.frames for image in first) > 1
 
 
 @pytest.mark.parametrize("name", score_names())
