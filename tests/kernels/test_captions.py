@@ -17,7 +17,7 @@ TEXTS = st.text(CHARACTERS, max_size=200)
 TIRING = [
     "1", "a", "a.", "a-", "a@", "@a", "#", "<a", "&a", "{{", "[caption", "%a", "0a", "$1,", "1.", "-", "http://",
     "www.", "stock ", "image may ", "a@a.", "\N{CJK UNIFIED IDEOGRAPH-5B57}", "\ud800", "\0", " ",
-    "\N{COMBINING ACUTE ACCENT}",
+    "\N{COMBINING ACUTE ACCENT}", "img_1_", "pic_1" + "_" * 200, "img_1" + "_a" * 100,
 ]  # fmt: skip
 
 
@@ -102,6 +102,7 @@ def test_stuffing_is_more_repetitive_than_a_sentence():
         "PXL_20210304_123456789", "red-shoes_final.v2.PNG",
         "20210304_123456", "Screenshot 2021-03-04 at 12.30.11 PM", "Screen Shot 2021-03-04",
         "WhatsApp Image 2021-03-04 at 12.30.11", "example.com", "example.org/path", "photo-1", "untitled-3",
+        "IMG_1234_a_b_c_d_e-1", "IMG__12__edited",
         "d41d8cd98f00b204e9800998ecf8427e", "123e4567-e89b-12d3-a456-426614174000", "data:image/png;base64,AAAA",
     ],
 )  # fmt: skip

@@ -237,3 +237,35 @@ def test_images_without_ids_are_filtered():
     batch = ImageBatch(data=[ImageObject(metadata={"score": score}) for score in (0.1, 0.9)])
     done = GivenScores().process(batch)
     assert (len(done.data), len(done.records)) == (1, 1)
+
+
+@pytest.mark.parametrize("value", ["a word", None])
+def test_a_threshold_is_compared_with_numbers(value):
+    """A first column of words, or without a value, names the stage and the column."""
+
+    @dataclass
+    class Worded(BaseFilterStage):
+        _name: str = "image_worded_filter"
+        columns: ClassVar[tuple[Column, ...]] = (Column("word", "string"),)
+
+        def score(self, images):
+            return np.array([value for _ in images], object)
+
+    with pytest.raises(StageError, match=r"image_worded_filter.*'word'"):
+        Worded().process(batch_of([1]))
+
+
+def test_truth_values_are_compared_as_0_and_1():
+    """A first column of truth values is kept below a half where it is false."""
+
+    @dataclass
+    class Large(BaseFilterStage):
+        _name: str = "image_large_filter"
+        columns: ClassVar[tuple[Column, ...]] = (Column("large", "bool"),)
+
+        def score(self, images):
+            return np.array([image.metadata["score"] > 3 for image in images])
+
+    done = Large().process(batch_of([2, 5]))
+    assert [image.metadata["score"] for image in done.data] == [2]
+    assert [(record.score, record.threshold) for record in done.records] == [(1.0, 0.5)]

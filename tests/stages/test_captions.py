@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from itertools import pairwise
 
 import pytest
@@ -244,3 +245,11 @@ def test_captions_alone_load_no_language_model():
         "ImageCaptionLanguageFilterStage(); assert 'py3langid' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("name", [CAPTIONS, LANGUAGE])
+def test_another_unicode_makes_other_facts(name, monkeypatch):
+    """What is a letter is for Unicode to say: scores by another version are known as such."""
+    facts = stage_facts(make_score_stage(name, {}))
+    monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
+    assert stage_facts(make_score_stage(name, {})) != facts

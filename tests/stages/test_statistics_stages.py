@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nemo_curator.codecs.decode import DECODERS
+from nemo_curator.codecs.encode import encode
 from nemo_curator.codecs.probe import probe
 from nemo_curator.errors import StageError
 from nemo_curator.pipeline.curate import curate
@@ -131,3 +132,38 @@ def test_header_of_extreme_shapes():
     assert found["line"]["pixels"] == 65_000
     assert found["line"]["bits_per_pixel"] == 8 * len(data) / 65_000
     assert found["turned"]["bits_per_pixel"] == 0
+
+
+def test_header_of_replaced_pixels():
+    """Once its pixels are replaced, an image has their size, no bits, and no name that could be wrong."""
+    data = encoded(photo(1, 90, 60))
+    image = ImageObject(image_path="a.jpg", image_id="edited", encoded=data, header=probe(data))
+    image.image_data = photo(2, 30, 20)
+    made = ImageObject(image_path="b.jpg", image_id="made", image_data=photo(2, 30, 20))
+    found = scores("header", [[image, made]])
+    assert found["edited"] == found["made"]
+    assert found["made"] == {"min_side": 20, "aspect": 1.5, "pixels": 600, "bits_per_pixel": 0, "mislabelled": False}
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        photo(3)[..., 0],
+        photo(3)[..., :1],
+        np.dstack([photo(3), photo(4)[..., :1]]),
+        photo(3) / 255,
+        photo(3).astype(np.uint16) * 257,
+        photo(3) > 128,
+        photo(3)[:, ::-1],
+    ],
+    ids=["grey", "one channel", "transparent", "floats", "16 bits", "truth values", "mirrored"],
+)
+@pytest.mark.parametrize("times", [1, 4])
+def test_pixels_of_any_kind_are_scored_as_they_are_written(pixels, times):
+    """Pixels that a user's stage sets, of whatever type and shape, score as the file that a writer makes of them."""
+    pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)  # at the size of a view, and larger
+    data, _ = encode(pixels)
+    for name in NAMES[1:]:
+        made = ImageObject(image_id="one", image_data=pixels)
+        written = ImageObject(image_id="one", encoded=data, header=probe(data))
+        assert scores(name, [[made]]) == scores(name, [[written]]), name

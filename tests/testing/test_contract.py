@@ -158,6 +158,18 @@ class KeepsNaN(MeanStage):
         return task
 
 
+class NaNForAll(MeanStage):
+    """Quarantines a whole batch for one NaN in it."""
+
+    def annotate(self, task):
+        """All or none."""
+        done = super().annotate(task)
+        if not done.records:
+            return done
+        spoilt = [image.quarantined(stage=self.name, code="nan_score", detail="a neighbour") for image in done.data]
+        return done.filtered([], spoilt)
+
+
 class OtherSide(MeanStage):
     """`process` keeps what `keeps` would reject."""
 
@@ -193,6 +205,7 @@ BROKEN = {
     Rejecting: "annotate\\(\\) rejected|other images",
     Scribbling: "changed what belongs to",
     KeepsNaN: "NaN",
+    NaNForAll: "into quarantine too",
     OtherSide: "keeps others than keeps\\(\\) says",
     Empty: "first column",
 }
@@ -248,6 +261,7 @@ def test_the_images_are_equal_in_every_call():
     assert [image.encoded for image in first] == [image.encoded for image in second]
     assert len({image.image_id for image in first}) == len(first)
     assert {image.header.format for image in first} >= {"jpeg", "png", "gif", "webp"}
+    assert max(image.header.frames for image in first) > 1
 
 
 @pytest.mark.parametrize("name", score_names())

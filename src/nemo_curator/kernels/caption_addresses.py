@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Every repetition is bounded or begins where a word begins, so that no text takes more than a linear time.
+# Every repetition is bounded or begins where a word begins, and what separates its parts is in none of them, so that no
+# text takes more than a linear time.
 _ADDRESS = re.compile(
     r"""
       (?<!\w) (?: (?:https?|ftps?|file) :// | data: \w{1,20}/ ) [^\s<>"']+                 # a URL
@@ -14,7 +15,7 @@ _ADDRESS = re.compile(
       \. (?:jpe?g|jpe|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|psd|jxl|raw|cr2|nef|arw|dng|pdf|html?|php|aspx?
           |com|net|org|info|edu|gov|shop|store) (?!\w) (?:/[^\s<>"']*)?
     | (?<![^\W_]) (?:img|dsc[nf]?|pxl|dji|gopr|mvi|sam|imag|pict|cimg|hpim|image|photo|picture|pic|screenshot
-          |unnamed|untitled|download) [_-]{1,2} \d{1,20} (?:[_-]\w{1,40}){0,4} (?!\w)        # a name that a camera gave
+          |unnamed|untitled|download) [_-]{1,2} \d{1,20} (?:[_-]{1,2}[^\W_]{1,40}){0,8} (?!\w)     # a camera's name
     | (?<!\w) (?:img|dsc[nf]?|pxl|mvi|cimg|hpim|dscf|gopr|p1|fullsizerender) \d{3,20} (?!\w)
     | (?<!\w) (?:screen[ ]?shot|screenshot|whatsapp[ ](?:image|video)|scan|foto|photo)
           [ ] \d{4}-\d\d-\d\d (?:[ ](?:at[ ])?\d\d[.:-]\d\d(?:[.:-]\d\d)?(?:[ ][ap]m)?)?

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -58,6 +59,11 @@ def versions(*distributions: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def unicode_version() -> dict[str, str]:
+    """The version of Unicode that Python's character tables have, as `versions` gives those of packages."""
+    return {"unicode": unicodedata.unidata_version}
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 (one return a kind of value)

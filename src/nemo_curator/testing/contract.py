@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import cloudpickle
-import numpy as np
 
 from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.views import read_views
@@ -19,6 +18,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
+from nemo_curator.stages.image.pixels import as_array
 from nemo_curator.tasks import ImageBatch, ImageObject
 from nemo_curator.tasks.record import Scalar
 from nemo_curator.testing.contract_images import contract_images
@@ -248,15 +248,16 @@ def _check_nan(trial: _Trial) -> None:
 
     def with_nan(images: list[ImageObject]) -> Any:
         scores = score(images)
-        table = scores if isinstance(scores, dict) else {numeric[0]: scores}
-        at = [image.image_id == victim for image in images]
-        spoilt = {**table, numeric[0]: np.where(at, np.nan, np.asarray(table[numeric[0]], np.float64).reshape(-1))}
-        return spoilt if isinstance(scores, dict) else spoilt[numeric[0]]
+        values = as_array(scores[numeric[0]] if isinstance(scores, Mapping) else scores).astype(object).reshape(-1)
+        values[[image.image_id == victim for image in images]] = math.nan
+        return {**scores, numeric[0]: values} if isinstance(scores, Mapping) else values
 
+    before = {record.image_id for record in _annotate(trial.stage(), trial.batch()).records}
     stage.score = with_nan  # type: ignore[attr-defined]  # shadows the method of this one copy
-    done = _annotate(stage, trial.batch())
-    codes = {record.image_id: record.code for record in done.records}
+    codes = {record.image_id: record.code for record in _annotate(stage, trial.batch()).records}
     assert codes.get(victim) == "nan_score", f"a NaN of {victim} did not put it into quarantine: {codes}"
+    others = sorted(codes.keys() - before - {victim})
+    assert not others, f"a NaN of {victim} put {others[0]} into quarantine too"
 
 
 def _check_threshold(trial: _Trial, scores: Scores) -> None:

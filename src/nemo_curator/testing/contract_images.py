@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from nemo_curator.codecs.probe import probe
 from nemo_curator.kernels.source import Member, Source
@@ -28,7 +30,7 @@ def contract_images(dimension: int = EMBEDDING_DIMENSION) -> list[ImageObject]:
     """Images as a reader makes them, each with bytes, header, caption, metadata and an embedding.
 
     Among them are JPEG, PNG, GIF and WebP; grey, palette, transparent and 16-bit pictures; one pixel, one row and one
-    column; black, white and noise; an animation's first frame; with and without a caption. All of them decode.
+    column; black, white and noise; an animation; with and without a caption. All of them decode.
 
     Args:
         dimension: Length of the embeddings, which are of unit norm and mean nothing.
@@ -82,6 +84,14 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield "row.png", encoded(photo(14)[:1], "PNG")
     yield "column.png", encoded(photo(15)[:, :1], "PNG")
     yield "square.jpg", encoded(photo(16, 3, 3))
+    yield "moving.gif", _animation()
+
+
+def _animation() -> bytes:
+    out = io.BytesIO()
+    first, *others = (Image.fromarray(photo(seed)) for seed in (17, 18, 19))
+    first.save(out, "GIF", save_all=True, append_images=others)
+    return out.getvalue()
 
 
 def _uniform(level: int) -> npt.NDArray[np.uint8]:

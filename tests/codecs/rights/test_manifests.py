@@ -195,3 +195,11 @@ def test_json_as_deep_as_it_likes():
     """Python's parser refuses it, and so do we, without a word."""
     deep = box(b"json", b"[" * 100_000)
     assert of_store(marked.manifest(marked.superbox(b"json", "cawg.training-mining", deep))) == Rights(has_c2pa=True)
+
+
+def test_a_store_of_countless_assertions():
+    """Some 5,000 assertions of a store are looked at, in all its manifests: a hostile one costs no more than those."""
+    others = marked.manifest(*[marked.assertion("a", 0)] * 199)
+    denied = marked.manifest(marked.training(ai_training="notAllowed"))
+    assert of_store(*[others] * 20, denied).ai_opt_out
+    assert not of_store(*[others] * 30, denied).ai_opt_out

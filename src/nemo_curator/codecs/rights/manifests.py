@@ -23,7 +23,8 @@ _TYPE = bytes.fromhex("00110010800000aa00389b71")  # what follows the four lette
 _STORE, _ASSERTIONS = b"c2pa" + _TYPE, b"c2as" + _TYPE
 _LABELLED = 2  # bit of the toggles
 _MOST_BOXES = 200  # on one level
-_MOST_MANIFESTS, _MOST_ASSERTIONS = 64, 32  # the latter of the wanted kinds, in all manifests
+_MOST_MANIFESTS = 64
+_MOST_LOOKED_AT, _MOST_ASSERTIONS = 5_000, 32  # in all manifests; the latter of the wanted kinds
 _MOST_BYTES = 1 << 18  # of one assertion
 _VERSION = re.compile(r"(?:\.v[0-9]{1,3})?(?:__[0-9]{1,6})?$")
 _WANTED = frozenset({"c2pa.actions", "c2pa.training-mining", "cawg.training-mining"})
@@ -77,12 +78,16 @@ def assertions_of(store: bytes) -> Iterator[Assertion]:
     Yields:
         Those that can be read; compressed manifests cannot.
     """
-    wanted = (
-        (label, place)
+    places = (
+        place
         for manifest in islice(_superboxes(store, 0, len(store)), _MOST_MANIFESTS)
         for part in _superboxes(store, *manifest)
         if _described(store, *part)[0] == _ASSERTIONS
         for place in _superboxes(store, *part)
+    )
+    wanted = (
+        (label, place)
+        for place in islice(places, _MOST_LOOKED_AT)
         if (label := _VERSION.sub("", _described(store, *place)[1])) in _WANTED
     )
     for label, place in islice(wanted, _MOST_ASSERTIONS):

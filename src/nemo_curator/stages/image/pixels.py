@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.codecs.decode import decode
+from nemo_curator.codecs.encode import encode
 from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.views import cut
 from nemo_curator.kernels.view import View
@@ -16,14 +17,21 @@ from nemo_curator.tasks import ImageObject
 
 
 def full_picture(image: ImageObject) -> npt.NDArray[Any]:
-    """The image's `(H, W, 3)` pixels: those it has, or its bytes decoded.
+    """The image's `(H, W, 3)` uint8 RGB pixels: those it has, or its bytes decoded.
+
+    Pixels of another type or shape, which a stage of a user may set, are what the file shows that a writer makes of
+    them: grey becomes RGB, transparency is laid on the background, floats up to 1.0 become 0 to 255.
 
     Raises:
         DecodeError: Its bytes do not decode.
-        ValueError: It has neither pixels nor bytes.
+        ValueError: It has neither pixels nor bytes, or pixels that are no picture.
     """
     if image.image_data is not None:
-        return image.image_data
+        pixels = np.asarray(image.image_data)
+        if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
+            return pixels
+        data, _ = encode(pixels)
+        return decode(data, probe(data))
     if image.encoded is None:
         raise ValueError(f"image {image.image_id!r} has neither pixels nor bytes: a stage before this one removed both")
     return decode(image.encoded, image.header or probe(image.encoded))

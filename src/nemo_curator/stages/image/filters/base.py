@@ -178,7 +178,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         """Score the batch's images, keep those that `keeps` says, and record the rest.
 
         Raises:
-            StageError: As `annotate`; or there is no threshold.
+            StageError: As `annotate`; or there is no threshold, or the first column is none that it compares with.
         """
         if self.score_threshold is None:
             raise StageError(
@@ -191,7 +191,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         rejected: list[Record] = []
         seen: SeenScores = self.__dict__.setdefault("_seen", SeenScores())
         for image in scored.data:
-            score = float(image.scores[column])  # type: ignore[arg-type]  # annotate recorded a number
+            score = self._compared(column, image.scores[column])
             seen.add([score])
             if self.keeps(score):
                 kept.append(image)
@@ -199,6 +199,15 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
                 rejected.append(image.rejected(stage=self.name, score=score, threshold=self.score_threshold))
         self._report(rejected)
         return scored.filtered(kept, rejected)
+
+    def _compared(self, column: str, score: Scalar) -> float:
+        """The score as the number that a threshold is compared with; of truth values 0 and 1."""
+        if score is None or isinstance(score, str):
+            raise StageError(
+                f"stage {self.name!r} gave {score!r} as {column!r}, and no threshold can be compared with that",
+                act="declare a column first that has a number for every image, or write a process() of its own",
+            )
+        return float(score)
 
     def _report(self, rejected: list[Record]) -> None:
         self._log_metric("rejected", len(rejected))

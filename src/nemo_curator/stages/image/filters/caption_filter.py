@@ -14,6 +14,7 @@ from nemo_curator.kernels.caption_boilerplate import boilerplate, phrasebook
 from nemo_curator.kernels.caption_repetition import repetition
 from nemo_curator.kernels.caption_words import LOOKED_AT, Caption
 from nemo_curator.stages.declarations import Column, Cost, Needs
+from nemo_curator.stages.fingerprint import unicode_version
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.tasks import ImageObject
 from nemo_curator.tasks.caption import caption_of
@@ -68,6 +69,10 @@ class ImageCaptionFilterStage(BaseFilterStage):
     def needs(self) -> Needs:
         """The caption."""
         return Needs(caption=True)
+
+    def provenance(self) -> dict[str, Any]:
+        """The version of Unicode, which says what is a letter; a newer Python has a newer one."""
+        return {**super().provenance(), "libraries": unicode_version()}
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """The columns, from each image's caption."""

@@ -48,24 +48,24 @@ class ImageHeaderFilterStage(BaseFilterStage):
             "aspect": sides.max(axis=1) / sides.min(axis=1),
             "pixels": pixels,
             "bits_per_pixel": 8.0 * np.array(lengths) / pixels,
-            "mislabelled": np.array(
-                [is_mislabelled(_name(image), one.format) for image, one in zip(images, headers, strict=True)]
-            ),
+            "mislabelled": np.array([_is_mislabelled(image, one) for image, one in zip(images, headers, strict=True)]),
         }
 
 
 def _header(image: ImageObject) -> ImageHeader:
-    """The header as read; that of an image made from pixels is its shape."""
+    """The header as read; that of an image made from pixels, or of one whose pixels were replaced, is its shape."""
+    if image.encoded is None and image.image_data is not None:
+        height, width = image.image_data.shape[:2]
+        return ImageHeader("", width, height)
     if image.header is not None:
         return image.header
-    if image.encoded is not None:
-        return probe(image.encoded)
-    if image.image_data is None:
+    if image.encoded is None:
         raise ValueError(f"image {image.image_id!r} has neither bytes nor pixels")
-    height, width = image.image_data.shape[:2]
-    return ImageHeader("", width, height)
+    return probe(image.encoded)
 
 
-def _name(image: ImageObject) -> str:
+def _is_mislabelled(image: ImageObject, header: ImageHeader) -> bool:
+    """Of an image without bytes no name is wrong."""
     source = image.source
-    return source.members[source.primary].name if source.primary >= 0 else image.image_path
+    name = source.members[source.primary].name if source.primary >= 0 else image.image_path
+    return bool(header.format) and is_mislabelled(name, header.format)

@@ -13,7 +13,7 @@ from nemo_curator.kernels.caption_addresses import without_addresses
 from nemo_curator.kernels.caption_words import LOOKED_AT
 from nemo_curator.models.language import LANGUAGES, UNDETERMINED, LanguageModel
 from nemo_curator.stages.declarations import Column, Cost, Needs
-from nemo_curator.stages.fingerprint import versions
+from nemo_curator.stages.fingerprint import unicode_version, versions
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageObject
@@ -67,8 +67,8 @@ class ImageCaptionLanguageFilterStage(BaseFilterStage):
         return Needs(caption=True)
 
     def provenance(self) -> dict[str, Any]:
-        """The version of the package that carries the model."""
-        return {**super().provenance(), "libraries": versions("py3langid")}
+        """The versions of the package that carries the model, and of Unicode, which says what small letters are."""
+        return {**super().provenance(), "libraries": versions("py3langid") | unicode_version()}
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model."""
