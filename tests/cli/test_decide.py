@@ -165,3 +165,13 @@ def test_explain_has_what_deciding_computed(place):
     lines = imagecurator("explain", place / "run", "shard/a").stdout.splitlines()
     assert ["caption_frequency", "1"] in [line.split() for line in lines]
     assert any(line.startswith("rule often") and line.endswith("[1 against 1]") for line in lines)
+
+
+def test_many_rules_that_reject_nothing_are_not_a_wall(place):
+    """Three of them are told in full, the others by name in one line; --json has all."""
+    rules = [("--rule", f"none{number}=entropy > {90 + number}") for number in range(6)]
+    words = [word for rule in rules for word in rule]
+    said = imagecurator("decide", place / "scored", *words, "--dry-run").stdout
+    assert said.count("warning: rule none") == 3
+    assert "warning: 3 more rules reject nothing: none3, none4, none5" in said
+    assert len(as_json("decide", place / "scored", *words, "--dry-run")["warnings"]) == 6

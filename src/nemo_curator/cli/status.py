@@ -49,7 +49,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         funnel = Funnel.of(found.funnel)
         print_funnel(funnel)
         print_notes(funnel)
-        print_warnings([one["text"] for one in found.warnings])
+        print_warnings(found.warnings)
     for one in found.exports:
         console.print(
             Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),

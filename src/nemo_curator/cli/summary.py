@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +22,9 @@ _DEFAULT_WHY = {
     "small": "too small to train on at any usual resolution",
     "nsfw": "Yahoo's open_nsfw calls scores of 0.8 and more NSFW with confidence",
 }
+
+
+_MOST_EMPTY = 3  # rules that reject nothing and are told in full
 
 
 def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
@@ -147,14 +150,24 @@ def print_notes(funnel: Funnel) -> None:
         notes.append("nothing is kept; the column `alone` shows which rule takes how much")
     for note in notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
-    print_warnings([one.text for one in funnel.warnings])
+    print_warnings([asdict(one) for one in funnel.warnings])
 
 
-def print_warnings(warnings: Sequence[str]) -> None:
-    """What is odd about thresholds, a line each."""
+def print_warnings(warnings: Sequence[Mapping[str, Any]]) -> None:
+    """What is odd about thresholds, a line each; of many rules that reject nothing, most by name alone.
+
+    Args:
+        warnings: As `RuleWarning`, as plain data.
+    """
+    empty = [one for one in warnings if one["kind"] == "nothing"]
+    folded = empty[_MOST_EMPTY:] if len(empty) > _MOST_EMPTY + 1 else []
+    lines = [str(one["text"]) for one in warnings if one not in folded]
+    if folded:
+        names = ", ".join(str(one["rule"]) for one in folded)
+        lines.append(f"{len(folded)} more rules reject nothing: {names}; the report has what they look at")
     console = Console(highlight=False)
-    for warning in warnings:
-        console.print(Text(f"warning: {shown(warning)}", style="yellow"), soft_wrap=True)
+    for line in lines:
+        console.print(Text(f"warning: {shown(line)}", style="yellow"), soft_wrap=True)
 
 
 def export_facts(exported: Exported, output: str) -> dict[str, Any]:
