@@ -58,9 +58,9 @@ class Judge:
 
 # the first of each line is what the damage is judged by; the others are shown
 JUDGES: dict[str, tuple[Judge, ...]] = {
-    "blur": (Judge("sharpness", "fine_sharpness"), Judge("sharpness", "sharpness")),
-    "rescale": (Judge("sharpness", "fine_sharpness"), Judge("sharpness", "sharpness")),
-    "noise": (Judge("sharpness", "noise", +1),),
+    "blur": (Judge("detail", "fine_sharpness"), Judge("sharpness", "sharpness")),
+    "rescale": (Judge("detail", "fine_sharpness"), Judge("sharpness", "sharpness")),
+    "noise": (Judge("detail", "noise", +1),),
     "jpeg": (Judge("blockiness", "blockiness", +1),),
     "dark": (Judge("exposure", "white_point"), Judge("exposure", "dark_share", +1), Judge("exposure", "brightness")),
     "bright": (Judge("exposure", "black_point", +1), Judge("exposure", "bright_share", +1)),
@@ -211,7 +211,7 @@ def robustness(pictures: dict[str, Pixels], scorer: Scorer, theirs: Any) -> dict
     }
     measures: dict[str, Callable[[Pixels], float]] = {
         "sharpness": lambda p: scorer.columns((Judge("sharpness", "sharpness"),), p)[0],
-        "fine_sharpness": lambda p: scorer.columns((Judge("sharpness", "fine_sharpness"),), p)[0],
+        "fine_sharpness": lambda p: scorer.columns((Judge("detail", "fine_sharpness"),), p)[0],
         "variance of the Laplacian": laplacian,
     }
     if "blur" in theirs:
