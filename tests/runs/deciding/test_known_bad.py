@@ -233,6 +233,14 @@ def test_explained(tmp_path):
     assert explain_row(run, ids, how, "y").known == ()
 
 
+def test_explained_beside_a_key_without_a_value(tmp_path):
+    """A rule on a key that is null everywhere stands in no way of asking which lists have an image."""
+    how = policy("metadata.n > 5", known_bad=known(tmp_path, sums=md5("x"), pictures=f"# pdq\n{BASE}"))
+    run, ids = made_run(tmp_path, [hashed("x", BASE, metadata='{"n": null}'), hashed("y")], schema=SCHEMA)
+    assert [one.name for one in explain_row(run, ids, how, "x").known] == ["sums", "pictures"]
+    assert explain_row(run, ids, how, "y").known == ()
+
+
 @pytest.mark.parametrize("threads", [1, 4])
 def test_many_images_and_lists_agree_with_counting(tmp_path, threads):
     """Thousands of images against thousands of hashes end as comparing each with each says, whatever the threads."""
