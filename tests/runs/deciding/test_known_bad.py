@@ -101,14 +101,14 @@ def test_what_comes_before_what(tmp_path):
 
 
 def test_a_known_image_stands_for_no_other(tmp_path):
-    """A copy of a known image has its bytes and is known too; near copies that are not are nobody's duplicates."""
-    rows, _ = ended(
-        tmp_path,
-        policy(known_bad=known(tmp_path, bad=md5("x")), sample=Sample(n=1)),
-        hashed("x", sha256="s"), hashed("y", sha256="s"), hashed("z"),
-    )  # fmt: skip
-    assert (rows[0]["verdict"], rows[0]["rule"]) == ("reject", "bad")
-    assert {one["duplicate_of"] for one in rows} == {None}
+    """It is no duplicates' kept image, and takes no place in a sample."""
+    bad = known(tmp_path, bad=md5("x"))
+    rows = (hashed("x", sha256="s", width=999), hashed("y", sha256="s"), hashed("z"))
+    for how in (policy(known_bad=bad), policy(known_bad=bad, sample=Sample(n=2))):
+        found, _ = ended(tmp_path, how, *rows)
+        assert [(one["verdict"], one["rule"], one["duplicate_of"]) for one in found] == [
+            ("reject", "bad", None), ("keep", None, None), ("keep", None, None),
+        ]  # fmt: skip
 
 
 def test_the_first_list_and_the_nearest_hash(tmp_path):

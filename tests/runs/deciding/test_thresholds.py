@@ -102,6 +102,8 @@ def test_runs_with_nothing_to_see(tmp_path):
     assert warnings(tmp_path / "allowed", "a > 1", records=[row("x", a=9.0)], **allowed) == []
     ((kind, said),) = warnings(tmp_path / "one", "a > 1", records=[row("x", a=0.5)])
     assert (kind, said.partition("; ")[2]) == ("nothing", "a is 0.5 wherever it has a value")
+    unseen = [one[0] for one in warnings(tmp_path / "unseen", "bytes > 5", "coalesce(bytes > 5, true)")]
+    assert unseen == ["no value", "everything"]
 
 
 def test_unreadable_images_and_nan_are_not_seen(tmp_path):
