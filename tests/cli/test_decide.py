@@ -143,12 +143,16 @@ def test_thresholds_that_fit_nothing_are_told(place):
     assert "warnings" not in facts["funnel"]
     assert told in imagecurator("status", place / "run").stdout
     assert as_json("status", place / "run")["warnings"] == facts["warnings"]
-    (place / "in" / "tiny.jpg").unlink()  # the one that the default rule rejects
+    (place / "small").mkdir()
+    (place / "in" / "tiny.jpg").rename(place / "small" / "tiny.jpg")  # the one that the default rule rejects
     recipe = place / "recipe.yaml"
     assert imagecurator("score", place / "in" / "shard.tar", place / "clean", "-r", recipe).returncode == 0
     assert as_json("decide", place / "clean")["warnings"] == []
     renamed = as_json("decide", place / "clean", "--rule", "tiny=least(width, height) < 64")["warnings"]
     assert [one["rule"] for one in renamed] == ["tiny"]
+    assert imagecurator("score", place / "small", place / "all", "-s", "scores=[header]").returncode == 0
+    facts = as_json("decide", place / "all")["warnings"]
+    assert [(one["rule"], one["kind"]) for one in facts] == [("small", "everything")]
 
 
 def test_a_key_of_the_metadata_that_is_not_there(place):

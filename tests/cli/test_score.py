@@ -51,10 +51,11 @@ def test_scores_are_named_on_the_command_line(place):
     """`--scores` names what to compute, in the place of the recipe's own; twice said is refused."""
     facts = as_json("score", place / "in", place / "named", "--scores", "sharpness, header", "--dry-run")
     assert sorted(facts["stages"]) == ["header", "sharpness"]
-    said = sentence(
-        imagecurator("score", place / "in", place / "named", "--scores", "header", "-s", "scores=[entropy]"), 5
-    )
-    assert "twice" in said
+    for twice in ("scores=[entropy]", "scores.0=entropy"):
+        said = sentence(imagecurator("score", place / "in", place / "named", "--scores", "header", "-s", twice), 5)
+        assert "twice" in said
+    none = imagecurator("score", place / "in", place / "named", "--scores", " ,")
+    assert "--scores names no score" in sentence(none, 5)
     assert "no score 'shrpness'" in sentence(
         imagecurator("score", place / "in", place / "named", "--scores", "shrpness"), 5
     )

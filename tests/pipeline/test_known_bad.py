@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.kernels.pdq_pictures import picture
 
-from nemo_curator.errors import InputError, RecipeError
+from nemo_curator.errors import InputError, OutputExistsError, RecipeError
 from nemo_curator.kernels.pdq import pdq
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_run
@@ -98,6 +98,9 @@ def test_another_list_is_another_decision(photos, lists, tmp_path):
     assert manifest["recipe"]["known_bad"]["lists"] == {"pictures": "pictures.pdq", "bytes": "bytes.md5"}
     assert str(tmp_path) not in json.dumps(manifest)
     assert again.funnel.rejected["bytes"] == 0
+    (tmp_path / "bytes.md5").write_text("1" * 32)
+    with pytest.raises(OutputExistsError, match="finished data set of another recipe"):
+        curate([str(photos)], str(tmp_path / "out"), recipe, workers=0)
 
 
 def test_lists_that_are_gone(photos, lists, tmp_path):

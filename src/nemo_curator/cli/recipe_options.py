@@ -21,14 +21,16 @@ def with_scores(settings: Sequence[str] | None, scores: str | None) -> list[str]
         scores: Names with commas between, or `all`; None sets nothing.
 
     Raises:
-        RecipeError: The scores are set in two ways.
+        RecipeError: The scores are set in two ways, or no name is given.
     """
     given = list(settings or [])
     if scores is None:
         return given
-    if any(_setting(text, "--set")[0] == "scores" for text in given):
+    if any(_section(_setting(text, "--set")[0]) == "scores" for text in given):
         raise RecipeError("--scores and --set scores=… say the same thing twice", act="leave one of them out")
     names = [name.strip() for name in scores.split(",") if name.strip()]
+    if not names:  # such as an environment variable that is not set
+        raise RecipeError("--scores names no score", act="name some with commas between, or `all`; or leave it out")
     return [*given, f"scores={'all' if names == ['all'] else json.dumps(names)}"]
 
 

@@ -270,13 +270,19 @@ def _delimiter(line: str) -> str:
 def _read_csv(lines: _Lines, first: str, names: Sequence[str], found: _Found) -> None:
     delimiter = _delimiter(first)
     chosen = _columns(names, found)
+    last = max(names.index(one) for one in chosen)
     for line in lines:
+        if line.startswith("#"):
+            continue
         place = f"line {lines.number}"
         try:
             cells = next(csv.reader([line], delimiter=delimiter), [])
         except csv.Error as error:
             raise found.wrong(place, line, str(error)) from None
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        if len(cells) <= last and not any(row.get(one) for one in chosen):
+            # such as a line with another delimiter, whose hash would pass unseen
+            raise found.wrong(place, line, f"the first line names {len(names)} columns, and this one has {len(cells)}")
         _take(row, chosen, place, found)
 
 

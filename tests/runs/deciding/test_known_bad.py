@@ -101,14 +101,14 @@ def test_what_comes_before_what(tmp_path):
 
 
 def test_a_known_image_stands_for_no_other(tmp_path):
-    """A copy of a known image has its bytes and is known too; near copies that are not are nobody's duplicates."""
-    rows, _ = ended(
-        tmp_path,
-        policy(known_bad=known(tmp_path, bad=md5("x")), sample=Sample(n=1)),
-        hashed("x", sha256="s"), hashed("y", sha256="s"), hashed("z"),
-    )  # fmt: skip
-    assert (rows[0]["verdict"], rows[0]["rule"]) == ("reject", "bad")
-    assert {one["duplicate_of"] for one in rows} == {None}
+    """It is no duplicates' kept image, and takes no place in a sample."""
+    bad = known(tmp_path, bad=md5("x"))
+    rows = (hashed("x", sha256="s", width=999), hashed("y", sha256="s"), hashed("z"))
+    for how in (policy(known_bad=bad), policy(known_bad=bad, sample=Sample(n=2))):
+        found, _ = ended(tmp_path, how, *rows)
+        assert [(one["verdict"], one["rule"], one["duplicate_of"]) for one in found] == [
+            ("reject", "bad", None), ("keep", None, None), ("keep", None, None),
+        ]  # fmt: skip
 
 
 def test_the_first_list_and_the_nearest_hash(tmp_path):
@@ -230,6 +230,14 @@ def test_explained(tmp_path):
         ("second", f"its MD5 {md5('x')} is in second.txt"),
     ]
     assert (found.listed, [one.matches for one in found.rules]) == (("allow",), [True])
+    assert explain_row(run, ids, how, "y").known == ()
+
+
+def test_explained_beside_a_key_without_a_value(tmp_path):
+    """A rule on a key that is null everywhere stands in no way of asking which lists have an image."""
+    how = policy("metadata.n > 5", known_bad=known(tmp_path, sums=md5("x"), pictures=f"# pdq\n{BASE}"))
+    run, ids = made_run(tmp_path, [hashed("x", BASE, metadata='{"n": null}'), hashed("y")], schema=SCHEMA)
+    assert [one.name for one in explain_row(run, ids, how, "x").known] == ["sums", "pictures"]
     assert explain_row(run, ids, how, "y").known == ()
 
 

@@ -40,6 +40,8 @@ RANGE = {
     "a > 1 and a < 50": f": 50 is above all seen values of a; {SPREAD}",
     "a between 6 and 8": f"rejects nothing: 6 and 8 are above all seen values; {SPREAD}",
     "a between -1 and 8": f"rejects every image: all seen values lie between -1 and 8; {SPREAD}",
+    "a between 3 and 1": f"rejects nothing: nothing lies between 3 and 1, the larger of which stands first; {SPREAD}",
+    "a not between 8 and -1 and b < 3": ": nothing lies between 8 and -1, the larger of which stands first; " + SPREAD,
     "a in (6, 7)": f"rejects nothing: 6 and 7 are above all seen values; {SPREAD}",
     "a * 2 > 4 * 10": "rejects nothing: its threshold is above all seen values; "
     "a * 2 is 0 … 9.9 (5 %: 0.4, 25 %: 2.4, median: 4.9, 75 %: 7.4, 95 %: 9.4)",
@@ -100,6 +102,8 @@ def test_runs_with_nothing_to_see(tmp_path):
     assert warnings(tmp_path / "allowed", "a > 1", records=[row("x", a=9.0)], **allowed) == []
     ((kind, said),) = warnings(tmp_path / "one", "a > 1", records=[row("x", a=0.5)])
     assert (kind, said.partition("; ")[2]) == ("nothing", "a is 0.5 wherever it has a value")
+    unseen = [one[0] for one in warnings(tmp_path / "unseen", "bytes > 5", "coalesce(bytes > 5, true)")]
+    assert unseen == ["no value", "everything"]
 
 
 def test_unreadable_images_and_nan_are_not_seen(tmp_path):

@@ -36,16 +36,21 @@ class KnownMatch(NamedTuple):
     reason: str
 
 
-def find_known(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+def find_known(connection: duckdb.DuckDBPyConnection, policy: Policy, records: str = "records") -> None:
     """Make the tables `known_on` (a row a list that has the image) and `known` (the first list of each image).
 
     Nothing of either is made where the policy has no such lists.
+
+    Args:
+        connection: A database with the records.
+        policy: How to decide.
+        records: The table of the images that are looked for, with the columns of `records`.
     """
     bad = policy.known_bad
     if bad is None:
         return
     connection.execute(f"CREATE TABLE matches {_TABLE}")
-    _match(connection, bad)
+    _match(connection, bad, records)
     best = "QUALIFY row_number() OVER (PARTITION BY __position{} ORDER BY __list, __kind, __distance, __hash) = 1"
     connection.execute(f"CREATE TABLE known_on AS SELECT * FROM matches {best.format(', __list')}")
     connection.execute(f"CREATE TABLE known AS SELECT * FROM known_on {best.format('')} ORDER BY __position")
@@ -89,19 +94,20 @@ def reason_sql(bad: KnownBad) -> str:
 
 
 def known_lists(connection: duckdb.DuckDBPyConnection, policy: Policy, image_id: str) -> tuple[KnownMatch, ...]:
-    """All lists that one image is on, in their order; of `records` everything but that image is forgotten.
+    """All lists that one image is on, in their order.
 
     Args:
-        connection: A database with `records`, of which nothing else is asked any more.
+        connection: A database with `records`, in which no image has been looked for yet.
         policy: How to decide.
         image_id: The image.
     """
     bad = policy.known_bad
     if bad is None:
         return ()
-    connection.execute("DELETE FROM records WHERE image_id <> $1", [image_id])
-    find_known(connection, policy)
-    rows = f"SELECT {name_sql(bad)}, {reason_sql(bad)} FROM known_on JOIN records USING (__position) ORDER BY __list"
+    # `records` is a view where a key of the metadata has no type, so that nothing can be deleted from it
+    connection.execute("CREATE TABLE one AS FROM records WHERE image_id = $1", [image_id])
+    find_known(connection, policy, "one")
+    rows = f"SELECT {name_sql(bad)}, {reason_sql(bad)} FROM known_on JOIN one USING (__position) ORDER BY __list"
     return tuple(KnownMatch(*row) for row in connection.execute(rows).fetchall())
 
 
@@ -109,7 +115,7 @@ def _cases(values: list[str]) -> str:
     return "".join(f" WHEN {at} THEN {value}" for at, value in enumerate(values))
 
 
-def _match(connection: duckdb.DuckDBPyConnection, bad: KnownBad) -> None:
+def _match(connection: duckdb.DuckDBPyConnection, bad: KnownBad, records: str) -> None:
     for at, listed in enumerate(bad.lists):
         for kind, column in _EXACT.items():
             hashes: npt.NDArray[np.uint8] = getattr(listed, kind)
@@ -117,21 +123,21 @@ def _match(connection: duckdb.DuckDBPyConnection, bad: KnownBad) -> None:
                 give(connection, "given", pa.Table.from_arrays([_blobs(hashes)], names=["hash"]))
                 connection.execute(
                     f"INSERT INTO matches SELECT __position, {at}, {_KINDS.index(kind)}, NULL, hash "
-                    f"FROM records JOIN given ON {column} = hash WHERE error IS NULL"
+                    f"FROM {records} JOIN given ON {column} = hash WHERE error IS NULL"
                 )
-    found = [rows for rows in _near(connection, bad) if rows.num_rows]
+    found = [rows for rows in _near(connection, bad, records) if rows.num_rows]
     if found:
         give(connection, "given", pa.concat_tables(found))
         connection.execute("INSERT INTO matches SELECT * FROM given")
 
 
-def _near(connection: duckdb.DuckDBPyConnection, bad: KnownBad) -> Iterator[pa.Table]:
+def _near(connection: duckdb.DuckDBPyConnection, bad: KnownBad, records: str) -> Iterator[pa.Table]:
     """Rows of `matches` by PDQ hashes. A picture without structure has a hash of zeros, which says nothing."""
     lists = [(at, one) for at, one in enumerate(bad.lists) if len(one.pdq)]
     if not lists:
         return
     asked = connection.sql(
-        "SELECT __position, __pdq FROM records WHERE error IS NULL AND __pdq IS NOT NULL "
+        f"SELECT __position, __pdq FROM {records} WHERE error IS NULL AND __pdq IS NOT NULL "
         f"AND __pdq <> unhex('{'00' * 32}') AND coalesce(__pdq_quality, 0) >= {bad.min_quality}"
     )
     for batch in asked.to_arrow_reader(_BLOCK):

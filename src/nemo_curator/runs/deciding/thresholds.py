@@ -95,13 +95,20 @@ def _odd(compared: Compared, seen: Seen, *, single: bool) -> str:
     constants = [one for name in compared.constants if (one := seen.constants.get(name)) is not None]
     if seen.low is None or seen.high is None or not constants or len(constants) < len(compared.constants):
         return ""
+    return _outside(compared, constants, seen.low, seen.high, single=single)
+
+
+def _outside(compared: Compared, constants: Sequence[float], lowest: float, highest: float, *, single: bool) -> str:
+    """How constants lie that are not among the numbers that were seen, in words; else ""."""
+    if compared.operator == "between" and constants[0] > constants[1]:
+        return f"nothing lies between {_listed(compared)}, the larger of which stands first"
     low, high = min(constants), max(constants)
     whose = "" if single else f" of {compared.written}"
-    if low > seen.high or high < seen.low:
+    if low > highest or high < lowest:
         subject = "its threshold" if single and len(constants) == 1 else _listed(compared)
-        side = "above" if low > seen.high else "below"
+        side = "above" if low > highest else "below"
         return f"{subject} {'is' if len(constants) == 1 else 'are'} {side} all seen values{whose}"
-    if compared.operator == "between" and low < seen.low and seen.high < high:
+    if compared.operator == "between" and low < lowest and highest < high:
         return f"all seen values{whose} lie between {_listed(compared)}"
     return ""
 
