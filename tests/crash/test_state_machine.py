@@ -36,10 +36,11 @@ from nemo_curator.storage import is_temporary
 from nemo_curator.testing import encoded, make_tar, photo
 
 ONLY_HEADERS = ["header"]
+# all with the column that a rule reads: a fresh run has only the columns of its recipe
 SCORES = (
     ["header", "entropy"],
     ["entropy", "sharpness", "header"],
-    ["entropy"],
+    ["sharpness", "header"],
     [{"header": {"model_inference_batch_size": 3}}, "entropy"],
 )
 RULES = ({}, {"wide": "width > 45"}, {"half": "pixels <= quantile(pixels, 0.5)"}, {"all": "width > 0"})
