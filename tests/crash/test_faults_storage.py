@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,14 @@ class Refusals:
         """None failed yet."""
         self.at, self.number = at, number
         self.events: list[str] = []
+        self._counting = threading.Lock()  # an export works with two threads, and no event may pass uncounted
 
     def reach(self, kind: str, path: str, _tear: object) -> None:
         """An event."""
-        self.events.append(f"{kind} {path}")
-        if len(self.events) == self.at and kind != "unlink":
+        with self._counting:
+            self.events.append(f"{kind} {path}")
+            number = len(self.events)
+        if number == self.at and kind != "unlink":
             raise OSError(self.number, os.strerror(self.number), path)
 
 
