@@ -12,7 +12,7 @@ from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
 from nemo_curator.report.words import compared, number, shown, shown_id
 
 _CAPTION = 160
-_MOST_SCORES = 40
+_MOST_SCORES = 100  # twice as many as all of ours
 # some such lists are of pictures that nobody may copy, and a page is a copy
 _UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
 
