@@ -86,13 +86,20 @@ SCALE = [1 + 9 * at / 199 for at in range(200)]
 
 
 def test_a_threshold_outside_the_declared_range(said):
-    """Constructing says so, at no border of the range, and not again in the worker that the stage is sent to."""
+    """A worker's first batch says so, once, and at no border of the range."""
     for inside in (1.0, 10.0):
-        Ranged(score_threshold=inside)
+        worked(Ranged(score_threshold=inside), [1.0, 10.0] * 10)
     assert said == []
-    stage = Ranged(score_threshold=0.5)
-    pickle.loads(pickle.dumps(stage))  # noqa: S301 (what executors do with a stage of ours)
+    worked(Ranged(score_threshold=0.5), [1.0, 10.0] * 10)
     assert said == ["image_plain_filter: the threshold 0.5 lies outside the range of beauty, which is 1 to 10"]
+
+
+def test_a_recipe_is_told_nothing_of_thresholds(said):
+    """Where scores are recorded alone, the threshold means nothing, however it lies to the range."""
+    stage = pickle.loads(pickle.dumps(Ranged(score_threshold=0.5)))  # noqa: S301 (what executors do with ours)
+    stage.annotate(ImageBatch(data=[ImageObject(image_id="a", metadata={"score": 3.0})]))
+    stage.teardown()
+    assert said == []
 
 
 def test_a_threshold_far_outside_the_seen_scores(said):

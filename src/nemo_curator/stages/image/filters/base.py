@@ -69,8 +69,6 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         if self.model_inference_batch_size < 1:
             raise ValueError(f"model_inference_batch_size must be at least 1, not {self.model_inference_batch_size}")
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
-        if self.columns:
-            self._warn_of_range(self.columns[0])
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`; nothing particular of each image."""
@@ -108,8 +106,15 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         own = getattr(type(self), "score_threshold", None)
         return self.score_threshold == own and own != BaseFilterStage.score_threshold
 
+    def _seen_scores(self) -> SeenScores:
+        """What this worker has seen so far; where that is nothing yet, the threshold is looked at too."""
+        if "_seen" not in self.__dict__:
+            self._seen = SeenScores()
+            self._warn_of_range(self.score_columns()[0])
+        return self._seen
+
     def _warn_of_range(self, column: Column) -> None:
-        """Warn where no score of that column can lie at the threshold."""
+        """Warn where no score of that column can lie at the threshold; in a recipe, where it means nothing, never."""
         limits, threshold = column.range, self.score_threshold
         if limits and threshold is not None and not limits[0] <= threshold <= limits[1]:
             logger.warning(
@@ -189,7 +194,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         column = self.score_columns()[0].name
         kept: list[ImageObject] = []
         rejected: list[Record] = []
-        seen: SeenScores = self.__dict__.setdefault("_seen", SeenScores())
+        seen = self._seen_scores()
         for image in scored.data:
             score = self._compared(column, image.scores[column])
             seen.add([score])
