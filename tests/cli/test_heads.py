@@ -85,3 +85,14 @@ def test_a_head_that_does_not_fit_is_refused_before_anything_is_written(tmp_path
     assert "recipe.yaml, line 1" in said
     assert "write `models: {embedding: clip-vit-large-patch14}`" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rule_over_a_score_that_all_leaves_out_says_what_is_missing(tmp_path):
+    """With `all`, the column of a score that is not installed is told with its score and what that lacks."""
+    done = imagecurator(
+        "run", pictures(tmp_path / "photos", 1), tmp_path / "out", "--scores", "all", "-s", "rules.f=face_count > 1"
+    )
+    said = sentence(done, 5)
+    assert "there is no column 'face_count'" in said
+    assert "the score 'faces' gives it, and is left out: " in said
+    assert "face_detection_yunet_2023mar.onnx" in said

@@ -35,6 +35,7 @@ from nemo_curator.runs.partitions import read_partitions
 from nemo_curator.runs.parts import part_schema
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing, list_inputs
+from nemo_curator.stages.catalogue import declared_columns
 
 
 @dataclass(slots=True)
@@ -241,7 +242,12 @@ def _plan(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool)
     if state is not None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *_dropped_rules(state.recipe, recipe)))
         columns = {column.name: column for column in state.columns} | columns
-    return plan, plan_policy(recipe, part_schema(list(columns.values())))
+    absent = {
+        column.name: f"the score {name!r} gives it, and is left out: {missing}"
+        for name, missing in plan.scoring.skipped
+        for column in declared_columns(name)
+    }
+    return plan, plan_policy(recipe, part_schema(list(columns.values())), absent)
 
 
 def _dropped_rules(stored: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -26,9 +27,16 @@ from nemo_curator.runs.exporting import ExportSettings
 from nemo_curator.shards.hash_lists import read_hash_list
 from nemo_curator.stages.image.io.rows import IDENTITY
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-def plan_policy(recipe: Recipe, schema: pa.Schema) -> Policy:
+
+def plan_policy(recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _NONE) -> Policy:
     """Check everything in a recipe that decides, against the columns that there are or will be.
+
+    Args:
+        recipe: The recipe.
+        schema: The columns.
+        absent: Column that there could be to why it is not there.
 
     Raises:
         RecipeError: A rule or column is unknown, or a rule is no boolean; a list of hashes has a name that is taken,
@@ -36,7 +44,7 @@ def plan_policy(recipe: Recipe, schema: pa.Schema) -> Policy:
         InputError: A list of ids or hashes cannot be read.
     """
     known = schema.names
-    rules = tuple(_rule(name, text, known, recipe.place("rules", name)) for name, text in recipe.rules.items())
+    rules = tuple(_rule(name, text, known, recipe.place("rules", name), absent) for name, text in recipe.rules.items())
     prefer = parse_rule("prefer", recipe.duplicates.prefer, known, recipe.place("duplicates", "prefer"))
     sample = recipe.sample and Sample(recipe.sample.n, recipe.sample.share, recipe.sample.seed, recipe.sample.by)
     split = recipe.split and Split(tuple(recipe.split.shares.items()), recipe.split.seed, recipe.split.by)
@@ -132,10 +140,13 @@ def _is_known(name: str, text: str, known: list[str]) -> bool:
     return True
 
 
-def _rule(name: str, text: str, known: list[str], where: str) -> Rule:
+def _rule(name: str, text: str, known: list[str], where: str, absent: Mapping[str, str]) -> Rule:
     try:
         return parse_rule(name, text, known, where)
     except RecipeError as error:
-        if "there is no column" in error.what:
+        why = next((why for column, why in absent.items() if error.what == f"there is no column {column!r}"), "")
+        if why:
+            error.act = why
+        elif "there is no column" in error.what:
             error.act = f"{error.act} (or add the score that computes it to `scores`)".strip()
         raise

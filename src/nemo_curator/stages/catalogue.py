@@ -40,6 +40,14 @@ def score_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def declared_columns(name: str) -> tuple[Column, ...]:
+    """The columns that a score's class declares, whether or not its parts are installed; () where that is not known."""
+    try:
+        return tuple(getattr(_stage_class(name), "columns", ()))
+    except MissingExtraError:
+        return ()
+
+
 def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[ImageBatch, ImageBatch]:
     """The stage of that recipe name with its parameters set.
 
