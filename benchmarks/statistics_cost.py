@@ -37,7 +37,18 @@ from support.machine import publish
 from support.photos import photo_shards
 
 PLACE = "nemo_curator.stages.image.filters"
-SCORES = ("header", "sharpness", "exposure", "contrast", "entropy", "colour", "borders", "blockiness", "edges")
+SCORES = (
+    "header",
+    "sharpness",
+    "detail",
+    "exposure",
+    "contrast",
+    "entropy",
+    "colour",
+    "borders",
+    "blockiness",
+    "edges",
+)
 COUNT = 32
 SMALL, LARGE = (500, 375), (1500, 1000)
 VIEWS = [STATISTICS_VIEW, NATIVE_VIEW]

@@ -19,7 +19,7 @@ from nemo_curator.tasks import ImageBatch, ImageObject
 from nemo_curator.testing import encoded, make_tar, photo
 
 PLACE = "nemo_curator.stages.image.filters"
-NAMES = ("header", "sharpness", "exposure", "contrast", "entropy", "colour", "borders", "blockiness", "edges")
+NAMES = ("header", "sharpness", "detail", "exposure", "contrast", "entropy", "colour", "borders", "blockiness", "edges")
 SIZES = [(1, 1), (1, 900), (900, 1), (2, 3), (7, 5), (41, 40), (300, 200), (640, 480)]
 
 
