@@ -15,21 +15,15 @@ from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import read_config
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.onnx_image_model import OnnxImageModel
+from nemo_curator.models.published import hub_weights
 from nemo_curator.models.session import GraphSession, graph_libraries
 from nemo_curator.models.torch_file import read_tensors
 from nemo_curator.models.vit_graph import PREFIXES, build_graph
-from nemo_curator.models.weights import (
-    SETTINGS,
-    find_weights,
-    model_directory,
-    read_safetensors,
-    settings_sha256,
-    weights_sha256,
-)
+from nemo_curator.models.weights import model_directory, read_safetensors, settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
-_WEIGHTS = "model.safetensors"
-_FILES = (*SETTINGS, _WEIGHTS)
+SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+"""The weights: where they are published, and their place under `model_dir`."""
 
 
 class ClipVisionTower(OnnxImageModel):
@@ -79,7 +73,7 @@ class CLIPImageEmbeddings:
         Raises:
             WeightsNotFoundError: They cannot be fetched; the message says which files to put where.
         """
-        fetch(model_dir, MODEL_ID, _FILES)
+        fetch(SOURCE, model_dir)
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -90,7 +84,7 @@ class CLIPImageEmbeddings:
         """
         if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
-        path = _find(model_dir)
+        path = SOURCE.find(model_dir)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "precision": "float32"}
         return {"model": {**model, "settings": settings_sha256(path)}, "libraries": graph_libraries()}
 
@@ -102,7 +96,7 @@ class CLIPImageEmbeddings:
             WeightsError: A file is damaged or of another model.
         """
         if self._session is None:
-            path = _find(self.model_dir)
+            path = SOURCE.find(self.model_dir)
             graph, beside = _graph(path)
             self._session = GraphSession(graph, threads=self._threads, weights=beside, where=str(path))
 
@@ -132,10 +126,6 @@ class CLIPImageEmbeddings:
         if self._session is not None:
             raise TypeError("CLIPImageEmbeddings does not pickle after setup(); send it before and load it there")
         return self.__dict__
-
-
-def _find(model_dir: str | os.PathLike[str] | None) -> Path:
-    return find_weights(model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
 
 
 def _graph(weights: Path) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
