@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nemo_curator import storage
@@ -71,6 +71,11 @@ def required_directory(model_dir: str | os.PathLike[str] | None) -> Path:
     return models
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
 def bring(
     weights: UserWeights,
     models: Path,
@@ -105,6 +110,7 @@ def bring(
     waiting = wanted()  # what a failure names
     client = _client(weights, models, waiting, progress=progress)
     with (
+        _as_it_was(models),
         _sentences(client, weights, models, waiting),
         storage.locked(str(models), wait=wait),
         _staging(models) as staging,
@@ -140,6 +146,18 @@ def _client(weights: UserWeights, models: Path, files: Sequence[PublishedFile], 
         return HubClient(progress=progress)
     except MissingExtraError as error:
         raise _missing(weights, models, files, str(error)) from None
+
+
+@contextmanager
+def _as_it_was(models: Path) -> Iterator[None]:
+    """A directory that was not there is not there afterwards either, if nothing came into it."""
+    there = models.exists()
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(OSError):
+                models.rmdir()
 
 
 @contextmanager
@@ -236,7 +254,7 @@ def _sync(path: Path) -> None:
 
 
 def _missing(weights: UserWeights, models: Path, files: Sequence[PublishedFile], cause: str) -> WeightsNotFoundError:
-    names = ", ".join(file.name for file in files)
+    names = listed([file.name for file in files])
     where = str((models / weights.file).parent)
     return WeightsNotFoundError(
         f"weights are missing: {names}", where=where, cause=cause, act=_put_there(weights, models, files)
@@ -245,5 +263,5 @@ def _missing(weights: UserWeights, models: Path, files: Sequence[PublishedFile],
 
 def _put_there(weights: UserWeights, models: Path, files: Sequence[PublishedFile]) -> str:
     """Which file to put where, by hand."""
-    names = " and ".join(file.name for file in files)
+    names = listed([file.name for file in files])
     return f"put {names} of {weights.address or weights.origin} into {(models / weights.file).parent}"

@@ -86,7 +86,12 @@ class HubClient:
     def download(self, repository: str, revision: str, name: str, folder: Path) -> Path:
         """Fetch a file into `folder`; whatever the client raises goes through."""
         path = self._hub.hf_hub_download(
-            repository, name, revision=revision, local_dir=folder, cache_dir=self._cache, endpoint=self._endpoint
+            repository,
+            name,
+            revision=revision,
+            local_dir=folder,
+            endpoint=self._endpoint,
+            force_download=True,  # whoever wants the cached file takes it; what is in the cache may be damaged
         )
         return Path(path)
 

@@ -131,7 +131,9 @@ class UserWeights:
         named = f"and name MODEL_DIR as model_dir or in {MODEL_DIR}"
         found = f" ({self.address})" if self.address and not self.repository else ""
         fetched = "; `imagecurator models get` does so" if self.repository else ""
-        return f"put the file of {self.origin}{found} at MODEL_DIR/{self.file}{others}, {named}{fetched}"
+        known = {file.name for file in self.files}
+        file = self.place(next((name for name in self.names if name in known), self.names[0]))
+        return f"put the file of {self.origin}{found} at MODEL_DIR/{file}{others}, {named}{fetched}"
 
 
 @dataclass(frozen=True, slots=True)
