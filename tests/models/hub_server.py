@@ -77,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
+        """What the hub has under the path that was asked for, or how it refuses."""
         path = self.path.lstrip("/")
         self.hub.requests.append((self.command, path, {name.lower(): value for name, value in self.headers.items()}))
         name = path.rsplit("/", 1)[-1]
@@ -121,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, headers: dict[str, str], content: bytes, *, length: int = 0, body: bool = True
     ) -> None:
+        """One whole answer, after which the connection ends."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -315,6 +315,15 @@ def test_a_place_that_cannot_be_written(hub, tmp_path):
         fetch(published(), tmp_path / "models")
 
 
+def test_a_directory_in_the_place_of_a_file(hub, models):
+    """What stands in the way is named, with what to put where."""
+    (models / REPOSITORY / "config.json" / "x").mkdir(parents=True)
+    with pytest.raises(
+        StorageError, match=r"config\.json: cannot be written \(a directory of that name is in the way\)"
+    ):
+        fetch(published(), models)
+
+
 def test_a_killed_process_leaves_nothing_under_a_final_name(hub, models):
     """Half a file is in no place; what it left behind is gone after the next try, which brings everything."""
     hub.holds.add("model.safetensors")

@@ -163,8 +163,9 @@ def _as_it_was(models: Path) -> Iterator[None]:
 @contextmanager
 def _staging(models: Path) -> Iterator[Path]:
     """A folder for files under way, and none of a process that died."""
-    for left in models.glob(f"{_STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for left in models.iterdir():
+        if left.name.startswith(_STAGING) and storage.is_temporary(left.name):
+            shutil.rmtree(left, ignore_errors=True)
     folder = models / f"{_STAGING}{secrets.token_hex(6)}"
     folder.mkdir()
     try:
@@ -239,10 +240,13 @@ def _refuse_without_room(models: Path, needed: int) -> None:
 
 def _put(file: Path, place: Path) -> None:
     """Rename a whole file to its place, such that a power cut leaves the old one or the new one."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    _sync(file)
-    file.replace(place)
-    _sync(place.parent)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sync(file)
+        file.replace(place)
+        _sync(place.parent)
+    except OSError as error:
+        raise storage.storage_error(str(place), error) from error
 
 
 def _sync(path: Path) -> None:

@@ -81,7 +81,9 @@ class HubClient:
         found = self._hub.try_to_load_from_cache(repository, name, cache_dir=self._cache, revision=revision)
         if not isinstance(found, str):  # the cache may also know that there is no such file
             return None
-        return Path(shutil.copyfile(found, folder / name))
+        with suppress(PermissionError):  # the cache of somebody else
+            return Path(shutil.copyfile(found, folder / name))
+        return None
 
     def download(self, repository: str, revision: str, name: str, folder: Path) -> Path:
         """Fetch a file into `folder`; whatever the client raises goes through."""
