@@ -26,7 +26,7 @@ def facts(spec: ModelSpec | HeadSpec, model_dir: str | None) -> Facts:
         said |= {"kind": "model", "input": input_words(spec.view), "view": asdict(spec.view)}
         said |= {"dimension": spec.dimension, "scale": (spec.low, spec.high)}
         said |= {"normalisation": asdict(spec.normalisation) if spec.normalisation else None}
-        said |= {"heads": registry.fitting_heads(spec.name)}
+        said |= {"precisions": ["fp32", *spec.precisions], "heads": registry.fitting_heads(spec.name)}
     weights = spec.weights
     if isinstance(weights, PackagedWeights):
         size = Path(state.detail).stat().st_size if state.ok else 0

@@ -20,7 +20,7 @@ from nemo_curator.models.affine import Affine
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.published import hub_weights
-from nemo_curator.models.session import array_libraries
+from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.weights import expect_shapes, model_directory, read_safetensors, weights_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
