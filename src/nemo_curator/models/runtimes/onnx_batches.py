@@ -33,6 +33,10 @@ _SETTINGS: dict[str, dict[str, str]] = {
 class OnnxBatches:
     """One loaded graph with one batched input; a lock keeps threads from using it at once.
 
+    Attributes:
+        batch: Items that are computed at once.
+        lanes: Calls that gain from going on at a time: one.
+
     Args:
         graph: A serialised ONNX model with one input of a fixed batch size and one output.
         weights: Arrays for the graph's external initialisers; kept alive as long as the session.
@@ -43,6 +47,8 @@ class OnnxBatches:
         ModelError: This build of ONNX Runtime, or this machine, lacks the provider.
         WeightsError: ONNX Runtime refuses the graph.
     """
+
+    lanes = 1
 
     def __init__(
         self, graph: bytes, *, weights: Mapping[str, npt.NDArray[Any]], provider: str = CUDA, where: str = ""
@@ -68,6 +74,7 @@ class OnnxBatches:
         given, made = self._session.get_inputs()[0], self._session.get_outputs()[0]
         self.outputs = (made.name,)
         self._shape, self._type = tuple(given.shape), TYPES[given.type]
+        self.batch = self._shape[0]
         self._lock = threading.Lock()
         place = ort.OrtValue.ortvalue_from_shape_and_type
         self._input = place(list(self._shape), self._type, device, 0)

@@ -25,6 +25,10 @@ class OnnxSession:
 
     A session is owned by the process that made it and does not pickle; `run` may be called from several threads.
 
+    Attributes:
+        batch: Items that are computed at once: one.
+        lanes: Calls that gain from going on at a time: one has all cores.
+
     Args:
         graph: A serialised ONNX model.
         threads: Threads that one run may use.
@@ -34,6 +38,9 @@ class OnnxSession:
     Raises:
         WeightsError: ONNX Runtime refuses the graph.
     """
+
+    batch = 1
+    lanes = 1
 
     def __init__(
         self,
