@@ -5,18 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.models.formula import SMALL_TOWER, clip_config, pictures
 from tests.models.tiny_towers import clip, gather, read_text, texts
 from tests.models.torch_reference import clip as torch_clip
 from tests.models.torch_reference import write_tower
 
-from nemo_curator.errors import MissingExtraError, ModelError
+from nemo_curator.errors import ModelError
 from nemo_curator.models.clip import _read
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.runtimes.opening import open_tower
-from nemo_curator.models.runtimes.torch_memory import BATCH, fitting, held_bytes, live_bytes
+from nemo_curator.models.runtimes.torch_memory import held_bytes, live_bytes
 from nemo_curator.models.runtimes.torch_session import TorchSession
 from nemo_curator.models.tower_model import unit_rows
 from nemo_curator.models.towers.vision import write
@@ -161,13 +159,6 @@ def test_without_a_device_the_session_says_what_to_do(torch):
         TorchSession(clip(), precision="bf16", device="cuda")
 
 
-def test_without_torch_the_extra_is_named(monkeypatch):
-    """One sentence with the command."""
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"imagecurator\[torch\]"):
-        opened(clip())
-
-
 def test_weights_are_held_once_in_the_precision_that_is_computed():
     """Sixteen bits a number are half of thirty-two; nothing else is kept of a tower."""
     whole, half = (held_bytes(opened(clip(), precision)._module) for precision in ("fp32", "bf16"))
@@ -191,19 +182,3 @@ def test_live_memory_is_counted_without_the_weights(torch):
             return torch.cat([y, y], 1)
 
     assert live_bytes(symbolic_trace(Small()), torch.zeros(1, 16)) == 64 + 128
-
-
-@pytest.mark.parametrize(
-    ("total", "batch"), [(80_000, BATCH), (2_000, BATCH), (1_500, 16), (1_300, 8), (1_000, 1), (100, 1)]
-)
-def test_batches_shrink_on_small_devices(total, batch):
-    """ViT-L/14 in bf16 holds 608 MB and takes 4.7 MB an item: a batch is halved until half of the memory holds all."""
-    assert fitting(total * 10**6, 608 * 10**6, 4_700_000) == batch
-
-
-@given(st.integers(1, 10**12), st.integers(0, 10**11), st.integers(1, 10**9))
-def test_a_batch_never_takes_more_than_half_of_the_memory(total, held, each):
-    """Unless it is one item, which has to be tried; and it is the largest of its kind."""
-    batch = fitting(total, held, each)
-    assert batch == 1 or held + batch * each <= total // 2
-    assert batch == BATCH or held + 2 * batch * each > total // 2
