@@ -1,135 +1,92 @@
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-
 import pytest
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import numerics, registry
-from nemo_curator.models.numerics import Numerics, default, devices, precisions, runtimes, usable
-from nemo_curator.models.runtimes import cuda
+from nemo_curator.models.numerics import Numerics, candidates, choose, default, precisions, usable
 
-TOWER = ("int8", "bf16", "fp16")
-HOPPER = cuda.CudaDevice("NVIDIA H100 80GB HBM3", (9, 0))
+TOWER = ("int8", "bf16")
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function that says which devices, torch and ONNX Runtime are there; what it said is forgotten afterwards."""
+    """Pretend that these runtimes are installed and that the CPU has these flags."""
 
-    def there(*found, built_for="13.0", modules=("torch", "openvino"), packages=()):
-        monkeypatch.setattr(cuda, "devices", lambda: found)
-        monkeypatch.setattr(cuda, "torch_cuda", lambda: built_for)
-        monkeypatch.setattr(numerics, "_there", lambda module: module in modules)
-        monkeypatch.setattr(numerics, "_found", lambda package: package in packages)
-        monkeypatch.setattr(numerics, "cpu_flags", lambda: frozenset({"avx512_bf16", "avx512_vnni"}))
-        monkeypatch.setattr("platform.machine", lambda: "x86_64")
-        runtimes.cache_clear()
+    def pretend(runtimes, *flags):
+        monkeypatch.setattr(numerics, "runtimes", lambda: runtimes)
+        monkeypatch.setattr(numerics, "cpu_flags", lambda: frozenset(flags))
 
-    yield there
-    runtimes.cache_clear()
+    return pretend
 
 
-@pytest.mark.parametrize(
-    ("capability", "precision"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16"), (None, "bf16")]
-)
-def test_a_tower_runs_on_the_device_where_there_is_one(machine, capability, precision):
-    """Torch in bf16, or in fp16 on devices that compute no bf16; a small network stays on the CPU."""
-    machine(cuda.CudaDevice("Some", capability))
-    assert default(TOWER) == Numerics("torch", precision, "cuda")
-    assert default(("bf16",)) == Numerics("onnxruntime")
-    assert runtimes() == ("torch", "openvino", "onnxruntime")
+BOTH = ("openvino", "onnxruntime")
 
 
-@pytest.mark.parametrize(
-    ("found", "built_for", "modules", "why"),
-    [
-        ((), "13.0", ("torch", "openvino"), "torch is for CUDA devices, and none is here"),
-        ((HOPPER,), "", ("torch", "openvino"), "built without CUDA"),
-        ((HOPPER,), "", ("openvino",), r"not installed.*imagecurator\[torch\]"),
-    ],
-)
-def test_torch_is_left_alone_where_it_would_not_compute(machine, found, built_for, modules, why):
-    """Without device, CUDA or package the CPU's runtimes stand as before, and whoever asks is told what is lacking."""
-    machine(*found, built_for=built_for, modules=modules)
+def test_full_precision_is_everywhere(machine):
+    """On a CPU without any of the instructions, fp32 is all there is."""
+    machine(BOTH, "sse2")
+    assert precisions("openvino", TOWER) == precisions("onnxruntime", TOWER) == ("fp32",)
+    assert candidates(TOWER, None) == (Numerics("openvino"),)
+
+
+def test_the_fastest_is_tried_first_and_full_precision_last(machine):
+    """OpenVINO on a CPU with both kinds of instructions: int8, bf16, fp32."""
+    machine(BOTH, "avx512_vnni", "avx512_bf16")
+    assert [one.precision for one in candidates(TOWER, None)] == ["int8", "bf16", "fp32"]
+    assert {one.runtime for one in candidates(TOWER, None)} == {"openvino"}
+    assert [one.precision for one in candidates(TOWER, "onnxruntime")] == ["int8", "fp32"]
+    assert candidates((), None) == (Numerics("onnxruntime"),)
+
+
+def test_what_nobody_chose_is_in_full_precision(machine):
+    """Towers take the fastest runtime, small networks the one that the base install has."""
+    machine(BOTH, "avx512_vnni", "avx512_bf16")
     assert default(TOWER) == Numerics("openvino")
-    assert runtimes() == ("openvino", "onnxruntime")
-    assert devices("torch") == ()
-    with pytest.raises(ModelError, match=re.compile(why, re.DOTALL)):
-        usable(Numerics("torch", "bf16", "cuda"), "a")
+    assert default(()) == Numerics("onnxruntime")
+    machine(("onnxruntime",))
+    assert default(TOWER) == Numerics("onnxruntime")
 
 
-@pytest.mark.parametrize(
-    ("asked", "known", "why"),
-    [
-        (
-            Numerics("torch", "int8", "cuda"),
-            TOWER,
-            "int8 is not computed by torch on this CUDA device.*bf16, fp16, fp32",
-        ),
-        (Numerics("torch", "bf16", "cpu"), TOWER, "torch does not run models on cpu here.*choose cuda"),
-        (Numerics("openvino", "bf16", "cuda"), TOWER, "openvino does not run models on cuda here.*choose cpu"),
-        (Numerics("openvino", "fp16"), TOWER, "fp16 is not computed by openvino on this CPU.*int8, bf16, fp32"),
-        (Numerics("onnxruntime", "fp16", "cuda"), TOWER, "onnxruntime does not run models on cuda here"),
-        (Numerics("torch", "fp32", "cuda"), ("bf16",), "a is a small network.*openvino or onnxruntime"),
-        (Numerics("openvino", "int8"), ("bf16",), "int8 is not computed by openvino.*bf16, fp32"),
-    ],
-)
-def test_what_cannot_be_honoured_is_refused(machine, asked, known, why):
-    """Before anything runs, in one sentence that says what to choose."""
-    machine(HOPPER)
-    with pytest.raises(ModelError, match=re.compile(why, re.DOTALL)):
-        usable(asked, "a", known)
+def test_a_precision_is_given_to_the_runtime_that_has_it(machine):
+    """bf16 alone means OpenVINO; a runtime alone means fp32 there."""
+    machine(BOTH, "avx512_bf16")
+    assert choose(TOWER, None, "bf16") == Numerics("openvino", "bf16")
+    assert choose(TOWER, "onnxruntime", None) == Numerics("onnxruntime", "fp32")
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
-def test_torch_computes_all_floats(machine, precision):
-    """Of the three that it can be asked for, none is changed."""
-    machine(HOPPER)
-    asked = Numerics("torch", precision, "cuda")
-    assert usable(asked, "a", TOWER) == asked
-    assert Numerics(**asked.facts()) == asked
-    assert str(asked) == f"{precision} on torch (cuda)"
+@pytest.mark.parametrize(("runtime", "precision", "said"), [
+    ("opnvino", None, "no runtime 'opnvino'.*openvino"),
+    (None, "bf17", "'bf17' is no precision.*bf16"),
+])  # fmt: skip
+def test_a_typing_mistake_is_said_so(runtime, precision, said):
+    """What is near is suggested."""
+    with pytest.raises(ModelError, match=said):
+        choose(TOWER, runtime, precision)
 
 
-def test_onnx_runtime_uses_a_device_when_it_is_asked_to(machine):
-    """Where its build for CUDA is installed it offers the device, and nobody gets it unasked."""
-    machine(HOPPER, modules=("openvino",), packages=("onnxruntime-gpu",))
-    assert devices("onnxruntime") == ("cuda", "cpu")
-    assert precisions("onnxruntime", TOWER, "cuda") == ("fp16", "fp32")
-    asked = Numerics("onnxruntime", "fp16", "cuda")
-    assert usable(asked, "a", TOWER) == asked
-    assert default(TOWER) == Numerics("openvino")
+def test_what_a_machine_cannot_honour_is_refused(machine):
+    """A runtime that is not installed, and a precision that the CPU has no instructions for, each with what to do."""
+    machine(("onnxruntime",), "avx512_vnni")
+    with pytest.raises(ModelError, match=r"openvino is not installed.*imagecurator\[openvino\]"):
+        usable(Numerics("openvino"), "some-model")
+    with pytest.raises(ModelError, match=r"bf16 is not computed by onnxruntime.*int8, fp32"):
+        usable(Numerics("onnxruntime", "bf16"), "some-model")
+    assert usable(Numerics("onnxruntime", "int8"), "some-model") == Numerics("onnxruntime", "int8")
 
 
-def test_the_device_is_a_fact_of_a_score(machine, monkeypatch):
-    """What computes on CUDA records the device, its capability and the versions; what does not, the same as before."""
-    machine(HOPPER)
-    monkeypatch.setattr(numerics, "version", lambda package: f"1.0 of {package}")
-    assert Numerics("torch", "bf16", "cuda").libraries() | {"cpu": ""} == {
-        "numpy": "1.0 of numpy",
-        "torch": "1.0 of torch",
-        "cuda": "13.0",
-        "device": "NVIDIA H100 80GB HBM3 (9.0)",
-        "cpu": "",
-    }
-    assert set(Numerics("openvino").libraries()) == {"numpy", "openvino", "cpu"}
-    assert Numerics("openvino").facts() == {"runtime": "openvino", "precision": "fp32"}
+def test_a_model_that_cannot_be_computed_so_is_refused_when_it_is_made(machine, tmp_path):
+    """Before anything is loaded, whether or not the weights are there."""
+    machine(("onnxruntime",))
+    with pytest.raises(ModelError, match="openvino is not installed"):
+        registry.create("efficientnet-lite0", numerics=Numerics("openvino"))
 
 
-def test_towers_of_the_registry_can_be_computed_in_16_bit_floats():
-    """The three CLIPs know fp16, and what is no tower does not."""
-    fp16 = {spec.name for spec in registry.specs() if "fp16" in getattr(spec, "precisions", ())}
-    assert fp16 == {"clip-vit-large-patch14", "clip-vit-base-patch16", "clip-vit-base-patch32"}
-
-
-def test_planning_does_not_import_torch():
-    """The choice, its facts and its libraries are told without it."""
-    code = (
-        "import sys; from nemo_curator.models.numerics import default, runtimes; "
-        "default(('int8', 'bf16')).libraries(); print({'torch', 'onnxruntime', 'openvino'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+def test_what_computes_is_part_of_the_provenance():
+    """Runtime, precision and versions are facts that a column depends on."""
+    chosen = Numerics("onnxruntime")
+    facts = registry.provenance("efficientnet-lite0", numerics=chosen)
+    assert facts["model"]["runtime"] == "onnxruntime"
+    assert facts["model"]["precision"] == "fp32"
+    assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime", "cpu"}
+    assert Numerics(**chosen.facts()) == chosen

@@ -28,6 +28,7 @@ _EXTRAS = {
     "openvino": ("openvino",),
     "text": ("rapidocr",),
     "torch": ("torch",),
+    "hub": ("huggingface-hub",),
     "demo": ("scikit-image", "scikit-learn"),
 }
 _STAND_INS = {"onnxruntime": ("onnxruntime-gpu",)}  # other distributions of the same module

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from nemo_curator.errors import ModelError
+from nemo_curator.errors import ModelError, nearest
 from nemo_curator.models.runtimes import cuda
 from nemo_curator.models.runtimes.cpu import cpu_class, cpu_flags
 
@@ -151,6 +151,46 @@ def usable(numerics: Numerics, model: str, known: Sequence[Precision] = PRECISIO
 _DEVICES: dict[Device, str] = {"cpu": "CPU", "cuda": "CUDA device"}
 
 
+def choose(known: Sequence[Precision], runtime: str | None, precision: str | None) -> Numerics:
+    """The numerics that somebody asked for; what they left open is as in `default`.
+
+    Args:
+        known: The precisions that the model can be computed in, besides `fp32`.
+        runtime: Name of a runtime, or None.
+        precision: Name of a precision, or None.
+
+    Raises:
+        ModelError: There is no such runtime or precision, or the model is not computed in it.
+    """
+    standard = default(known)
+    if runtime is not None and runtime not in get_args(Runtime):
+        raise ModelError(f"there is no runtime {runtime!r}", act=nearest(runtime, get_args(Runtime)))
+    if precision is not None and precision not in {"fp32", *known}:
+        raise ModelError(
+            f"{precision!r} is no precision that it is computed in", act=nearest(precision, ["fp32", *known])
+        )
+    if runtime is None and precision is not None:
+        # a precision that was asked for is computed by whichever runtime has it
+        able = [one for one in (standard.runtime, *runtimes()) if precision in precisions(one, known)]
+        runtime = able[0] if able else standard.runtime
+    if runtime in {None, standard.runtime}:
+        return replace(standard, precision=precision or standard.precision)
+    return _by(cast("Runtime", runtime), precision or "fp32")
+
+
+def candidates(known: Sequence[Precision], runtime: str | None) -> tuple[Numerics, ...]:
+    """What may stand in for full precision on this machine, the fastest first, and full precision itself at the end.
+
+    Args:
+        known: The precisions that the model can be computed in, besides `fp32`.
+        runtime: The only runtime that may be used; None means the fastest that is installed.
+    """
+    if not is_tower(known):
+        return (choose(known, runtime, None),)
+    chosen = cast("Runtime", runtime or runtimes()[0])
+    return tuple(_by(chosen, one) for one in precisions(chosen, known))
+
+
 def default(known: Sequence[Precision]) -> Numerics:
     """What is used where nobody chose, for a model that can be computed in these precisions.
 
@@ -165,8 +205,12 @@ def default(known: Sequence[Precision]) -> Numerics:
 
 
 def is_tower(known: Sequence[Precision]) -> bool:
-    """Whether a model of these precisions is a tower, which every runtime can be given: those alone know int8."""
-    return "int8" in known
+    """Whether a model of these precisions is a tower, which every runtime can be given: others know only `fp32`."""
+    return bool(known)
+
+
+def _by(runtime: Runtime, precision: Precision) -> Numerics:
+    return Numerics(runtime, precision, "cuda" if runtime == "torch" else "cpu")
 
 
 def _on_cpu() -> tuple[Runtime, ...]:
@@ -188,7 +232,9 @@ def _lacks(runtime: Runtime) -> str:
 
 def _instead(runtime: Runtime) -> str:
     others = f"choose one of {', '.join(runtimes())}"
-    return others if _there(runtime) else f"run: pip install 'imagecurator[{runtime}]', or {others}"
+    if runtime == "torch" and _there(runtime):
+        return others
+    return f"run: pip install 'imagecurator[{runtime}]', or {others}"
 
 
 def _there(module: str) -> bool:
