@@ -81,14 +81,18 @@ class Cuda:
     """A namespace like `torch.cuda`.
 
     Args:
-        refuses: What recording fails with; "" where it works.
+        refuses: The error that recording fails with; None where it works.
     """
 
     Stream, Event, CUDAGraph = Stream, Event, CUDAGraph
 
-    def __init__(self, refuses=""):
+    def __init__(self, refuses=None):
         """A device that records, or refuses to."""
         self.refuses = refuses
+
+    @staticmethod
+    def synchronize():
+        """Everything is done already."""
 
     @staticmethod
     def stream(stream):
@@ -104,4 +108,4 @@ class Cuda:
         with _Recorder(graph.steps):
             yield
             if self.refuses:
-                raise RuntimeError(self.refuses)
+                raise self.refuses

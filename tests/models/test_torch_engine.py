@@ -75,7 +75,7 @@ def test_a_recorded_tower_gives_what_the_tower_gives(engine, module):
 
 def test_what_cannot_be_recorded_is_launched(module):
     """The bits are the same, and a line in the log says that it is slower."""
-    told, cuda = [], Cuda("operation not permitted when stream is capturing\nand more")
+    told, cuda = [], Cuda(RuntimeError("operation not permitted when stream is capturing\nand more"))
     with warnings_of(told):
         engine = CudaEngine(torch, module, np.zeros((SIZE, 224, 224, 3), np.uint8), device="cpu", cuda=cuda)
     assert not engine.recorded
@@ -86,6 +86,13 @@ def test_what_cannot_be_recorded_is_launched(module):
     lane.fill(batch)
     engine.submit(lane)
     np.testing.assert_array_equal(lane.result(), plain(module, batch))
+
+
+def test_a_device_that_is_full_is_not_taken_for_one_that_refuses(module):
+    """Memory that is lacking while a graph is recorded would be lacking later too."""
+    sample, cuda = np.zeros((SIZE, 224, 224, 3), np.uint8), Cuda(torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(torch.OutOfMemoryError):
+        CudaEngine(torch, module, sample, device="cpu", cuda=cuda)
 
 
 def test_a_batch_that_is_not_full_leaves_nothing_of_the_last_one(engine, module):

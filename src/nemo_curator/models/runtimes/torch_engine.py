@@ -46,6 +46,7 @@ class CudaEngine:
         self._sample = sample
         self._device = device
         self._lock = threading.Lock()
+        self._cuda.synchronize()  # the arrays were put there by another stream, and ours do not wait for that one
         self._copying, self._computing = self._cuda.Stream(), self._cuda.Stream()
         with exact(torch), torch.inference_mode():
             with self._cuda.stream(self._computing):
@@ -91,6 +92,8 @@ class CudaEngine:
         try:
             with self._cuda.graph(graph, stream=self._computing, capture_error_mode="thread_local"):
                 self._output = self._module(self._input)
+        except self._torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             logger.warning("the device does not record the model ({}); its kernels are launched one by one", reason)
@@ -114,7 +117,7 @@ class CudaLane:
         pinned = device != "cpu"
         kind = torch.from_numpy(sample).dtype
         self.here = torch.zeros(sample.shape, dtype=kind, pin_memory=pinned)
-        self.there = torch.zeros(sample.shape, dtype=kind, device=device)
+        self.there = torch.empty(sample.shape, dtype=kind, device=device)  # nothing is written but by our streams
         self.rows = torch.zeros(output.shape, dtype=torch.float32, pin_memory=pinned)
         self.copied = cuda.Event()
         self.done = cuda.Event(blocking=True)  # who waits sleeps, because decoding wants the core

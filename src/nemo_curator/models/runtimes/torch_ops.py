@@ -198,7 +198,7 @@ class TorchOps:
         name = f"array_{self._arrays}"
         self._arrays += 1
         held = self._torch.from_numpy(np.array(values, np.float32, order="C"))
-        self._root.register_buffer(name, held.to(self._device, self._dtype))
+        self._root.register_buffer(name, held.to(self._dtype).to(self._device))
         return self._graph.get_attr(name)
 
     def _erase(self, node: Any) -> None:
