@@ -56,7 +56,7 @@ class CLIPImageEmbeddings:
     Args:
         model_dir: Directory with `openai/clip-vit-large-patch14/{config.json,model.safetensors,…}`.
         threads: Threads that one call may use.
-        numerics: How it is computed; None means full precision by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16"),
+        precisions=("int8", "bf16", "fp16"),
         normalisation=CLIP,
     )
 
@@ -197,7 +197,7 @@ def create(
         name: A model's name.
         threads: Threads that one call may use.
         model_dir: The user's model directory, for models whose weights no package carries.
-        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
 
     Raises:
         UnknownModelError: No model has this name.
@@ -260,7 +260,7 @@ def _of_pictures(name: str) -> ModelSpec:
 def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None) -> Any:
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
-    chosen = usable(numerics, spec.name) if numerics else None
+    chosen = usable(numerics, spec.name, spec.precisions) if numerics else None
     module, _, attribute = spec.loader.partition(":")
     return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.runtimes import openvino_session
+from nemo_curator.models.runtimes.onnx_batches import OnnxBatches
 from nemo_curator.models.runtimes.onnx_ops import OnnxOps
 from nemo_curator.models.runtimes.onnx_session import OnnxSession
 from nemo_curator.models.runtimes.session import Session
+from nemo_curator.models.runtimes.torch_memory import BATCH
+from nemo_curator.models.runtimes.torch_session import TorchSession
 from nemo_curator.models.towers.ops import Ops
 
 _TOWER_BATCH = 10  # divides the readers' hundred; larger ones were no faster
@@ -30,13 +33,20 @@ def open_tower(
 
     Raises:
         WeightsError: The weights do not fit the tower, or the runtime refuses it.
+        ModelError: The device cannot run it.
     """
     whole_numbers = numerics.precision == "int8"
+    if numerics.runtime == "torch":
+        return TorchSession(write, precision=numerics.precision, device=numerics.device, where=where)
     if numerics.runtime == "openvino":
         model = openvino_session.written(write, _TOWER_BATCH, whole_numbers=whole_numbers)
         return openvino_session.OpenVinoSession(
             model, ("embedding",), threads=threads, precision=numerics.precision, group=group, where=where
         )
+    if numerics.device == "cuda":
+        halves = OnnxOps(BATCH, half=numerics.precision == "fp16")
+        write(halves)
+        return OnnxBatches(halves.finish(), weights=halves.graph.outside, where=where)
     ops = OnnxOps(whole_numbers=whole_numbers)
     write(ops)
     return OnnxSession(ops.finish(), threads=threads, weights=ops.graph.outside, where=where)
@@ -47,7 +57,7 @@ def open_graph(graph: bytes, numerics: Numerics, *, threads: int, where: str) ->
 
     Args:
         graph: The serialised graph.
-        numerics: Runtime and precision; no graph is run in int8.
+        numerics: Runtime and precision; no graph is run in int8, by torch or on CUDA (`numerics.usable` says so).
         threads: Threads that one run may use.
         where: What it was made from, for error messages.
 

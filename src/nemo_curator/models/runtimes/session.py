@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 
 class Session(Protocol):
-    """One loaded graph; it belongs to the process that made it and does not pickle."""
+    """One loaded graph; it belongs to the process that made it and does not pickle.
+
+    Attributes:
+        batch: Items that are computed at once. A call of fewer takes as long where it is filled up to that.
+        lanes: Calls, of several threads, that gain from going on at a time.
+    """
+
+    batch: int
+    lanes: int
 
     @property
     def item_shape(self) -> tuple[int, ...]:

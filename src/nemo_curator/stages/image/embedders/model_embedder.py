@@ -25,7 +25,8 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         model_dir: Folder with weights, for a model whose weights are the user's own.
         model_inference_batch_size: Images that the model gets at once.
         runtime: Name of the library that runs the model; None means the fastest that is installed.
-        precision: `fp32`, `bf16` or `int8`; None means `fp32`. A recipe's `inference` sets both.
+        precision: `fp32`, `bf16`, `fp16` or `int8`; None means `fp32`, or 16-bit floats on a CUDA device. A recipe's
+            `inference` sets both.
 
     Raises:
         UnknownModelError: No model has that name.
