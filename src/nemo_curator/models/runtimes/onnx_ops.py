@@ -35,9 +35,9 @@ class OnnxOps:
         """The input: uint8 RGB `(1, side, side, 3)`."""
         return self.graph.input("pixels", np.uint8, (1, side, side, 3))
 
-    def indices(self, length: int) -> str:
-        """The input: int64 `(1, length)`."""
-        return self.graph.input("indices", np.int64, (1, length))
+    def tokens(self, width: int) -> str:
+        """The input: float32 `(1, T, width)`."""
+        return self.graph.input("tokens", np.float32, (1, "T", width))
 
     def patches(self, pixels: str, kernel: Floats, shift: Floats) -> str:
         """A convolution without overlap, and its places in a row."""
@@ -53,10 +53,6 @@ class OnnxOps:
         )
         flat = graph.node("Reshape", patches, graph.constant([0, len(kernel), -1], np.int64))
         return graph.node("Transpose", flat, perm=[0, 2, 1])
-
-    def lookup(self, table: Floats, indices: str) -> str:
-        """Rows of a table."""
-        return self.graph.node("Gather", self.graph.constant(table), indices, axis=0)
 
     def rows(self, values: Floats) -> str:
         """Constant tokens."""
@@ -125,12 +121,6 @@ class OnnxOps:
     def token(self, x: str, index: int) -> str:
         """One token."""
         return self.graph.node("Gather", x, self.graph.constant([index], np.int64), axis=1)
-
-    def pick(self, x: str, indices: str) -> str:
-        """The token of the largest index."""
-        graph = self.graph
-        place = graph.node("ArgMax", indices, axis=1, keepdims=0)  # (1,): of the one item
-        return graph.node("Gather", x, place, axis=1)
 
     def output(self, x: str, width: int) -> None:
         """What the graph gives."""

@@ -12,12 +12,20 @@ from nemo_curator.models.runtimes.onnx_session import OnnxSession
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.towers.ops import Ops
 
-_TOWER_BATCH = 10  # divides the readers' hundred; larger ones were no faster
+PICTURES = 10
+"""Pictures that a tower takes at once; divides the readers' hundred, and larger batches were no faster."""
+
 _GRAPH_BATCH = 1  # activations of one picture stay in the cache
 
 
 def open_tower(
-    write: Callable[[Ops[Any]], None], numerics: Numerics, *, group: int, threads: int, where: str
+    write: Callable[[Ops[Any]], None],
+    numerics: Numerics,
+    *,
+    group: int,
+    threads: int,
+    where: str,
+    batch: int = PICTURES,
 ) -> Session:
     """A tower, ready to run; its output is called `embedding`.
 
@@ -27,13 +35,14 @@ def open_tower(
         group: Numbers of a token that share a scale in int8; must divide the inputs of all linear layers.
         threads: Threads that one run may use.
         where: The weight file, for error messages.
+        batch: Items that are run at once, where the runtime runs more than one.
 
     Raises:
         WeightsError: The weights do not fit the tower, or the runtime refuses it.
     """
     whole_numbers = numerics.precision == "int8"
     if numerics.runtime == "openvino":
-        model = openvino_session.written(write, _TOWER_BATCH, whole_numbers=whole_numbers)
+        model = openvino_session.written(write, batch, whole_numbers=whole_numbers)
         return openvino_session.OpenVinoSession(
             model, ("embedding",), threads=threads, precision=numerics.precision, group=group, where=where
         )
