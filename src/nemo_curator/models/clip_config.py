@@ -1,14 +1,16 @@
-"""The shape of a CLIP vision tower and its preprocessing, as its configuration files state them."""
+"""The shapes of CLIP's towers and its preprocessing, as its configuration files state them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator.models.tokenizers import clip_tokenizer
 from nemo_curator.models.towers.ops import Activation
+from nemo_curator.models.towers.text import TextTower
 from nemo_curator.models.towers.vision import VisionTower
 
 # what the configuration format means where a key is absent
@@ -21,6 +23,14 @@ _DEFAULTS: dict[str, Any] = {
     "patch_size": 32,
     "hidden_act": "quick_gelu",
     "layer_norm_eps": 1e-5,
+}
+_TEXT_DEFAULTS: dict[str, int] = {
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "max_position_embeddings": 77,
+    "vocab_size": 49408,
 }
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -56,9 +66,7 @@ def read_config(folder: Path) -> VisionTower:
     """
     config = _read(folder / "config.json", required=True)
     vision = _section(config, "vision_config")
-    activation = vision.get("hidden_act", _DEFAULTS["hidden_act"])
-    if activation not in get_args(Activation):
-        raise WeightsError(f"the activation {activation!r} is not supported", where=str(config.path))
+    activation = _activation(config, vision)
     sizes = {key: int(config.number(vision, key, value)) for key, value in _DEFAULTS.items() if isinstance(value, int)}
     if sizes["hidden_size"] % sizes["num_attention_heads"] or sizes["image_size"] % sizes["patch_size"]:
         raise WeightsError("its sizes do not divide into heads and patches", where=str(config.path))
@@ -76,6 +84,49 @@ def read_config(folder: Path) -> VisionTower:
         mean=mean,
         deviation=deviation,
     )
+
+
+def read_text_config(folder: Path) -> TextTower:
+    """The text tower that `config.json` in `folder` describes.
+
+    Raises:
+        WeightsNotFoundError: There is no `config.json`.
+        WeightsError: It is no JSON, or describes something that is no text tower with CLIP's own tokens.
+    """
+    config = _read(folder / "config.json", required=True)
+    text = _section(config, "text_config")
+    sizes = {key: int(config.number(text, key, value)) for key, value in _TEXT_DEFAULTS.items()}
+    if sizes["hidden_size"] % sizes["num_attention_heads"]:
+        raise WeightsError("its sizes do not divide into heads", where=str(config.path))
+    # the wrong number 2, which the first files have, means the last one too
+    ending = text.get("eos_token_id", clip_tokenizer.ENDING)
+    expected = (clip_tokenizer.VOCABULARY, clip_tokenizer.LENGTH)
+    given = (sizes["vocab_size"], sizes["max_position_embeddings"])
+    if given != expected or ending not in {2, clip_tokenizer.ENDING}:
+        raise WeightsError(
+            f"its text tower knows {given[0]} tokens, takes {given[1]} of a text, and the last is number {ending}; "
+            f"those of CLIP are {expected[0]}, {expected[1]} and {clip_tokenizer.ENDING}",
+            where=str(config.path),
+            cause="it was trained with another tokenizer",
+        )
+    return TextTower(
+        width=sizes["hidden_size"],
+        hidden=sizes["intermediate_size"],
+        layers=sizes["num_hidden_layers"],
+        heads=sizes["num_attention_heads"],
+        length=sizes["max_position_embeddings"],
+        vocabulary=sizes["vocab_size"],
+        dimension=int(config.number(config.content, "projection_dim", 512)),
+        activation=_activation(config, text),
+        epsilon=config.number(text, "layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
+    )
+
+
+def _activation(config: _File, section: dict[str, Any]) -> Activation:
+    activation = section.get("hidden_act", _DEFAULTS["hidden_act"])
+    if activation not in get_args(Activation):
+        raise WeightsError(f"the activation {activation!r} is not supported", where=str(config.path))
+    return cast("Activation", activation)
 
 
 def _normalisation(file: _File, side: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

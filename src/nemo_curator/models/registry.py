@@ -27,8 +27,10 @@ from nemo_curator.models.spec import (
     PackagedWeights,
     Regions,
     Task,
+    TextModel,
     UserWeights,
 )
+from nemo_curator.models.tokenizers import clip_tokenizer
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
@@ -41,15 +43,19 @@ __all__ = [
     "PackagedWeights",
     "Regions",
     "Task",
+    "TextModel",
     "availability",
     "create",
     "create_detector",
     "create_head",
+    "create_text",
     "get_spec",
     "heads_on",
     "load",
     "provenance",
     "specs",
+    "text_provenance",
+    "with_text",
 ]
 
 
@@ -73,6 +79,7 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
         precisions=("int8", "bf16"),
+        text_loader="nemo_curator.models.clip_text:ClipTextTower",
     )
 
 
@@ -135,6 +142,11 @@ def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:
 def heads_on(embedding: str, task: Task) -> list[str]:
     """Names of the heads for a task that take the embeddings of a model, in the order of preference."""
     return [spec.name for spec in specs(task) if isinstance(spec, HeadSpec) and embedding in spec.embeddings]
+
+
+def with_text() -> list[str]:
+    """Names of the embedding models that have a text tower, in the order of preference."""
+    return [spec.name for spec in specs("embedding") if isinstance(spec, ModelSpec) and spec.text_loader]
 
 
 def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
@@ -241,6 +253,52 @@ def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[st
     return model
 
 
+def create_text(
+    name: str,
+    model_dir: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    numerics: Numerics | None = None,
+) -> TextModel:
+    """The text tower of an embedding model, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: The embedding model's name.
+        model_dir: The user's model directory, for models whose weights no package carries.
+        threads: Threads that one call may use.
+        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower, would have no thread, or cannot be computed in that way on this machine.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: The files in their place hold no text tower, or one with other tokens.
+    """
+    model: TextModel = _made(_of_texts(name), threads, model_dir, numerics, text=True)
+    model.check()
+    return model
+
+
+def text_provenance(
+    name: str, model_dir: str | os.PathLike[str] | None = None, numerics: Numerics | None = None
+) -> dict[str, Any]:
+    """What the embeddings of texts depend on, as `provenance` has it for pictures, and which tokenizer; plain data.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower.
+        WeightsNotFoundError: Its weights are not in place.
+    """
+    facts = provenance(_of_texts(name).name, model_dir, numerics)
+    return {**facts, "model": {**facts["model"], "tokenizer": clip_tokenizer.provenance()}}
+
+
+def _of_texts(name: str) -> ModelSpec:
+    spec = get_spec(name)
+    if not isinstance(spec, ModelSpec) or not spec.text_loader:
+        raise ModelError(f"the model {name!r} has no text tower", act=f"these have one: {', '.join(with_text())}")
+    return spec
+
+
 def _of_pictures(name: str) -> ModelSpec:
     spec = get_spec(name)
     if isinstance(spec, HeadSpec):
@@ -248,11 +306,18 @@ def _of_pictures(name: str) -> ModelSpec:
     return spec
 
 
-def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None) -> Any:
+def _made(
+    spec: ModelSpec,
+    threads: int,
+    model_dir: str | os.PathLike[str] | None,
+    numerics: Numerics | None,
+    *,
+    text: bool = False,
+) -> Any:
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
     chosen = usable(numerics, spec.name) if numerics else None
-    module, _, attribute = spec.loader.partition(":")
+    module, _, attribute = (spec.text_loader if text else spec.loader).partition(":")
     return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
 
 

@@ -111,6 +111,8 @@ class ModelSpec:
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
         loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> ImageModel or Detector`.
         precisions: Those that it can be computed in, besides `fp32`.
+        text_loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> TextModel` that makes
+            the text tower in the same weights; "" where there is none.
     """
 
     name: str
@@ -125,6 +127,7 @@ class ModelSpec:
     sha256: str
     loader: str
     precisions: tuple[Precision, ...] = ()
+    text_loader: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,44 @@ class ImageModel(Protocol):
 
         Returns:
             float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """
+
+
+class TextModel(Protocol):
+    """The text tower of an image model, in the same embedding space: the product of two rows is their cosine.
+
+    It pickles before `setup`, to reach a worker, and not after.
+    """
+
+    spec: ModelSpec
+
+    def check(self) -> None:
+        """Find out whether the tower can be made, without reading its weights.
+
+        Raises:
+            WeightsNotFoundError: A file is missing.
+            WeightsError: A file is damaged, or there is no text tower in it, or one with other tokens.
+        """
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            texts: Any texts; what one may be long is the model's own affair.
+
+        Returns:
+            float32 `(N, spec.dimension)` of unit L2 norm; row i depends on `texts[i]` alone, to the last bit.
+        """
+
+    def scale(self) -> float:
+        """What cosines are multiplied with before a softmax over texts, as the model was trained.
+
+        Raises:
+            WeightsNotFoundError: The weight file is gone.
+            WeightsError: It does not say so.
         """
 
 

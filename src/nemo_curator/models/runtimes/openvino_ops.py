@@ -1,7 +1,7 @@
 """The verbs of a tower as an OpenVINO graph, over a batch of a size that is fixed.
 
-Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4); a free number of tokens in a
-batch of one did neither.
+Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4). A free number of tokens in
+a batch of one is neither.
 """
 
 from __future__ import annotations

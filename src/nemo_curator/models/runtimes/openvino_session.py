@@ -60,9 +60,7 @@ class OpenVinoSession:
             compiled = openvino().Core().compile_model(model, "CPU", settings)
         except Exception as error:  # OpenVINO raises plain RuntimeErrors, of many causes
             raise WeightsError(f"OpenVINO cannot load the model: {error}", where=where) from error
-        self._shape = tuple(
-            side.get_length() if side.is_static else -1 for side in compiled.input(0).partial_shape
-        )
+        self._shape = tuple(side.get_length() if side.is_static else -1 for side in compiled.input(0).partial_shape)
         self._type = np.dtype(compiled.input(0).element_type.to_dtype()).type
         self._request = compiled.create_infer_request()
 

@@ -62,14 +62,22 @@ class ClipTokenizer:
 
         A text that itself holds `ENDING` (written `<|endoftext|>`) has tokens behind it, which no tower looks at.
         """
+        return [BEGINNING, *self._read(text)[: LENGTH - 2], ENDING]
+
+    def fits(self, text: str) -> bool:
+        """Whether all tokens of a text count."""
+        return len(self._read(text)) <= LENGTH - 2
+
+    def _read(self, text: str) -> list[int]:
+        """The tokens of a text's beginning, one more than count where there are more."""
         merging = _merging()
-        tokens = [BEGINNING]
+        tokens: list[int] = []
         for piece in pieces(text):
             mark = _MARKS.get(piece)
             tokens += merging(piece) if mark is None else [mark]
-            if len(tokens) >= LENGTH:
+            if len(tokens) > LENGTH - 2:
                 break
-        return [*tokens[: LENGTH - 1], ENDING]
+        return tokens
 
 
 def provenance() -> dict[str, Any]:

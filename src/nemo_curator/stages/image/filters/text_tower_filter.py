@@ -1,0 +1,86 @@
+"""A filter that compares what an image shows with texts, by the text tower of the model that embedded the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from nemo_curator.errors import StageError
+from nemo_curator.models import registry
+from nemo_curator.models.numerics import Numerics, choose
+from nemo_curator.stages.declarations import Needs
+from nemo_curator.stages.fingerprint import unicode_version
+from nemo_curator.stages.image.filters.base import BaseFilterStage
+
+
+@dataclass
+class TextTowerFilterStage(BaseFilterStage):
+    """Finds its text tower when it is told the model, so that a mistake is told before a run begins.
+
+    Args:
+        model: Name of the embedding model; "" means whichever a recipe computes. In a pipeline made by hand it has to
+            be named: `clip-vit-large-patch14` is the model of `ImageEmbeddingStage`.
+        runtime: Name of the library that runs the text tower; None means the fastest that is installed.
+        precision: `fp32`, `bf16` or `int8`; None means `fp32`.
+
+    Raises:
+        UnknownModelError: No model has that name.
+        ModelError: The model has no text tower, or is not computed in that way here.
+        WeightsNotFoundError: Its weights are not there.
+        WeightsError: What is there has no text tower, or one with other tokens.
+    """
+
+    model: str = ""
+    runtime: str | None = None
+    precision: str | None = None
+
+    def __post_init__(self) -> None:
+        """Find the text tower, if the model is known already."""
+        super().__post_init__()
+        self._text: registry.TextModel | None = None
+        self._numerics: Numerics | None = None
+        if self.model:
+            spec = registry.get_spec(self.model)
+            known = spec.precisions if isinstance(spec, registry.ModelSpec) else ()
+            self._numerics = choose(known, self.runtime, self.precision)
+            self._text = registry.create_text(self.model, self.model_dir, numerics=self._numerics)
+
+    def on_embeddings_of(self, model: str, model_dir: str | None, runtime: str | None) -> Self:
+        """The stage for the embeddings that a recipe computes; what it was told itself stays.
+
+        Args:
+            model: Name of the embedding model.
+            model_dir: Where that model's weights are looked for.
+            runtime: The runtime that the recipe wants, if it wants one.
+
+        Raises:
+            ModelError: As the stage itself.
+        """
+        if self.model:
+            return self
+        changed: Any = {"model": model, "model_dir": self.model_dir or model_dir, "runtime": self.runtime or runtime}
+        return replace(self, **changed)
+
+    def needs(self) -> Needs:
+        """The embedding of a model that has a text tower."""
+        return Needs(embedding=True, embedding_of=frozenset([self.model] if self.model else registry.with_text()))
+
+    def provenance(self) -> dict[str, Any]:
+        """The weights of both towers, the tokenizer, and what computes with them."""
+        if not self.model:
+            return super().provenance()
+        facts = registry.text_provenance(self.model, self.model_dir, self._numerics)
+        return {**super().provenance(), **facts, "libraries": facts["libraries"] | unicode_version()}
+
+    def tower(self) -> registry.TextModel:
+        """The text tower, not loaded yet.
+
+        Raises:
+            StageError: The stage does not know whose embeddings it gets.
+        """
+        if self._text is None:
+            raise StageError(
+                f"stage {self.name!r} does not know which model made the embeddings",
+                act=f"name it: {type(self).__name__}(model={registry.with_text()[0]!r}, …)",
+            )
+        return self._text
