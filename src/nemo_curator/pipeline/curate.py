@@ -241,9 +241,9 @@ def _settled_plan(
 ) -> tuple[ScorePlan, Policy]:
     """The same, after it is settled how the models are computed that the recipe leaves open."""
     plan, policy = _plan(run, listing, recipe, rescore=rescore)
-    if not plan.work.partitions:
+    if not plan.work.partitions and not rescore:
         return plan, policy
-    settled = settle(open_stages(recipe), recipe, listing.entries, plan.settled, watcher)
+    settled = settle(open_stages(recipe), recipe, listing.entries, {} if rescore else plan.settled, watcher)
     plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
     told = tuple(one.sentence(model) for model, one in settled.items() if one.tried)
     return dataclasses.replace(plan, notes=(*plan.notes, *told)), policy

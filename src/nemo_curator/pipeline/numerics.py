@@ -38,8 +38,8 @@ class ComputesModel(Protocol):
     precision: str | None
     model_dir: str | None
 
-    def computed_model(self) -> registry.ModelSpec | None:
-        """The model; None where the stage computes something else."""
+    def computed_model(self) -> registry.ModelSpec:
+        """The model."""
         ...
 
 
@@ -197,10 +197,9 @@ def _weights(stage: Stage, spec: registry.ModelSpec) -> dict[str, Any]:
 
 def _heads(stages: Sequence[Stage], embedding: str) -> tuple[str, ...]:
     """Names of the heads among the scores that take a model's embeddings."""
-    heads = []
-    for stage in stages:
-        if isinstance(stage, ComputesModel) and stage.computed_model() is None:
-            spec = registry.get_spec(getattr(stage, "model", ""))
-            if isinstance(spec, registry.HeadSpec) and embedding in spec.embeddings:
-                heads.append(spec.name)
-    return tuple(heads)
+    named = {getattr(stage, "model", None) for stage in stages}
+    return tuple(one.name for one in registry.specs() if one.name in named and _takes(one, embedding))
+
+
+def _takes(spec: registry.ModelSpec | registry.HeadSpec, embedding: str) -> bool:
+    return isinstance(spec, registry.HeadSpec) and embedding in spec.embeddings
