@@ -194,6 +194,8 @@ def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tupl
         except (MissingExtraError, WeightsNotFoundError, IncompleteScoreError) as error:
             if _is_asked_for(recipe, name):
                 raise
+            if isinstance(error, RecipeError):
+                error.where = ""  # nobody wrote it
             skipped[name] = str(error)
     return made, skipped
 

@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.stages.declarations import Column, Needs
-from nemo_curator.stages.image.embeddings import stack_embeddings
 from nemo_curator.stages.image.filters.prompt_filter import cosine
 from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageObject
 from nemo_curator.tasks.caption import caption_of
-from nemo_curator.tasks.record import Scalar
 
 _REMEMBERED = 1024  # captions whose embeddings are kept, because those of labels come again and again
 
@@ -45,6 +43,7 @@ class ImageCaptionMatchFilterStage(TextTowerFilterStage):
         ),
     )
     keep: ClassVar[Literal["below", "at_or_above"]] = "at_or_above"
+    missing: ClassVar[float | None] = -1.0
 
     def needs(self) -> Needs:
         """The embedding and the caption."""
@@ -58,14 +57,10 @@ class ImageCaptionMatchFilterStage(TextTowerFilterStage):
 
     def score(self, images: list[ImageObject]) -> npt.NDArray[Any]:
         """`(N,)` cosines; None where there is no caption, or nothing but white space in it."""
-        embeddings = stack_embeddings(images, self.name)
+        embeddings = self.rows(images)
         scores = np.full(len(images), None, object)
         for index, image in enumerate(images):
             caption = caption_of(image.sidecars, image.metadata)
             if caption is not None and caption.strip():
                 scores[index] = float(np.float32(cosine(embeddings[index], self._embedded(caption))))
         return scores
-
-    def _compared(self, column: str, score: Scalar) -> float:
-        """The score; without a caption the least that there is."""
-        return -1.0 if score is None else super()._compared(column, score)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from nemo_curator.errors import IncompleteScoreError
 from nemo_curator.models.prompts import prompt_rows
 from nemo_curator.stages.declarations import Column
-from nemo_curator.stages.image.embeddings import stack_embeddings
 from nemo_curator.stages.image.filters.prompts import Prompt, read_prompts
 from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
@@ -76,7 +75,7 @@ class ImagePromptFilterStage(TextTowerFilterStage):
 
     def score(self, images: list[ImageObject]) -> dict[str, npt.NDArray[Any]]:
         """`(N,)` cosines or probabilities a column."""
-        embeddings = stack_embeddings(images, self.name)
+        embeddings = self.rows(images)
         return {
             prompt.column: self._scores(embeddings, wanted, against)
             for prompt, (wanted, against) in zip(self._prompts, self._vectors, strict=True)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from nemo_curator.errors import StageError
 from nemo_curator.models import registry
+from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.numerics import Numerics, choose
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.fingerprint import unicode_version
+from nemo_curator.stages.image.embeddings import stack_embeddings
 from nemo_curator.stages.image.filters.base import BaseFilterStage
+from nemo_curator.tasks import ImageObject
 
 
 @dataclass
@@ -24,6 +30,7 @@ class TextTowerFilterStage(BaseFilterStage):
         precision: `fp32`, `bf16` or `int8`; None means `fp32`.
 
     Raises:
+        TypeError: `model` is no name.
         UnknownModelError: No model has that name.
         ModelError: The model has no text tower, or is not computed in that way here.
         WeightsNotFoundError: Its weights are not there.
@@ -37,6 +44,8 @@ class TextTowerFilterStage(BaseFilterStage):
     def __post_init__(self) -> None:
         """Find the text tower, if the model is known already."""
         super().__post_init__()
+        if not isinstance(self.model, str):
+            raise TypeError(f"model is the name of a model, not {self.model!r}")
         self._text: registry.TextModel | None = None
         self._numerics: Numerics | None = None
         if self.model:
@@ -71,6 +80,15 @@ class TextTowerFilterStage(BaseFilterStage):
             return super().provenance()
         facts = registry.text_provenance(self.model, self.model_dir, self._numerics)
         return {**super().provenance(), **facts, "libraries": facts["libraries"] | unicode_version()}
+
+    def rows(self, images: list[ImageObject]) -> npt.NDArray[np.float32]:
+        """The images' embeddings as `(N, D)`, D being the length of those of the model; NaN where one is unusable.
+
+        Raises:
+            StageError: An image has no embedding.
+            ValueError: Embeddings of another length are those of another model.
+        """
+        return as_rows(stack_embeddings(images, self.name), self.tower().spec.dimension)
 
     def tower(self) -> registry.TextModel:
         """The text tower, not loaded yet.
