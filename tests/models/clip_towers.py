@@ -64,6 +64,43 @@ def write_both(folder, config: dict):
     return folder
 
 
+def write_openclip(folder, config: dict, *, custom: bool):
+    """The same arrays of the text tower as OpenCLIP lays them out; `custom` as in its newer models."""
+    from safetensors.numpy import save_file
+
+    held, text = text_tensors(config), config["text_config"]
+    before = "text." if custom else ""
+    made = {
+        "logit_scale": held["logit_scale"],
+        f"{before}token_embedding.weight": held["text_model.embeddings.token_embedding.weight"],
+        f"{before}positional_embedding": held["text_model.embeddings.position_embedding.weight"],
+        f"{before}text_projection": np.ascontiguousarray(held["text_projection.weight"].T),
+    }
+    names = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
+    names["self_attn.out_proj"] = "attn.out_proj"
+    for part in ("weight", "bias"):
+        made[f"{before}ln_final.{part}"] = held[f"text_model.final_layer_norm.{part}"]
+        for layer in range(text["num_hidden_layers"]):
+            source, target = f"text_model.encoder.layers.{layer}", f"{before}transformer.resblocks.{layer}"
+            made |= {f"{target}.{new}.{part}": held[f"{source}.{old}.{part}"] for old, new in names.items()}
+            joined = [held[f"{source}.self_attn.{one}_proj.{part}"] for one in "qkv"]
+            made[f"{target}.attn.in_proj_{part}"] = np.concatenate(joined)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "context_length": text["max_position_embeddings"],
+        "vocab_size": text["vocab_size"],
+        "width": text["hidden_size"],
+        "heads": text["num_attention_heads"],
+        "layers": text["num_hidden_layers"],
+        "mlp_ratio": text["intermediate_size"] / text["hidden_size"],
+    }
+    model = {"embed_dim": config["projection_dim"], "vision_cfg": {"layers": 1}, "text_cfg": settings}
+    model |= {"quick_gelu": text["hidden_act"] == "quick_gelu", "custom_text": custom}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
+    save_file(made, folder / "open_clip_model.safetensors")
+    return folder
+
+
 def forward(config: dict, tokens: np.ndarray) -> np.ndarray:
     """The embedding `(dimension,)` of the tokens `(77,)` of a text, in double precision, with all of the padding."""
     text, held = config["text_config"], text_tensors(config)

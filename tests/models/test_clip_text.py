@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from tests.models.captions import captions
-from tests.models.clip_towers import both_towers, forward, text_tensors, write_both
+from tests.models.clip_towers import both_towers, forward, text_tensors, write_both, write_openclip
 from tests.models.formula import clip_tensors
 from tests.models.test_torch_file import storage, tensor, tree, write_zip
 
@@ -85,6 +85,58 @@ def test_text_and_image_are_in_one_space(tmp_path):
     assert registry.load(NAME, model_dir=model_dir)(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 512)
 
 
+@pytest.mark.parametrize("custom", [False, True])
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
+def test_a_tower_of_openclip_gives_the_same(tmp_path, activation, custom):
+    """The same arrays in OpenCLIP's own layout, of plain models and of those with a separate text tower."""
+    model_dir, _ = whole(tmp_path / "hf", hidden_act=activation)
+    name = "openclip-vit-b-32-datacomp"
+    place = registry.get_spec(name).weights.file.rpartition("/")[0]
+    config = both_towers(32, 512, hidden_act=activation)
+    write_openclip(tmp_path / "oc" / place, config, custom=custom)
+    model = registry.create_text(name, tmp_path / "oc")
+    model.setup()
+    np.testing.assert_array_equal(model(TEXTS), loaded(model_dir)(TEXTS))
+    assert model.scale() == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ({"hf_model_name": "xlm-roberta-base"}, "its text tower has hf_model_name = 'xlm-roberta-base'"),
+        ({"no_causal_mask": True}, "has no_causal_mask = True, which is not supported"),
+        ({"pool_type": "last"}, "has pool_type = 'last'"),
+        ({"context_length": 64}, "it was trained with another tokenizer"),
+        (None, "it describes no text tower"),
+    ],
+)
+def test_another_tower_of_openclip_is_told_before_a_run(tmp_path, text, words):
+    """What is not CLIP's own text tower is refused when the model is made."""
+    name = "openclip-vit-b-32-datacomp"
+    place = tmp_path / registry.get_spec(name).weights.file.rpartition("/")[0]
+    write_openclip(place, both_towers(32, 512), custom=False)
+    config = json.loads((place / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] = {} if text is None else {**config["model_cfg"]["text_cfg"], **text}
+    (place / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError) as caught:
+        registry.create_text(name, tmp_path)
+    assert words in str(caught.value)
+
+
+def test_a_model_that_is_named_by_its_place_has_its_text_tower(tmp_path):
+    """A CLIP that is not registered is read like one that is; another kind of model has no text tower."""
+    config = both_towers(32, 512)
+    write_both(tmp_path / "mine" / "clip", {**config, "model_type": "clip"})
+    write_both(tmp_path / "openai" / NAME, config)
+    model = registry.create_text("mine/clip", tmp_path)
+    model.setup()
+    np.testing.assert_array_equal(model(TEXTS), loaded(tmp_path)(TEXTS))
+    assert registry.create_text(f"openai/{NAME}", tmp_path).spec.name == NAME
+    assert registry.text_provenance("mine/clip", tmp_path)["model"]["name"] == "mine/clip"
+    with pytest.raises(ModelError, match="'siglip-base-patch16-224' has no text tower"):
+        registry.create_text("siglip-base-patch16-224", tmp_path)
+
+
 def test_the_scale_is_read_from_the_weights(tmp_path):
     """What cosines are multiplied with stands in the file as a logarithm."""
     model_dir, _ = whole(tmp_path)
@@ -128,9 +180,7 @@ def test_another_projection_is_told_before_a_run(tmp_path):
     model_dir, _ = whole(tmp_path)
     folder = model_dir / "openai" / NAME
     damaged(folder, lambda held: {**held, "text_projection.weight": held["text_projection.weight"][:, :8].copy()})
-    with pytest.raises(
-        WeightsError, match=r"'text_projection\.weight' is float32 \[512, 8\], expected floats \[512, 32\]"
-    ):
+    with pytest.raises(WeightsError, match=r"is \[512, 8\], and the settings say \[512, 32\]"):
         registry.create_text(NAME, model_dir)
 
 

@@ -1,16 +1,14 @@
-"""The shapes of CLIP's towers and its preprocessing, as its configuration files state them."""
+"""The shape of a CLIP vision tower and its preprocessing, as its configuration files state them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
-from nemo_curator.errors import WeightsError, WeightsNotFoundError
-from nemo_curator.models.tokenizers import clip_tokenizer
-from nemo_curator.models.towers.ops import Activation
-from nemo_curator.models.towers.text import TextTower
+from nemo_curator.errors import WeightsError
+from nemo_curator.kernels.view import View
+from nemo_curator.models.layouts.preprocessing import Preprocessing, read_preprocessor, words
+from nemo_curator.models.layouts.settings import read_settings
 from nemo_curator.models.towers.vision import VisionTower
 
 # what the configuration format means where a key is absent
@@ -24,35 +22,9 @@ _DEFAULTS: dict[str, Any] = {
     "hidden_act": "quick_gelu",
     "layer_norm_eps": 1e-5,
 }
-_TEXT_DEFAULTS: dict[str, int] = {
-    "hidden_size": 512,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "max_position_embeddings": 77,
-    "vocab_size": 49408,
-}
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-_BICUBIC = 3  # Pillow's number, which the preprocessor files use
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    content: dict[str, Any]
-
-    def number(self, section: dict[str, Any], key: str, default: float) -> float:
-        value = section.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            raise WeightsError(f"{key} is {value!r}, expected a positive number", where=str(self.path))
-        return value
-
-    def triple(self, key: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        value = self.content.get(key, default)
-        if not isinstance(value, list | tuple) or len(value) != 3 or not all(isinstance(v, int | float) for v in value):
-            raise WeightsError(f"{key} is {value!r}, expected three numbers", where=str(self.path))
-        return float(value[0]), float(value[1]), float(value[2])
+_KIND = "clip"
 
 
 def read_config(folder: Path) -> VisionTower:
@@ -64,13 +36,21 @@ def read_config(folder: Path) -> VisionTower:
         WeightsNotFoundError: There is no `config.json`.
         WeightsError: A file is no JSON, or describes something that is no CLIP vision tower with bicubic views.
     """
-    config = _read(folder / "config.json", required=True)
-    vision = _section(config, "vision_config")
-    activation = _activation(config, vision)
-    sizes = {key: int(config.number(vision, key, value)) for key, value in _DEFAULTS.items() if isinstance(value, int)}
+    config = read_settings(folder / "config.json")
+    kind = config.content.get("model_type", _KIND)
+    if kind != _KIND:
+        raise config.wrong(f"it describes a model of the kind {kind!r}, expected {_KIND!r}")
+    vision = config.section("vision_config")
+    activation = vision.activation(_DEFAULTS["hidden_act"])
+    sizes = {
+        key: vision.side(key, value) for key, value in _DEFAULTS.items() if key.endswith(("image_size", "patch_size"))
+    }
+    sizes |= {
+        key: vision.whole(key, value) for key, value in _DEFAULTS.items() if isinstance(value, int) and key not in sizes
+    }
     if sizes["hidden_size"] % sizes["num_attention_heads"] or sizes["image_size"] % sizes["patch_size"]:
         raise WeightsError("its sizes do not divide into heads and patches", where=str(config.path))
-    mean, deviation = _normalisation(_read(folder / "preprocessor_config.json", required=False), sizes["image_size"])
+    preprocessing = _preprocessing(folder, sizes["image_size"])
     return VisionTower(
         width=sizes["hidden_size"],
         hidden=sizes["intermediate_size"],
@@ -78,87 +58,23 @@ def read_config(folder: Path) -> VisionTower:
         heads=sizes["num_attention_heads"],
         side=sizes["image_size"],
         patch=sizes["patch_size"],
-        dimension=int(config.number(config.content, "projection_dim", 512)),
+        dimension=config.whole("projection_dim", 512),
         activation=activation,
-        epsilon=config.number(vision, "layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
-        mean=mean,
-        deviation=deviation,
+        epsilon=vision.number("layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
+        mean=preprocessing.mean,
+        deviation=preprocessing.deviation,
     )
 
 
-def read_text_config(folder: Path) -> TextTower:
-    """The text tower that `config.json` in `folder` describes.
-
-    Raises:
-        WeightsNotFoundError: There is no `config.json`.
-        WeightsError: It is no JSON, or describes something that is no text tower with CLIP's own tokens.
-    """
-    config = _read(folder / "config.json", required=True)
-    text = _section(config, "text_config")
-    sizes = {key: int(config.number(text, key, value)) for key, value in _TEXT_DEFAULTS.items()}
-    if sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise WeightsError("its sizes do not divide into heads", where=str(config.path))
-    # the wrong number 2, which the first files have, means the last one too
-    ending = text.get("eos_token_id", clip_tokenizer.ENDING)
-    expected = (clip_tokenizer.VOCABULARY, clip_tokenizer.LENGTH)
-    given = (sizes["vocab_size"], sizes["max_position_embeddings"])
-    if given != expected or ending not in {2, clip_tokenizer.ENDING}:
-        raise WeightsError(
-            f"its text tower knows {given[0]} tokens, takes {given[1]} of a text, and the last is number {ending}; "
-            f"those of CLIP are {expected[0]}, {expected[1]} and {clip_tokenizer.ENDING}",
-            where=str(config.path),
-            cause="it was trained with another tokenizer",
-        )
-    return TextTower(
-        width=sizes["hidden_size"],
-        hidden=sizes["intermediate_size"],
-        layers=sizes["num_hidden_layers"],
-        heads=sizes["num_attention_heads"],
-        length=sizes["max_position_embeddings"],
-        vocabulary=sizes["vocab_size"],
-        dimension=int(config.number(config.content, "projection_dim", 512)),
-        activation=_activation(config, text),
-        epsilon=config.number(text, "layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
-    )
+def clip_view(side: int) -> View:
+    """The picture that a CLIP wants of every image, as its authors cut it."""
+    return View(side, fit="short", crop=side, filter="bicubic")
 
 
-def _activation(config: _File, section: dict[str, Any]) -> Activation:
-    activation = section.get("hidden_act", _DEFAULTS["hidden_act"])
-    if activation not in get_args(Activation):
-        raise WeightsError(f"the activation {activation!r} is not supported", where=str(config.path))
-    return cast("Activation", activation)
-
-
-def _normalisation(file: _File, side: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    resized = file.content.get("size", side)
-    edge = resized.get("shortest_edge", resized.get("height")) if isinstance(resized, dict) else resized
-    if edge != side or file.content.get("resample", _BICUBIC) != _BICUBIC:
-        raise WeightsError(
-            f"the preprocessor resizes to {edge} with filter {file.content.get('resample', _BICUBIC)}, "
-            f"expected the short side to {side}, bicubic",
-            where=str(file.path),
-        )
-    return file.triple("image_mean", _MEAN), file.triple("image_std", _DEVIATION)
-
-
-def _section(file: _File, key: str) -> dict[str, Any]:
-    section = file.content.get(key, {})
-    if not isinstance(section, dict):
-        raise WeightsError(f"{key} is no section", where=str(file.path))
-    return section
-
-
-def _read(path: Path, *, required: bool) -> _File:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        if not required:
-            return _File(path, {})
-        raise WeightsNotFoundError(
-            "this file is missing", where=str(path), act="put it there, from where the weights come from"
-        ) from None
-    except ValueError as error:
-        raise WeightsError(f"the file is no JSON: {error}", where=str(path), act="fetch it again") from error
-    if not isinstance(content, dict):
-        raise WeightsError("the file holds no settings", where=str(path), act="fetch it again")
-    return _File(path, content)
+def _preprocessing(folder: Path, side: int) -> Preprocessing:
+    file = read_settings(folder / "preprocessor_config.json", required=False)
+    expected = clip_view(side)
+    found = read_preprocessor(file, Preprocessing(expected, _MEAN, _DEVIATION))
+    if found.view != expected:
+        raise file.wrong(f"the preprocessor resizes {words(found.view)}, expected {words(expected)}")
+    return found

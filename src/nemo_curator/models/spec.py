@@ -111,6 +111,8 @@ class ModelSpec:
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
         loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> ImageModel or Detector`.
         precisions: Those that it can be computed in, besides `fp32`.
+        patch: Side in pixels of the patches that a vision transformer cuts a picture into, by which towers of one
+            family are told apart; 0 where there are none.
         text_loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> TextModel` that makes
             the text tower in the same weights; "" where there is none.
     """
@@ -127,6 +129,7 @@ class ModelSpec:
     sha256: str
     loader: str
     precisions: tuple[Precision, ...] = ()
+    patch: int = 0
     text_loader: str = ""
 
 

@@ -63,6 +63,15 @@ class Affine:
     weight: Floats
     bias: Floats
 
+    def parts(self, count: int) -> list[Affine]:
+        """Several layers on one input that are kept as one, apart."""
+        pairs = zip(np.split(self.weight, count), np.split(self.bias, count), strict=True)
+        return [Affine(weight, bias) for weight, bias in pairs]
+
+    def scaled(self, gain: Floats) -> Affine:
+        """The same layer with each of its outputs times a number: `gain` `(out,)`."""
+        return Affine(self.weight * gain[:, None], self.bias * gain)
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

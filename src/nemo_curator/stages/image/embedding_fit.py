@@ -43,9 +43,11 @@ def fitted(stage: Stage, embedder: Stage | None, runtime: str | None) -> Stage:
             f"score {stage.name!r} has to know which model makes the embeddings, and {embedder.name!r} does not say",
             act=f"write `models: {{{stage.name}: {registry.with_text()[0]}}}`, with the name of that model",
         )
-    if model not in registry.with_text():
+    model_dir = getattr(embedder, "model_dir", None)
+    spec = registry.get_spec(model, model_dir)
+    if not isinstance(spec, registry.ModelSpec) or not spec.text_loader:
         return stage  # which is a misfit
-    return stage.on_embeddings_of(model, getattr(embedder, "model_dir", None), runtime)
+    return stage.on_embeddings_of(model, model_dir, runtime)
 
 
 def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:

@@ -49,7 +49,7 @@ class TextTowerFilterStage(BaseFilterStage):
         self._text: registry.TextModel | None = None
         self._numerics: Numerics | None = None
         if self.model:
-            spec = registry.get_spec(self.model)
+            spec = registry.get_spec(self.model, self.model_dir)
             known = spec.precisions if isinstance(spec, registry.ModelSpec) else ()
             self._numerics = choose(known, self.runtime, self.precision)
             self._text = registry.create_text(self.model, self.model_dir, numerics=self._numerics)
@@ -72,7 +72,8 @@ class TextTowerFilterStage(BaseFilterStage):
 
     def needs(self) -> Needs:
         """The embedding of a model that has a text tower."""
-        return Needs(embedding=True, embedding_of=frozenset([self.model] if self.model else registry.with_text()))
+        fitting = [self._text.spec.name] if self._text is not None else registry.with_text()
+        return Needs(embedding=True, embedding_of=frozenset(fitting))
 
     def provenance(self) -> dict[str, Any]:
         """The weights of both towers, the tokenizer, and what computes with them."""
