@@ -103,7 +103,7 @@ def test_scores_by_texts_are_added_to_a_run_that_has_embeddings(tmp_path, model_
 @pytest.mark.parametrize(
     ("old", "new", "code", "words"),
     [
-        (f"models: {{embedding: {MODEL}}}", "", 5, "needs embeddings of clip-vit-base-patch16 or "),
+        (f"models: {{embedding: {MODEL}}}", "", 5, "needs embeddings of one of clip-vit-base-patch16, "),
         ("  - embedding\n", "", 5, "is not among the scores"),
         (
             f"models: {{embedding: {MODEL}}}",

@@ -15,6 +15,7 @@ from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, Wei
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, precisions, runtimes
 from nemo_curator.models.prompts import prompt_rows
+from nemo_curator.models.text_numerics import TEXT_RUNTIMES, text_numerics
 from nemo_curator.models.tokenizers.clip_tokenizer import ClipTokenizer
 
 NAME = "clip-vit-base-patch32"
@@ -135,6 +136,19 @@ def test_a_model_that_is_named_by_its_place_has_its_text_tower(tmp_path):
     assert registry.text_provenance("mine/clip", tmp_path)["model"]["name"] == "mine/clip"
     with pytest.raises(ModelError, match="'siglip-base-patch16-224' has no text tower"):
         registry.create_text("siglip-base-patch16-224", tmp_path)
+
+
+def test_texts_are_computed_in_full_precision_unless_somebody_asks():
+    """Another runtime or precision is taken by name; what is not for texts, or not there, is told."""
+    known = registry.get_spec(NAME).precisions
+    fastest = next(one for one in TEXT_RUNTIMES if one in runtimes())
+    assert text_numerics(known) == Numerics(fastest)
+    assert text_numerics(known, "onnxruntime") == Numerics("onnxruntime")
+    for one in precisions("onnxruntime", known):
+        assert text_numerics(known, precision=one).precision == one
+    for runtime, precision in (("abacus", None), (None, "bf61")):
+        with pytest.raises(ModelError, match=r"no (runtime|precision)|is no precision"):
+            text_numerics(known, runtime, precision)
 
 
 def test_the_scale_is_read_from_the_weights(tmp_path):

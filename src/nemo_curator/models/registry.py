@@ -33,6 +33,7 @@ from nemo_curator.models.spec import (
     TextModel,
     UserWeights,
 )
+from nemo_curator.models.text_numerics import text_numerics
 from nemo_curator.models.tokenizers import clip_tokenizer
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
@@ -284,7 +285,7 @@ def create_text(
         name: The embedding model's name.
         model_dir: The user's model directory, for models whose weights no package carries.
         threads: Threads that one call may use.
-        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+        numerics: How it is computed, as `text_numerics` gives it; None means its default.
 
     Raises:
         UnknownModelError: No model has this name.
@@ -292,7 +293,8 @@ def create_text(
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
         WeightsError: The files in their place hold no text tower, or one with other tokens.
     """
-    model: TextModel = _made(_of_texts(name, model_dir), threads, model_dir, numerics, text=True)
+    spec = _of_texts(name, model_dir)
+    model: TextModel = _made(spec, threads, model_dir, numerics or text_numerics(spec.precisions), text=True)
     model.check()
     return model
 
@@ -307,7 +309,8 @@ def text_provenance(
         ModelError: It has no text tower.
         WeightsNotFoundError: Its weights are not in place.
     """
-    facts = provenance(_of_texts(name, model_dir).name, model_dir, numerics)
+    spec = _of_texts(name, model_dir)
+    facts = provenance(spec.name, model_dir, numerics or text_numerics(spec.precisions))
     return {**facts, "model": {**facts["model"], "tokenizer": clip_tokenizer.provenance()}}
 
 

@@ -69,7 +69,8 @@ def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
     computed = getattr(embedder, "embedding_model", "")
     if embedder is not None and (not wanted or not computed or computed in wanted):
         return None
-    kind = f"embeddings of {' or '.join(wanted)}" if wanted else "embeddings"
+    names = " or ".join(wanted) if len(wanted) < 3 else f"one of {', '.join(wanted)}"
+    kind = f"embeddings of {names}" if wanted else "embeddings"
     model = getattr(stage, "model", "")
     of = f" with the model {model!r}" if model else ""
     there = f"those of {computed} are computed" if computed else "none are computed"

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from nemo_curator.errors import StageError
 from nemo_curator.models import registry
 from nemo_curator.models.embeddings import as_rows
-from nemo_curator.models.numerics import Numerics, choose
+from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.text_numerics import TEXT_RUNTIMES, text_numerics
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.fingerprint import unicode_version
 from nemo_curator.stages.image.embeddings import stack_embeddings
@@ -26,7 +27,8 @@ class TextTowerFilterStage(BaseFilterStage):
     Args:
         model: Name of the embedding model; "" means whichever a recipe computes. In a pipeline made by hand it has to
             be named: `clip-vit-large-patch14` is the model of `ImageEmbeddingStage`.
-        runtime: Name of the library that runs the text tower; None means the fastest that is installed.
+        runtime: Name of the library that runs the text tower, `openvino` or `onnxruntime`; None means the fastest that
+            is installed.
         precision: `fp32`, `bf16` or `int8`; None means `fp32`.
 
     Raises:
@@ -51,7 +53,7 @@ class TextTowerFilterStage(BaseFilterStage):
         if self.model:
             spec = registry.get_spec(self.model, self.model_dir)
             known = spec.precisions if isinstance(spec, registry.ModelSpec) else ()
-            self._numerics = choose(known, self.runtime, self.precision)
+            self._numerics = text_numerics(known, self.runtime, self.precision)
             self._text = registry.create_text(self.model, self.model_dir, numerics=self._numerics)
 
     def on_embeddings_of(self, model: str, model_dir: str | None, runtime: str | None) -> Self:
@@ -60,14 +62,16 @@ class TextTowerFilterStage(BaseFilterStage):
         Args:
             model: Name of the embedding model.
             model_dir: Where that model's weights are looked for.
-            runtime: The runtime that the recipe wants, if it wants one.
+            runtime: The runtime that the recipe wants for its models, if it wants one; one that computes no texts has
+                no say.
 
         Raises:
             ModelError: As the stage itself.
         """
         if self.model:
             return self
-        changed: Any = {"model": model, "model_dir": self.model_dir or model_dir, "runtime": self.runtime or runtime}
+        wanted = self.runtime or (runtime if runtime in TEXT_RUNTIMES else None)
+        changed: Any = {"model": model, "model_dir": self.model_dir or model_dir, "runtime": wanted}
         return replace(self, **changed)
 
     def needs(self) -> Needs:
