@@ -103,7 +103,7 @@ def openclip(*, quick: bool, scaled: bool, squashed: bool) -> Tiny:
         linears |= {f"{prefix}.mlp.c_fc": (HIDDEN, WIDTH), f"{prefix}.mlp.c_proj": (WIDTH, HIDDEN)}
         if scaled:
             shapes |= {f"{prefix}.ls_1.gamma": (WIDTH,), f"{prefix}.ls_2.gamma": (WIDTH,)}
-    shapes |= with_biases(linears | {name: (WIDTH,) for name in norms})
+    shapes |= with_biases(linears | dict.fromkeys(norms, (WIDTH,)))
     tensors = filled(shapes, gains=(*(f"{name}.weight" for name in norms),))
     vision = {
         "image_size": 40,
@@ -146,7 +146,7 @@ def siglip(*, alone: bool = False, side: int = 40) -> Tiny:
         norms += [f"{place}.layer_norm1", f"{place}.layer_norm2"]
         linears |= {f"{place}.self_attn.{name}_proj": (WIDTH, WIDTH) for name in ("q", "k", "v", "out")}
         linears |= {f"{place}.mlp.fc1": (HIDDEN, WIDTH), f"{place}.mlp.fc2": (WIDTH, HIDDEN)}
-    shapes |= with_biases(linears | {name: (WIDTH,) for name in norms})
+    shapes |= with_biases(linears | dict.fromkeys(norms, (WIDTH,)))
     tensors = filled(shapes, gains=(*(f"{name}.weight" for name in norms),), seed=200)
     vision = {
         "model_type": "siglip_vision_model",
@@ -184,7 +184,7 @@ def dinov2(*, registers: int = 0) -> Tiny:
         linears |= {f"{place}.attention.output.dense": (WIDTH, WIDTH)}
         linears |= {f"{place}.mlp.fc1": (HIDDEN, WIDTH), f"{place}.mlp.fc2": (WIDTH, HIDDEN)}
         shapes |= {f"{place}.layer_scale{one}.lambda1": (WIDTH,) for one in (1, 2)}
-    shapes |= with_biases(linears | {name: (WIDTH,) for name in norms})
+    shapes |= with_biases(linears | dict.fromkeys(norms, (WIDTH,)))
     tensors = filled(shapes, gains=(*(f"{name}.weight" for name in norms),), seed=400)
     config = {
         "model_type": "dinov2_with_registers" if registers else "dinov2",

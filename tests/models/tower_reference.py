@@ -84,7 +84,7 @@ def timm_tensors() -> dict[str, np.ndarray]:
         norms += [f"{place}.norm1", f"{place}.norm2"]
         linears |= {f"{place}.attn.qkv": (3 * WIDTH, WIDTH), f"{place}.attn.proj": (WIDTH, WIDTH)}
         linears |= {f"{place}.mlp.fc1": (hidden, WIDTH), f"{place}.mlp.fc2": (WIDTH, hidden)}
-    shapes |= with_biases(linears | {name: (WIDTH,) for name in norms})
+    shapes |= with_biases(linears | dict.fromkeys(norms, (WIDTH,)))
     tensors = filled(shapes, gains=(*(f"{name}.weight" for name in norms),), seed=600)
     return {f"visual.trunk.{name}": array for name, array in tensors.items()}
 

@@ -94,4 +94,5 @@ def same_side(config: Settings, preprocessing: Preprocessing, side: int) -> None
         WeightsError: It is another.
     """
     if preprocessing.side != side:
-        raise config.wrong(f"pictures have {side} pixels a side here, and the preprocessor {words(preprocessing.view)}")
+        resized = words(preprocessing.view)
+        raise config.wrong(f"pictures have {side} pixels a side here, and the preprocessor resizes {resized}")

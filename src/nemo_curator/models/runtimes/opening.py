@@ -32,7 +32,7 @@ def open_tower(
     Args:
         write: Writes the tower, once.
         numerics: Runtime and precision.
-        group: Numbers of a token that share a scale in int8; must divide the inputs of all linear layers.
+        group: Numbers of a token that share a scale in int8; the last group of a layer's inputs may be shorter.
         threads: Threads that one run may use.
         where: The weight file, for error messages.
         batch: Items that are run at once, where the runtime runs more than one.
