@@ -7,7 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.tiny_towers import clip
+from tests.models.verb_towers import clip
 
 from nemo_curator.errors import MissingExtraError
 from nemo_curator.models.runtimes.torch_memory import BATCH, fitting

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from loguru import logger
 from tests.models.formula import pictures
-from tests.models.tiny_towers import clip
+from tests.models.verb_towers import clip
 
 torch = pytest.importorskip("torch", reason="torch is an extra")
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from tests.models.formula import SMALL_TOWER, clip_config, pictures
-from tests.models.tiny_towers import clip, gather, read_text, texts
 from tests.models.torch_reference import clip as torch_clip
 from tests.models.torch_reference import write_tower
+from tests.models.verb_towers import clip, gather
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models.clip import _read
@@ -59,9 +59,9 @@ def test_openvino_is_met():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(("written", "batch"), [(read_text, texts(7)), (gather, pictures(7, 16))])
+@pytest.mark.parametrize(("written", "batch"), [(gather, pictures(7, 16))])
 def test_every_verb_is_met(written, batch, precision):
-    """Looking up, masks, picking, pooling, edges that no patch covers, and activations that no layer surrounds."""
+    """Pooling, edges that no patch covers, and activations that no layer surrounds."""
     least = 0.99999 if precision == "fp32" else 0.9995
     assert (cosines(opened(written, precision).run(batch), by("onnxruntime", written, batch)) >= least).all()
 

@@ -45,9 +45,9 @@ class OnnxOps:
         """The input: uint8 RGB `(batch, side, side, 3)`."""
         return self.graph.input("pixels", np.uint8, (self._batch, side, side, 3))
 
-    def indices(self, length: int) -> str:
-        """The input: int64 `(batch, length)`."""
-        return self.graph.input("indices", np.int64, (self._batch, length))
+    def tokens(self, width: int) -> str:
+        """The input: float32 `(batch, T, width)`."""
+        return self.graph.input("tokens", np.float32, (self._batch, "T", width))
 
     def patches(self, pixels: str, kernel: Floats, shift: Floats) -> str:
         """A convolution without overlap, and its places in a row."""
@@ -65,10 +65,6 @@ class OnnxOps:
         tokens = graph.node("Transpose", flat, perm=[0, 2, 1])
         # this product is small, and pixels of up to 255 are better summed in 32 bits
         return graph.cast(tokens, np.float16) if self._type is np.float16 else tokens
-
-    def lookup(self, table: Floats, indices: str) -> str:
-        """Rows of a table."""
-        return self.graph.node("Gather", self._floats(table), indices, axis=0)
 
     def rows(self, values: Floats) -> str:
         """Constant tokens."""
@@ -137,13 +133,6 @@ class OnnxOps:
     def token(self, x: str, index: int) -> str:
         """One token."""
         return self.graph.node("Gather", x, self.graph.constant([index], np.int64), axis=1)
-
-    def pick(self, x: str, indices: str) -> str:
-        """The token of the largest index."""
-        graph = self.graph
-        place = graph.node("ArgMax", indices, axis=1)
-        each = graph.node("Unsqueeze", place, graph.constant([2], np.int64))  # (N, 1, 1): one place, of one token
-        return graph.node("GatherND", x, each, batch_dims=1)
 
     def output(self, x: str, width: int) -> None:
         """What the graph gives."""

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from nemo_curator.errors import WeightsError
 from nemo_curator.models.runtimes.session import check_batch, described
 
-TYPES: dict[str, type[np.generic]] = {"tensor(uint8)": np.uint8, "tensor(int64)": np.int64}
+TYPES: dict[str, type[np.generic]] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 """Types of inputs, by ONNX Runtime's names for them."""
 
 
 class OnnxSession:
-    """One loaded graph with one batched input of uint8 or int64.
+    """One loaded graph with one batched input of uint8 or float32.
 
     A session is owned by the process that made it and does not pickle; `run` may be called from several threads.
 
@@ -70,7 +70,7 @@ class OnnxSession:
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Shape of one input item, without the batch dimension."""
+        """Shape of one input item, without the batch dimension; a name stands for any size."""
         return tuple(self._input.shape[1:])
 
     def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:

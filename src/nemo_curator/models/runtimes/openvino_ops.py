@@ -1,6 +1,7 @@
 """The verbs of a tower as an OpenVINO graph, over a batch of a size that is fixed.
 
-Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4).
+Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4). A free number of tokens in
+a batch of one is neither.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class OpenVinoOps:
         """The input: uint8 RGB `(batch, side, side, 3)`."""
         return self._input([self._batch, side, side, 3], np.uint8)
 
-    def indices(self, length: int) -> Any:
-        """The input: int64 `(batch, length)`."""
-        return self._input([self._batch, length], np.int64)
+    def tokens(self, width: int) -> Any:
+        """The input: float32 `(batch, T, width)`."""
+        return self._input([self._batch, -1, width], np.float32)
 
     def patches(self, pixels: Any, kernel: Floats, shift: Floats) -> Any:
         """A convolution without overlap, and its places in a row."""
@@ -46,10 +47,6 @@ class OpenVinoOps:
         patches = op.convolution(first, self._floats(kernel), [side, side], [0, 0], [0, 0], [1, 1])
         flat = op.reshape(patches, self._whole([0, len(kernel), -1]), special_zero=True)
         return self.shift(op.transpose(flat, self._whole([0, 2, 1])), shift)
-
-    def lookup(self, table: Floats, indices: Any) -> Any:
-        """Rows of a table."""
-        return self._op.gather(self._floats(table), indices, self._whole(0))
 
     def rows(self, values: Floats) -> Any:
         """Constant tokens."""
@@ -92,11 +89,16 @@ class OpenVinoOps:
             each = op.reshape(value, self._whole([0, 0, heads, -1]), special_zero=True)
             return op.transpose(each, self._whole(order))
 
-        scores = self._times(apart(queries, [0, 2, 1, 3]), apart(keys, [0, 2, 3, 1]))
-        if causal:
-            tokens = int(scores.get_output_shape(0)[-1])
-            scores = self.shift(scores, np.triu(np.full((tokens, tokens), -np.inf, np.float32), 1))
-        mixed = self._times(op.softmax(scores, 3), apart(values, [0, 2, 1, 3]))
+        if causal:  # its number of tokens varies, which a mask of ours could not
+            mixed = op.scaled_dot_product_attention(
+                *(apart(one, [0, 2, 1, 3]) for one in (queries, keys, values)),
+                attention_mask=self._floats(np.float32(0)),
+                scale=self._floats(np.float32(1)),  # the queries are scaled already
+                causal=True,
+            )
+        else:
+            scores = self._times(apart(queries, [0, 2, 1, 3]), apart(keys, [0, 2, 3, 1]))
+            mixed = self._times(op.softmax(scores, 3), apart(values, [0, 2, 1, 3]))
         joined = op.transpose(mixed, self._whole([0, 2, 1, 3]))
         return op.reshape(joined, self._whole([0, 0, -1]), special_zero=True)
 
@@ -109,12 +111,6 @@ class OpenVinoOps:
     def token(self, x: Any, index: int) -> Any:
         """One token."""
         return self._op.gather(x, self._whole([index]), self._whole(1))
-
-    def pick(self, x: Any, indices: Any) -> Any:
-        """The token of the largest index."""
-        op = self._op
-        top = op.topk(indices, self._whole(1), axis=1, mode="max", sort="value", index_element_type="i64", stable=True)
-        return op.gather(x, top.output(1), self._whole(1), batch_dims=1)
 
     def output(self, x: Any, width: int) -> None:
         """What the graph gives."""

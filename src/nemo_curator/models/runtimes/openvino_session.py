@@ -66,14 +66,14 @@ class OpenVinoSession:
             compiled = openvino().Core().compile_model(model, "CPU", settings)
         except Exception as error:  # OpenVINO raises plain RuntimeErrors, of many causes
             raise WeightsError(f"OpenVINO cannot load the model: {error}", where=where) from error
-        self._shape = tuple(int(side) for side in compiled.input(0).shape)
+        self._shape = tuple(side.get_length() if side.is_static else -1 for side in compiled.input(0).partial_shape)
         self.batch = self._shape[0]
         self._type = np.dtype(compiled.input(0).element_type.to_dtype()).type
         self._request = compiled.create_infer_request()
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Shape of one input item, without the batch dimension."""
+        """Shape of one input item, without the batch dimension; -1 stands for any size."""
         return self._shape[1:]
 
     def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:

@@ -69,11 +69,6 @@ class TorchOps:
         self.item_shape, self.input_type = (side, side, 3), np.uint8
         return self._given("pixels")
 
-    def indices(self, length: int) -> Any:
-        """The input: int64 `(N, length)`."""
-        self.item_shape, self.input_type = (length,), np.int64
-        return self._given("indices")
-
     def patches(self, pixels: Any, kernel: Floats, shift: Floats) -> Any:
         """A product for each patch, because it rounds alike wherever the patch lies."""
         patch, across = kernel.shape[-1], self.item_shape[0] // kernel.shape[-1]
@@ -87,10 +82,6 @@ class TorchOps:
         weight = kernel.transpose(0, 2, 3, 1).reshape(len(kernel), -1)
         bias = shift + _MIDDLE * weight.sum(axis=1, dtype=np.float64)
         return self.linear(centred, weight, bias.astype(np.float32))
-
-    def lookup(self, table: Floats, indices: Any) -> Any:
-        """Rows of a table."""
-        return self._call(self._functional.embedding, indices, self._floats(table))
 
     def rows(self, values: Floats) -> Any:
         """Constant tokens."""
@@ -153,12 +144,7 @@ class TorchOps:
 
     def token(self, x: Any, index: int) -> Any:
         """One token."""
-        return self._call(operator.getitem, x, (slice(None), slice(index, index + 1)))
-
-    def pick(self, x: Any, indices: Any) -> Any:
-        """The token of the largest index."""
-        place = self._method("argmax", indices, 1)
-        return self._call(self._torch.take_along_dim, x, self._method("reshape", place, (-1, 1, 1)), 1)
+        return self._call(operator.getitem, x, (slice(None), slice(index, index + 1 or None)))
 
     def output(self, x: Any, width: int) -> None:
         """What the graph gives."""

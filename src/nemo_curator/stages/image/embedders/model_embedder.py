@@ -45,7 +45,7 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def __post_init__(self) -> None:
         """Find the model now, so that a mistake is told before a run begins."""
-        spec = registry.get_spec(self.model)
+        spec = registry.get_spec(self.model, self.model_dir)
         if not isinstance(spec, registry.ModelSpec) or spec.task != "embedding":
             raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
         self._spec = spec
@@ -55,7 +55,7 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     @property
     def embedding_model(self) -> str:
         """Whose embeddings these are, for stages that need those of one model."""
-        return self.model
+        return self._spec.name
 
     def computed_model(self) -> registry.ModelSpec:
         """The model whose runtime and precision can be chosen."""
