@@ -25,8 +25,9 @@ from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.part_writer import MERGED, PartWriterStage
 from nemo_curator.runs.partitions import read_partitions, write_partitions
-from nemo_curator.runs.parts import embeddings_fit, part_facts, read_part
+from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
+from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.listing import Listing
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.stages.base import ProcessingStage
