@@ -20,6 +20,7 @@ from nemo_curator.cli.init import init
 from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
 from nemo_curator.cli.score import score
+from nemo_curator.cli.search import search
 from nemo_curator.cli.status import status
 from nemo_curator.cli.verify import verify
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, score, decide, export, status, explain, verify, remove, diff, init, doctor, demo):
+for command in (run, score, decide, export, status, explain, search, verify, remove, diff, init, doctor, demo):
     app.command(command.__name__)(as_sentences(command))
 
 

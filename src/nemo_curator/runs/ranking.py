@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,7 +89,14 @@ class _Piece:
     allowed: npt.NDArray[np.bool_] | None
 
 
-def rank(target: Target, query: Query, *, count: int, threads: int = 1) -> Ranking:
+def rank(
+    target: Target,
+    query: Query,
+    *,
+    count: int,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Ranking:
     """The images whose stored embeddings are nearest to a query.
 
     The result depends on the stored numbers and the query alone, to the last bit, whatever the number of threads.
@@ -99,6 +106,7 @@ def rank(target: Target, query: Query, *, count: int, threads: int = 1) -> Ranki
         query: `(D,)` float32, finite and not all zeros.
         count: How many are wanted at most.
         threads: Threads that look.
+        progress: Called with (partitions that were begun, of how many).
 
     Raises:
         InputError: Embeddings are of another length than the query, or are damaged.
@@ -107,7 +115,7 @@ def rank(target: Target, query: Query, *, count: int, threads: int = 1) -> Ranki
     best = _Best(count)
     waiting: deque[tuple[_Piece, Future[Nearest]]] = deque()
     with ThreadPoolExecutor(threads, "ranking") as pool:
-        for piece in _pieces(target, len(query), best.ranking):
+        for piece in _pieces(target, len(query), best.ranking, progress):
             if len(waiting) >= _AHEAD * threads:
                 best.take(*waiting.popleft())
             waiting.append((piece, pool.submit(_look, piece, query, best)))
@@ -154,11 +162,12 @@ def _look(piece: _Piece, query: Query, best: _Best) -> Nearest:
     return nearest(piece.stored.matrix(piece.start, piece.stop), query, best.count, best.least, piece.allowed)
 
 
-def _pieces(target: Target, dimension: int, ranking: Ranking) -> Iterator[_Piece]:
+def _pieces(target: Target, dimension: int, ranking: Ranking, progress: Callable[[int, int], None]) -> Iterator[_Piece]:
     """All embeddings that count, in source order; what is left out is noted."""
     verdicts = ReadableVerdicts(target.run) if target.verdict else None
     place = 0
-    for partition_id in target.partition_ids:
+    for begun, partition_id in enumerate(target.partition_ids, 1):
+        progress(begun, len(target.partition_ids))
         stored = stored_embeddings(target.run, partition_id)
         if (
             stored is None
