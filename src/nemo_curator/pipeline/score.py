@@ -123,8 +123,14 @@ def left_out(scoring: Scoring) -> list[str]:
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
 
 
-def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
+def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: bool = False) -> RunState:
     """Write down what is going to be scored, so that an interrupted scoring goes on without being asked anew.
+
+    Args:
+        plan: What is going to be scored.
+        recipe: The recipe that it was made of.
+        rescore: Whether columns may be computed again.
+        embeds: Whether the run is one of `imagecurator embed`.
 
     Raises:
         StorageError: The run directory cannot be written.
@@ -139,6 +145,8 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     skipped = ", ".join(name for name, _ in plan.scoring.skipped)
     state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]
+    if embeds:
+        state.embedding()
     state.write()  # first, because it says whose directory this is
     if rescore:  # a part of files that changed must not stand beside the list that says how they are now
         for partition_id in plan.growth.changed:
