@@ -113,18 +113,18 @@ def embedding_recipe(model: str | None, model_dir: str | None, settings: Sequenc
     Args:
         model: Name of the model; that of the score by default.
         model_dir: The user's model directory, made absolute, because the run may be searched from elsewhere.
-        settings: `KEY=VALUE` of each key of `limits` and `decode` to set.
+        settings: `KEY=VALUE` of each key of `limits`, `decode` and `inference` to set.
 
     Raises:
         RecipeError: A setting is not valid, or is about something else.
     """
     overrides = dict(_setting(text, "--set") for text in settings or [])
     for key in overrides:
-        if _section(key) not in _READING:
+        if _section(key) not in _EMBEDDING:
             raise RecipeError(
                 f"{key} has no say in how images are embedded",
                 where=f"--set {key}",
-                act="set keys of `limits` and `decode`, or use `imagecurator score`",
+                act="set keys of `limits`, `decode` and `inference`, or use `imagecurator score`",
             )
     given = {"model": model, "model_dir": model_dir and str(Path(model_dir).absolute())}
     parameters = {name: value for name, value in given.items() if value}
@@ -144,7 +144,7 @@ def _section(key: str) -> str:
 
 
 _WRITING = ("export", "shuffle")
-_READING = ("limits", "decode")
+_EMBEDDING = ("limits", "decode", "inference")
 
 
 def _text(recipe: Path | None) -> str:

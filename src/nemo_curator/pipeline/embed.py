@@ -24,10 +24,12 @@ from nemo_curator.pipeline.embed_output import (
     standing,
     write_manifest,
 )
+from nemo_curator.pipeline.numerics import settle
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
+from nemo_curator.pipeline.scoring import open_stages
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.embedding_files import WrittenFile, extent_of, write_embedding_files, write_unreadable
 from nemo_curator.runs.embedding_names import MANIFEST, EmbeddingSettings
@@ -111,6 +113,7 @@ def embed(
         plan, there = _plan(listing, output, run, recipe, settings, replace=replace, rescore=rescore)
         if there.is_whole:
             return _as_it_stands(output, plan, there)
+        plan = _settled(plan, listing, recipe, rescore=rescore, watcher=watcher)
         claim(output, run, replace=replace).sweep()
         if there.manifest and not replace:  # a file of it is gone: it is no finished result any more
             storage.remove(storage.join(output, MANIFEST))
@@ -170,6 +173,17 @@ def _plan(
     if not replace:
         refuse_other_result(there, output)
     return plan, there
+
+
+def _settled(plan: ScorePlan, listing: Listing, recipe: Recipe, *, rescore: bool, watcher: Watcher) -> ScorePlan:
+    """The plan, after it is settled how the model is computed, where the recipe leaves that open."""
+    if not plan.work.partitions and not rescore:
+        return plan
+    held = {} if rescore else plan.settled
+    settled = settle(open_stages(recipe), recipe, listing.entries, held, watcher)
+    told = tuple(one.sentence(model) for model, one in settled.items() if one.tried)
+    plan = plan_score(plan.run, listing, recipe, rescore=rescore, settled=settled)
+    return dataclasses.replace(plan, notes=(*plan.notes, *told))
 
 
 def _as_it_stands(output: str, plan: ScorePlan, there: Standing) -> Embedded:

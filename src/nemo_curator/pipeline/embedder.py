@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.errors import IncompleteRunError, ModelError
 from nemo_curator.pipeline.decide import stored_recipe
+from nemo_curator.pipeline.numerics import ComputesModel
 from nemo_curator.pipeline.scoring import Stage
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING, LIBRARIES, changes
@@ -63,7 +64,7 @@ def embedder_of(state: RunState, model_dir: str | None = None) -> Embedder:
     recipe = stored_recipe(state)
     name, parameters = _entry(recipe, facts, state.run.root)
     stage = make_score_stage(name, parameters | ({"model_dir": model_dir} if model_dir else {}))
-    options = _options(facts)
+    stage, options = _as_computed(stage, facts), _options(facts)
     now = stage_facts(stage, options)
     moved = changes(_space(facts), _space(now))
     if moved:
@@ -98,6 +99,19 @@ def _entry(recipe: Recipe, facts: Mapping[str, Any], where: str) -> tuple[str, d
         where=where,
         act="install its package",
     )
+
+
+def _as_computed(stage: Stage, facts: Mapping[str, Any]) -> Stage:
+    """The stage with the runtime and precision of the run; its own where this machine has not got them."""
+    recorded = facts.get("model")
+    if not isinstance(stage, ComputesModel) or not isinstance(recorded, Mapping):
+        return stage
+    chosen = {name: recorded.get(name) for name in ("runtime", "precision")}
+    try:
+        same: Stage = replace(cast("Any", stage), **chosen)
+    except ModelError:  # what differs then is told beside the answer
+        return stage
+    return same
 
 
 def _options(facts: Mapping[str, Any]) -> DecodeOptions:
