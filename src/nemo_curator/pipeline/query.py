@@ -17,7 +17,7 @@ from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.embedder import Embedder
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.shards.entry import Entry
-from nemo_curator.shards.names import relative_path
+from nemo_curator.shards.names import is_tar_name, relative_path
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
@@ -51,6 +51,8 @@ def embed_image(embedder: Embedder, place: str) -> Vector:
         raise InputError("this cannot be read", where=place, cause=error.strerror or str(error)) from None
     if stored.is_dir:
         raise InputError("this is a folder", where=place, act="name one image file")
+    if is_tar_name(place):
+        raise InputError("this is a shard of images", where=place, act="name one image file")
     entry = Entry(place, "", "", relative_path(place, ""), "image", stored.size)
     annotator, last = AnnotateStage(embedder.stage), _EmbeddingsAlone()
     reading = plan_reading([annotator, last])
