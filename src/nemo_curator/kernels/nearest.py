@@ -87,9 +87,10 @@ def exact_cosines(rows: npt.NDArray[np.float16], query: npt.NDArray[np.float32])
 
 
 def _roughly(wide: npt.NDArray[np.float32], query: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    # a row at a time, because a product of a matrix would start threads of its own inside each of ours
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scaled = query / np.sqrt(np.float32(np.vecdot(query, query)))
-        cosines: npt.NDArray[np.float32] = (wide @ scaled) / np.sqrt(np.vecdot(wide, wide))
+        cosines: npt.NDArray[np.float32] = np.vecdot(wide, scaled) / np.sqrt(np.vecdot(wide, wide))
     return cosines
 
 
