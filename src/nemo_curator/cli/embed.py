@@ -34,7 +34,7 @@ def embed(
     inputs: options.Inputs,
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="Folder for the embeddings.")],
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="Model; `imagecurator doctor` lists them.")
+        str | None, typer.Option("--model", metavar="NAME", help="Model; `imagecurator models` lists them.")
     ] = None,
     model_dir: options.ModelDir = None,
     forms: Annotated[

@@ -30,10 +30,6 @@ Rescore = Annotated[
         help="Compute again the columns of another model, parameter, limit or way of decoding, and changed files.",
     ),
 ]
-ModelDir = Annotated[
-    str | None,
-    typer.Option("--model-dir", metavar="DIR", help="Folder with models whose weights are your own."),
-]
 SkipMissing = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out, and list, samples whose source is gone or changed.")
 ]
