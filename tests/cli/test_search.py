@@ -171,7 +171,7 @@ def test_other_weights_are_refused(place):
 
 
 def test_other_libraries_are_told(place):
-    """What moves an embedding by a rounding error is a note, and the search goes on; so is a runtime that is gone."""
+    """What moves an embedding a little is a note, and the search goes on; so is a runtime that is gone."""
     run = RunDirectory(str(place / "run"))
     _recorded(run, lambda facts: (facts["libraries"].update(numpy="1.0"), facts["model"].update(runtime="abacus")))
     found = as_json("search", place / "run", "--image", place / "in" / "001.jpg")

@@ -168,7 +168,7 @@ def write_manifest(
         "unreadable": dict(unreadable),
         "files": [asdict(one) for one in files],
         "computed": state.column_facts(EMBEDDING),
-        "fingerprint": state.fingerprint,
+        "fingerprint": state.fingerprints[EMBEDDING],
     }
     with storage.write_atomic(storage.join(output, MANIFEST)) as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))

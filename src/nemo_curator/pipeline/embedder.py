@@ -17,7 +17,7 @@ from nemo_curator.runs.state import RunState
 from nemo_curator.stages.catalogue import class_of, make_score_stage, score_names
 from nemo_curator.stages.fingerprint import stage_facts
 
-# what moves an embedding by a rounding error, or a little more, and never into another space
+# what moves an embedding a little, and never into another space
 _ROUNDING = {"runtime", "precision"}
 _PIXELS = "decode"
 _MOST_CHANGES = 3  # that a sentence names
@@ -82,7 +82,9 @@ def _notes(changed: Sequence[str]) -> tuple[str, ...]:
         return ()
     more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
     told = "; ".join(changed[:_MOST_CHANGES])
-    return (f"the query was embedded with other libraries or numerics than the run: {told}{more}",)
+    return (
+        f"the query was embedded a little differently than the run, so equal pictures may be a little apart: {told}{more}",
+    )
 
 
 def _entry(recipe: Recipe, facts: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
