@@ -83,7 +83,8 @@ def _notes(changed: Sequence[str]) -> tuple[str, ...]:
     more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
     told = "; ".join(changed[:_MOST_CHANGES])
     return (
-        f"the query was embedded a little differently than the run, so equal pictures may be a little apart: {told}{more}",
+        "the query was embedded a little differently than the run, so that equal pictures may be a little apart: "
+        f"{told}{more}",
     )
 
 
