@@ -82,10 +82,8 @@ def _notes(changed: Sequence[str]) -> tuple[str, ...]:
         return ()
     more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
     told = "; ".join(changed[:_MOST_CHANGES])
-    return (
-        "the query was embedded a little differently than the run, so that equal pictures may be a little apart: "
-        f"{told}{more}",
-    )
+    how = "the query was embedded a little differently than the run, so that equal pictures may be a little apart"
+    return (f"{how}: {told}{more}",)
 
 
 def _entry(recipe: Recipe, facts: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
