@@ -40,6 +40,13 @@ def score_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def class_of(name: str) -> str:
+    """`package.module:Class` of a recipe's name for a stage, found without importing it; "" where there is none."""
+    if ":" in name:
+        return name
+    return next((point.value for point in entry_points(group=GROUP) if point.name == name), "")
+
+
 def declared_columns(name: str) -> tuple[Column, ...]:
     """The columns that a score's class declares, whether or not its parts are installed; () where that is not known."""
     try:
