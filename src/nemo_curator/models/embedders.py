@@ -91,7 +91,7 @@ def _dinov2(name: str, dimension: int) -> ModelSpec:
     return tower_spec(
         name,
         f"facebook/{name}",
-        view=View(256, fit="short", crop=224, filter="bicubic"),
+        view=View(256, fit="short", crop=224, filter="bicubic", centre="down"),
         dimension=dimension,
         patch=14,
         licence="Apache-2.0",

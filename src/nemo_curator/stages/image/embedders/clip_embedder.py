@@ -10,8 +10,8 @@ import numpy.typing as npt
 from loguru import logger
 
 from nemo_curator.errors import StageError
-from nemo_curator.kernels.view import View
 from nemo_curator.models.clip import CLIPImageEmbeddings
+from nemo_curator.models.clip_config import clip_view
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.devices import gpu_or_cpu
@@ -19,7 +19,7 @@ from nemo_curator.stages.image.pixels import as_array, view_of
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject
 
-_VIEW = View(224, fit="short", crop=224, filter="bicubic")
+_VIEW = clip_view(224)
 
 
 @dataclass
