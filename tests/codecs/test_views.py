@@ -81,7 +81,7 @@ def exact_share(pixels: np.ndarray, view: View) -> tuple[float, int]:
 
 @pytest.mark.parametrize("view", [CLIP, View(224, fit="squash"), View(100, fit="squash", filter="bilinear")])
 def test_nearly_every_value_is_pillows(photo_files, view):
-    """Where pictures shrink, not a value in fifty differs, and none by more than two levels: embeddings are the same."""
+    """Where pictures shrink, not a value in fifty differs, and none by more than two levels."""
     for data in photo_files:
         share, worst = exact_share(decode(data, probe(data)), view)
         assert share >= 0.98
