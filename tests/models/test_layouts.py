@@ -40,12 +40,12 @@ def described(name, tmp_path, file="", **entries):
 
 
 VIEWS = {
-    "clip": View(48, fit="short", crop=48),
+    "clip": View(48, fit="short", crop=48, centre="down"),
     "openclip": View(40, fit="short", crop=40),
     "openclip-quick": View(40, fit="squash", filter="bilinear"),
     "siglip": View(40, fit="squash", filter="bilinear"),
     "siglip-alone": View(44, fit="squash", filter="bilinear"),
-    "dinov2": View(46, fit="short", crop=40),
+    "dinov2": View(46, fit="short", crop=40, centre="down"),
 }
 
 
