@@ -71,6 +71,7 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         ),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
+        shared=True,
     )
 
 

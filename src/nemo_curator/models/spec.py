@@ -109,6 +109,8 @@ class ModelSpec:
         weights: Where the weights come from.
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
         loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel or Detector`.
+        shared: Whether its weights are so large that a host holds them once, in a process of their own, for all
+            workers; smaller models are faster in the workers themselves.
     """
 
     name: str
@@ -122,6 +124,7 @@ class ModelSpec:
     weights: PackagedWeights | UserWeights
     sha256: str
     loader: str
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
