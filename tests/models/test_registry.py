@@ -126,8 +126,11 @@ def test_provenance_names_weights_precision_and_libraries():
     """What a model's outputs depend on is its pinned hash and the libraries that run it; no weights are loaded."""
     facts = registry.provenance("open-nsfw")
     assert facts["model"] == {
-        "name": "open-nsfw", "weights": registry.get_spec("open-nsfw").sha256, "precision": "float32"
-    }  # fmt: skip
+        "name": "open-nsfw",
+        "weights": registry.get_spec("open-nsfw").sha256,
+        "runtime": "onnxruntime",
+        "precision": "fp32",
+    }
     assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime", "cpu"}
 
 

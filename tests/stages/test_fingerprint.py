@@ -103,7 +103,7 @@ def test_models_are_named_by_their_weights(name):
     """A stage with a model names it, its weights by a hash, its precision and the libraries that run it."""
     facts = stage_facts(make_score_stage(name, {}))
     assert len(facts["model"]["weights"]) == 64
-    assert facts["model"]["precision"] == "float32"
+    assert facts["model"]["precision"] == "fp32"
     assert {"numpy", "onnxruntime", "cpu"} <= facts["libraries"].keys()
 
 

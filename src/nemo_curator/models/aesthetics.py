@@ -19,7 +19,7 @@ from nemo_curator.errors import ModelError
 from nemo_curator.models.affine import Affine
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
-from nemo_curator.models.session import array_libraries
+from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.weights import (
     expect_shapes,
     find_weights,

@@ -1,4 +1,4 @@
-"""CLIP image embeddings in float32, on ONNX Runtime, from the weights that users of the public API already have."""
+"""CLIP image embeddings from the weights that users of the public API already have."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from nemo_curator.errors import ModelError, WeightsError
 from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import read_config
 from nemo_curator.models.hub import fetch
-from nemo_curator.models.onnx_image_model import OnnxImageModel
-from nemo_curator.models.session import GraphSession, graph_libraries
+from nemo_curator.models.numerics import PRECISIONS, Numerics, default
+from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.torch_file import read_tensors
-from nemo_curator.models.vit_graph import PREFIXES, build_graph
+from nemo_curator.models.tower_model import TowerModel, open_vision, unit_rows
+from nemo_curator.models.towers.clip_layout import PREFIXES, vision_weights
+from nemo_curator.models.towers.tensors import Tensors
+from nemo_curator.models.towers.vision import VisionWeights
 from nemo_curator.models.weights import (
     SETTINGS,
     find_weights,
@@ -32,26 +35,25 @@ _WEIGHTS = "model.safetensors"
 _FILES = (*SETTINGS, _WEIGHTS)
 
 
-class ClipVisionTower(OnnxImageModel):
+class ClipVisionTower(TowerModel):
     """CLIP behind the registry: pictures already cut to the view, embeddings of unit L2 norm."""
 
-    output = "embedding"
-
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
-        """The graph of the vision tower in the weight file's folder, and its arrays.
+    def read(self) -> VisionWeights:
+        """The vision tower in the weight file's folder.
 
         Raises:
             WeightsNotFoundError: A file is missing.
             WeightsError: A file is damaged or of another model.
         """
-        tower = read_config(self._weights.parent)
-        if tower.dimension != self.spec.dimension:
+        weights = _read(self._weights)
+        if weights.tower.dimension != self.spec.dimension:
             raise WeightsError(
-                f"this CLIP gives embeddings of {tower.dimension} numbers, {self.spec.name} of {self.spec.dimension}",
+                f"this CLIP gives embeddings of {weights.tower.dimension} numbers, "
+                f"{self.spec.name} of {self.spec.dimension}",
                 where=str(self._weights.parent),
                 cause="the files of another CLIP lie in its place",
             )
-        return _graph(self._weights)
+        return weights
 
 
 class CLIPImageEmbeddings:
@@ -60,12 +62,19 @@ class CLIPImageEmbeddings:
     Args:
         model_dir: Directory with `openai/clip-vit-large-patch14/{config.json,model.safetensors,…}`.
         threads: Threads that one call may use.
+        numerics: How it is computed; None means full precision by the fastest runtime that is installed.
     """
 
-    def __init__(self, model_dir: str | os.PathLike[str] | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model_dir: str | os.PathLike[str] | None = None,
+        threads: int = 1,
+        numerics: Numerics | None = None,
+    ) -> None:
         self.model_dir = model_dir
         self._threads = threads
-        self._session: GraphSession | None = None
+        self._numerics = numerics
+        self._session: Session | None = None
 
     @classmethod
     def model_id_names(cls) -> list[str]:
@@ -82,7 +91,7 @@ class CLIPImageEmbeddings:
         fetch(model_dir, MODEL_ID, _FILES)
 
     @classmethod
-    def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
+    def provenance(cls, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None = None) -> dict[str, Any]:
         """Which weights and settings these are, and what computes with them; missing weights are fetched.
 
         Raises:
@@ -91,8 +100,9 @@ class CLIPImageEmbeddings:
         if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
         path = _find(model_dir)
-        model = {"name": MODEL_ID, "weights": weights_sha256(path), "precision": "float32"}
-        return {"model": {**model, "settings": settings_sha256(path)}, "libraries": graph_libraries()}
+        chosen = numerics or default(PRECISIONS)
+        model = {"name": MODEL_ID, "weights": weights_sha256(path), "settings": settings_sha256(path)}
+        return {"model": {**model, **chosen.facts()}, "libraries": chosen.libraries()}
 
     def setup(self) -> None:
         """Load the weights; a second call does nothing.
@@ -103,8 +113,8 @@ class CLIPImageEmbeddings:
         """
         if self._session is None:
             path = _find(self.model_dir)
-            graph, beside = _graph(path)
-            self._session = GraphSession(graph, threads=self._threads, weights=beside, where=str(path))
+            numerics = self._numerics or default(PRECISIONS)
+            self._session = open_vision(_read(path), numerics, self._threads, str(path))
 
     def __call__(self, images: Any) -> npt.NDArray[np.float32]:
         """Embeddings of pictures.
@@ -126,7 +136,7 @@ class CLIPImageEmbeddings:
             raise ModelError("CLIPImageEmbeddings was called before setup()")
         if hasattr(images, "detach"):  # a torch tensor, told apart without importing torch
             images = images.detach().cpu().numpy()
-        return self._session.run(_views(images, self._session.item_shape), "embedding")
+        return unit_rows(self._session.run(_views(images, self._session.item_shape), "embedding"))
 
     def __getstate__(self) -> dict[str, Any]:
         if self._session is not None:
@@ -138,9 +148,10 @@ def _find(model_dir: str | os.PathLike[str] | None) -> Path:
     return find_weights(model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
 
 
-def _graph(weights: Path) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+def _read(weights: Path) -> VisionWeights:
+    tower = read_config(weights.parent)
     read = read_safetensors if weights.suffix == ".safetensors" else read_tensors
-    return build_graph(read_config(weights.parent), read(weights, PREFIXES), str(weights))
+    return vision_weights(tower, Tensors(read(weights, PREFIXES), str(weights)))
 
 
 def _views(images: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
-from nemo_curator.models.vit_graph import Activation, VisionTower
+from nemo_curator.models.towers.ops import Activation
+from nemo_curator.models.towers.vision import VisionTower
 
 # what the configuration format means where a key is absent
 _DEFAULTS: dict[str, Any] = {

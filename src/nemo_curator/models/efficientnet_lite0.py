@@ -20,19 +20,18 @@ class EfficientNetLite0(OnnxImageModel):
 
     output = "embedding"
 
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+    def graph(self) -> bytes:
         """The graph, built from the weights on first use and cached.
 
         Raises:
             WeightsError: The weights are damaged or of another model.
         """
-        graph = cached_graph(
+        return cached_graph(
             "efficientnet-lite0",
             BUILDER_VERSION,
             self.weights_sha256(),
             lambda: build_graph(read_tensors(self._weights), str(self._weights)),
         )
-        return graph, {}
 
     def logits(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Scores for the 1,000 ImageNet-1k classes, before softmax.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
-from nemo_curator.models.session import array_libraries
+from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.torch_file import read_tensors
 from nemo_curator.models.weights import expect_shapes, find_weights, weights_sha256
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.models.onnx_model import OnnxModel
+from nemo_curator.models.loaded_model import LoadedModel
+from nemo_curator.models.runtimes.onnx_session import OnnxSession
 from nemo_curator.models.spec import Regions
 
 _GRID = 32  # the networks halve a picture five times
 Padding = Literal["edge", "black"]
 
 
-class OnnxDetector(OnnxModel):
+class OnnxDetector(LoadedModel[OnnxSession]):
     """A `Detector` over a graph; a subclass says which graph, and how regions are read from its outputs.
 
     A subclass may set:
@@ -24,6 +26,23 @@ class OnnxDetector(OnnxModel):
 
     padding: ClassVar[Padding] = "edge"
 
+    @abstractmethod
+    def graph(self) -> bytes:
+        """The serialised graph, of one uint8 picture of any size.
+
+        Raises:
+            WeightsError: The weights are damaged or of another model.
+        """
+
+    def open(self) -> OnnxSession:
+        """Load the graph; ONNX Runtime takes pictures of any size without compiling anew, whatever else is installed.
+
+        Raises:
+            WeightsError: The weights are damaged or of another model.
+        """
+        return OnnxSession(self.graph(), threads=self._threads, where=str(self._weights))
+
+    @abstractmethod
     def regions(
         self, outputs: dict[str, npt.NDArray[np.float32]], height: int, width: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -31,7 +50,6 @@ class OnnxDetector(OnnxModel):
 
         The outputs are those of the picture after padding, to `padded_size(height, width)`.
         """
-        raise NotImplementedError
 
     def __call__(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> list[Regions]:
         """The regions of each picture.

@@ -16,7 +16,7 @@ class GraphWriter:
 
     Args:
         name: The graph's name.
-        external: Keep float arrays out of the graph; they are handed to the runtime when it is loaded.
+        external: Keep the arrays of weights out of the graph; they are handed to the runtime when it is loaded.
 
     Attributes:
         outside: Name to array of everything that was kept out.
@@ -29,7 +29,7 @@ class GraphWriter:
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
         self._count = 0
-        self.outside: dict[str, npt.NDArray[np.float32]] = {}
+        self.outside: dict[str, npt.NDArray[Any]] = {}
 
     def input(self, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> str:
         """Declare an input; a string in `shape` names a dimension that varies."""
@@ -41,12 +41,13 @@ class GraphWriter:
 
     def constant(self, array: npt.ArrayLike, dtype: type[np.generic] = np.float32) -> str:
         """Store an array and return its name."""
-        from onnx import TensorProto, numpy_helper  # noqa: PLC0415
+        from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
         value = np.ascontiguousarray(array, dtype).reshape(np.shape(array))
         name = self._fresh("c")
-        if self._external and value.dtype == np.float32 and value.ndim > 0:
-            proto = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
+        if self._external and value.dtype in (np.float32, np.int8) and value.ndim > 0:
+            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+            proto = TensorProto(name=name, data_type=kind, dims=value.shape)
             proto.data_location = TensorProto.EXTERNAL
             proto.external_data.add(key="location", value="handed-over-at-load")
             self.outside[name] = value
@@ -59,9 +60,24 @@ class GraphWriter:
         """Apply an ONNX operator and return its output's name."""
         from onnx import helper  # noqa: PLC0415
 
+        attributes = {name: _attribute(value) for name, value in attributes.items()}
         result = output or self._fresh("v")
         self._nodes.append(helper.make_node(operator, list(inputs), [result], **attributes))
         return result
+
+    def nodes(self, operator: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
+        """Apply an ONNX operator that has several outputs, and return their names."""
+        from onnx import helper  # noqa: PLC0415
+
+        results = [self._fresh("v") for _ in range(count)]
+        self._nodes.append(helper.make_node(operator, list(inputs), results, **attributes))
+        return results
+
+    def to_float(self, name: str) -> str:
+        """Any numbers as float32."""
+        from onnx import TensorProto  # noqa: PLC0415
+
+        return self.node("Cast", name, to=int(TensorProto.FLOAT))
 
     def finish(self, outputs: dict[str, tuple[str | int, ...]]) -> bytes:
         """The serialised model.
@@ -83,12 +99,19 @@ class GraphWriter:
         return f"{prefix}{self._count}"
 
 
+def _attribute(value: Any) -> Any:
+    """An attribute as ONNX takes it: an array becomes a tensor."""
+    if not isinstance(value, np.ndarray):
+        return value
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    return numpy_helper.from_array(value)
+
+
 def pixels_to_channels_first(graph: GraphWriter, name: str) -> str:
     """uint8 (N, H, W, 3) to float32 (N, 3, H, W)."""
-    from onnx import TensorProto  # noqa: PLC0415
-
     # transposed while each pixel is still one byte
-    return graph.node("Cast", graph.node("Transpose", name, perm=[0, 3, 1, 2]), to=int(TensorProto.FLOAT))
+    return graph.to_float(graph.node("Transpose", name, perm=[0, 3, 1, 2]))
 
 
 def unit_rows(graph: GraphWriter, name: str, output: str) -> str:

