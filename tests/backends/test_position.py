@@ -24,7 +24,7 @@ def test_it_says_what_was_noted_last(names):
     for name in names:
         before = time.monotonic()
         writer.enter(name)
-        found, since = reader.read()
+        found, since, _ = reader.read()
         assert found == watched_name(name).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         assert before <= since <= time.monotonic()
     writer.close()
@@ -39,7 +39,7 @@ def test_an_endless_id_is_named_shortly():
     names = ["\N{PILE OF POO}" * 100_000, "\N{PILE OF POO}" * 100_001, "x" * 60_000]
     for name in names:
         position.enter(name)
-        found, _ = position.read()
+        found = position.read().image_id
         assert len(found) < 10_000
         assert found == watched_name(name)
         assert condemned({found: "why"}, name) == "why"

@@ -21,8 +21,8 @@ class Shares:
 def share_out(cores: int, partitions: int, asked: int | None = None, *, shared: bool) -> Shares:
     """Decide how many processes and threads a host gets.
 
-    Inference may use every core, and so may decoding: a worker that waits for its rows takes no core, and workers stand
-    back where both want one. Which of the two is the larger part of the work need not be known.
+    Inference may use every core, and so may decoding: a worker that waits for its rows takes no core. So which of
+    the two is the larger part of the work need not be known.
 
     Args:
         cores: CPU cores that the run may use.

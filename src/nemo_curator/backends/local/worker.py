@@ -6,7 +6,6 @@ it reaches the inference process, where there is one.
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 import traceback
@@ -37,8 +36,6 @@ from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Task
-
-_NICER = 5  # than the inference process: what it computes, everybody waits for
 
 
 def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> None:
@@ -87,8 +84,6 @@ class _Server:
             chain.teardown()
 
     def _chain(self, start: Start) -> StageChain:
-        if start.inference:
-            os.nice(_NICER)
         metadata = WorkerMetadata(
             worker_id=start.worker_id,
             watch=self._position.enter,
