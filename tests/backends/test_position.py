@@ -60,3 +60,23 @@ def test_it_outlives_its_writer():
     os.close(descriptor)
     assert position.read()[0] == "a/1"
     position.close()
+
+
+def test_who_waits_is_at_no_image():
+    """While a worker waits it is at nothing, and says so; afterwards its image has all its time again."""
+    descriptor = Position.make_descriptor()
+    position = Position(descriptor)
+    os.close(descriptor)
+    position.enter("a/1")
+    entered = position.read()
+    assert (entered.image_id, entered.waiting) == ("a/1", False)
+    with position.waiting():
+        assert position.read()[::2] == ("", True)
+        later = time.monotonic()
+    assert position.read()[::2] == ("a/1", False)
+    assert position.read().since >= later
+    position.enter("")
+    with position.waiting():
+        pass
+    assert position.read()[::2] == ("", False)
+    position.close()

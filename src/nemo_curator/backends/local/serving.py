@@ -75,9 +75,11 @@ class InferenceServer:
         self._served = served
 
     def serve(self, desk: socket.socket) -> None:
-        """Take one connection after the other from the desk, where workers leave them."""
+        """Take one connection after the other from the desk, where workers leave them, until it is shut."""
         while True:
-            _, descriptors, _, _ = socket.recv_fds(desk, 1, 1)
+            call, descriptors, _, _ = socket.recv_fds(desk, 1, 1)
+            if not call:
+                return
             for descriptor in descriptors:
                 connection = socket.socket(fileno=descriptor)
                 threading.Thread(target=self.converse, args=(connection,), daemon=True).start()
