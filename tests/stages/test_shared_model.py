@@ -13,6 +13,7 @@ from tests.public_api.fakes import EmbedAnything
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
+from nemo_curator.models.numerics import default
 from nemo_curator.models.remote import RemoteModel
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.pipeline.annotate import AnnotateStage
@@ -45,7 +46,9 @@ def test_large_models_are_shared_and_small_ones_are_not(model_dir):
     assert shared == {"clip-vit-large-patch14", "clip-vit-base-patch16", "clip-vit-base-patch32"}
     large = ImageModelEmbeddingStage(model="clip-vit-base-patch32", model_dir=model_dir)
     assert large.shared_models() == (
-        ModelRequest.of(registry.create, name="clip-vit-base-patch32", model_dir=model_dir),
+        ModelRequest.of(
+            registry.create, name="clip-vit-base-patch32", model_dir=model_dir, numerics=default(("int8", "bf16"))
+        ),
     )
     assert AnnotateStage(large).shared_models() == large.shared_models()
     small = ImageModelEmbeddingStage()

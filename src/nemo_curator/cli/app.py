@@ -17,6 +17,7 @@ from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.init import init
+from nemo_curator.cli.models import models
 from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
 from nemo_curator.cli.score import score
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (run, score, decide, export, status, explain, verify, remove, diff, init, doctor, demo):
     app.command(command.__name__)(as_sentences(command))
+app.add_typer(models)
 
 
 def _show_version(asked: bool) -> None:

@@ -26,6 +26,7 @@ _EXTRAS = {
     "pandas": ("pandas",),
     "jxl": ("imagecodecs",),
     "text": ("rapidocr",),
+    "hub": ("huggingface-hub",),
     "demo": ("scikit-image", "scikit-learn"),
 }
 _TESTED = "Linux x86-64; macOS and arm64 as far as their packages have wheels"

@@ -49,8 +49,8 @@ class View:
         """(left, top, right, bottom) of the centre crop inside a resized picture of `width` by `height`."""
         if self.crop is None:
             return 0, 0, width, height
-        left = max(0, round((width - self.crop) / 2))
-        top = max(0, round((height - self.crop) / 2))
+        # an odd rest is cut as transformers does; torchvision's own transform rounds halves to the even number
+        left, top = (max(0, (side - self.crop) // 2) for side in (width, height))
         if self.fit == "none":
-            left, top = left - left % _GRID, top - top % _GRID
+            left, top = (max(0, round((side - self.crop) / 2)) // _GRID * _GRID for side in (width, height))
         return left, top, min(width, left + self.crop), min(height, top + self.crop)

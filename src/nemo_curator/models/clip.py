@@ -15,24 +15,18 @@ from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import read_config
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.numerics import PRECISIONS, Numerics, default
+from nemo_curator.models.published import hub_weights
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.torch_file import read_tensors
 from nemo_curator.models.tower_model import TowerModel, open_vision, unit_rows
 from nemo_curator.models.towers.clip_layout import PREFIXES, vision_weights
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionWeights
-from nemo_curator.models.weights import (
-    SETTINGS,
-    find_weights,
-    model_directory,
-    read_safetensors,
-    settings_sha256,
-    weights_sha256,
-)
+from nemo_curator.models.weights import model_directory, read_safetensors, settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
-_WEIGHTS = "model.safetensors"
-_FILES = (*SETTINGS, _WEIGHTS)
+SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+"""The weights: where they are published, and their place under `model_dir`."""
 
 
 class ClipVisionTower(TowerModel):
@@ -88,7 +82,7 @@ class CLIPImageEmbeddings:
         Raises:
             WeightsNotFoundError: They cannot be fetched; the message says which files to put where.
         """
-        fetch(model_dir, MODEL_ID, _FILES)
+        fetch(SOURCE, model_dir)
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None = None) -> dict[str, Any]:
@@ -99,7 +93,7 @@ class CLIPImageEmbeddings:
         """
         if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
-        path = _find(model_dir)
+        path = SOURCE.find(model_dir)
         chosen = numerics or default(PRECISIONS)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "settings": settings_sha256(path)}
         return {"model": {**model, **chosen.facts()}, "libraries": chosen.libraries()}
@@ -112,7 +106,7 @@ class CLIPImageEmbeddings:
             WeightsError: A file is damaged or of another model.
         """
         if self._session is None:
-            path = _find(self.model_dir)
+            path = SOURCE.find(self.model_dir)
             numerics = self._numerics or default(PRECISIONS)
             self._session = open_vision(_read(path), numerics, self._threads, str(path))
 
@@ -142,10 +136,6 @@ class CLIPImageEmbeddings:
         if self._session is not None:
             raise TypeError("CLIPImageEmbeddings does not pickle after setup(); send it before and load it there")
         return self.__dict__
-
-
-def _find(model_dir: str | os.PathLike[str] | None) -> Path:
-    return find_weights(model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
 
 
 def _read(weights: Path) -> VisionWeights:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from nemo_curator.errors import ModelError
+from nemo_curator.errors import ModelError, nearest
 from nemo_curator.models.runtimes.cpu import cpu_class, cpu_flags
 
 Runtime = Literal["onnxruntime", "openvino"]
@@ -94,9 +94,46 @@ def usable(numerics: Numerics, model: str) -> Numerics:
     return numerics
 
 
+def choose(known: Sequence[Precision], runtime: str | None, precision: str | None) -> Numerics:
+    """The numerics that somebody asked for; what they left open is as in `default`.
+
+    Args:
+        known: The precisions that the model can be computed in, besides `fp32`.
+        runtime: Name of a runtime, or None.
+        precision: Name of a precision, or None.
+
+    Raises:
+        ModelError: There is no such runtime or precision, or the model is not computed in it.
+    """
+    standard = default(known)
+    if runtime is not None and runtime not in get_args(Runtime):
+        raise ModelError(f"there is no runtime {runtime!r}", act=nearest(runtime, get_args(Runtime)))
+    if precision is not None and precision not in {"fp32", *known}:
+        raise ModelError(
+            f"{precision!r} is no precision that it is computed in", act=nearest(precision, ["fp32", *known])
+        )
+    if runtime is None and precision is not None:
+        # a precision that was asked for is computed by whichever runtime has it
+        able = [one for one in (standard.runtime, *runtimes()) if precision in precisions(one, known)]
+        runtime = able[0] if able else standard.runtime
+    return Numerics(cast("Runtime", runtime or standard.runtime), precision or standard.precision)
+
+
+def candidates(known: Sequence[Precision], runtime: str | None) -> tuple[Numerics, ...]:
+    """What may stand in for full precision on this machine, the fastest first, and full precision itself at the end.
+
+    Args:
+        known: The precisions that the model can be computed in, besides `fp32`.
+        runtime: The only runtime that may be used; None means the fastest that is installed.
+    """
+    chosen = cast("Runtime", runtime or runtimes()[0])
+    lower = [Numerics(chosen, one) for one in precisions(chosen, known) if one != "fp32"]
+    return (*lower, choose(known, runtime, None)) if lower else (choose(known, runtime, None),)
+
+
 def default(known: Sequence[Precision]) -> Numerics:
     """What is used where nobody chose: full precision, by the fastest runtime for a model of these precisions.
 
-    A model that is not known in `int8` is a small convolutional network, which OpenVINO runs no faster in fp32.
+    A model that is known in `fp32` alone is a small convolutional network, which OpenVINO runs no faster.
     """
-    return Numerics(runtimes()[0] if "int8" in known else "onnxruntime")
+    return Numerics(runtimes()[0] if known else "onnxruntime")

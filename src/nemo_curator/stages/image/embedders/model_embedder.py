@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
+from nemo_curator.models.numerics import choose
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
@@ -25,10 +26,12 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         model: Name in the model registry.
         model_dir: Folder with weights, for a model whose weights are the user's own.
         model_inference_batch_size: Images that the model gets at once.
+        runtime: Name of the library that runs the model; None means the fastest that is installed.
+        precision: `fp32`, `bf16` or `int8`; None means `fp32`. A recipe's `inference` sets both.
 
     Raises:
         UnknownModelError: No model has that name.
-        ModelError: The model gives no embeddings.
+        ModelError: The model gives no embeddings, or is not computed in that way here.
         WeightsNotFoundError: Its weights are not there.
     """
 
@@ -36,6 +39,8 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     model_dir: str | None = None
     model_inference_batch_size: int = 32
     _name: str = "embedding"
+    runtime: str | None = None
+    precision: str | None = None
 
     cost: ClassVar[Cost] = Cost.MODEL
 
@@ -45,13 +50,20 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         if not isinstance(spec, registry.ModelSpec) or spec.task != "embedding":
             raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
         self._spec = spec
-        self._request = ModelRequest.of(registry.create, name=self.model, model_dir=self.model_dir)
+        self._numerics = choose(spec.precisions, self.runtime, self.precision)
+        self._request = ModelRequest.of(
+            registry.create, name=self.model, model_dir=self.model_dir, numerics=self._numerics
+        )
         self._model = self._request.model()
 
     @property
     def embedding_model(self) -> str:
         """Whose embeddings these are, for stages that need those of one model."""
         return self.model
+
+    def computed_model(self) -> registry.ModelSpec:
+        """The model whose runtime and precision can be chosen."""
+        return self._spec
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`."""
@@ -67,7 +79,7 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def provenance(self) -> dict[str, Any]:
         """The model's weights and what computes with them."""
-        return registry.provenance(self.model, self.model_dir)
+        return registry.provenance(self.model, self.model_dir, self._numerics)
 
     def shared_models(self) -> tuple[ModelRequest, ...]:
         """The model, if it is a large one."""
