@@ -8,7 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nemo_curator.backends.local.turns import MOST, Batch, Turnstile, choose
+from nemo_curator.backends.local.turns import Batch, Turnstile, choose, pictures_a_turn
+
+MOST = 10
 
 arrivals = st.lists(
     st.tuples(st.integers(0, 5), st.integers(1, 6 * MOST)),  # turns that pass before it arrives, pictures
@@ -30,7 +32,7 @@ def simulate(arrivals):
             numbers[batch] = number
             waiting.append(batch)
             pause = 0
-        chosen = choose(waiting, overtook=overtook)
+        chosen = choose(waiting, MOST, overtook=overtook)
         overtook = chosen is not waiting[0]
         turns.append((numbers[chosen], [(numbers[one], one.left) for one in waiting]))
         chosen.left -= min(MOST, chosen.left)
@@ -72,7 +74,7 @@ def test_a_single_image_waits_for_two_turns_a_worker(arrivals):
 
 def test_one_at_a_time_and_in_order():
     """Threads that stand in the queue come out one at a time, the first first."""
-    turnstile, order, inside = Turnstile(), [], []
+    turnstile, order, inside = Turnstile(MOST), [], []
     queued = [threading.Event() for _ in range(3)]
 
     def stand(number):
@@ -100,8 +102,16 @@ def test_one_at_a_time_and_in_order():
 
 def test_who_gives_up_holds_up_nobody():
     """A batch that leaves the queue without its turn, because its worker died, is not waited for."""
-    turnstile = Turnstile()
+    turnstile = Turnstile(MOST)
     with turnstile.queued(3 * MOST):
         pass
     with turnstile.queued(1) as batch, turnstile.turn(batch):
         pass
+
+
+@given(st.integers(1, 1000))
+def test_a_turn_occupies_every_thread(threads):
+    """Each thread has a picture, and a tower that takes ten at once is not left half empty."""
+    most = pictures_a_turn(threads)
+    assert threads <= most < threads + 10
+    assert most % 10 == 0

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.backends.local.turns import MOST, Turnstile
+from nemo_curator.backends.local.turns import Turnstile, pictures_a_turn
 from nemo_curator.errors import ModelError
 from nemo_curator.models.remote_memory import mapped
 from nemo_curator.models.remote_wire import (
@@ -71,7 +71,7 @@ class InferenceServer:
 
     def __init__(self, threads: int, served: Callable[[], None] = lambda: None) -> None:
         self._models = Models(threads)
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(pictures_a_turn(threads))
         self._served = served
 
     def serve(self, desk: socket.socket) -> None:
@@ -120,12 +120,13 @@ class InferenceServer:
 
     def _computed(self, connection: socket.socket, model: Runnable, pictures: npt.NDArray[np.uint8]) -> Iterator[Rows]:
         """The rows of a batch, one turn after the other."""
+        most = self._turnstile.most
         with self._turnstile.queued(len(pictures)) as batch:
-            for start in range(0, max(1, len(pictures)), MOST):
+            for start in range(0, max(1, len(pictures)), most):
                 with self._turnstile.turn(batch):
                     if _is_gone(connection):  # nobody wants the rest
                         raise EOFError
-                    rows = model(pictures[start : start + MOST])
+                    rows = model(pictures[start : start + most])
                 batch.left -= len(rows)
                 self._served()
                 yield rows

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-MOST = 10
-"""Pictures of one turn: as many as a tower computes at once (`models.runtimes.opening`)."""
+_AT_ONCE = 10  # pictures that a tower computes at once (`models.runtimes.opening`)
 
 
 @dataclass(slots=True, eq=False)
@@ -25,13 +24,13 @@ class Batch:
 
     left: int
 
-    @property
-    def short(self) -> bool:
-        """Whether one turn is enough."""
-        return self.left <= MOST
+
+def pictures_a_turn(threads: int) -> int:
+    """How many pictures are computed in one turn: as many as a tower takes at once, and one a thread at least."""
+    return -(-threads // _AT_ONCE) * _AT_ONCE
 
 
-def choose(waiting: Sequence[Batch], *, overtook: bool) -> Batch:
+def choose(waiting: Sequence[Batch], most: int, *, overtook: bool) -> Batch:
     """The batch whose turn is next.
 
     First come, first served, to the end, so that its worker reads on while others are served; but one that needs only
@@ -40,17 +39,23 @@ def choose(waiting: Sequence[Batch], *, overtook: bool) -> Batch:
 
     Args:
         waiting: In the order of their arrival; not empty.
+        most: Pictures of one turn.
         overtook: Whether the last one that was chosen had overtaken another.
     """
     if overtook:
         return waiting[0]
-    return next((batch for batch in waiting if batch.short), waiting[0])
+    return next((batch for batch in waiting if batch.left <= most), waiting[0])
 
 
 class Turnstile:
-    """Lets one thread through at a time."""
+    """Lets one thread through at a time.
 
-    def __init__(self) -> None:
+    Args:
+        most: Pictures of one turn.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._free = threading.Condition()
         self._waiting: list[Batch] = []
         self._busy = False
@@ -83,4 +88,4 @@ class Turnstile:
                 self._free.notify_all()
 
     def _next(self) -> Batch:
-        return choose(self._waiting, overtook=self._overtook)
+        return choose(self._waiting, self.most, overtook=self._overtook)
