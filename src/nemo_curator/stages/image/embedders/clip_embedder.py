@@ -18,7 +18,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.devices import gpu_or_cpu
 from nemo_curator.stages.image.pixels import as_array, view_of
-from nemo_curator.stages.shared_model import place
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject
 
@@ -102,8 +102,7 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         Raises:
             StageError: The model gave another number of embeddings than it got images.
         """
-        for start in range(0, len(task.data), self.model_inference_batch_size):
-            images = task.data[start : start + self.model_inference_batch_size]
+        for images in groups(task.data, self.model, self.model_inference_batch_size):
             embeddings = as_array(self.model([view_of(image, _VIEW) for image in images]))
             attach(images, embeddings, self.name)
             if self.remove_image_data:

@@ -13,7 +13,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.embedders.clip_embedder import attach
 from nemo_curator.stages.image.pixels import stack
-from nemo_curator.stages.shared_model import place
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageBatch
 
@@ -100,7 +100,6 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def process(self, task: ImageBatch) -> ImageBatch:
         """Embed a batch's images."""
-        for start in range(0, len(task.data), self.model_inference_batch_size):
-            images = task.data[start : start + self.model_inference_batch_size]
+        for images in groups(task.data, self._model, self.model_inference_batch_size):
             attach(images, self._model(stack(images, self._spec.view)), self.name)
         return task
