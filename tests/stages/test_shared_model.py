@@ -21,8 +21,9 @@ from nemo_curator.stages.image.embedders import clip_embedder
 from nemo_curator.stages.image.embedders.clip_embedder import ImageEmbeddingStage
 from nemo_curator.stages.image.embedders.model_embedder import ImageModelEmbeddingStage
 from nemo_curator.stages.image.filters.nsfw_model_filter import ImageNSFWModelFilterStage
-from nemo_curator.stages.shared_model import place
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import WorkerMetadata
+from nemo_curator.tasks import ImageObject
 
 
 @pytest.fixture
@@ -92,3 +93,12 @@ def test_with_an_address_the_other_process_is_asked():
     with pytest.raises(ModelError, match="no address"):
         model.setup()
     assert isinstance(place((), worker, EmbedAnything), EmbedAnything)
+
+
+def test_a_model_elsewhere_gets_whole_batches():
+    """One in this process gets as many images at once as the stage says."""
+    images = [ImageObject(image_id=f"{number}") for number in range(7)]
+    remote = RemoteModel(ModelRequest.of(EmbedAnything), "nowhere")
+    assert [len(one) for one in groups(images, EmbedAnything(), 3)] == [3, 3, 1]
+    assert [len(one) for one in groups(images, remote, 3)] == [7]
+    assert list(groups([], remote, 3)) == list(groups([], EmbedAnything(), 3)) == []
