@@ -13,6 +13,7 @@ from tests.models.torch_reference import write_clip
 from nemo_curator.errors import ModelError, WeightsError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings, ClipVisionTower
+from nemo_curator.models.clip_config import clip_view
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 
@@ -156,8 +157,8 @@ def test_the_text_tower_is_left_on_disk(model, model_dir):
         ("config.json", {"vision_config": {"hidden_size": "x"}}, "positive number"),
         ("config.json", {"vision_config": []}, "no section"),
         ("config.json", {"projection_dim": 25}, r"visual_projection\.weight"),
-        ("preprocessor_config.json", {"size": 336}, "resizes to 336"),
-        ("preprocessor_config.json", {"size": 48, "resample": 2}, "filter 2"),
+        ("preprocessor_config.json", {"size": 336}, "resizes the short side to 336"),
+        ("preprocessor_config.json", {"size": 48, "resample": 2}, "to 48, bilinear, .* expected .* bicubic"),
         ("preprocessor_config.json", {"image_mean": [0]}, "three numbers"),
     ],
 )
@@ -211,7 +212,7 @@ def test_a_call_before_setup_is_said_so():
 
 def test_the_registry_gives_the_same_embeddings(model, model_dir):
     """Behind the registry the same weights give the same rows, so that a stage need not know CLIP."""
-    spec = replace(registry.get_spec("clip-vit-large-patch14"), dimension=24)
+    spec = replace(registry.get_spec("clip-vit-large-patch14"), dimension=24, view=clip_view(48), patch=16)
     loaded = ClipVisionTower(spec, spec.weights.find(model_dir))
     loaded.setup()
     np.testing.assert_array_equal(loaded(pictures(2, 48)), model(pictures(2, 48)))

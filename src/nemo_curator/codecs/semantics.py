@@ -9,7 +9,7 @@ from typing import Any
 
 from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 
-DECODE_VERSION = 2
+DECODE_VERSION = 3
 """Raised whenever the same bytes decode, or the same picture is cut into a view, with other numbers than before."""
 
 # distribution to module; that of the extra `jxl` may be absent

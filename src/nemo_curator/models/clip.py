@@ -10,44 +10,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.errors import ModelError, WeightsError
-from nemo_curator.kernels.view import View
-from nemo_curator.models.clip_config import read_config
+from nemo_curator.errors import ModelError
+from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.hub import fetch
+from nemo_curator.models.layouts import clip as clip_layout
+from nemo_curator.models.layouts.layout import Layout
 from nemo_curator.models.numerics import PRECISIONS, Numerics, default
 from nemo_curator.models.published import hub_weights
+from nemo_curator.models.published_tower import PublishedTower, read_weights
 from nemo_curator.models.runtimes.session import Session
-from nemo_curator.models.torch_file import read_tensors
-from nemo_curator.models.tower_model import TowerModel, open_vision, unit_rows
-from nemo_curator.models.towers.clip_layout import PREFIXES, vision_weights
+from nemo_curator.models.tower_model import open_vision, unit_rows
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionWeights
-from nemo_curator.models.weights import model_directory, read_safetensors, settings_sha256, weights_sha256
+from nemo_curator.models.weights import model_directory, settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 SOURCE = hub_weights(MODEL_ID, "model.safetensors")
 """The weights: where they are published, and their place under `model_dir`."""
 
 
-class ClipVisionTower(TowerModel):
+class ClipVisionTower(PublishedTower):
     """CLIP behind the registry: pictures already cut to the view, embeddings of unit L2 norm."""
 
-    def read(self) -> VisionWeights:
-        """The vision tower in the weight file's folder.
-
-        Raises:
-            WeightsNotFoundError: A file is missing.
-            WeightsError: A file is damaged or of another model.
-        """
-        weights = _read(self._weights)
-        if weights.tower.dimension != self.spec.dimension:
-            raise WeightsError(
-                f"this CLIP gives embeddings of {weights.tower.dimension} numbers, "
-                f"{self.spec.name} of {self.spec.dimension}",
-                where=str(self._weights.parent),
-                cause="the files of another CLIP lie in its place",
-            )
-        return weights
+    @property
+    def layout(self) -> Layout:
+        """That of Hugging Face, also of files that do not say so."""
+        return clip_layout.LAYOUT
 
 
 class CLIPImageEmbeddings:
@@ -56,7 +44,7 @@ class CLIPImageEmbeddings:
     Args:
         model_dir: Directory with `openai/clip-vit-large-patch14/{config.json,model.safetensors,…}`.
         threads: Threads that one call may use.
-        numerics: How it is computed; None means full precision by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
     """
 
     def __init__(
@@ -139,9 +127,8 @@ class CLIPImageEmbeddings:
 
 
 def _read(weights: Path) -> VisionWeights:
-    tower = read_config(weights.parent)
-    read = read_safetensors if weights.suffix == ".safetensors" else read_tensors
-    return vision_weights(tower, Tensors(read(weights, PREFIXES), str(weights)))
+    found = clip_layout.LAYOUT.describe(weights.parent)
+    return found.arrange(Tensors(read_weights(weights, found.prefixes), str(weights)))
 
 
 def _views(images: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -160,7 +147,7 @@ def _view(image: npt.NDArray[Any], side: int) -> npt.NDArray[np.uint8]:
         raise ValueError(f"expected a picture of uint8 (H, W, 3), got {image.dtype} {image.shape}")
     if image.shape[:2] == (side, side):
         return image
-    view = View(side, fit="short", crop=side, filter="bicubic")
+    view = clip_view(side)
     picture = Image.fromarray(image)
     resized = picture.resize(view.resized(*picture.size), Image.Resampling.BICUBIC)
     return np.asarray(resized.crop(view.cropped(*resized.size)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from nemo_curator.errors import WeightsError, WeightsNotFoundError
-from nemo_curator.models.towers.ops import Activation
+from nemo_curator.errors import WeightsError
+from nemo_curator.kernels.view import View
+from nemo_curator.models.layouts.preprocessing import Preprocessing, read_preprocessor, words
+from nemo_curator.models.layouts.settings import read_settings
 from nemo_curator.models.towers.vision import VisionTower
 
 # what the configuration format means where a key is absent
@@ -24,25 +24,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-_BICUBIC = 3  # Pillow's number, which the preprocessor files use
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    content: dict[str, Any]
-
-    def number(self, section: dict[str, Any], key: str, default: float) -> float:
-        value = section.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            raise WeightsError(f"{key} is {value!r}, expected a positive number", where=str(self.path))
-        return value
-
-    def triple(self, key: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        value = self.content.get(key, default)
-        if not isinstance(value, list | tuple) or len(value) != 3 or not all(isinstance(v, int | float) for v in value):
-            raise WeightsError(f"{key} is {value!r}, expected three numbers", where=str(self.path))
-        return float(value[0]), float(value[1]), float(value[2])
+_KIND = "clip"
 
 
 def read_config(folder: Path) -> VisionTower:
@@ -54,15 +36,21 @@ def read_config(folder: Path) -> VisionTower:
         WeightsNotFoundError: There is no `config.json`.
         WeightsError: A file is no JSON, or describes something that is no CLIP vision tower with bicubic views.
     """
-    config = _read(folder / "config.json", required=True)
-    vision = _section(config, "vision_config")
-    activation = vision.get("hidden_act", _DEFAULTS["hidden_act"])
-    if activation not in get_args(Activation):
-        raise WeightsError(f"the activation {activation!r} is not supported", where=str(config.path))
-    sizes = {key: int(config.number(vision, key, value)) for key, value in _DEFAULTS.items() if isinstance(value, int)}
+    config = read_settings(folder / "config.json")
+    kind = config.content.get("model_type", _KIND)
+    if kind != _KIND:
+        raise config.wrong(f"it describes a model of the kind {kind!r}, expected {_KIND!r}")
+    vision = config.section("vision_config")
+    activation = vision.activation(_DEFAULTS["hidden_act"])
+    sizes = {
+        key: vision.side(key, value) for key, value in _DEFAULTS.items() if key.endswith(("image_size", "patch_size"))
+    }
+    sizes |= {
+        key: vision.whole(key, value) for key, value in _DEFAULTS.items() if isinstance(value, int) and key not in sizes
+    }
     if sizes["hidden_size"] % sizes["num_attention_heads"] or sizes["image_size"] % sizes["patch_size"]:
         raise WeightsError("its sizes do not divide into heads and patches", where=str(config.path))
-    mean, deviation = _normalisation(_read(folder / "preprocessor_config.json", required=False), sizes["image_size"])
+    preprocessing = _preprocessing(folder, sizes["image_size"])
     return VisionTower(
         width=sizes["hidden_size"],
         hidden=sizes["intermediate_size"],
@@ -70,44 +58,23 @@ def read_config(folder: Path) -> VisionTower:
         heads=sizes["num_attention_heads"],
         side=sizes["image_size"],
         patch=sizes["patch_size"],
-        dimension=int(config.number(config.content, "projection_dim", 512)),
+        dimension=config.whole("projection_dim", 512),
         activation=activation,
-        epsilon=config.number(vision, "layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
-        mean=mean,
-        deviation=deviation,
+        epsilon=vision.number("layer_norm_eps", _DEFAULTS["layer_norm_eps"]),
+        mean=preprocessing.mean,
+        deviation=preprocessing.deviation,
     )
 
 
-def _normalisation(file: _File, side: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    resized = file.content.get("size", side)
-    edge = resized.get("shortest_edge", resized.get("height")) if isinstance(resized, dict) else resized
-    if edge != side or file.content.get("resample", _BICUBIC) != _BICUBIC:
-        raise WeightsError(
-            f"the preprocessor resizes to {edge} with filter {file.content.get('resample', _BICUBIC)}, "
-            f"expected the short side to {side}, bicubic",
-            where=str(file.path),
-        )
-    return file.triple("image_mean", _MEAN), file.triple("image_std", _DEVIATION)
+def clip_view(side: int) -> View:
+    """The picture that a CLIP wants of every image, as its authors cut it."""
+    return View(side, fit="short", crop=side, filter="bicubic")
 
 
-def _section(file: _File, key: str) -> dict[str, Any]:
-    section = file.content.get(key, {})
-    if not isinstance(section, dict):
-        raise WeightsError(f"{key} is no section", where=str(file.path))
-    return section
-
-
-def _read(path: Path, *, required: bool) -> _File:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        if not required:
-            return _File(path, {})
-        raise WeightsNotFoundError(
-            "this file is missing", where=str(path), act="put it there, from where the weights come from"
-        ) from None
-    except ValueError as error:
-        raise WeightsError(f"the file is no JSON: {error}", where=str(path), act="fetch it again") from error
-    if not isinstance(content, dict):
-        raise WeightsError("the file holds no settings", where=str(path), act="fetch it again")
-    return _File(path, content)
+def _preprocessing(folder: Path, side: int) -> Preprocessing:
+    file = read_settings(folder / "preprocessor_config.json", required=False)
+    expected = clip_view(side)
+    found = read_preprocessor(file, Preprocessing(expected, _MEAN, _DEVIATION))
+    if found.view != expected:
+        raise file.wrong(f"the preprocessor resizes {words(found.view)}, expected {words(expected)}")
+    return found

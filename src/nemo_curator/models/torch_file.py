@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
 from nemo_curator.models.torch_pickle import PickleRefusedError, StorageRecord, TensorRecord, read_pickle
+from nemo_curator.models.weights import widened
 
 Array = npt.NDArray[Any]
 
@@ -214,5 +215,5 @@ def _window(record: TensorRecord, source: _Source) -> Array:
     strides = tuple(step * dtype.itemsize for step in record.stride)
     window = np.lib.stride_tricks.as_strided(base, record.shape, strides, writeable=False)
     if record.storage.dtype == "bfloat16":
-        return (window.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        return widened(window)
     return window

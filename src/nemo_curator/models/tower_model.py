@@ -13,6 +13,8 @@ from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.towers.vision import VisionTower, VisionWeights, write
 
+_SMALLEST_GROUP = 64
+
 
 class TowerModel(LoadedModel[Session]):
     """An `ImageModel` over a vision transformer; a subclass says where its shape and arrays lie."""
@@ -63,8 +65,13 @@ def open_vision(weights: VisionWeights, numerics: Numerics, threads: int, where:
 
 
 def group(tower: VisionTower) -> int:
-    """How many numbers of a token share a scale in int8: as many as divide the inputs of all linear layers."""
-    return int(np.gcd(tower.width, tower.hidden))
+    """How many numbers of a token share a scale in int8: as many as divide the inputs of all linear layers.
+
+    Where these have too little in common, as those of SigLIP so400m (1152 and 4304: 16), a token's length, of which the
+    last group inside a perceptron is a part. Small groups were slower there than bf16, and this one 1.6 times as fast.
+    """
+    common = int(np.gcd(tower.width, tower.hidden))
+    return common if common >= _SMALLEST_GROUP else tower.width
 
 
 def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

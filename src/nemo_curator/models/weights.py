@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import re
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ from nemo_curator.models.graph_cache import cache_dir
 SETTINGS = ("config.json", "preprocessor_config.json")
 """Files beside a user's weights that say how these are used, as model hubs lay them out."""
 
+OPEN_CLIP = "open_clip_"
+"""What the names of weight files in OpenCLIP's own layout begin with."""
+
+OPEN_CLIP_SETTINGS = ("open_clip_config.json",)
+"""The settings beside those."""
+
 MODEL_DIR = "IMAGECURATOR_MODEL_DIR"
 """Environment variable that names the directory of a user's models where no `model_dir` is given."""
 
@@ -36,7 +44,7 @@ _digests: dict[_Identity, str] = {}
 
 
 def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)) -> dict[str, npt.NDArray[Any]]:
-    """The tensors of a safetensors file, by name.
+    """The tensors of a safetensors file, by name; bfloat16 becomes float32, exactly.
 
     Args:
         path: The file.
@@ -50,13 +58,36 @@ def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = (
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}  # noqa: SIM118
+            wanted = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118  it is no mapping
+            brain = [name for name in wanted if file.get_slice(name).get_dtype() == "BF16"]
+            found = {name: file.get_tensor(name) for name in wanted if name not in brain}
+        # read beside the library, which gives them to no NumPy; it has proven that they lie inside the file
+        return found | (_brain_floats(Path(path), brain) if brain else {})
     except FileNotFoundError:
         raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise WeightsError(
             f"the file is not readable as safetensors: {error}", where=str(path), act="fetch it again"
         ) from error
+
+
+def widened(halves: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """bfloat16, of which NumPy knows nothing, as float32, exactly: its 16 bits are the upper ones of these."""
+    return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def _brain_floats(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    """Tensors of bfloat16 of a file whose header is sound."""
+    found = {}
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        for name in names:
+            start, end = header[name]["data_offsets"]
+            file.seek(8 + length + start)
+            halves = np.frombuffer(file.read(end - start), "<u2").astype(np.uint16, copy=False)
+            found[name] = widened(halves).reshape(header[name]["shape"])
+    return found
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -103,7 +134,9 @@ def fresh_sha256(path: str | os.PathLike[str]) -> str:
 
 def settings_sha256(weights: str | os.PathLike[str]) -> dict[str, str]:
     """Name to hex SHA-256 of the settings that lie beside a weight file; one that is not there is left out."""
-    beside = (Path(weights).parent / name for name in SETTINGS)
+    # a repository may hold the same weights in two layouts, and only the settings of the one that is used count
+    names = OPEN_CLIP_SETTINGS if Path(weights).name.startswith(OPEN_CLIP) else SETTINGS
+    beside = (Path(weights).parent / name for name in names)
     return {path.name: sha256_of(path) for path in beside if path.is_file()}
 
 

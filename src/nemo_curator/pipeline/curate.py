@@ -19,9 +19,9 @@ from nemo_curator.pipeline.output import (
     check_run_place,
     claim_output,
     claim_run,
-    plain_place,
     remove_run,
 )
+from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start

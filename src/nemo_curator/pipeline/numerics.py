@@ -192,7 +192,7 @@ def _model_dir(stage: Stage) -> str | None:
 def _weights(stage: Stage, spec: registry.ModelSpec) -> dict[str, Any]:
     """What the weights and settings are, without how they are computed."""
     facts: dict[str, Any] = registry.provenance(spec.name, _model_dir(stage))["model"]
-    return {name: value for name, value in facts.items() if name not in {"runtime", "precision"}}
+    return {name: value for name, value in facts.items() if name not in {"runtime", "precision", "device"}}
 
 
 def _heads(stages: Sequence[Stage], embedding: str) -> tuple[str, ...]:

@@ -27,8 +27,9 @@ from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.part_writer import MERGED, PartWriterStage
 from nemo_curator.runs.partitions import read_partitions, write_partitions
-from nemo_curator.runs.parts import embeddings_fit, part_facts, read_part
+from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
+from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.listing import Listing
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.stages.base import ProcessingStage
@@ -135,8 +136,14 @@ def left_out(scoring: Scoring) -> list[str]:
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
 
 
-def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
+def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: bool = False) -> RunState:
     """Write down what is going to be scored, so that an interrupted scoring goes on without being asked anew.
+
+    Args:
+        plan: What is going to be scored.
+        recipe: The recipe that it was made of.
+        rescore: Whether columns may be computed again.
+        embeds: Whether the run is one of `imagecurator embed`.
 
     Raises:
         StorageError: The run directory cannot be written.
@@ -152,6 +159,8 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     skipped = ", ".join(name for name, _ in plan.scoring.skipped)
     state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]
+    if embeds:
+        state.embedding()
     state.write()  # first, because it says whose directory this is
     if rescore:  # a part of files that changed must not stand beside the list that says how they are now
         for partition_id in plan.growth.changed:

@@ -6,7 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import MissingExtraError, RecipeError, UnknownModelError, WeightsNotFoundError
+from nemo_curator.errors import (
+    CuratorError,
+    IncompleteScoreError,
+    MissingExtraError,
+    ModelError,
+    RecipeError,
+    UnknownModelError,
+    WeightsNotFoundError,
+)
 from nemo_curator.pipeline.numerics import settled_stage
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
@@ -19,7 +27,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.fingerprint import plain, stage_facts
-from nemo_curator.stages.image.embedding_fit import gives_embeddings, misfit, needs_embeddings
+from nemo_curator.stages.image.embedding_fit import fitted, gives_embeddings, misfit, needs_embeddings
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -117,15 +125,27 @@ def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:
         )
     embedder = next(iter(embedders.values()), None)
     for index, (name, _) in enumerate(entries):
-        error = misfit(made[name], embedder) if name in made else None
+        if name not in made:
+            continue
+        error: CuratorError | None
+        try:
+            made[name] = fitted(made[name], embedder, _runtime(recipe))
+            error = misfit(made[name], embedder)
+        except (RecipeError, ModelError) as unfit:
+            error = unfit
         if error is None:
             continue
         if _is_asked_for(recipe, name):
-            error.where = _place(recipe, index, name)
+            error.where = error.where or _place(recipe, index, name)
             raise error
         skipped[name] = str(error)
         del made[name]
     return made, skipped
+
+
+def _runtime(recipe: Recipe) -> str | None:
+    """The runtime that the recipe wants for all models, if it wants one."""
+    return None if recipe.inference.runtime == "auto" else recipe.inference.runtime
 
 
 def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -171,9 +191,11 @@ def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tupl
     for index, (name, parameters) in enumerate(entries):
         try:
             made[name] = _stage(recipe, index, name, parameters)
-        except (MissingExtraError, WeightsNotFoundError) as error:
+        except (MissingExtraError, WeightsNotFoundError, IncompleteScoreError) as error:
             if _is_asked_for(recipe, name):
                 raise
+            if isinstance(error, RecipeError):
+                error.where = ""  # nobody wrote it
             skipped[name] = str(error)
     return made, skipped
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
-from nemo_curator.models.numerics import Numerics, Precision, Runtime
+from nemo_curator.models.numerics import Device, Numerics, Precision, Runtime, is_tower
 from nemo_curator.models.registry import ModelSpec
 from nemo_curator.planning.recipe import InferenceSection
 from nemo_curator.shards.entry import Entry
@@ -73,12 +73,13 @@ class Settled:
     def from_facts(cls, facts: Any) -> Self | None:
         """What `facts` gave; None for anything else."""
         try:
-            numerics = Numerics(facts["runtime"], facts["precision"])
+            numerics = Numerics(facts["runtime"], facts["precision"], facts.get("device", "cpu"))
             tried = tuple(dict(one) for one in facts["tried"])
             settled = cls(numerics, dict(facts["weights"]), tried, str(facts["why"]))
         except (TypeError, KeyError, ValueError):
             return None
         known = numerics.runtime in get_args(Runtime) and numerics.precision in get_args(Precision)
+        known = known and numerics.device in get_args(Device)
         return settled if known else None
 
     def sentence(self, model: str) -> str:
@@ -102,10 +103,11 @@ def asked_for(
     Args:
         spec: The model.
         own: What the score's own parameters say.
-        inference: What the recipe says of all models; a precision that this one is not computed in means `fp32`.
+        inference: What the recipe says of all models. A precision that this one is not computed in means `fp32`, and
+            torch, where this one is no tower, means what is used where nobody chose.
     """
     runtime, precision = own
-    if runtime is None and inference.runtime != "auto":
+    if runtime is None and inference.runtime != "auto" and (inference.runtime != "torch" or is_tower(spec.precisions)):
         runtime = inference.runtime
     if precision is None and inference.precision != "auto":
         precision = inference.precision if inference.precision in spec.precisions else "fp32"

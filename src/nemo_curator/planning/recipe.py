@@ -121,11 +121,12 @@ class DecodeSection(_Section):
 class InferenceSection(_Section):
     """How models are computed."""
 
-    runtime: Literal["auto", "onnxruntime", "openvino"] = Field(
+    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = Field(
         default="auto",
-        description="The library that runs models of pictures; `auto` takes the fastest that is installed",
+        description="The library that runs models of pictures; `auto` takes the fastest that is installed; "
+        "`torch` runs vision transformers on a CUDA device",
     )
-    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         default="auto",
         description="`auto` takes the fastest that agrees with `fp32` on a sample of your own images; the choice is "
         "made once and recorded in the run",

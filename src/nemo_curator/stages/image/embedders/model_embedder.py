@@ -27,7 +27,8 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         model_dir: Folder with weights, for a model whose weights are the user's own.
         model_inference_batch_size: Images that the model gets at once.
         runtime: Name of the library that runs the model; None means the fastest that is installed.
-        precision: `fp32`, `bf16` or `int8`; None means `fp32`. A recipe's `inference` sets both.
+        precision: `fp32`, `bf16`, `fp16` or `int8`; None means `fp32`, or 16-bit floats on a CUDA device. A recipe's
+            `inference` sets both.
 
     Raises:
         UnknownModelError: No model has that name.
@@ -46,7 +47,7 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def __post_init__(self) -> None:
         """Find the model now, so that a mistake is told before a run begins."""
-        spec = registry.get_spec(self.model)
+        spec = registry.get_spec(self.model, self.model_dir)
         if not isinstance(spec, registry.ModelSpec) or spec.task != "embedding":
             raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
         self._spec = spec
@@ -59,7 +60,7 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     @property
     def embedding_model(self) -> str:
         """Whose embeddings these are, for stages that need those of one model."""
-        return self.model
+        return self._spec.name
 
     def computed_model(self) -> registry.ModelSpec:
         """The model whose runtime and precision can be chosen."""

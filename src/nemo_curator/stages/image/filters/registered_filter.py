@@ -36,7 +36,7 @@ class RegisteredModelFilterStage(BaseFilterStage):
     def __post_init__(self) -> None:
         """Find the model."""
         super().__post_init__()
-        spec = registry.get_spec(self.model)
+        spec = registry.get_spec(self.model, self.model_dir)
         if spec.task != self.task:
             known = ", ".join(one.name for one in registry.specs(self.task))
             raise ModelError(

@@ -1,0 +1,1 @@
+"""How published folders lay an image tower out: what their settings files say, and where the arrays lie."""

@@ -1,0 +1,67 @@
+"""Models that are not registered, named by where they lie: `owner/name` is a folder under the model directory.
+
+What is known of one is what its settings files say, so that any tower of a known layout can be used. The name is the
+same on every machine and stands in the fingerprint beside the hashes of weights and settings; where the directory of
+models lies does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from nemo_curator.errors import UnknownModelError, WeightsNotFoundError
+from nemo_curator.models.embedders import tower_spec
+from nemo_curator.models.layouts import clip, openclip
+from nemo_curator.models.layouts.choosing import layout_of, weights_in
+from nemo_curator.models.spec import ModelSpec
+from nemo_curator.models.weights import MODEL_DIR, model_directory
+
+# no part may be empty, begin with a dot (`..` leaves the directory) or hold what some systems take for a separator
+_PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,3}")
+_LONGEST = 200
+
+
+def is_place(name: str) -> bool:
+    """Whether a model's name says where it lies, instead of what it is registered as."""
+    return "/" in name
+
+
+def placed_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> ModelSpec:
+    """What is known of the model in a folder.
+
+    Args:
+        name: The folder's place under `model_dir`, such as `apple/DFN2B-CLIP-ViT-L-14`.
+        model_dir: The directory that holds all models; None means `$IMAGECURATOR_MODEL_DIR`.
+
+    Raises:
+        UnknownModelError: The name is no such place.
+        WeightsNotFoundError: No model lies there, or no directory of models is known.
+        WeightsError: Its settings are damaged, or describe a model that is not supported.
+    """
+    if len(name) > _LONGEST or not _PLACE.fullmatch(name):
+        raise UnknownModelError(
+            f"{name!r} is no name of a model",
+            act="name a registered model, or a folder of the model directory as it is published: `owner/name`",
+        )
+    models = model_directory(model_dir)
+    if models is None:
+        raise WeightsNotFoundError(
+            f"no model_dir was given, so the model {name} cannot be found",
+            act=f"put its folder at DIR/{name}, and name DIR as model_dir or in {MODEL_DIR}",
+        )
+    folder = models / name
+    weights = weights_in(folder)
+    layout = layout_of(weights)
+    found = layout.describe(folder)
+    return tower_spec(
+        name,
+        name,
+        view=found.view,
+        dimension=found.tower.dimension,
+        patch=found.tower.patch,
+        licence="NOASSERTION",
+        names=(weights.name,),
+        beside=layout.settings,
+        text=layout in {clip.LAYOUT, openclip.LAYOUT},
+    )
