@@ -28,11 +28,11 @@ def simulate(arrivals):
     while coming or waiting:
         while coming and (pause >= coming[0][1][0] or not waiting):
             number, (_, pictures) = coming.pop(0)
-            batch = Batch(pictures)
+            batch = Batch(pictures, MOST)
             numbers[batch] = number
             waiting.append(batch)
             pause = 0
-        chosen = choose(waiting, MOST, overtook=overtook)
+        chosen = choose(waiting, overtook=overtook)
         overtook = chosen is not waiting[0]
         turns.append((numbers[chosen], [(numbers[one], one.left) for one in waiting]))
         chosen.left -= min(MOST, chosen.left)
@@ -74,11 +74,11 @@ def test_a_single_image_waits_for_two_turns_a_worker(arrivals):
 
 def test_one_at_a_time_and_in_order():
     """Threads that stand in the queue come out one at a time, the first first."""
-    turnstile, order, inside = Turnstile(MOST), [], []
+    turnstile, order, inside = Turnstile(), [], []
     queued = [threading.Event() for _ in range(3)]
 
     def stand(number):
-        with turnstile.queued(2 * MOST) as batch:
+        with turnstile.queued(2 * MOST, MOST) as batch:
             queued[number].set()
             while batch.left:
                 with turnstile.turn(batch):
@@ -88,7 +88,7 @@ def test_one_at_a_time_and_in_order():
                     inside.clear()
                 batch.left -= MOST
 
-    with turnstile.queued(1) as first, turnstile.turn(first):
+    with turnstile.queued(1, MOST) as first, turnstile.turn(first):
         threads = []
         for number in range(3):
             threads.append(threading.Thread(target=stand, args=(number,)))
@@ -102,16 +102,35 @@ def test_one_at_a_time_and_in_order():
 
 def test_who_gives_up_holds_up_nobody():
     """A batch that leaves the queue without its turn, because its worker died, is not waited for."""
-    turnstile = Turnstile(MOST)
-    with turnstile.queued(3 * MOST):
+    turnstile = Turnstile()
+    with turnstile.queued(3 * MOST, MOST):
         pass
-    with turnstile.queued(1) as batch, turnstile.turn(batch):
+    with turnstile.queued(1, MOST) as batch, turnstile.turn(batch):
         pass
 
 
-@given(st.integers(1, 1000))
-def test_a_turn_occupies_every_thread(threads):
-    """Each thread has a picture, and a tower that takes ten at once is not left half empty."""
-    most = pictures_a_turn(threads)
-    assert threads <= most < threads + 10
-    assert most % 10 == 0
+@given(st.integers(1, 1000), st.integers(1, 64))
+def test_a_turn_occupies_every_thread(threads, batch):
+    """Each thread has a picture, and a model that takes several at once is not left half empty."""
+    turn = pictures_a_turn(threads, batch)
+    assert max(threads, 10) <= turn < max(threads, 10) + batch
+    assert turn % batch == 0
+
+
+def test_as_many_as_there_are_lanes():
+    """Two threads are inside at a time where there are two lanes, and never a third."""
+    turnstile, inside = Turnstile(lanes=2), threading.Semaphore(2)
+    both = threading.Barrier(2, timeout=20)
+
+    def stand():
+        with turnstile.queued(1, MOST) as batch, turnstile.turn(batch):
+            assert inside.acquire(blocking=False)
+            both.wait()
+            inside.release()
+
+    threads = [threading.Thread(target=stand) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)

@@ -43,8 +43,10 @@ class OwnSetup(ImageEmbeddingStage):
 
 def test_large_models_are_shared_and_small_ones_are_not(model_dir):
     """The towers of vision transformers; no small network, no detector, no head."""
-    shared = {spec.name for spec in registry.specs() if isinstance(spec, registry.ModelSpec) and spec.shared}
-    assert shared == {"clip-vit-large-patch14", "clip-vit-base-patch16", "clip-vit-base-patch32"}
+    models = [spec for spec in registry.specs() if isinstance(spec, registry.ModelSpec)]
+    assert {spec.name for spec in models if spec.shared} == {spec.name for spec in models if spec.patch}
+    assert {spec.task for spec in models if spec.shared} == {"embedding"}
+    assert {"efficientnet-lite0", "open-nsfw"} <= {spec.name for spec in models if not spec.shared}
     large = ImageModelEmbeddingStage(model="clip-vit-base-patch32", model_dir=model_dir)
     assert large.shared_models() == (
         ModelRequest.of(

@@ -56,6 +56,7 @@ def tower_spec(
         precisions=("int8", "bf16"),
         patch=patch,
         text_loader=TEXT_LOADER if text else "",
+        shared=True,
     )
 
 

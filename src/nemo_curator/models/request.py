@@ -21,6 +21,25 @@ class Runnable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How a loaded model likes to be called; a `Runnable` may say so as its `pace`.
+
+    Attributes:
+        batch: Pictures that it computes at once: a call of so many, or a multiple, wastes nothing.
+        lanes: Calls that may go on at a time, from several threads: more than one where a device of its own computes.
+    """
+
+    batch: int = 1
+    lanes: int = 1
+
+
+def pace_of(model: Runnable) -> Pace:
+    """The pace of a model that is loaded; one picture in one lane where it says nothing."""
+    pace = getattr(model, "pace", None)
+    return pace if isinstance(pace, Pace) else Pace()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """A model to be made by whoever has room for it; equal requests mean one and the same model.
 

@@ -12,6 +12,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +28,30 @@ from nemo_curator.models.remote_wire import (
     send_ready,
     send_rows,
 )
-from nemo_curator.models.request import ModelRequest, Runnable
+from nemo_curator.models.request import ModelRequest, Runnable, pace_of
 
 Rows = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A loaded model.
+
+    Attributes:
+        model: The model.
+        turn: Pictures of one turn.
+        turnstile: Where one waits for a turn.
+    """
+
+    model: Runnable
+    turn: int
+    turnstile: Turnstile
+
+
 class Models:
     """The models that were asked for, each loaded once.
+
+    Those that compute on the CPU take turns with each other, because each of them uses all cores.
 
     Args:
         threads: Threads that a call of a model may use.
@@ -43,9 +61,10 @@ class Models:
         self._threads = threads
         self._lock = threading.Lock()
         self._loading: dict[ModelRequest, threading.Lock] = {}
-        self._loaded: dict[ModelRequest, Runnable] = {}
+        self._loaded: dict[ModelRequest, Served] = {}
+        self._cpu = Turnstile()
 
-    def get(self, request: ModelRequest) -> Runnable:
+    def get(self, request: ModelRequest) -> Served:
         """The model, loaded by the first who asks.
 
         Raises:
@@ -55,10 +74,15 @@ class Models:
             own = self._loading.setdefault(request, threading.Lock())
         with own:
             if request not in self._loaded:
-                model = request.model(self._threads)
-                model.setup()
-                self._loaded[request] = model
+                self._loaded[request] = self._load(request)
             return self._loaded[request]
+
+    def _load(self, request: ModelRequest) -> Served:
+        model = request.model(self._threads)
+        model.setup()
+        pace = pace_of(model)
+        turnstile = Turnstile(pace.lanes) if pace.lanes > 1 else self._cpu
+        return Served(model, pictures_a_turn(self._threads, pace.batch), turnstile)
 
 
 class InferenceServer:
@@ -71,7 +95,6 @@ class InferenceServer:
 
     def __init__(self, threads: int, served: Callable[[], None] = lambda: None) -> None:
         self._models = Models(threads)
-        self._turnstile = Turnstile(pictures_a_turn(threads))
         self._served = served
 
     def serve(self, desk: socket.socket) -> None:
@@ -88,29 +111,29 @@ class InferenceServer:
         """Answer one worker, until it is gone."""
         with connection:
             try:
-                model = self._opened(connection)
+                served = self._opened(connection)
                 memory: mmap.mmap | None = None
-                while model is not None:
+                while served is not None:
                     run = receive_run(connection)
                     if run.memory is not None:
                         memory = mapped(run.memory)
-                    self._answer(connection, model, run, memory)
+                    self._answer(connection, served, run, memory)
             except (EOFError, OSError):
                 return  # that worker is gone; others are not concerned
 
-    def _opened(self, connection: socket.socket) -> Runnable | None:
+    def _opened(self, connection: socket.socket) -> Served | None:
         request = receive_open(connection)
         try:
-            model = self._models.get(request)
+            served = self._models.get(request)
         except Exception as error:  # noqa: BLE001 (the worker raises it where the model was asked for)
             send_failure(connection, error)
             return None
         send_ready(connection)
-        return model
+        return served
 
-    def _answer(self, connection: socket.socket, model: Runnable, run: Run, memory: mmap.mmap | None) -> None:
+    def _answer(self, connection: socket.socket, served: Served, run: Run, memory: mmap.mmap | None) -> None:
         try:
-            rows = list(self._computed(connection, model, _pictures(run, memory)))
+            rows = list(self._computed(connection, served, _pictures(run, memory)))
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 (the worker raises it where the model was called)
@@ -118,15 +141,14 @@ class InferenceServer:
         else:
             send_rows(connection, rows[0] if len(rows) == 1 else np.concatenate(rows))
 
-    def _computed(self, connection: socket.socket, model: Runnable, pictures: npt.NDArray[np.uint8]) -> Iterator[Rows]:
+    def _computed(self, connection: socket.socket, served: Served, pictures: npt.NDArray[np.uint8]) -> Iterator[Rows]:
         """The rows of a batch, one turn after the other."""
-        most = self._turnstile.most
-        with self._turnstile.queued(len(pictures)) as batch:
-            for start in range(0, max(1, len(pictures)), most):
-                with self._turnstile.turn(batch):
+        with served.turnstile.queued(len(pictures), served.turn) as batch:
+            for start in range(0, max(1, len(pictures)), served.turn):
+                with served.turnstile.turn(batch):
                     if _is_gone(connection):  # nobody wants the rest
                         raise EOFError
-                    rows = model(pictures[start : start + most])
+                    rows = served.model(pictures[start : start + served.turn])
                 batch.left -= len(rows)
                 self._served()
                 yield rows
