@@ -54,7 +54,7 @@ def same_alone_and_everywhere(run, batch):
 @pytest.mark.parametrize("numerics", EVERY, ids=str)
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_row_is_its_pictures_alone(folder, name, numerics):
-    """In each layout, runtime and precision a row has the same bits in any batch and place, by 1 and 2 threads."""
+    """In each layout, runtime and precision a row has the same bits in any batch and place, with 1 and 2 threads."""
     or_skip(numerics)
     batch = pictures(COUNT, TOWERS[name].side)
     one, two = (

@@ -127,7 +127,7 @@ def openclip(*, quick: bool, scaled: bool, squashed: bool) -> Tiny:
     return Tiny("open_clip_model.safetensors", settings, named, 40, 24, text)
 
 
-def siglip(*, alone: bool = False, side: int = 40) -> Tiny:
+def siglip(*, alone: bool = False, side: int = 40, resample: int = 2) -> Tiny:
     """SigLIP in the layout of Hugging Face, with its text tower or alone."""
     prefix = "" if alone else "vision_model."
     shapes: dict[str, tuple[int, ...]] = {
@@ -158,7 +158,7 @@ def siglip(*, alone: bool = False, side: int = 40) -> Tiny:
         "patch_size": PATCH,
     }
     config = vision if alone else {"model_type": "siglip", "vision_config": vision, "text_config": TINY_TEXT}
-    view = {**SQUASHED, "resample": 2, "size": {"height": side, "width": side}}
+    view = {**SQUASHED, "resample": resample, "size": {"height": side, "width": side}}
     text = {} if alone else {"text_model.final_layer_norm.weight": np.ones(8, np.float32)}
     named = {f"{prefix}{name}": array for name, array in tensors.items()}
     return Tiny(
@@ -166,17 +166,17 @@ def siglip(*, alone: bool = False, side: int = 40) -> Tiny:
     )
 
 
-def dinov2(*, registers: int = 0) -> Tiny:
-    """DINOv2 in the layout of Hugging Face; its positions were learnt for 72 pixels, and its pictures have 40."""
+def dinov2(*, registers: int = 0, patch: int = PATCH, known: int = 72, resized: int = 46, side: int = 40) -> Tiny:
+    """DINOv2 in the layout of Hugging Face; its positions were learnt for pictures of another side."""
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.cls_token": (1, 1, WIDTH),
         "embeddings.mask_token": (1, WIDTH),
-        "embeddings.position_embeddings": (1, 82, WIDTH),
+        "embeddings.position_embeddings": (1, (known // patch) ** 2 + 1, WIDTH),
     }
     if registers:
         shapes["embeddings.register_tokens"] = (1, registers, WIDTH)
     norms = ["layernorm"]
-    linears: dict[str, tuple[int, ...]] = {"embeddings.patch_embeddings.projection": (WIDTH, 3, PATCH, PATCH)}
+    linears: dict[str, tuple[int, ...]] = {"embeddings.patch_embeddings.projection": (WIDTH, 3, patch, patch)}
     for layer in range(LAYERS):
         place = f"encoder.layer.{layer}"
         norms += [f"{place}.norm1", f"{place}.norm2"]
@@ -192,8 +192,8 @@ def dinov2(*, registers: int = 0) -> Tiny:
         "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS,
         "mlp_ratio": 2,
-        "image_size": 72,
-        "patch_size": PATCH,
+        "image_size": known,
+        "patch_size": patch,
         "hidden_act": "gelu",
         "layer_norm_eps": 1e-6,
     }
@@ -202,13 +202,13 @@ def dinov2(*, registers: int = 0) -> Tiny:
     view = {
         "image_processor_type": "BitImageProcessor",
         "do_center_crop": True,
-        "crop_size": {"height": 40, "width": 40},
-        "size": {"shortest_edge": 46},
+        "crop_size": {"height": side, "width": side},
+        "size": {"shortest_edge": resized},
         "resample": 3,
         "image_mean": [0.485, 0.456, 0.406],
         "image_std": [0.229, 0.224, 0.225],
     }
-    return Tiny("model.safetensors", {"config.json": config, "preprocessor_config.json": view}, tensors, 40, WIDTH)
+    return Tiny("model.safetensors", {"config.json": config, "preprocessor_config.json": view}, tensors, side, WIDTH)
 
 
 TOWERS: dict[str, Tiny] = {

@@ -23,20 +23,27 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def transformers_rows(folder: Path, pixels: np.ndarray, dtype: str = "float32") -> np.ndarray:
-    """Unit rows by transformers, from a folder as a user has it, of uint8 pictures that already are the view."""
+def transformers_rows(folder: Path, images: Any, *, cut: bool = False) -> np.ndarray:
+    """Unit rows by transformers, from a folder as a user has it.
+
+    Args:
+        folder: The folder.
+        images: Pictures that already are the view; or, to be cut by the model's own processor, of any size.
+        cut: Which of the two.
+    """
     import torch
     from transformers import AutoConfig, AutoImageProcessor, AutoModel, logging
 
     logging.set_verbosity_error()  # a text tower that is not there is meant
     logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, config=config, dtype=getattr(torch, dtype)).eval()
+    model = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32).eval()
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    values = processor(list(pixels), do_resize=False, do_center_crop=False, return_tensors="pt").pixel_values
+    steps = {} if cut else {"do_resize": False, "do_center_crop": False}
+    values = processor(list(images), return_tensors="pt", **steps).pixel_values
     with torch.inference_mode():
         vision = getattr(model, "vision_model", model)
-        return unit(vision(pixel_values=values.to(getattr(torch, dtype))).pooler_output.float().numpy())
+        return unit(vision(pixel_values=values).pooler_output.numpy())
 
 
 def normalised(pixels: np.ndarray, mean: list[float], deviation: list[float]) -> Any:

@@ -1,8 +1,9 @@
 """Small pictures cut from one decoded picture, each straight from full size by antialiased resampling.
 
-The result is that of `PIL.Image.resize` followed by a crop: to within rounding and several times faster where the
-picture shrinks, exactly where it grows. Only what the crop keeps is resampled, and only a band of source rows at a
-time is copied for the resampler, so that a picture of 100 million pixels costs little more than its own memory.
+The result is that of `PIL.Image.resize` followed by a crop: in all but about one value of 200 exactly, and several
+times faster, where the picture shrinks; exactly where it grows. Only what the crop keeps is resampled, and only a band of
+source rows at a time is copied for the resampler, so that a picture of 100 million pixels costs little more than its
+own memory. Pillow 13 resamples tall pictures down before across, other versions never; here it is always across first.
 """
 
 from __future__ import annotations
@@ -177,12 +178,19 @@ def _resample(pixels: Pixels, resized: tuple[int, int], box: tuple[int, int, int
     reach = _REACH[filter_] * max(down, 1.0) + 1.0
     first = max(0, math.floor(top * down - reach))
     last = min(height, math.ceil(bottom * down + reach))
-    source = resampler.ImageData(width, last - first, resampler.PixelType.U8x3, pixels[first:last].tobytes())
+    rows = last - first
+    source = resampler.ImageData(width, rows, resampler.PixelType.U8x3, pixels[first:last].tobytes())
+    narrow = resampler.ImageData(right - left, rows, resampler.PixelType.U8x3)
     target = resampler.ImageData(right - left, bottom - top, resampler.PixelType.U8x3)
-    crop = _crop_box((left * across, top * down - first, right * across, bottom * down - first), (width, last - first))
     algorithm = resampler.ResizeAlg.convolution(_FILTERS[filter_])
     # a resizer keeps buffers and is not shared; without a pool it works in this thread alone
-    resampler.Resizer().resize(source, target, resampler.ResizeOptions(algorithm, crop_box=crop))
+    resizer = resampler.Resizer()
+    # across, then down, as Pillow does it, which rounds in between; the resampler by itself does it the other way round
+    for given, made, crop in (
+        (source, narrow, _crop_box((left * across, 0, right * across, rows), (width, rows))),
+        (narrow, target, _crop_box((0, top * down - first, right - left, bottom * down - first), (right - left, rows))),
+    ):
+        resizer.resize(given, made, resampler.ResizeOptions(algorithm, crop_box=crop))
     return np.frombuffer(target.get_buffer(), np.uint8).reshape(bottom - top, right - left, 3)
 
 

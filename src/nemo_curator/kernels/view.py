@@ -7,6 +7,7 @@ from typing import Literal
 
 Fit = Literal["short", "long", "squash", "none"]
 Filter = Literal["bicubic", "bilinear", "box", "lanczos"]
+Centre = Literal["even", "down"]
 
 _GRID = 16  # pixels of the largest block that common encoders cut a picture into
 
@@ -23,6 +24,8 @@ class View:
             edges lie on a multiple of 16, so that the blocks of an encoder begin there.
         filter: Resampling filter, antialiased (its support grows with the reduction).
         enlarge: Whether a smaller picture is enlarged to `size`.
+        centre: Which of two middles a crop takes where an odd number of pixels is left over: `even`, the one that
+            begins at an even place, as torchvision has it; or `down`, the one before, as transformers has it.
     """
 
     size: int
@@ -30,6 +33,7 @@ class View:
     crop: int | None = None
     filter: Filter = "bicubic"
     enlarge: bool = True
+    centre: Centre = "even"
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) in pixels after resizing a picture of `width` by `height`, before the crop."""
@@ -49,8 +53,10 @@ class View:
         """(left, top, right, bottom) of the centre crop inside a resized picture of `width` by `height`."""
         if self.crop is None:
             return 0, 0, width, height
-        # an odd rest is cut as transformers does; torchvision's own transform rounds halves to the even number
-        left, top = (max(0, (side - self.crop) // 2) for side in (width, height))
+        left, top = (max(0, self._half(side - self.crop)) for side in (width, height))
         if self.fit == "none":
-            left, top = (max(0, round((side - self.crop) / 2)) // _GRID * _GRID for side in (width, height))
+            left, top = left - left % _GRID, top - top % _GRID
         return left, top, min(width, left + self.crop), min(height, top + self.crop)
+
+    def _half(self, pixels: int) -> int:
+        return pixels // 2 if self.centre == "down" else round(pixels / 2)

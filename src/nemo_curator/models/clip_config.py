@@ -67,8 +67,8 @@ def read_config(folder: Path) -> VisionTower:
 
 
 def clip_view(side: int) -> View:
-    """The picture that a CLIP wants of every image, as its authors cut it."""
-    return View(side, fit="short", crop=side, filter="bicubic")
+    """The picture that a CLIP of a side wants of every image, as transformers cuts it."""
+    return View(side, fit="short", crop=side, filter="bicubic", centre="down")
 
 
 def _preprocessing(folder: Path, side: int) -> Preprocessing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nemo_curator.kernels.view import Filter, View
 from nemo_curator.models.layouts import dinov2, hugging_face, openclip, siglip
-from nemo_curator.models.spec import ModelSpec, UserWeights
+from nemo_curator.models.published import CLIP, HALF, IMAGENET, PUBLISHED, hub_weights
+from nemo_curator.models.spec import ModelSpec, Normalisation, UserWeights
 
 LOADER = "nemo_curator.models.published_tower:PublishedTower"
 """What loads a tower from its published files."""
@@ -27,6 +28,7 @@ def tower_spec(
     names: tuple[str, ...],
     beside: tuple[str, ...],
     text: bool = False,
+    normalisation: Normalisation | None = None,
 ) -> ModelSpec:
     """What is known of a tower that lies at a place under a model directory.
 
@@ -40,7 +42,11 @@ def tower_spec(
         names: Names that the weight file may have, the preferred one first.
         beside: Names of the files that belong beside it.
         text: Whether there is a text tower with CLIP's tokens in the same file.
+        normalisation: Of the published model, where it is known.
     """
+    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside)
+    if place in PUBLISHED:
+        weights = hub_weights(place, names[0], instead=names[1:], beside=beside)
     return ModelSpec(
         name=name,
         task="embedding",
@@ -50,10 +56,11 @@ def tower_spec(
         high=1.0,
         unit=UNIT,
         licence=licence,
-        weights=UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside),
+        weights=weights,
         sha256="",
         loader=LOADER,
-        precisions=("int8", "bf16"),
+        precisions=("int8", "bf16", "fp16"),
+        normalisation=normalisation,
         patch=patch,
         text_loader=TEXT_LOADER if text else "",
         shared=True,
@@ -72,6 +79,7 @@ def _openclip(name: str, repository: str, dimension: int, patch: int) -> ModelSp
         names=(*openclip.WEIGHTS, *hugging_face.WEIGHTS),
         beside=(),  # that depends on the layout; the tower looks for it when it is made
         text=True,
+        normalisation=CLIP,
     )
 
 
@@ -85,6 +93,7 @@ def _siglip(name: str, side: int, dimension: int, patch: int, resampling: Filter
         licence="Apache-2.0",
         names=hugging_face.WEIGHTS,
         beside=siglip.LAYOUT.settings,
+        normalisation=HALF,
     )
 
 
@@ -92,12 +101,13 @@ def _dinov2(name: str, dimension: int) -> ModelSpec:
     return tower_spec(
         name,
         f"facebook/{name}",
-        view=View(256, fit="short", crop=224, filter="bicubic"),
+        view=View(256, fit="short", crop=224, filter="bicubic", centre="down"),
         dimension=dimension,
         patch=14,
         licence="Apache-2.0",
         names=hugging_face.WEIGHTS,
         beside=dinov2.LAYOUT.settings,
+        normalisation=IMAGENET,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
+from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.detectors import DETECTING, DETECTORS
 from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
 from nemo_curator.models.head import Head
@@ -74,7 +75,7 @@ def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
     return ModelSpec(
         name=name,
         task="embedding",
-        view=View(224, fit="short", crop=224, filter="bicubic"),
+        view=clip_view(224),
         dimension=dimension,
         low=-1.0,
         high=1.0,

@@ -23,7 +23,8 @@ from nemo_curator.models.towers.vision import Affine, Layer, VisionTower, Vision
 KINDS = ("dinov2", "dinov2_with_registers")
 """What `model_type` says."""
 
-_PREPROCESSING = Preprocessing(View(256, fit="short", crop=224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_VIEW = View(256, fit="short", crop=224, filter="bicubic", centre="down")
+_PREPROCESSING = Preprocessing(_VIEW, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _DEFAULTS = {
     kind: Defaults(
         {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "patch_size": patch},

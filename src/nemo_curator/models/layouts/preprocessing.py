@@ -48,7 +48,7 @@ def read_preprocessor(file: Settings, default: Preprocessing) -> Preprocessing:
         raise file.wrong(f"rescale_factor is {factor}, expected 1/255")
     view = _resized(file, default.view)
     if file.flag("do_center_crop", default=default.view.crop is not None):
-        view = replace(view, crop=file.side("crop_size", default.view.crop or view.size))
+        view = replace(view, crop=file.side("crop_size", default.view.crop or view.size), centre="down")
     elif view.fit == "short":
         raise file.wrong("do_center_crop is false, so that pictures would not be square, which is not supported")
     # one that is larger than what it is cut of would be padded
@@ -71,7 +71,7 @@ def _resized(file: Settings, default: View) -> View:
     number = file.content.get("resample")
     if number is not None and (type(number) is not int or number not in _FILTERS):
         raise file.wrong(f"it resamples with filter {number!r}, which is not supported")
-    view = replace(default, crop=None, filter=default.filter if number is None else _FILTERS[number])
+    view = replace(default, crop=None, centre="even", filter=default.filter if number is None else _FILTERS[number])
     size = file.content.get("size")
     if not isinstance(size, dict):  # one number means what it meant when the kind of model was new
         return replace(view, size=file.side("size", default.size))

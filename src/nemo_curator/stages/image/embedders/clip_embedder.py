@@ -11,8 +11,8 @@ import numpy.typing as npt
 from loguru import logger
 
 from nemo_curator.errors import StageError
-from nemo_curator.kernels.view import View
 from nemo_curator.models.clip import CLIPImageEmbeddings
+from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
@@ -22,7 +22,7 @@ from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject
 
-_VIEW = View(224, fit="short", crop=224, filter="bicubic")
+_VIEW = clip_view(224)
 
 
 @dataclass
