@@ -18,6 +18,7 @@ from nemo_curator.models.layouts.layout import Layout
 from nemo_curator.models.numerics import PRECISIONS, Numerics, default
 from nemo_curator.models.published import hub_weights
 from nemo_curator.models.published_tower import PublishedTower, read_weights
+from nemo_curator.models.request import Pace
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.tower_model import open_vision, unit_rows
 from nemo_curator.models.towers.tensors import Tensors
@@ -97,6 +98,11 @@ class CLIPImageEmbeddings:
             path = SOURCE.find(self.model_dir)
             numerics = self._numerics or default(PRECISIONS)
             self._session = open_vision(_read(path), numerics, self._threads, str(path))
+
+    @property
+    def pace(self) -> Pace:
+        """How it likes to be called, once it is loaded."""
+        return Pace(self._session.batch, self._session.lanes) if self._session is not None else Pace()
 
     def __call__(self, images: Any) -> npt.NDArray[np.float32]:
         """Embeddings of pictures.

@@ -63,6 +63,7 @@ def tower_spec(
         normalisation=normalisation,
         patch=patch,
         text_loader=TEXT_LOADER if text else "",
+        shared=True,
     )
 
 

@@ -88,6 +88,7 @@ def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
         normalisation=CLIP,
         patch=patch,
         text_loader=TEXT_LOADER,
+        shared=True,
     )
 
 

@@ -174,6 +174,8 @@ class ModelSpec:
             family are told apart; 0 where there are none.
         text_loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> TextModel` that makes
             the text tower in the same weights; "" where there is none.
+        shared: Whether its weights are so large that a host holds them once, in a process of their own, for all
+            workers; smaller models are faster in the workers themselves.
     """
 
     name: str
@@ -191,6 +193,7 @@ class ModelSpec:
     normalisation: Normalisation | None = None
     patch: int = 0
     text_loader: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import choose
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.embedders.clip_embedder import attach
 from nemo_curator.stages.image.pixels import stack
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageBatch
 
@@ -50,7 +52,10 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
             raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
         self._spec = spec
         self._numerics = choose(spec.precisions, self.runtime, self.precision)
-        self._model = registry.create(self.model, model_dir=self.model_dir, numerics=self._numerics)
+        self._request = ModelRequest.of(
+            registry.create, name=self.model, model_dir=self.model_dir, numerics=self._numerics
+        )
+        self._model = self._request.model()
 
     @property
     def embedding_model(self) -> str:
@@ -77,8 +82,13 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         """The model's weights and what computes with them."""
         return registry.provenance(self.model, self.model_dir, self._numerics)
 
+    def shared_models(self) -> tuple[ModelRequest, ...]:
+        """The model, if it is a large one."""
+        return (self._request,) if self._spec.shared else ()
+
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Load the model."""
+        """Load the model, here or where the host's large models are."""
+        self._model = place(self.shared_models(), _worker_metadata, lambda: self._model)
         self._model.setup()
 
     def score_columns(self) -> tuple[Column, ...]:
@@ -91,7 +101,6 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def process(self, task: ImageBatch) -> ImageBatch:
         """Embed a batch's images."""
-        for start in range(0, len(task.data), self.model_inference_batch_size):
-            images = task.data[start : start + self.model_inference_batch_size]
+        for images in groups(task.data, self._model, self.model_inference_batch_size):
             attach(images, self._model(stack(images, self._spec.view)), self.name)
         return task
