@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Models compute on the CPU in tests, wherever they run. Tests of CUDA take the devices back with the fixture `cuda`.
+ASKED = os.environ.get("CUDA_VISIBLE_DEVICES")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,3 +36,26 @@ def shared_models(shared_data: Path) -> Path:
     if not (folder / "ttj").is_dir():
         pytest.skip("the real heads (../shared/data/models) are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """torch, with the CUDA devices that the tests were started with; a skip where there is none, or no torch for it."""
+    from nemo_curator.models import numerics
+    from nemo_curator.models.runtimes import cuda as probe
+
+    if ASKED is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ASKED)
+    asked_again = (probe.devices, numerics.runtimes)
+    for answer in asked_again:
+        answer.cache_clear()
+    torch = pytest.importorskip("torch", reason="torch is an extra")
+    if not probe.devices():
+        pytest.skip("there is no CUDA device")
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device; if another test hid them from it, run this file alone")
+    yield torch
+    for answer in asked_again:
+        answer.cache_clear()

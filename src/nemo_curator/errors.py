@@ -14,6 +14,7 @@
     │   ├── StaleScoresError          stored scores were computed in another way than is asked for now
     │   └── StorageError              disk full, no permission, a device that fails
     ├── RecipeError               5   a recipe or rule that does not say what it means
+    │   └── IncompleteScoreError      a score needs to be told what only the user knows
     ├── ModelError                6   a model that is unknown, absent or not what it claims
     │   ├── UnknownModelError
     │   ├── WeightsNotFoundError      (also a FileNotFoundError)
@@ -131,6 +132,10 @@ class RecipeError(CuratorError):
     """A recipe or rule cannot be understood."""
 
     exit_code = 5
+
+
+class IncompleteScoreError(RecipeError):
+    """A score needs to be told what only the user knows; `scores: all` leaves it out."""
 
 
 class ModelError(CuratorError):

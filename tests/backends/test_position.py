@@ -24,7 +24,7 @@ def test_it_says_what_was_noted_last(names):
     for name in names:
         before = time.monotonic()
         writer.enter(name)
-        found, since = reader.read()
+        found, since, _ = reader.read()
         assert found == watched_name(name).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         assert before <= since <= time.monotonic()
     writer.close()
@@ -39,7 +39,7 @@ def test_an_endless_id_is_named_shortly():
     names = ["\N{PILE OF POO}" * 100_000, "\N{PILE OF POO}" * 100_001, "x" * 60_000]
     for name in names:
         position.enter(name)
-        found, _ = position.read()
+        found = position.read().image_id
         assert len(found) < 10_000
         assert found == watched_name(name)
         assert condemned({found: "why"}, name) == "why"
@@ -59,4 +59,24 @@ def test_it_outlives_its_writer():
     position = Position(descriptor)
     os.close(descriptor)
     assert position.read()[0] == "a/1"
+    position.close()
+
+
+def test_who_waits_is_at_no_image():
+    """While a worker waits it is at nothing, and says so; afterwards its image has all its time again."""
+    descriptor = Position.make_descriptor()
+    position = Position(descriptor)
+    os.close(descriptor)
+    position.enter("a/1")
+    entered = position.read()
+    assert (entered.image_id, entered.waiting) == ("a/1", False)
+    with position.waiting():
+        assert position.read()[::2] == ("", True)
+        later = time.monotonic()
+    assert position.read()[::2] == ("a/1", False)
+    assert position.read().since >= later
+    position.enter("")
+    with position.waiting():
+        pass
+    assert position.read()[::2] == ("", False)
     position.close()

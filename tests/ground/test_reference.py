@@ -33,24 +33,31 @@ def help_of(*words):
     return done.stdout
 
 
-def commands():
-    """Names of all subcommands, as the program's own help lists them."""
-    return re.findall(r"^\W*([a-z]+)  ", help_of().split("Commands")[1], re.MULTILINE)
+def commands(*above):
+    """Names of all subcommands, as the program's own help lists them, each followed by those of its own."""
+    _, _, listed = help_of(*above).partition("Commands")
+    found = [" ".join([*above, name]) for name in re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)]
+    return [name for one in found for name in (one, *commands(*one.split()))]
 
 
 def test_every_command_is_documented():
-    """Each subcommand has a section in the page of commands."""
+    """Each subcommand has a section in the page of commands, and so has each subcommand of one."""
     found = commands()
-    assert {"run", "init", "doctor", "demo"} <= set(found)
+    assert {"run", "init", "doctor", "demo", "models", "models get", "models verify"} <= set(found)
     for command in found:
         assert f"## `imagecurator {command}" in PAGES["cli"], command
 
 
 def test_every_option_is_documented():
-    """Each long option of each subcommand stands in the page of commands."""
+    """Each long option of each subcommand stands in the page of commands; those of `models` in their own section."""
+    sections = {text.partition("`")[0]: text for text in PAGES["cli"].split("## `imagecurator ")[1:]}
     for command in commands():
-        for option in set(re.findall(r"(--[a-z][a-z-]+)", help_of(command))) - {"--help"}:
+        options = set(re.findall(r"(--[a-z][a-z-]+)", help_of(*command.split()))) - {"--help"}
+        for option in options:
             assert option in PAGES["cli"], (command, option)
+        if command.startswith("models"):
+            (section,) = [text for name, text in sections.items() if re.fullmatch(rf"{command}( [A-Z\[].*)?", name)]
+            assert all(option in section for option in options), command
 
 
 def keys(model, prefix=""):

@@ -135,13 +135,13 @@ def test_an_entry_of_openclip_fits_its_settings(name, tmp_path):
 
 
 def test_every_entry_is_complete():
-    """Each says where its weights come from, under which licence, and that it may run in whole numbers or bf16."""
+    """Each says where its weights come from, under which licence, and that it may run in whole numbers or 16 bits."""
     assert len({spec.name for spec in EMBEDDERS}) == len(EMBEDDERS)
     for spec in EMBEDDERS:
         assert spec in registry.specs("embedding")
         assert spec.weights.origin.startswith("the hub repository ")
         assert spec.licence in {"MIT", "Apache-2.0"}
-        assert spec.precisions == ("int8", "bf16")
+        assert spec.precisions == ("int8", "bf16", "fp16")
         assert spec.patch > 0
         assert spec.view.crop or spec.view.fit == "squash"
 

@@ -9,7 +9,6 @@ from safetensors.numpy import save_file
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
 from nemo_curator.models import weights
-from nemo_curator.models.hub import fetch
 from nemo_curator.models.weights import (
     expect_shapes,
     find_weights,
@@ -109,11 +108,9 @@ def test_the_environment_names_the_directory_of_models(tmp_path, monkeypatch):
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(tmp_path / "named"))
     assert find_weights(None, "a/b.bin", origin="") == tmp_path / "named" / "a" / "b.bin"
     assert find_weights(tmp_path / "given", "a/b.bin", origin="") == tmp_path / "given" / "a" / "b.bin"
-    assert fetch(None, "a", ("b.bin",)) == [tmp_path / "named" / "a" / "b.bin"]
+    assert model_directory(None) == tmp_path / "named"
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", "")
     assert model_directory(None) is None
-    with pytest.raises(WeightsNotFoundError, match="IMAGECURATOR_MODEL_DIR is not set"):
-        fetch(None, "a", ("b.bin",))
 
 
 def test_a_package_file_is_found_without_importing_the_package(tmp_path, monkeypatch):
@@ -143,36 +140,6 @@ def test_shapes_types_and_numbers_are_checked():
     ]:
         with pytest.raises(WeightsError, match=message):
             expect_shapes(bad, {"w": (2, 3)}, where="file")
-
-
-def test_fetching_leaves_files_alone_and_says_what_is_missing(tmp_path, monkeypatch):
-    """Files that are there are not fetched; without the hub's client the error names files and folder."""
-    (tmp_path / "o" / "r").mkdir(parents=True)
-    (tmp_path / "o" / "r" / "a").write_bytes(b"mine")
-    assert fetch(tmp_path, "o/r", ("a",)) == [tmp_path / "o" / "r" / "a"]
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(WeightsNotFoundError, match="weights are missing: b") as caught:
-        fetch(tmp_path, "o/r", ("a", "b"))
-    assert str(tmp_path / "o" / "r") in str(caught.value)
-    assert "huggingface_hub is not installed" in str(caught.value)
-
-
-def test_fetching_uses_the_hub_client_where_it_is_installed(tmp_path, monkeypatch):
-    """The client is asked for what is missing, into the layout that users have; its failure is our error."""
-    (tmp_path / "huggingface_hub.py").write_text(
-        "import pathlib\n"
-        "def hf_hub_download(repo_id, filename, local_dir):\n"
-        "    if filename == 'bad': raise ConnectionError('no network')\n"
-        "    path = pathlib.Path(local_dir); path.mkdir(parents=True, exist_ok=True)\n"
-        "    (path / filename).write_text(repo_id)\n"
-    )
-    monkeypatch.delitem(__import__("sys").modules, "huggingface_hub", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    (path,) = fetch(tmp_path / "models", "o/r", ("a",))
-    assert path.read_text() == "o/r"
-    with pytest.raises(WeightsNotFoundError, match="no network"):
-        fetch(tmp_path / "models", "o/r", ("bad",))
-    monkeypatch.delitem(__import__("sys").modules, "huggingface_hub", raising=False)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from tests.cli.processes import pictures, tree
 from nemo_curator import storage
 from nemo_curator.errors import InputError, OutputExistsError, StorageError
 from nemo_curator.pipeline.curate import curate
-from nemo_curator.pipeline.output import claim_output, claim_run, plain_place, real_place, remove_run
+from nemo_curator.pipeline.output import claim_output, claim_run, remove_run
+from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory

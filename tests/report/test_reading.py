@@ -9,12 +9,13 @@ from tests.report.pages import curated
 
 from nemo_curator.report import survey as surveying
 from nemo_curator.report.content import Spread
-from nemo_curator.report.samples import Partitions, part_rows
+from nemo_curator.report.samples import part_rows
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
 from nemo_curator.report.survey import survey
 from nemo_curator.report.verdicts import Verdicts, evenly
 from nemo_curator.runs.deciding import SCHEMA
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import Locations
 from nemo_curator.testing import encoded, photo
 
 
@@ -83,7 +84,7 @@ def sized(tmp_path):
 
 def test_quantiles_are_duckdbs(sized):
     """The table shows what `quantile` in a rule would compare with."""
-    found = survey(sized, Partitions(sized).ids, 63)
+    found = survey(sized, Locations(sized).ids, 63)
     query = f"""SELECT min(width), quantile_disc(width, 0.05), quantile_disc(width, 0.5), quantile_disc(width, 0.95),
         max(width) FROM '{sized.root}/parts/*.parquet' WHERE error IS NULL"""  # noqa: S608
     (width,) = [one for one in found.spreads if one.name == "width"]
@@ -95,7 +96,7 @@ def test_quantiles_are_duckdbs(sized):
 def test_quantiles_of_very_many_are_of_an_even_selection(sized, monkeypatch):
     """Minimum and maximum stay exact; the selection does not depend on how inputs are cut into parts."""
     monkeypatch.setattr(surveying, "_MOST_VALUES", 10)
-    ids = Partitions(sized).ids
+    ids = Locations(sized).ids
     found = survey(sized, ids, 63)
     assert found.stride == 7
     exact = {one.name: one for one in survey(sized, ids, 1).spreads}
@@ -107,7 +108,7 @@ def test_quantiles_of_very_many_are_of_an_even_selection(sized, monkeypatch):
 
 def test_rows_of_parts_are_found_by_position(sized):
     """The position of an input in the decisions finds its row, and what opens its file, in any partition."""
-    partitions = Partitions(sized)
+    partitions = Locations(sized)
     verdicts = Verdicts(sized)
     found = survey(sized, partitions.ids, verdicts.total)
     rows = part_rows(sized, partitions, found.starts, range(verdicts.total), ["min_side"])
@@ -147,7 +148,7 @@ def test_many_rules_get_fewer_thumbnails_each(tmp_path):
         (folder / f"{at:02}.png").write_bytes(encoded(photo(at, 20 + at % 4, 16), "PNG"))
     run = curated(folder, tmp_path / "out", rules={f"w{width}": f"width = {width}" for width in range(20, 24)})
     verdicts = Verdicts(run)
-    found = survey(run, Partitions(run).ids, verdicts.total)
+    found = survey(run, Locations(run).ids, verdicts.total)
     gather_limit, gather._ALL_RULES = gather._ALL_RULES, 8
     try:
         choice = gather._choose(verdicts, found, [f"w{width}" for width in range(20, 24)])

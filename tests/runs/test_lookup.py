@@ -1,4 +1,4 @@
-"""One image's row, found without reading the rest."""
+"""Some images' rows, found without reading the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nemo_curator.runs import lookup
-from nemo_curator.runs.lookup import find_row
+from nemo_curator.runs.lookup import find_row, find_rows
 
 IDS = [
     *(f"a/{at:04d}" for at in range(40)),
@@ -29,6 +29,20 @@ def rows(tmp_path):
 def test_every_row_is_found(rows):
     """Whatever the id, its own row is found."""
     assert [find_row(rows, one)["at"] for one in IDS] == list(range(len(IDS)))
+
+
+def test_several_rows_at_once(rows):
+    """Rows of any row groups come together; ids that are not there, or are no text, have none."""
+    found = find_rows(rows, [*IDS[5:50:3], "nobody", "caf\udce9.jpg"])
+    assert {one: row["at"] for one, row in found.items()} == {IDS[at]: at for at in range(5, 50, 3)}
+    assert find_rows(rows, []) == {}
+
+
+def test_of_two_rows_of_one_id_the_first_is_found(tmp_path):
+    """In one row group, and in two."""
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"image_id": ["a", "b", "b", "a"], "at": [0, 1, 2, 3]}), path, row_group_size=3)
+    assert {one: row["at"] for one, row in find_rows(str(path), ["a", "b"]).items()} == {"a": 0, "b": 1}
 
 
 @pytest.mark.parametrize(

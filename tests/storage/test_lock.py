@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 
 import pytest
 
@@ -46,6 +47,26 @@ def test_second_process_is_refused(tmp_path):
     assert not storage.is_locked(place)
     with storage.locked(place):
         assert storage.is_locked(place)
+
+
+def test_waiting_for_a_place(tmp_path):
+    """Who is ready to wait gets the place when its holder lets go, and not before."""
+    place = str(tmp_path / "run")
+    got = Event()
+
+    def wait() -> None:
+        with storage.locked(place, wait=True):
+            got.set()
+
+    with holder(place) as process:
+        waiting = Thread(target=wait)
+        waiting.start()
+        with pytest.raises(LockedError), storage.locked(place):
+            pytest.fail("two processes are in one place")
+        assert not got.is_set()
+        process.communicate()
+        waiting.join()
+    assert got.is_set()
 
 
 def test_lock_dies_with_its_process(tmp_path):

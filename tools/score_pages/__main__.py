@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.score_pages import pages
-from tools.score_pages.facts import classes, columns_of, facts
+from tools.score_pages.facts import GIVEN, classes, columns_of, facts
 from tools.score_pages.measured import measure, table
 
 from nemo_curator.errors import MissingExtraError, WeightsNotFoundError
@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
 def _installed(names: Iterable[str]) -> Iterable[tuple[str, Any]]:
     for name in names:
         try:
-            yield name, make_score_stage(name, {})
+            yield name, make_score_stage(name, GIVEN.get(name, {}))
         except (MissingExtraError, WeightsNotFoundError) as error:
             print(f"left out: {name}: {error}", file=sys.stderr)
 
@@ -57,7 +57,7 @@ def _measurable(stages: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(stages: dict[str, Any]) -> None:
     for score, stage in stages.items():
-        _put(score, "facts", facts(stage, columns_of(type(stage))))
+        _put(score, "facts", facts(stage, stage.score_columns()))
     index = pages.page("index")
     index.write_text(
         pages.with_block(index.read_text(encoding="utf-8"), "columns", pages.index_block()), encoding="utf-8"

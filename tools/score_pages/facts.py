@@ -12,6 +12,9 @@ from nemo_curator.stages.catalogue import GROUP
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 
+GIVEN: dict[str, dict[str, Any]] = {"clip_prompts": {"watermark": ["a watermarked photo"]}}
+"""Parameters for the pages of scores that cannot be made without some."""
+
 _OF_THE_BASE = {field.name for field in dataclasses.fields(BaseFilterStage)}
 _COLUMNS = ("| column | value | meaning |", "|---|---|---|")
 

@@ -16,7 +16,9 @@ PICTURES = ROOT / "docs" / "images" / "scores"
 MEASURED = FOLDER / "measured.json"
 PARTS = ("What it means", "Scale", "On real photos", "Examples", "When it fails", "Source")
 
-UNMEASURED = {"aesthetic": "it needs the weights of CLIP, which no package carries"}
+UNMEASURED = dict.fromkeys(
+    ("aesthetic", "clip_prompts", "clip_score"), "it needs the weights of CLIP, which no package carries"
+)
 """Scores without quantiles and pictures, and why."""
 
 _HEAD = "| score | column | value | meaning |\n|---|---|---|---|"

@@ -13,13 +13,16 @@ from nemo_curator.cli.decide import decide
 from nemo_curator.cli.demo import demo
 from nemo_curator.cli.diff import diff
 from nemo_curator.cli.doctor import doctor
+from nemo_curator.cli.embed import embed
 from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.init import init
+from nemo_curator.cli.models import models
 from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
 from nemo_curator.cli.score import score
+from nemo_curator.cli.search import search
 from nemo_curator.cli.status import status
 from nemo_curator.cli.verify import verify
 
@@ -30,8 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, score, decide, export, status, explain, verify, remove, diff, init, doctor, demo):
+for command in (run, score, decide, export, status, explain, search, embed, verify, remove, diff, init, doctor, demo):
     app.command(command.__name__)(as_sentences(command))
+app.add_typer(models)
 
 
 def _show_version(asked: bool) -> None:

@@ -52,6 +52,9 @@ class _Counting(Watcher):
         for note in notes:
             self.say(f"note: {shown(note)}")
 
+    def trying(self, models: Sequence[str]) -> None:
+        self.say(f"trying lower precisions of {', '.join(models)} on a sample of your images …")
+
     def say(self, line: str) -> None:
         """Put a line where it stays."""
         sys.stderr.write(f"{line}\n")

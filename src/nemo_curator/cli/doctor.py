@@ -25,9 +25,13 @@ _NEEDED = (  # what a default run imports
 _EXTRAS = {
     "pandas": ("pandas",),
     "jxl": ("imagecodecs",),
+    "openvino": ("openvino",),
     "text": ("rapidocr",),
+    "torch": ("torch",),
+    "hub": ("huggingface-hub",),
     "demo": ("scikit-image", "scikit-learn"),
 }
+_STAND_INS = {"onnxruntime": ("onnxruntime-gpu",)}  # other distributions of the same module
 _TESTED = "Linux x86-64; macOS and arm64 as far as their packages have wheels"
 
 
@@ -65,10 +69,12 @@ def _findings() -> dict[str, Any]:
 
 
 def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    for package in (name, *_STAND_INS.get(name, ())):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return ""
 
 
 def _other_owner() -> list[str]:
@@ -88,13 +94,17 @@ def _devices() -> dict[str, Any]:
     import psutil
 
     from nemo_curator.backends.local.executor import usable_cores
-    from nemo_curator.stages.devices import cuda_devices
+    from nemo_curator.models.numerics import runtimes
+    from nemo_curator.models.runtimes.cuda import devices
 
+    cuda = devices()
     return {
         "cores": usable_cores(),
         "cores_of_machine": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "cuda_devices": cuda_devices(),
+        "cuda_devices": len(cuda),
+        "cuda_names": [str(device) for device in cuda],
+        "runtimes": list(runtimes()),
     }
 
 
@@ -126,8 +136,9 @@ def _print(findings: dict[str, Any]) -> None:
     devices = findings["devices"]
     table.add_row("cores", f"{devices['cores']} of {devices['cores_of_machine']}")
     table.add_row("memory", f"{devices['memory_gb']} GB")
-    cuda = devices["cuda_devices"]
-    table.add_row("CUDA devices", str(cuda) if cuda else "none; everything runs on the CPU")
+    cuda = ", ".join(devices["cuda_names"])
+    table.add_row("CUDA devices", Text(cuda or "none; everything runs on the CPU"))
+    table.add_row("models run by", f"{', '.join(devices['runtimes'])} (the fastest first)")
     for name, found in findings["packages"].items():
         table.add_row(name, found or "missing")
     for extra, there in findings["extras"].items():

@@ -33,5 +33,9 @@ Rescore = Annotated[
 SkipMissing = Annotated[
     bool, typer.Option("--skip-missing", help="Leave out, and list, samples whose source is gone or changed.")
 ]
+ModelDir = Annotated[
+    str | None,
+    typer.Option("--model-dir", metavar="DIR", help="Your directory of models; $IMAGECURATOR_MODEL_DIR by default."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

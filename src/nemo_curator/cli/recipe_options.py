@@ -107,6 +107,32 @@ def export_recipe(stored: Recipe, settings: Sequence[str]) -> Recipe:
     return _with_settings(stored, overrides)
 
 
+def embedding_recipe(model: str | None, model_dir: str | None, settings: Sequence[str] | None) -> Recipe:
+    """The recipe of embeddings alone.
+
+    Args:
+        model: Name of the model; that of the score by default.
+        model_dir: The user's model directory, made absolute, because the run may be searched from elsewhere.
+        settings: `KEY=VALUE` of each key of `limits`, `decode` and `inference` to set.
+
+    Raises:
+        RecipeError: A setting is not valid, or is about something else.
+    """
+    overrides = dict(_setting(text, "--set") for text in settings or [])
+    for key in overrides:
+        if _section(key) not in _EMBEDDING:
+            raise RecipeError(
+                f"{key} has no say in how images are embedded",
+                where=f"--set {key}",
+                act="set keys of `limits`, `decode` and `inference`, or use `imagecurator score`",
+            )
+    given = {"model": model, "model_dir": model_dir and str(Path(model_dir).absolute())}
+    parameters = {name: value for name, value in given.items() if value}
+    scores = [{"embedding": parameters} if parameters else "embedding"]
+    recipe = parse_recipe("", where="--set", overrides=overrides)
+    return recipe.model_copy(update={"scores": scores, "rules": {}}).found_at({}, "")
+
+
 def _with_settings(stored: Recipe, overrides: dict[str, str]) -> Recipe:
     # defaults are left out, so that setting one of two keys that exclude each other is no conflict
     own = yaml.safe_dump(stored.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
@@ -118,6 +144,7 @@ def _section(key: str) -> str:
 
 
 _WRITING = ("export", "shuffle")
+_EMBEDDING = ("limits", "decode", "inference")
 
 
 def _text(recipe: Path | None) -> str:

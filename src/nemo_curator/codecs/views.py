@@ -1,9 +1,10 @@
 """Small pictures cut from one decoded picture, each straight from full size by antialiased resampling.
 
 The result is that of `PIL.Image.resize` followed by a crop: in all but about one value of 200 exactly, and several
-times faster, where the picture shrinks; exactly where it grows. Only what the crop keeps is resampled, and only a band
-of source rows at a time is copied for the resampler, so that a picture of 100 million pixels costs little more than its
-own memory. Pillow 13 resamples tall pictures down before across, other versions never; here it is always across first.
+times faster, where the picture shrinks; exactly where it grows. Only what the crop keeps is resampled, and only a
+band of source rows at a time is copied for the resampler, so that a picture of 100 million pixels costs little more
+than its own memory. Pillow 13 resamples tall pictures down before across, other versions never; here it is always
+across first.
 """
 
 from __future__ import annotations

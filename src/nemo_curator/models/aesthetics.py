@@ -19,22 +19,13 @@ from nemo_curator.errors import ModelError
 from nemo_curator.models.affine import Affine
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
+from nemo_curator.models.published import hub_weights
 from nemo_curator.models.runtimes.cpu import array_libraries
-from nemo_curator.models.weights import (
-    expect_shapes,
-    find_weights,
-    model_directory,
-    read_safetensors,
-    weights_sha256,
-)
+from nemo_curator.models.weights import expect_shapes, model_directory, read_safetensors, weights_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
-_FILE = "model.safetensors"
-WEIGHTS = f"{MODEL_ID}/{_FILE}"
-"""The weight file's place under `model_dir`."""
-
-ORIGIN = f"the hub repository {MODEL_ID}"
-"""Where it is published."""
+SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+"""The weights: where they are published, and their place under `model_dir`."""
 
 _WIDTH = 768
 _NARROWER = (1024, 128, 64, 16, 1)
@@ -64,7 +55,7 @@ class AestheticScorer:
         Raises:
             WeightsNotFoundError: They cannot be fetched; the message says which file to put where.
         """
-        fetch(model_dir, MODEL_ID, (_FILE,))
+        fetch(SOURCE, model_dir)
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -75,7 +66,7 @@ class AestheticScorer:
         """
         if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
-        path = find_weights(model_dir, WEIGHTS, origin=ORIGIN)
+        path = SOURCE.find(model_dir)
         return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 
     def setup(self) -> None:
@@ -85,7 +76,7 @@ class AestheticScorer:
             WeightsNotFoundError: The file is not under `model_dir`.
             WeightsError: The file is damaged or of another model.
         """
-        self._head = read_layers(find_weights(self.model_dir, WEIGHTS, origin=ORIGIN), _WIDTH)
+        self._head = read_layers(SOURCE.find(self.model_dir), _WIDTH)
 
     def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
         """Scores for unit-norm CLIP ViT-L/14 embeddings.

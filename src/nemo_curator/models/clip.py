@@ -16,16 +16,18 @@ from nemo_curator.models.hub import fetch
 from nemo_curator.models.layouts import clip as clip_layout
 from nemo_curator.models.layouts.layout import Layout
 from nemo_curator.models.numerics import PRECISIONS, Numerics, default
+from nemo_curator.models.published import hub_weights
 from nemo_curator.models.published_tower import PublishedTower, read_weights
+from nemo_curator.models.request import Pace
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.tower_model import open_vision, unit_rows
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionWeights
-from nemo_curator.models.weights import SETTINGS, find_weights, model_directory, settings_sha256, weights_sha256
+from nemo_curator.models.weights import model_directory, settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
-_WEIGHTS = "model.safetensors"
-_FILES = (*SETTINGS, _WEIGHTS)
+SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+"""The weights: where they are published, and their place under `model_dir`."""
 
 
 class ClipVisionTower(PublishedTower):
@@ -43,7 +45,7 @@ class CLIPImageEmbeddings:
     Args:
         model_dir: Directory with `openai/clip-vit-large-patch14/{config.json,model.safetensors,…}`.
         threads: Threads that one call may use.
-        numerics: How it is computed; None means full precision by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class CLIPImageEmbeddings:
         Raises:
             WeightsNotFoundError: They cannot be fetched; the message says which files to put where.
         """
-        fetch(model_dir, MODEL_ID, _FILES)
+        fetch(SOURCE, model_dir)
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None = None) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class CLIPImageEmbeddings:
         """
         if model_directory(model_dir) is not None:
             cls.download_weights_on_node(model_dir)
-        path = _find(model_dir)
+        path = SOURCE.find(model_dir)
         chosen = numerics or default(PRECISIONS)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "settings": settings_sha256(path)}
         return {"model": {**model, **chosen.facts()}, "libraries": chosen.libraries()}
@@ -93,9 +95,14 @@ class CLIPImageEmbeddings:
             WeightsError: A file is damaged or of another model.
         """
         if self._session is None:
-            path = _find(self.model_dir)
+            path = SOURCE.find(self.model_dir)
             numerics = self._numerics or default(PRECISIONS)
             self._session = open_vision(_read(path), numerics, self._threads, str(path))
+
+    @property
+    def pace(self) -> Pace:
+        """How it likes to be called, once it is loaded."""
+        return Pace(self._session.batch, self._session.lanes) if self._session is not None else Pace()
 
     def __call__(self, images: Any) -> npt.NDArray[np.float32]:
         """Embeddings of pictures.
@@ -123,10 +130,6 @@ class CLIPImageEmbeddings:
         if self._session is not None:
             raise TypeError("CLIPImageEmbeddings does not pickle after setup(); send it before and load it there")
         return self.__dict__
-
-
-def _find(model_dir: str | os.PathLike[str] | None) -> Path:
-    return find_weights(model_dir, f"{MODEL_ID}/{_WEIGHTS}", origin=f"the hub repository {MODEL_ID}")
 
 
 def _read(weights: Path) -> VisionWeights:

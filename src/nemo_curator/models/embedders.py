@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from nemo_curator.kernels.view import Filter, View
 from nemo_curator.models.layouts import dinov2, hugging_face, openclip, siglip
-from nemo_curator.models.spec import ModelSpec, UserWeights
+from nemo_curator.models.published import CLIP, HALF, IMAGENET, PUBLISHED, hub_weights
+from nemo_curator.models.spec import ModelSpec, Normalisation, UserWeights
 
 LOADER = "nemo_curator.models.published_tower:PublishedTower"
 """What loads a tower from its published files."""
+
+TEXT_LOADER = "nemo_curator.models.published_text:PublishedText"
+"""What loads the text tower beside one."""
 
 UNIT = "component of a vector of unit length"
 """What an embedding's numbers count."""
@@ -23,6 +27,8 @@ def tower_spec(
     licence: str,
     names: tuple[str, ...],
     beside: tuple[str, ...],
+    text: bool = False,
+    normalisation: Normalisation | None = None,
 ) -> ModelSpec:
     """What is known of a tower that lies at a place under a model directory.
 
@@ -35,7 +41,12 @@ def tower_spec(
         licence: SPDX expression for the weights.
         names: Names that the weight file may have, the preferred one first.
         beside: Names of the files that belong beside it.
+        text: Whether there is a text tower with CLIP's tokens in the same file.
+        normalisation: Of the published model, where it is known.
     """
+    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside)
+    if place in PUBLISHED:
+        weights = hub_weights(place, names[0], instead=names[1:], beside=beside)
     return ModelSpec(
         name=name,
         task="embedding",
@@ -45,11 +56,14 @@ def tower_spec(
         high=1.0,
         unit=UNIT,
         licence=licence,
-        weights=UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside),
+        weights=weights,
         sha256="",
         loader=LOADER,
-        precisions=("int8", "bf16"),
+        precisions=("int8", "bf16", "fp16"),
+        normalisation=normalisation,
         patch=patch,
+        text_loader=TEXT_LOADER if text else "",
+        shared=True,
     )
 
 
@@ -64,6 +78,8 @@ def _openclip(name: str, repository: str, dimension: int, patch: int) -> ModelSp
         licence="MIT",
         names=(*openclip.WEIGHTS, *hugging_face.WEIGHTS),
         beside=(),  # that depends on the layout; the tower looks for it when it is made
+        text=True,
+        normalisation=CLIP,
     )
 
 
@@ -77,6 +93,7 @@ def _siglip(name: str, side: int, dimension: int, patch: int, resampling: Filter
         licence="Apache-2.0",
         names=hugging_face.WEIGHTS,
         beside=siglip.LAYOUT.settings,
+        normalisation=HALF,
     )
 
 
@@ -90,6 +107,7 @@ def _dinov2(name: str, dimension: int) -> ModelSpec:
         licence="Apache-2.0",
         names=hugging_face.WEIGHTS,
         beside=dinov2.LAYOUT.settings,
+        normalisation=IMAGENET,
     )
 
 

@@ -1,21 +1,18 @@
 """Built ONNX graphs, kept on disk so that they are built once.
 
-An entry is named by what went into it: the weights' SHA-256, the builder's name and version, the opset. It is a
-file `<key>.onnx` and a file `<key>.sha256` with the digest of the first; it is used only if both agree, and built
-again otherwise. Files are renamed into place whole, and their content is a function of their name, so that any
-number of processes may write the same entry at once. Where nothing can be written, graphs are built in memory.
+An entry is named by what went into it: the weights' SHA-256, the builder's name and version, the opset. Where nothing
+can be written, graphs are built in memory.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from nemo_curator.models.onnx_graph import OPSET
+from nemo_curator.models.sealed_file import sealed
 
 
 def cache_dir() -> Path:
@@ -45,32 +42,4 @@ def cached_graph(builder: str, version: int, weights_sha256: str, build: Callabl
         folder = cache_dir()
     except RuntimeError:  # the user has no home directory
         return build()
-    graph, seal = folder / f"{key}.onnx", folder / f"{key}.sha256"
-    found = _read(graph, seal)
-    if found is not None:
-        return found
-    made = build()
-    with contextlib.suppress(OSError):  # read-only or full: the cache is a convenience
-        folder.mkdir(parents=True, exist_ok=True)
-        _place(graph, made)
-        _place(seal, hashlib.sha256(made).hexdigest().encode())
-    return made
-
-
-def _read(graph: Path, seal: Path) -> bytes | None:
-    try:
-        content, expected = graph.read_bytes(), seal.read_bytes()
-    except OSError:
-        return None
-    return content if hashlib.sha256(content).hexdigest().encode() == expected else None
-
-
-def _place(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    return sealed(folder / f"{key}.onnx", build)

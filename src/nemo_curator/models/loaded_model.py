@@ -21,7 +21,7 @@ class LoadedModel(ABC, Generic[S]):
         spec: What the registry knows about the model.
         weights: The weight file.
         threads: Threads that one call may use.
-        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, threads: int = 1, numerics: Numerics | None = None) -> None:

@@ -17,17 +17,22 @@ import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models.embeddings import as_rows
+from nemo_curator.models.hub import fetch
 from nemo_curator.models.runtimes.cpu import array_libraries
+from nemo_curator.models.spec import PublishedFile, UserWeights
 from nemo_curator.models.torch_file import read_tensors
-from nemo_curator.models.weights import expect_shapes, find_weights, weights_sha256
+from nemo_curator.models.weights import expect_shapes, weights_sha256
 
 MODEL_ID = "laion/clip-autokeras-binary-nsfw"
 _FILE = "clip_autokeras_binary_nsfw.pth"
-WEIGHTS = f"{MODEL_ID}/{_FILE}"
-"""The weight file's place under `model_dir`."""
-
-ORIGIN = "the archive clip_autokeras_binary_nsfw.zip of LAION's project CLIP-based-NSFW-Detector"
-"""Where it is published."""
+SOURCE = UserWeights(
+    f"{MODEL_ID}/{_FILE}",
+    # there is an older archive of the same name in the project's tree, with weights for Keras
+    "the archive clip_autokeras_binary_nsfw.zip of LAION's project CLIP-based-NSFW-Detector",
+    files=(PublishedFile(_FILE),),
+    address="https://github.com/LAION-AI/CLIP-based-NSFW-Detector/files/10250461/clip_autokeras_binary_nsfw.zip",
+)
+"""The weights: where they are published, and their place under `model_dir`."""
 
 _WIDTH = 768
 _INNER = (64, 512, 256, 1)
@@ -63,7 +68,7 @@ class NSFWScorer:
         Raises:
             WeightsNotFoundError: They are not there; the message says which file to put where.
         """
-        _find(model_dir)
+        fetch(SOURCE, model_dir)
 
     @classmethod
     def provenance(
@@ -74,7 +79,7 @@ class NSFWScorer:
         Raises:
             WeightsNotFoundError: They are missing.
         """
-        path = Path(weights_path) if weights_path is not None else _find(model_dir)
+        path = Path(weights_path) if weights_path is not None else SOURCE.find(model_dir)
         return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 
     def setup(self) -> None:
@@ -84,7 +89,7 @@ class NSFWScorer:
             WeightsNotFoundError: The file is not there.
             WeightsError: The file is damaged, of another model, or holds more than plain tensors.
         """
-        path = Path(self.weights_path) if self.weights_path is not None else _find(self.model_dir)
+        path = Path(self.weights_path) if self.weights_path is not None else SOURCE.find(self.model_dir)
         self._network = read_network(path, _WIDTH)
 
     def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
@@ -150,7 +155,3 @@ def read_network(weights: Path, dimension: int) -> Network:
     numbers = range(1, len(_INNER) + 1)
     layers = tuple((tensors[f"linear_{layer}.weight"], tensors[f"linear_{layer}.bias"]) for layer in numbers)
     return Network(tensors["norm.mean"], deviation, layers)
-
-
-def _find(model_dir: str | os.PathLike[str] | None) -> Path:
-    return find_weights(model_dir, WEIGHTS, origin=ORIGIN)

@@ -45,7 +45,7 @@ class GraphWriter:
 
         value = np.ascontiguousarray(array, dtype).reshape(np.shape(array))
         name = self._fresh("c")
-        if self._external and value.dtype in (np.float32, np.int8) and value.ndim > 0:
+        if self._external and value.dtype in (np.float32, np.float16, np.int8) and value.ndim > 0:
             kind = helper.np_dtype_to_tensor_dtype(value.dtype)
             proto = TensorProto(name=name, data_type=kind, dims=value.shape)
             proto.data_location = TensorProto.EXTERNAL
@@ -73,11 +73,15 @@ class GraphWriter:
         self._nodes.append(helper.make_node(operator, list(inputs), results, **attributes))
         return results
 
+    def cast(self, name: str, dtype: type[np.generic]) -> str:
+        """Numbers as those of another type."""
+        from onnx import helper  # noqa: PLC0415
+
+        return self.node("Cast", name, to=int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype))))
+
     def to_float(self, name: str) -> str:
         """Any numbers as float32."""
-        from onnx import TensorProto  # noqa: PLC0415
-
-        return self.node("Cast", name, to=int(TensorProto.FLOAT))
+        return self.cast(name, np.float32)
 
     def finish(self, outputs: dict[str, tuple[str | int, ...]]) -> bytes:
         """The serialised model.

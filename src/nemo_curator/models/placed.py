@@ -12,6 +12,7 @@ import re
 
 from nemo_curator.errors import UnknownModelError, WeightsNotFoundError
 from nemo_curator.models.embedders import tower_spec
+from nemo_curator.models.layouts import clip, openclip
 from nemo_curator.models.layouts.choosing import layout_of, weights_in
 from nemo_curator.models.spec import ModelSpec
 from nemo_curator.models.weights import MODEL_DIR, model_directory
@@ -62,4 +63,5 @@ def placed_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> M
         licence="NOASSERTION",
         names=(weights.name,),
         beside=layout.settings,
+        text=layout in {clip.LAYOUT, openclip.LAYOUT},
     )

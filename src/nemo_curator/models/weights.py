@@ -123,6 +123,15 @@ def weights_sha256(path: str | os.PathLike[str]) -> str:
     return digest
 
 
+def fresh_sha256(path: str | os.PathLike[str]) -> str:
+    """The same, of the bytes as they are now: no answer of before is believed, not even for a file that never changed.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+    """
+    return _hashed(path, _identity(path))
+
+
 def settings_sha256(weights: str | os.PathLike[str]) -> dict[str, str]:
     """Name to hex SHA-256 of the settings that lie beside a weight file; one that is not there is left out."""
     # a repository may hold the same weights in two layouts, and only the settings of the one that is used count

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage
 from nemo_curator.stages.declarations import Needs
@@ -26,6 +28,10 @@ class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
     def needs(self) -> Needs | None:
         """What the score stage needs."""
         return self.stage.needs()
+
+    def shared_models(self) -> Sequence[ModelRequest]:
+        """What the score stage shares."""
+        return self.stage.shared_models()
 
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare the host for the score stage."""

@@ -13,19 +13,21 @@ from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
+from nemo_curator.pipeline.numerics import settle
 from nemo_curator.pipeline.output import (
     check_places,
     check_run_place,
     claim_output,
     claim_run,
-    plain_place,
     remove_run,
 )
+from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
-from nemo_curator.pipeline.scoring import plan_scoring
+from nemo_curator.pipeline.scoring import open_stages, plan_scoring
 from nemo_curator.pipeline.shape import Shape
+from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import Exported, delivered
@@ -128,7 +130,7 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _plan(run, listing, recipe, rescore=rescore)
+        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
         start(plan, recipe, rescore=rescore)
         score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
         clock.lap("score")
@@ -215,7 +217,7 @@ def score_run(
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _plan(run, listing, recipe, rescore=rescore)
+        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
         start(plan, recipe, rescore=rescore)
         score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
     return plan
@@ -234,9 +236,29 @@ def preview_score(inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, r
     return _plan(run, listing, recipe, rescore=rescore)[0]
 
 
-def _plan(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool) -> tuple[ScorePlan, Policy]:
+def _settled_plan(
+    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, watcher: Watcher
+) -> tuple[ScorePlan, Policy]:
+    """The same, after it is settled how the models are computed that the recipe leaves open."""
+    plan, policy = _plan(run, listing, recipe, rescore=rescore)
+    if not plan.work.partitions and not rescore:
+        return plan, policy
+    settled = settle(open_stages(recipe), recipe, listing.entries, {} if rescore else plan.settled, watcher)
+    plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
+    told = tuple(one.sentence(model) for model, one in settled.items() if one.tried)
+    return dataclasses.replace(plan, notes=(*plan.notes, *told)), policy
+
+
+def _plan(
+    run: RunDirectory,
+    listing: Listing,
+    recipe: Recipe,
+    *,
+    rescore: bool,
+    settled: Mapping[str, Settled] | None = None,
+) -> tuple[ScorePlan, Policy]:
     """What to score, and how to decide on it: rules may use the recipe's columns and those that are there already."""
-    plan = plan_score(run, listing, recipe, rescore=rescore)
+    plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled)
     columns = {column.name: column for column in plan.scoring.columns}
     state = RunState.read(run)
     if state is not None:

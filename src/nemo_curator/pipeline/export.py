@@ -13,12 +13,11 @@ from nemo_curator.pipeline.decide import decision_of, scored_partitions, stored_
 from nemo_curator.pipeline.output import (
     check_places,
     claim_output,
-    plain_place,
-    real_place,
     remove_leftovers,
     standing_shape,
     sweep_run,
 )
+from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.shape import Shape
@@ -39,8 +38,9 @@ from nemo_curator.runs.exporting.sources import check_sources, needed_samples
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
-from nemo_curator.runs.parts import embeddings_fit, part_facts
+from nemo_curator.runs.parts import part_facts
 from nemo_curator.runs.state import RunState
+from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.partitioning import Partition
 
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
+from nemo_curator.pipeline.places import (
+    Place,
+    files_under,
+    final_name,
+    path_inside,
+    real_place,
+    refuse_file,
+    sort_files,
+)
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, files_in, leftovers, shard_stem
 from nemo_curator.runs.exporting.parquet import shard_facts
@@ -25,18 +32,6 @@ _RUN_FILE = re.compile(
     r"|embeddings_npy/[0-9a-f]{16}\.npy"
 )
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
-
-
-def plain_place(place: str) -> str:
-    """A path or URL without slashes at its end."""
-    return place.rstrip("/") or place[:1]
-
-
-def real_place(place: str) -> str:
-    """The one spelling of a local place, without links, `..` and relative parts; a URL as it is."""
-    if not storage.is_local(place):
-        return plain_place(place)
-    return str(Path(re.sub("^(file|local)://", "", place)).resolve())
 
 
 def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
@@ -51,10 +46,10 @@ def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
         OutputExistsError: Two of them overlap, or the output is a file.
     """
     check_run_place(run, inputs)
-    _refuse_file(output, "output")
+    refuse_file(output, "output")
     for given in sorted(set(inputs)):
         _refuse_overlap(output, given, "output")
-    if _path_inside(run.root, output) == "":
+    if path_inside(run.root, output) == "":
         raise OutputExistsError(
             "the run directory and the output are the same place", where=output, act="give --run another DIR"
         )
@@ -154,8 +149,8 @@ def sweep_output(output: str) -> None:
 
 
 def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True) -> None:
-    for path in _files(root, recursive=recursive):
-        if storage.is_temporary(path) and by_name(_final(path)):
+    for path in files_under(root, recursive=recursive):
+        if storage.is_temporary(path) and by_name(final_name(path)):
             storage.remove(storage.join(root, path))
 
 
@@ -164,7 +159,7 @@ def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str])
     shapes = _unfinished(output, run)
     listed: dict[str, set[str]] = {}
     found = []
-    for path in leftovers(_files(output), delivered):
+    for path in leftovers(files_under(output), delivered):
         if not any(one.names(path) for one in shapes):
             continue
         folder = f"{shard_stem(path)}/"
@@ -179,51 +174,12 @@ def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str])
     storage.prune(found, output)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A folder that a run writes to, and the files in it, by their paths inside.
-
-    Attributes:
-        root: The folder.
-        ours: Full places of what an earlier run of ours wrote.
-        taken: Files of others under names that we write.
-        foreign: Other files of others.
-        temporary: Files under names that we write, which were never finished.
-    """
-
-    root: str
-    ours: tuple[str, ...]
-    taken: tuple[str, ...]
-    foreign: tuple[str, ...]
-    temporary: tuple[str, ...]
-
-    def sweep(self) -> None:
-        """Remove what was never finished."""
-        for path in self.temporary:
-            storage.remove(storage.join(self.root, path))
-
-    def refuse_foreign(self, *, replace: bool) -> None:
-        """Refuse files that are not ours: all of them, or with `replace` those that would be overwritten."""
-        if self.taken and replace:
-            raise OutputExistsError(
-                f"this holds files that imagecurator did not put there and would overwrite, such as {self.taken[0]!r}",
-                where=self.root,
-                act="choose another place, or move them away",
-            )
-        if (self.taken or self.foreign) and not replace:
-            raise OutputExistsError(
-                f"this holds files that imagecurator did not put there, such as {(self.taken + self.foreign)[0]!r}",
-                where=self.root,
-                act="choose another place; `run` and `export` write beside them with --replace where no name is taken",
-            )
-
-
 def standing_shape(output: str, run: RunDirectory) -> Shape | None:
     """The names of the data set that stands there, with its manifest or without; None where there is none of ours."""
     manifest = delivered(output)
     if manifest is not None:
         return Shape.of(str(manifest.get("format")), (str(one["name"]) for one in manifest["files"]))
-    names = _by_their_parquet(output, run, _files(output))
+    names = _by_their_parquet(output, run, files_under(output))
     if not names:
         return None
     other = {name.removeprefix(shard_stem(name) or "")[:1] + name.rpartition(".")[2] for name in names}
@@ -274,11 +230,11 @@ def _is_said(output: str, path: str, said: Mapping[str, Any]) -> bool:
         return False
 
 
-def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) -> _Place:
+def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) -> Place:
     """The output without the run directory inside it."""
-    _refuse_file(output, "output")
-    inner = _path_inside(run.root, output)
-    paths = [path for path in _files(output) if inner is None or not path.startswith(f"{inner}/")]
+    refuse_file(output, "output")
+    inner = path_inside(run.root, output)
+    paths = [path for path in files_under(output) if inner is None or not path.startswith(f"{inner}/")]
     shapes = _unfinished(output, run)
     known = {path for path in paths if any(one.names(path) for one in shapes)}
     listed = delivered_files(output)
@@ -287,33 +243,16 @@ def _output_place(output: str, run: RunDirectory, shape: Shape | None = None) ->
     else:
         known |= _by_their_parquet(output, run, paths)
     written = [*shapes, *([shape] if shape is not None else [])]
-    return _place(output, paths, known, lambda path: any(one.names(path) for one in written))
+    return sort_files(output, paths, known, lambda path: any(one.names(path) for one in written))
 
 
-def _run_place(run: RunDirectory, output: str | None) -> _Place:
+def _run_place(run: RunDirectory, output: str | None) -> Place:
     """The run directory without the output inside it."""
-    _refuse_file(run.root, "run directory")
-    inner = _path_inside(output, run.root) if output is not None else None
-    paths = [path for path in _files(run.root) if inner is None or not path.startswith(f"{inner}/")]
+    refuse_file(run.root, "run directory")
+    inner = path_inside(output, run.root) if output is not None else None
+    paths = [path for path in files_under(run.root) if inner is None or not path.startswith(f"{inner}/")]
     known = {path for path in paths if _RUN_FILE.fullmatch(path)} if read_facts(run) is not None else set()
-    return _place(run.root, paths, known, lambda path: bool(_RUN_FILE.fullmatch(path)))
-
-
-def _place(root: str, paths: Sequence[str], known: Collection[str], by_name: Callable[[str], bool]) -> _Place:
-    unfinished = {path for path in paths if storage.is_temporary(path) and by_name(_final(path))}
-    others = [path for path in paths if path not in known and path not in unfinished]
-    return _Place(
-        root,
-        ours=tuple(storage.join(root, path) for path in paths if path in known),
-        taken=tuple(path for path in others if by_name(path)),
-        foreign=tuple(path for path in others if not by_name(path)),
-        temporary=tuple(sorted(unfinished)),
-    )
-
-
-def _final(path: str) -> str:
-    """The name that a file which was never finished would have had."""
-    return path.rpartition(".tmp-")[0]
+    return sort_files(run.root, paths, known, lambda path: bool(_RUN_FILE.fullmatch(path)))
 
 
 def _remove(locations: Sequence[str], root: str) -> None:
@@ -331,56 +270,19 @@ def _remove(locations: Sequence[str], root: str) -> None:
 
 
 def _refuse_overlap(place: str, given: str, what: str) -> None:
-    if _path_inside(place, given) == "":
+    if path_inside(place, given) == "":
         raise OutputExistsError(f"input and {what} are the same place", where=place, act="choose another one")
-    if _path_inside(place, given) is not None:
+    if path_inside(place, given) is not None:
         raise OutputExistsError(
             f"the {what} lies inside the input {given}",
             where=place,
             cause="the next run would read it as input",
             act="choose one beside it",
         )
-    if _path_inside(given, place) is not None:
+    if path_inside(given, place) is not None:
         raise OutputExistsError(
             f"the input {given} lies inside the {what}",
             where=place,
             cause="results would stand among the sources",
             act="choose one beside it",
         )
-
-
-def _refuse_file(place: str, what: str) -> None:
-    if storage.exists(place) and not storage.is_directory(place):
-        raise OutputExistsError(f"this is a file, and the {what} is a folder", where=place, act="choose another one")
-
-
-def _path_inside(inner: str, outer: str) -> str | None:
-    """The path of one place inside another; "" where they are the same, None where it is elsewhere."""
-    one, other = real_place(inner), real_place(outer)
-    if one == other:
-        return ""
-    prefix = storage.join(other, "")
-    return one.removeprefix(prefix) if one.startswith(prefix) else None
-
-
-def _files(place: str, *, recursive: bool = True) -> list[str]:
-    """Everything under a folder, by its path inside it; what lies behind a link to a folder is not in it."""
-    prefix = storage.join(place, "")
-    try:
-        found = [stored.url.removeprefix(prefix) for stored in storage.list(place, recursive=recursive)]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise storage.storage_error(place, error, verb="be listed") from None
-    if not storage.is_local(place):
-        return found
-    real: dict[str, bool] = {"": True}
-    return [path for path in found if _inside_really(storage.local_path(place), path.rpartition("/")[0], real)]
-
-
-def _inside_really(place: str, folder: str, known: dict[str, bool]) -> bool:
-    """Whether a folder below a place is reached without a link; answers are kept in `known`."""
-    if folder not in known:
-        above = folder.rpartition("/")[0]
-        known[folder] = _inside_really(place, above, known) and not Path(place, folder).is_symlink()
-    return known[folder]

@@ -11,6 +11,9 @@ class Watcher:
     def planned(self, partitions: int, size: int, done: int) -> None:
         """Scoring begins: so many partitions of so many bytes, `done` of which are there from an earlier start."""
 
+    def trying(self, models: Sequence[str]) -> None:
+        """Models are tried in lower precisions on a sample of the input, which can take minutes."""
+
     def noted(self, notes: Sequence[str]) -> None:
         """What a user should know about the input and the stored scores, a sentence each."""
 

@@ -16,7 +16,8 @@ from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked, recipe_of, scored_partitions
 from nemo_curator.pipeline.explain import ImageFacts, explain
 from nemo_curator.pipeline.export import decided_state, export_locked
-from nemo_curator.pipeline.output import plain_place
+from nemo_curator.pipeline.places import plain_place
+from nemo_curator.pipeline.search import Hits, Sought, search
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
@@ -151,6 +152,29 @@ class Run:
                 with storage.open(place) as file:
                     matrix = np.load(file, allow_pickle=False)
             yield [str(one) for one in ids], matrix
+
+    def search(
+        self, *, image: str = "", text: str = "", top: int = 20, verdict: str = "", model_dir: str | None = None
+    ) -> Hits:
+        """The images that are nearest to a picture or to words, by their stored embeddings; nothing is written.
+
+        Args:
+            image: Path or URL of an image file; this or `text`.
+            text: Words, for a model that has a text tower.
+            top: Images to give at most.
+            verdict: Only images that the last decision gave this verdict; "" for any.
+            model_dir: The user's model directory; the one of the run's recipe by default.
+
+        Returns:
+            The answer: its `hits` have `cosine`, `image_id`, `verdict`, `location` and the image's whole `row`.
+
+        Raises:
+            ValueError: Both or neither of `image` and `text` are given, or `top` is not positive.
+            CuratorError: As `imagecurator search`: see `nemo_curator.pipeline.search.search`.
+        """
+        if bool(image) == bool(text) or top < 1:
+            raise ValueError("give one of image and text, and a top of at least 1")
+        return search(self.directory, Sought(str(image), text, top, verdict, model_dir))
 
     def decide(self, *, write: bool = True, **recipe: Any) -> Funnel:
         """Decide anew from stored scores.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +12,13 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
+from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
+from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
@@ -25,8 +27,9 @@ from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.part_writer import MERGED, PartWriterStage
 from nemo_curator.runs.partitions import read_partitions, write_partitions
-from nemo_curator.runs.parts import embeddings_fit, part_facts, read_part
+from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
+from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.listing import Listing
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.stages.base import ProcessingStage
@@ -47,6 +50,7 @@ class ScorePlan:
         notes: What a user should know, in sentences.
         ignored: (path, reason) of files that are seen and are no input.
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
+        settled: Model to how it is computed, of those whose precision the recipe leaves open.
     """
 
     run: RunDirectory
@@ -56,6 +60,7 @@ class ScorePlan:
     notes: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
     rescored: bool = False
+    settled: Mapping[str, Settled] = field(default_factory=dict)
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -69,7 +74,14 @@ class ScorePlan:
         return sum(one.size for one in self.partitions if one.id in todo)
 
 
-def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool = False) -> ScorePlan:
+def plan_score(
+    run: RunDirectory,
+    listing: Listing,
+    recipe: Recipe,
+    *,
+    rescore: bool = False,
+    settled: Mapping[str, Settled] | None = None,
+) -> ScorePlan:
     """Find out what there is to score; nothing is written.
 
     Args:
@@ -77,6 +89,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
         listing: What the input holds.
         recipe: What to compute.
         rescore: Whether columns that were computed in another way, and files that changed, may be computed again.
+        settled: Model to how it is computed, beside what the run has on record.
 
     Raises:
         OutputExistsError: The directory holds a run of another input.
@@ -84,8 +97,9 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
         RecipeError: A score or parameter is unknown.
         ModelError: A model cannot be used.
     """
-    scoring = plan_scoring(recipe)
     state = RunState.read(run)
+    settled = {**numerics.recorded(state), **(settled or {})}
+    scoring = plan_scoring(recipe, settled)
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)
     if growth.foreign:
@@ -114,7 +128,7 @@ def plan_score(run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: 
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
-    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore)
+    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore, settled)
 
 
 def left_out(scoring: Scoring) -> list[str]:
@@ -122,8 +136,14 @@ def left_out(scoring: Scoring) -> list[str]:
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
 
 
-def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState:
+def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: bool = False) -> RunState:
     """Write down what is going to be scored, so that an interrupted scoring goes on without being asked anew.
+
+    Args:
+        plan: What is going to be scored.
+        recipe: The recipe that it was made of.
+        rescore: Whether columns may be computed again.
+        embeds: Whether the run is one of `imagecurator embed`.
 
     Raises:
         StorageError: The run directory cannot be written.
@@ -135,9 +155,12 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False) -> RunState
     if plan.work.partitions or state.recipe != in_force:
         state.undecided()
     state.set_recipe(in_force)
+    numerics.record(state, plan.settled)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     skipped = ", ".join(name for name, _ in plan.scoring.skipped)
     state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]
+    if embeds:
+        state.embedding()
     state.write()  # first, because it says whose directory this is
     if rescore:  # a part of files that changed must not stand beside the list that says how they are now
         for partition_id in plan.growth.changed:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nemo_curator.errors import MissingExtraError, RecipeError, UnknownModelError, WeightsNotFoundError
+from nemo_curator.errors import (
+    CuratorError,
+    IncompleteScoreError,
+    MissingExtraError,
+    ModelError,
+    RecipeError,
+    UnknownModelError,
+    WeightsNotFoundError,
+)
+from nemo_curator.pipeline.numerics import settled_stage
+from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.merging import Merging
@@ -17,7 +27,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.fingerprint import plain, stage_facts
-from nemo_curator.stages.image.embedding_fit import gives_embeddings, misfit, needs_embeddings
+from nemo_curator.stages.image.embedding_fit import fitted, gives_embeddings, misfit, needs_embeddings
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -66,19 +76,43 @@ class Scoring:
         return Merging(computed, tuple(stage.name for stage in self.stages), after, decodes)
 
 
-def plan_scoring(recipe: Recipe) -> Scoring:
+def plan_scoring(recipe: Recipe, settled: Mapping[str, Settled] | None = None) -> Scoring:
     """Make the stages of a recipe.
 
     With `scores: all`, scores whose parts are not installed, or that need another embedding than is computed, are left
     out, but for those that `models` speaks of.
+
+    Args:
+        recipe: The recipe.
+        settled: Model to how it is computed, where the recipe leaves that open; all others are in full
+            precision.
 
     Raises:
         RecipeError: A score or parameter is unknown, or a score needs another embedding than is computed.
         UnknownModelError: A model is unknown.
         WeightsNotFoundError: Its weights are not there.
         MissingExtraError: A package that a score needs is not installed.
+        ModelError: A model cannot be computed on this machine as it is settled.
         StageError: Two scores record one column.
     """
+    made, skipped = _fitting(recipe)
+    settled_stages = {name: settled_stage(stage, recipe.inference, settled or {}) for name, stage in made.items()}
+    stages = in_order(tuple(settled_stages.values()))
+    part_schema([column for stage in stages for column in _score(stage).score_columns()])
+    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
+
+
+def open_stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages of a recipe before it is settled how their models are computed.
+
+    Raises:
+        CuratorError: As `plan_scoring`.
+    """
+    return tuple(_fitting(recipe)[0].values())
+
+
+def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:
+    """Name to stage, and name to what is missing of those that are left out; what does not fit is refused."""
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
     made, skipped = _made(recipe, entries)
@@ -91,17 +125,27 @@ def plan_scoring(recipe: Recipe) -> Scoring:
         )
     embedder = next(iter(embedders.values()), None)
     for index, (name, _) in enumerate(entries):
-        error = misfit(made[name], embedder) if name in made else None
+        if name not in made:
+            continue
+        error: CuratorError | None
+        try:
+            made[name] = fitted(made[name], embedder, _runtime(recipe))
+            error = misfit(made[name], embedder)
+        except (RecipeError, ModelError) as unfit:
+            error = unfit
         if error is None:
             continue
         if _is_asked_for(recipe, name):
-            error.where = _place(recipe, index, name)
+            error.where = error.where or _place(recipe, index, name)
             raise error
         skipped[name] = str(error)
         del made[name]
-    stages = in_order(tuple(made.values()))
-    part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
+    return made, skipped
+
+
+def _runtime(recipe: Recipe) -> str | None:
+    """The runtime that the recipe wants for all models, if it wants one."""
+    return None if recipe.inference.runtime == "auto" else recipe.inference.runtime
 
 
 def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -147,9 +191,11 @@ def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tupl
     for index, (name, parameters) in enumerate(entries):
         try:
             made[name] = _stage(recipe, index, name, parameters)
-        except (MissingExtraError, WeightsNotFoundError) as error:
+        except (MissingExtraError, WeightsNotFoundError, IncompleteScoreError) as error:
             if _is_asked_for(recipe, name):
                 raise
+            if isinstance(error, RecipeError):
+                error.where = ""  # nobody wrote it
             skipped[name] = str(error)
     return made, skipped
 

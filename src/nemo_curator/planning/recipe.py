@@ -46,7 +46,7 @@ def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
 
 
-SCORING_KEYS = ("scores", "models", "limits", "decode")
+SCORING_KEYS = ("scores", "models", "limits", "decode", "inference")
 """What a scoring depends on; everything else decides or exports."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -116,6 +116,21 @@ class DecodeSection(_Section):
     def as_options(self) -> DecodeOptions:
         """The options as the decoder takes them."""
         return DecodeOptions(colour_of(self.background), self.truncated, self.fast)
+
+
+class InferenceSection(_Section):
+    """How models are computed."""
+
+    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = Field(
+        default="auto",
+        description="The library that runs models of pictures; `auto` takes the fastest that is installed; "
+        "`torch` runs vision transformers on a CUDA device",
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        default="auto",
+        description="`auto` takes the fastest that agrees with `fp32` on a sample of your own images; the choice is "
+        "made once and recorded in the run",
+    )
 
 
 class KnownBadSection(_Section):
@@ -245,6 +260,7 @@ class Recipe(_Section):
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What one image may cost")
     decode: DecodeSection = Field(default=DecodeSection(), description="How pixels are made of bytes")
+    inference: InferenceSection = Field(default=InferenceSection(), description="How models are computed")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
 
     @field_validator("known_bad", mode="before")

@@ -13,12 +13,13 @@ from typing import Any
 from nemo_curator.report.content import Figure, Page, Pair, Sheet, Step, Unusable
 from nemo_curator.report.facts import RunFacts, read_facts
 from nemo_curator.report.figures import Gallery
-from nemo_curator.report.samples import Partitions, part_rows
+from nemo_curator.report.samples import part_rows
 from nemo_curator.report.survey import Survey, survey
 from nemo_curator.report.thumbnails import Thumbnailer
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
 from nemo_curator.report.words import shown, shown_id
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import Locations
 
 _KEPT, _RULE, _PAIRS, _UNUSABLE = 24, 12, 12, 100
 _ALL_RULES = 180  # thumbnails of all rules together; many rules get fewer each
@@ -33,7 +34,7 @@ def gather(run: RunDirectory) -> Page:
     """
     facts = read_facts(run)
     verdicts = Verdicts(run)
-    partitions = Partitions(run)
+    partitions = Locations(run)
     found = survey(run, partitions.ids, verdicts.total)
     choice = _choose(verdicts, found, _rule_names(facts, verdicts))
     decided = verdicts.rows(choice.pictures)

@@ -35,12 +35,17 @@ def write_report(run: RunDirectory) -> None:
 
 def render(page: Page) -> str:
     """The page as HTML; everything that comes from the run is escaped."""
-    environment = Environment(
+    return environment().get_template("page.html.j2").render(page=page)
+
+
+def environment() -> Environment:
+    """What renders the templates beside this module: it escapes everything, and takes no name that is not there."""
+    found = Environment(
         loader=PackageLoader("nemo_curator.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": words.number, "share": words.share, "plural": words.plural}
-    return environment.get_template("page.html.j2").render(page=page)
+    found.filters |= {"number": words.number, "share": words.share, "plural": words.plural}
+    return found

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import Locations
 from nemo_curator.runs.parts import read_part
-from nemo_curator.shards.parquet import read_table
 
 _IDENTITY = ("image_id", "source", "members", "primary", "width", "height", "caption", "error", "error_detail")
 _CAPTION = 2_000  # characters read of a caption; far fewer are shown
@@ -20,26 +19,9 @@ _CAPTION = 2_000  # characters read of a caption; far fewer are shown
 Row = dict[str, Any]
 
 
-class Partitions:
-    """The frozen list of partitions, without an object for each of a million files."""
-
-    def __init__(self, run: RunDirectory) -> None:
-        self._table = read_table(run.partitions, ["partition_id", "path", "location"])
-        self.ids = [str(one) for one in pc.unique(self._table["partition_id"]).to_pylist()]
-
-    def locations(self, partition_id: str, paths: Iterable[str]) -> dict[str, str]:
-        """Source path to what opens it, for some sources of a partition."""
-        same = pc.and_(
-            pc.equal(self._table["partition_id"], pa.scalar(partition_id)),
-            pc.is_in(self._table["path"], value_set=pa.array(sorted(set(paths)), pa.string())),
-        )
-        rows = self._table.filter(same).to_pylist()
-        return {row["path"]: row["location"].decode("utf-8", "surrogateescape") for row in rows}
-
-
 def part_rows(
     run: RunDirectory,
-    partitions: Partitions,
+    partitions: Locations,
     starts: Sequence[int],
     positions: Collection[int],
     scores: Sequence[str],
@@ -61,7 +43,7 @@ def part_rows(
         partition_id = partitions.ids[part]
         table = read_part(run, partition_id, [*_IDENTITY, *scores])
         rows = table.take(pa.array([position - starts[part] for position in inside])).to_pylist()
-        locations = partitions.locations(partition_id, (row["source"] for row in rows))
+        locations = partitions.of(partition_id, (row["source"] for row in rows))
         for position, row in zip(inside, rows, strict=True):
             row["location"] = locations.get(row["source"])
             row["caption"] = (row["caption"] or "")[:_CAPTION]

@@ -1,9 +1,11 @@
-"""One image's row in a Parquet of ours, found without reading the rest."""
+"""Some images' rows in a Parquet of ours, found without reading the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -25,19 +27,44 @@ def find_row(url: str, image_id: str) -> dict[str, Any] | None:
         OSError: There is no such file.
         pyarrow.ArrowInvalid: It is torn or damaged.
     """
-    try:
-        wanted = image_id.encode()
-    except UnicodeEncodeError:  # an id is text that a Parquet can hold; this is half of one
-        return None
+    return find_rows(url, [image_id]).get(image_id)
+
+
+def find_rows(url: str, image_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Id to row of those images that the file has; of two rows of one id the first.
+
+    Row groups whose statistics leave the ids out are not read.
+
+    Args:
+        url: Path or URL of a Parquet with a column `image_id`.
+        image_ids: The images.
+
+    Raises:
+        OSError: There is no such file.
+        pyarrow.ArrowInvalid: It is torn or damaged.
+    """
+    wanted = sorted(filter(_is_text, set(image_ids)))
+    found: dict[str, dict[str, Any]] = {}
     with open_parquet(url) as parquet:
         for group in range(parquet.num_row_groups):
-            if not _may_hold(parquet.metadata.row_group(group), wanted):
+            metadata = parquet.metadata.row_group(group)
+            missing = [one for one in wanted if one not in found and _may_hold(metadata, one.encode())]
+            if not missing:
                 continue
-            ids = parquet.read_row_group(group, columns=[ID])[ID]
-            at = pc.index(ids, image_id).as_py()
-            if at >= 0:
-                return dict(parquet.read_row_group(group).slice(at, 1).to_pylist()[0])
-    return None
+            hits = pc.is_in(parquet.read_row_group(group, columns=[ID])[ID], value_set=pa.array(missing, pa.string()))
+            if pc.any(hits).as_py():
+                rows = parquet.read_row_group(group).filter(hits).to_pylist()
+                found = {row[ID]: row for row in reversed(rows)} | found
+    return found
+
+
+def _is_text(image_id: str) -> bool:
+    """Whether it is text that a Parquet can hold, and not half of one."""
+    try:
+        image_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _may_hold(group: pq.RowGroupMetaData, wanted: bytes) -> bool:

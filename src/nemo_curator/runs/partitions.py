@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -87,6 +87,33 @@ def read_partitions(run: RunDirectory) -> list[Partition]:
         )
         grouped.setdefault(row["partition_id"], []).append(entry)
     return [Partition(tuple(entries)) for entries in grouped.values()]
+
+
+class Locations:
+    """Where the sources of a run lie, without an object for each of a million files.
+
+    Args:
+        run: The run.
+
+    Attributes:
+        ids: Ids of the partitions, in source order.
+
+    Raises:
+        FileNotFoundError: There is no list of partitions.
+        InputError: It is damaged.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._table = _read(run, ["partition_id", "path", "location"])
+        self.ids = [str(one) for one in pc.unique(self._table["partition_id"]).to_pylist()]
+
+    def of(self, partition_id: str, paths: Iterable[str]) -> dict[str, str]:
+        """Source path to what opens it, for some sources of a partition."""
+        same = pc.and_(
+            pc.equal(self._table["partition_id"], pa.scalar(partition_id)),
+            pc.is_in(self._table["path"], value_set=pa.array(sorted(set(paths)), pa.string())),
+        )
+        return {row["path"]: _text(row["location"]) for row in self._table.filter(same).to_pylist()}
 
 
 def _read(run: RunDirectory, columns: Sequence[str] | None = None) -> pa.Table:

@@ -172,7 +172,7 @@ def check_columns(parquet: pq.ParquetFile, url: str) -> None:
     """
     check_types(parquet.schema_arrow, url)
     if not _agrees(parquet.metadata):
-        raise _damaged(url, _TWO_NAMES)
+        raise damaged(url, _TWO_NAMES)
 
 
 def check_types(schema: pa.Schema, url: str) -> None:
@@ -183,13 +183,13 @@ def check_types(schema: pa.Schema, url: str) -> None:
     """
     wrong = _altered(schema)
     if wrong:
-        raise _damaged(url, wrong)
+        raise damaged(url, wrong)
 
 
 def _altered(schema: pa.Schema) -> str:
     """What is wrong with the columns of a part, in words; "" where nothing is."""
     own = {name: kind for name, (kind, _) in {**IDENTITY, **ERROR}.items()}
-    scores = set(_marks(schema.metadata)) - {RECORDS, EMBEDDING}
+    scores = set(column_marks(schema.metadata)) - {RECORDS, EMBEDDING}
     missing = next((name for name in [*own, *sorted(scores)] if name not in schema.names), None)
     if missing is not None:
         return f"the column {missing} is missing"
@@ -205,7 +205,7 @@ def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
     """
     if not storage.exists(run.embeddings(partition_id)):
         return None
-    return _read(run.embeddings(partition_id), _check_embeddings)
+    return _read(run.embeddings(partition_id), check_embeddings)
 
 
 def _agrees(metadata: pq.FileMetaData) -> bool:
@@ -214,15 +214,20 @@ def _agrees(metadata: pq.FileMetaData) -> bool:
     return found == {name.partition(".")[0] for name in metadata.schema.to_arrow_schema().names}
 
 
-def _check_embeddings(parquet: pq.ParquetFile, url: str) -> None:
+def check_embeddings(parquet: pq.ParquetFile, url: str) -> None:
+    """Refuse an open Parquet of embeddings whose columns are not those that it was written with.
+
+    Raises:
+        InputError: They are not.
+    """
     if not _agrees(parquet.metadata):
-        raise _damaged(url, _TWO_NAMES)
+        raise damaged(url, _TWO_NAMES)
     kinds = {field.name: field.type for field in parquet.schema_arrow}
     vector = kinds.get("embedding", pa.null())
     if kinds.get("image_id") != pa.string() or not pa.types.is_fixed_size_list(vector):
-        raise _damaged(url, "its columns are not image_id and embedding")
+        raise damaged(url, "its columns are not image_id and embedding")
     if vector.value_type != pa.float16():
-        raise _damaged(url, "the vectors are of another type")
+        raise damaged(url, "the vectors are of another type")
 
 
 def _read(url: str, check: Callable[[pq.ParquetFile, str], None], columns: Sequence[str] | None = None) -> pa.Table:
@@ -234,10 +239,11 @@ def _read(url: str, check: Callable[[pq.ParquetFile, str], None], columns: Seque
     except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise
-        raise _damaged(url, " ".join(str(error).split())) from None
+        raise damaged(url, " ".join(str(error).split())) from None
 
 
-def _damaged(url: str, cause: str) -> InputError:
+def damaged(url: str, cause: str) -> InputError:
+    """The error about a file of a run that cannot be read, or is not what it must be."""
     return InputError(
         "this file of the run is damaged or missing",
         where=url,
@@ -268,7 +274,7 @@ def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
             metadata = pq.read_metadata(file)
         if _altered(metadata.schema.to_arrow_schema()) or not _agrees(metadata):
             return None
-        return PartFacts(metadata.num_rows, _readable(metadata), _marks(metadata.metadata))
+        return PartFacts(metadata.num_rows, _readable(metadata), column_marks(metadata.metadata))
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return None
 
@@ -279,34 +285,8 @@ def part_fingerprints(run: RunDirectory, partition_id: str) -> dict[str, str] | 
     return None if facts is None else facts.fingerprints
 
 
-def embeddings_fit(run: RunDirectory, partition_id: str, facts: PartFacts) -> bool:
-    """Whether the embeddings beside a part are those that it speaks of, and whole.
-
-    Only the ends of the files are looked at.
-
-    Args:
-        run: The run.
-        partition_id: The partition.
-        facts: What its part says.
-    """
-    places = (run.embeddings(partition_id), run.embedding_matrix(partition_id))
-    if not facts.readable:
-        return not any(map(storage.exists, places))
-    try:
-        with storage.open(places[0]) as file:
-            metadata = pq.read_metadata(file)
-        with storage.open(places[1]) as file:
-            np.lib.format.read_magic(file)
-            shape, _, kind = np.lib.format.read_array_header_1_0(file)
-            whole = storage.stat(places[1]).size == file.tell() + kind.itemsize * int(np.prod(shape))
-        made = _marks(metadata.metadata).get(EMBEDDING) == facts.fingerprints.get(EMBEDDING)
-    except (OSError, pa.ArrowException, ValueError, AttributeError):
-        return False
-    return made and whole and metadata.num_rows == shape[0] == facts.readable
-
-
-def _marks(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
-    """Column to fingerprint, as a file says itself."""
+def column_marks(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """Column to fingerprint, as the metadata of a part or of embeddings say."""
     marks = json.loads((metadata or {}).get(FINGERPRINTS, b"{}"))
     return {str(name): str(value) for name, value in marks.items()}
 

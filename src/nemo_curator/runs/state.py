@@ -195,6 +195,20 @@ class RunState:
                 one |= {"export": export, "decision": self.facts.get("decision"), "finished": now()}
                 one.pop("shapes", None)  # the manifest says from now on what is there
 
+    @property
+    def embeds(self) -> dict[str, Any] | None:
+        """For a run of `imagecurator embed`, what its output was written of, as far as it was; None for any other."""
+        found = self.facts.get("embeds")
+        return None if found is None else dict(found)
+
+    def embedding(self) -> None:
+        """This run is one of `imagecurator embed`: files of that command may stand in its output from now on."""
+        self.facts["embeds"] = {}
+
+    def embedded(self, written_of: Mapping[str, Any]) -> None:
+        """The output is complete, and this is what it was written of."""
+        self.facts["embeds"] = dict(written_of)
+
     def finish(self, seconds: Mapping[str, float]) -> None:
         """Note that the run is complete, and what each phase took."""
         rounded = {phase: round(taken, 3) for phase, taken in seconds.items()}
@@ -240,6 +254,7 @@ def _well_formed(facts: Mapping[str, Any]) -> bool:
         and isinstance(exports, list)
         and all(isinstance(one, dict) and isinstance(one["output"], str) for one in exports)
         and isinstance(facts.get("recipe", {}), dict)
+        and isinstance(facts.get("embeds", {}), dict)
         and all(isinstance(facts.get(name, []), list) for name in ("notes", "ignored", "warnings"))
         and all(map(_is_warning, facts.get("warnings", ())))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from nemo_curator.shards.tar_reader import read_tar
 
 
 def read_partition(
-    locations: Sequence[str], metadata: Mapping[str, Any], *, max_bytes: int = MAX_BYTES
+    locations: Sequence[str], metadata: Mapping[str, Any], *, max_bytes: int = MAX_BYTES, most: int | None = None
 ) -> Iterator[Sample]:
     """The samples of all files, in order; see `read_tar` and `read_loose`.
 
@@ -24,6 +25,7 @@ def read_partition(
         locations: Paths or URLs of tars and loose files.
         metadata: A `FileGroupTask`'s: `input_root`, `input_name` and `sidecars` are used, where they are there.
         max_bytes: Longest file that is read, bytes.
+        most: Samples of each file at most; None means all.
 
     Raises:
         InputError: A file does not lie under `input_root`.
@@ -35,7 +37,8 @@ def read_partition(
         own = tuple(relative_path(one, root) for one in sidecars.get(location, ()))
         entry = entry_at(location, root=root, name=name, sidecars=own)
         if entry.kind == "tar" or (entry.kind == "stray" and _is_tar(location)):
-            yield from read_tar(location, root=root, name=name, max_bytes=max_bytes)
+            samples = read_tar(location, root=root, name=name, max_bytes=max_bytes)
+            yield from itertools.islice(samples, most)
         else:
             yield from read_loose([entry], max_bytes=max_bytes)
 

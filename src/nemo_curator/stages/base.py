@@ -6,10 +6,11 @@ import copy
 import dataclasses
 import inspect
 from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from nemo_curator.errors import StageError, nearest
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.resources import Resources
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
@@ -168,6 +169,13 @@ class ProcessingStage(ABC, Generic[X, Y], metaclass=StageMeta):
         version. Versions of libraries stand under a key `libraries`.
         """
         return {}
+
+    def shared_models(self) -> Sequence[ModelRequest]:
+        """Large models that are loaded once a host, in a process of their own, instead of once a worker.
+
+        What this gives, `setup` may use (see `stages.shared_model`); of others nothing is asked.
+        """
+        return ()
 
     def setup_on_node(self, node_info: NodeInfo | None = None, worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare a host, once: download weights, build caches."""

@@ -40,6 +40,13 @@ def score_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+def class_of(name: str) -> str:
+    """`package.module:Class` of a recipe's name for a stage, found without importing it; "" where there is none."""
+    if ":" in name:
+        return name
+    return next((point.value for point in entry_points(group=GROUP) if point.name == name), "")
+
+
 def declared_columns(name: str) -> tuple[Column, ...]:
     """The columns that a score's class declares, whether or not its parts are installed; () where that is not known."""
     try:
@@ -67,6 +74,7 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
             act="name a ProcessingStage with annotate() and score_columns(), as every filter is",
         )
     known: list[str] = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else []
+    parameters = _gathered(kind, parameters, known)
     for parameter in parameters:
         if parameter in _IDLE:
             raise RecipeError(
@@ -80,6 +88,20 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
     except (TypeError, ValueError) as error:
         raise RecipeError(f"score {name!r} does not take these parameters: {error}") from error
     return cast("ProcessingStage[ImageBatch, ImageBatch]", stage)
+
+
+def _gathered(kind: Any, parameters: dict[str, Any], known: list[str]) -> dict[str, Any]:
+    """The parameters, those of names that the user chose being put into the field that a stage has for them.
+
+    The field is called what the class attribute `own_names` says.
+    """
+    home: str = getattr(kind, "own_names", "")
+    own = {name: value for name, value in parameters.items() if name not in {*known, *_IDLE}}
+    if not home or not own:
+        return parameters
+    others = {name: value for name, value in parameters.items() if name not in own}
+    held = others.get(home) or {}
+    return {**others, home: {**held, **own} if isinstance(held, dict) else held}
 
 
 def _stage_class(name: str) -> Any:

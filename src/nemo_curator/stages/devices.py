@@ -1,22 +1,14 @@
-"""Whether this machine has a CUDA device, asked without loading a framework."""
+"""What a stage asks for: a share of a CUDA device where there is one."""
 
 from __future__ import annotations
 
-import functools
-import os
-from pathlib import Path
-
+from nemo_curator.models.runtimes.cuda import devices
 from nemo_curator.stages.resources import Resources
 
 
-@functools.cache
 def cuda_devices() -> int:
-    """Number of CUDA devices that this process may use, from the driver's own file system; 0 without a driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    if visible is None:
-        return present
-    return min(present, len([part for part in visible.split(",") if part.strip() not in ("", "-1")]))
+    """Number of CUDA devices that this process may use, asked without loading a framework; 0 without a driver."""
+    return len(devices())
 
 
 def gpu_or_cpu(num_gpus: float) -> Resources:

@@ -21,10 +21,11 @@ from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 from nemo_curator.codecs.semantics import decode_facts
 from nemo_curator.stages.base import ProcessingStage
 
-# Parameters that change no score: thresholds and logging have no say in a run, and where the weights of our stages lie
-# is no fact about them, as `provenance` says which they are. A stage from elsewhere may have only the place to tell.
+# Parameters that change no score: thresholds and logging have no say in a run; where the weights of our stages lie and
+# what runs them is no fact about them, as `provenance` says which they are and how they are computed. A stage from
+# elsewhere may have only the place to tell.
 _IDLE = {"score_threshold", "verbose", "num_gpus_per_worker"}
-_PLACES = {"model_dir", "weights_path"}
+_PLACES = {"model_dir", "weights_path", "runtime", "precision"}
 _OURS = "nemo_curator."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ stands for all images of the task."""
 
 PASSED = "passed"
 """Key in a task's `_metadata`: how many of its first records a reader passes over, because they are through already."""
+
+MOST = "most"
+"""Key in a task's `_metadata`: how many samples of each of its files are read at most."""
 
 _LONGEST_WATCHED = 8_000  # characters of an id that fit into any note
 
@@ -54,8 +58,12 @@ class WorkerMetadata:
         allocation: What the executor reserved for it, in the executor's own words.
         watch: Called with an image id before anything that might kill the process is done to that image, and with
             "" when the danger is over, so that a supervisor knows which image a worker died on.
+        inference: Address of the process that holds the large models of this host; "" where a stage loads its own.
+        waiting: Makes a context in which the worker only waits for another process: its time is no image's fault.
     """
 
     worker_id: str = ""
     allocation: Any = None
     watch: Callable[[str], None] = field(default=_nobody_watches, repr=False, compare=False)
+    inference: str = ""
+    waiting: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from nemo_curator.errors import LockedError
 from nemo_curator.storage.place import is_local, local_path
@@ -22,14 +22,18 @@ _ATTEMPTS, _PAUSE = 5, 0.01  # who only asks whether a place is held is in the w
 
 
 @contextmanager
-def locked(url: str) -> Iterator[None]:
+def locked(url: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a directory, which is made if it is missing, until the block ends.
 
     Remote places, and file systems without locks, are not held: what is written there is written whole and is the same
     whoever writes it, so two processes cost time and nothing else.
 
+    Args:
+        url: The directory.
+        wait: Whether to wait until another process that holds it lets go.
+
     Raises:
-        LockedError: Another process holds it.
+        LockedError: Another process holds it, and `wait` is not set.
         StorageError: The directory cannot be made or opened.
     """
     if not is_local(url):
@@ -40,7 +44,10 @@ def locked(url: str) -> Iterator[None]:
         os.makedirs(path, exist_ok=True)  # noqa: PTH103 (paths are plain strings here)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS):
+        if wait:
+            with suppress(OSError):  # there are no locks here
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        elif not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS):
             raise LockedError(
                 "another imagecurator is at work here", where=url, act="wait until it ends, or choose another place"
             )

@@ -54,14 +54,15 @@ def assert_stage_contract(stage: Stage, images: Sequence[ImageObject] | None = N
     trial = _Trial.of(stage, list(contract_images() if images is None else images), tolerance)
     _check_columns(trial.columns)
     scores = trial.scores()
-    _check_values(trial.columns, scores)
+    missing: float | None = getattr(stage, "missing", None)
+    _check_values(trial.columns, scores, missing)
     _check_declared(trial, scores)
     _check_repetition(trial, scores)
     _check_neighbours(trial, scores)
     _check_accounting(trial)
     if isinstance(stage, BaseFilterStage):
         _check_nan(trial)
-        _check_threshold(trial, scores)
+        _check_threshold(trial, scores, missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _check_columns(columns: Sequence[Column]) -> None:
         assert column.meaning or len(columns) == 1, f"the column {column.name} has no meaning: say it in a sentence"
 
 
-def _check_values(columns: Sequence[Column], scores: Scores) -> None:
+def _check_values(columns: Sequence[Column], scores: Scores, missing: float | None) -> None:
     for image_id, row in scores.items():
         for column in columns:
             value = row[column.name]
@@ -173,7 +174,7 @@ def _check_values(columns: Sequence[Column], scores: Scores) -> None:
                 low, high = column.range
                 assert low <= value <= high, f"{column.name} of {image_id} is {value}, outside {low} to {high}"
     first = columns[0].name if columns else ""
-    empty = [image_id for image_id, row in scores.items() if columns and row[first] is None]
+    empty = [image_id for image_id, row in scores.items() if columns and missing is None and row[first] is None]
     assert not empty, f"the first column, {first}, is what a threshold is compared with, and is None for {empty[0]}"
 
 
@@ -260,17 +261,19 @@ def _check_nan(trial: _Trial) -> None:
     assert not others, f"a NaN of {victim} put {others[0]} into quarantine too"
 
 
-def _check_threshold(trial: _Trial, scores: Scores) -> None:
+def _check_threshold(trial: _Trial, scores: Scores, missing: float | None) -> None:
     """`process` is `annotate`, and then the threshold."""
     column = trial.columns[0]
-    values = sorted(float(row[column.name]) for row in scores.values())  # type: ignore[arg-type]  # checked before
-    if not values:
+    given = {one: missing if row[column.name] is None else row[column.name] for one, row in scores.items()}
+    compared = {one: float(score) for one, score in given.items()}  # type: ignore[arg-type]  # checked before
+    if not compared:
         return
+    values = sorted(compared.values())
     stage = cast("BaseFilterStage", trial.stage())
     stage.score_threshold = values[len(values) // 2]
     done = stage.process(trial.batch())
     kept = {image.image_id for image in done.data}
-    wanted = {one for one, row in scores.items() if stage.keeps(float(row[column.name]))}  # type: ignore[arg-type]
+    wanted = {one for one, score in compared.items() if stage.keeps(score)}
     assert trial.tolerance or kept == wanted, (
         f"process() with the threshold {stage.score_threshold} keeps others than keeps() says: "
         f"{sorted(kept ^ wanted)[:5]}"

@@ -14,6 +14,7 @@ from nemo_curator.backends.chain import StageChain
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.errors import StageError
+from nemo_curator.planning.shares import share_out
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 DEFAULT_IMAGE_SECONDS = 60.0
@@ -25,7 +26,8 @@ class LocalExecutor(BaseExecutor):
 
     Stages that start from nothing (an `EmptyTask`) run here and make the list of partitions; each partition then goes
     through all other stages, fused, in one worker. Results come back in source order. A worker that dies costs one
-    retry, and the image it died on twice is quarantined.
+    retry, and the image it died on twice is quarantined. Large models are loaded once, in a process beside the
+    workers.
 
     Args:
         config: `num_workers` (default: CPU cores this process may use; 0 runs in this process, without isolation, for a
@@ -90,10 +92,9 @@ class LocalExecutor(BaseExecutor):
                 self._on_done(index, done)
                 yield index, done, sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
 
-    def _settings(self) -> tuple[int, Patience]:
+    def _settings(self) -> tuple[int | None, Patience]:
         workers = self.config.get("num_workers")
-        workers = usable_cores() if workers is None else workers
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+        if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
             raise ValueError(f"num_workers must be a whole number of processes, or 0 for none, not {workers!r}")
         seconds = self.config.get("image_seconds", DEFAULT_IMAGE_SECONDS)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
@@ -104,13 +105,14 @@ class LocalExecutor(BaseExecutor):
         return workers, Patience(float(seconds), memory)
 
     def _partitions(
-        self, stages: list[Stage], tasks: list[Task[Any]], workers: int, patience: Patience
+        self, stages: list[Stage], tasks: list[Task[Any]], workers: int | None, patience: Patience
     ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
         if workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        count = min(workers, len(tasks))
-        supervisor = Supervisor(_packed(stages), count, patience, self._progress, self._on_condemned)
+        shared = any(stage.shared_models() for stage in stages)
+        shares = share_out(usable_cores(), len(tasks), workers, shared=shared)
+        supervisor = Supervisor(_packed(stages), shares, patience, self._progress, self._on_condemned)
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
                 done: list[Task[Any]] = []

@@ -2,7 +2,7 @@
 
 Everything is pickled, between two processes of one program that trust each other; what belongs to users (stages,
 tasks, records, errors) travels by cloudpickle inside, so that what is defined in a notebook or a script arrives.
-Weights never travel: a stage loads its model in `setup`.
+Weights never travel: a stage loads its model in `setup`, or lets the inference process load it (`models.remote`).
 
     supervisor  Start            Go          Work                     …      Stop
     worker            [NodeReady]   … Ready      Progress … Through … Done
@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Start:
-    """Supervisor → worker, once: what to run. `stages` is a cloudpickle, read after `sys_path` is in place."""
+    """Supervisor → worker, once: what to run.
+
+    `stages` is a cloudpickle, read after `sys_path` is in place; `inference` as in `WorkerMetadata`.
+    """
 
     worker_id: str
     sys_path: list[str]
     stages: bytes
     on_node: bool
+    inference: str = ""
 
 
 @dataclass(slots=True)

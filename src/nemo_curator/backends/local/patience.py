@@ -40,7 +40,7 @@ class Patience:
 
     def ended(self, worker: WorkerProcess) -> tuple[str, str] | None:
         """(Image id, how it ends in words) where a worker has to be killed for what it is at; else None."""
-        image_id, since = worker.position.read()
+        image_id, since, _ = worker.position.read()  # none while it waits
         if not image_id:
             self._sights.pop(worker.id, None)
             return None

@@ -5,7 +5,8 @@ A partition that cost a worker is tried again, from the batch on that was in wor
 the partition's journal. The image that stood in the worker's position page is suspected; when it
 costs a second worker it is condemned, and the partition is tried again without it. When no image stood there, the next
 try is a careful one, in which every stage gets every image alone and watched. A partition that costs two workers and
-never shows a suspect is condemned whole.
+never shows a suspect is condemned whole. A worker that died while it waited for the inference process did not die of
+an image: what it was at is tried again as often as it takes, within reason.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from typing import Any
 import cloudpickle
 
 from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.inference_process import InferenceProcess
 from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Through
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.errors import StageError
+from nemo_curator.planning.shares import Shares
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 
 _TICK = 0.05  # seconds between looks at what workers are at; memory can grow by gigabytes in a second
 _SETUP_TRIES = 2  # workers in a row that may die before any is set up
+_IDLE_TRIES = 10  # workers in a row that may die while they wait, before any batch is through
 
 
 class Supervisor:
@@ -35,7 +39,7 @@ class Supervisor:
 
     Args:
         stages: A cloudpickle of the stages, not yet set up.
-        workers: Number of worker processes.
+        shares: Number of worker processes, and of threads of the inference process.
         patience: What one image may cost.
         progress: Called with (partition index, number of further records read).
         on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
@@ -45,7 +49,7 @@ class Supervisor:
     def __init__(
         self,
         stages: bytes,
-        workers: int,
+        shares: Shares,
         patience: Patience,
         progress: Callable[[int, int], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
@@ -54,11 +58,13 @@ class Supervisor:
         self._patience = patience
         self._progress = progress
         self._on_condemned = on_condemned
-        self._wanted = workers
+        self._shares = shares
+        self._inference: InferenceProcess | None = None
         self._workers: list[WorkerProcess] = []
         self._started = 0
         self._node_ready = False
         self._setup_deaths = 0
+        self._idle_deaths = 0
         self._queue: deque[Assignment] = deque()
 
     def run(self, tasks: Sequence[Task[Any]]) -> Generator[tuple[int, list[bytes]], None, None]:
@@ -68,12 +74,15 @@ class Supervisor:
 
         Raises:
             StageError: A stage failed on everything, or a worker cannot be set up.
+            ModelError: The inference process died again and again.
         """
         assignments = [Assignment(index, task) for index, task in enumerate(tasks)]
         self._queue.extend(assignments)
         left = len(tasks)
         try:
-            for _ in range(min(self._wanted, left)):
+            if self._shares.inference_threads:
+                self._inference = InferenceProcess(self._shares.inference_threads)
+            for _ in range(self._shares.workers):
                 self._start_worker()
             while left:
                 for done in self._step():
@@ -85,17 +94,25 @@ class Supervisor:
                 worker.bury()
             self._workers = []
         finally:
-            for worker in self._workers:  # an error or Ctrl-C: nobody waits for work that nobody wants
-                worker.kill()
-            for worker in self._workers:
-                worker.bury()
+            self._end()
             for assignment in assignments:
                 assignment.journal.close()
-            self._workers = []
+
+    def _end(self) -> None:
+        """Leave no process behind: after an error or Ctrl-C nobody waits for work that nobody wants."""
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.bury()
+        self._workers = []
+        if self._inference is not None:
+            self._inference.end()
+            self._inference = None
 
     def _start_worker(self) -> None:
         on_node = not self._node_ready and not any(worker.on_node for worker in self._workers)
-        worker = WorkerProcess(f"worker-{self._started}", self._stages, on_node=on_node)
+        desk = self._inference.desk if self._inference is not None else None
+        worker = WorkerProcess(f"worker-{self._started}", self._stages, on_node=on_node, desk=desk)
         self._workers.append(worker)
         self._started += 1
         if self._node_ready:
@@ -104,13 +121,17 @@ class Supervisor:
     def _step(self) -> Iterator[tuple[int, list[bytes]]]:
         """Wait for messages for one tick, and answer them."""
         channels = {worker.channel: worker for worker in self._workers}
-        for channel in wait(list(channels), timeout=_TICK):
-            worker = channels[channel]  # type: ignore[index]  # wait() returns what it was given
+        news = [self._inference.news] if self._inference is not None else []
+        for channel in wait([*channels, *news], timeout=_TICK):
+            worker = channels.get(channel)  # type: ignore[call-overload]  # wait() returns what it was given
+            if worker is None:
+                if self._inference is not None:
+                    self._inference.answer()
+                continue
             try:
                 message = worker.channel.recv()
             except (EOFError, OSError):
-                suspect, _ = worker.position.read()
-                self._answer_death(worker, suspect, worker.bury())
+                self._answer_end(worker)
                 continue
             if isinstance(message, Done):
                 journal = _held(worker).journal
@@ -130,6 +151,7 @@ class Supervisor:
             self._report(worker, message.records)
         elif isinstance(message, Through):
             _held(worker).through(message)
+            self._idle_deaths = 0
         elif isinstance(message, NodeReady):
             self._node_ready = True
             for waiting in self._workers:
@@ -162,9 +184,25 @@ class Supervisor:
                 worker.bury()
                 self._answer_death(worker, *ended)
 
+    def _answer_end(self, worker: WorkerProcess) -> None:
+        """A worker has died by itself."""
+        note, how = worker.position.read(), worker.bury()
+        if not note.waiting:
+            self._answer_death(worker, note.image_id, how)
+            return
+        self._idle_deaths += 1
+        if self._idle_deaths >= _IDLE_TRIES:
+            raise StageError(
+                f"{_IDLE_TRIES} workers died in a row while they waited for the inference process; the last one {how}",
+                cause="something outside ends them, such as a system that runs out of memory",
+                act="use fewer workers, and run the same command again: it goes on where it stopped",
+            )
+        assignment = worker.assignment
+        if assignment is not None:
+            self._queue.appendleft(replace(assignment, read=assignment.journal.records))
+        self._replace(worker)
+
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
-        self._workers.remove(worker)
-        self._patience.forget(worker)
         assignment = worker.assignment
         if assignment is not None:
             again = _next_try(assignment, suspect, how)
@@ -179,7 +217,13 @@ class Supervisor:
                     cause="a native library crashed or memory ran out",
                     act="run `imagecurator doctor`, or use fewer workers",
                 )
-        self._start_worker()  # one that died idle is replaced too: a partition may come back
+        self._replace(worker)
+
+    def _replace(self, worker: WorkerProcess) -> None:
+        """Forget a dead worker, and start another one; for one that died idle too: a partition may come back."""
+        self._workers.remove(worker)
+        self._patience.forget(worker)
+        self._start_worker()
 
 
 def _held(worker: WorkerProcess) -> Assignment:

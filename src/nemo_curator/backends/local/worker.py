@@ -1,17 +1,13 @@
-"""A worker process: `python -m nemo_curator.backends.local.worker SOCKET POSITION LIFELINE` (file descriptors).
+"""A worker process: `python -m nemo_curator.backends.local.worker LIFELINE SOCKET POSITION [DESK]` (file descriptors).
 
-The main thread reads messages and drives the chain. One daemon thread waits on the lifeline, a pipe whose other end
-the supervisor holds open, and ends the process when the supervisor is gone, so that no worker outlives its run.
+The main thread reads messages and drives the chain; a daemon thread waits on the lifeline (see `start_up`). By the desk
+it reaches the inference process, where there is one.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-import resource
-import signal
 import sys
-import threading
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
@@ -33,6 +29,7 @@ from nemo_curator.backends.local.messages import (
     Work,
 )
 from nemo_curator.backends.local.position import Position
+from nemo_curator.backends.local.start_up import keep_from_children, start_up
 from nemo_curator.backends.resumption import Resumption
 from nemo_curator.codecs import memory_guard
 from nemo_curator.codecs.memory import keep_freed_memory
@@ -41,19 +38,15 @@ from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Task
 
 
-def main(socket_fd: int, position_fd: int, lifeline_fd: int) -> None:
+def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> None:
     """Serve one supervisor until it says stop, or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # deaths are expected
-    _silence_native_libraries()
+    start_up(lifeline_fd)
     keep_freed_memory()
     memory_guard.arm()
     Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and a recipe may raise them
-    threading.Thread(target=_die_with_supervisor, args=(lifeline_fd,), daemon=True).start()
     channel = Connection(socket_fd)
     position = Position(position_fd)
-    for descriptor in (socket_fd, position_fd, lifeline_fd):
-        os.set_inheritable(descriptor, False)  # what a stage starts must not hold our ends open
+    keep_from_children(lifeline_fd, socket_fd, position_fd, *desk_fd)
     _Server(channel, position).serve()
 
 
@@ -91,7 +84,12 @@ class _Server:
             chain.teardown()
 
     def _chain(self, start: Start) -> StageChain:
-        metadata = WorkerMetadata(worker_id=start.worker_id, watch=self._position.enter)
+        metadata = WorkerMetadata(
+            worker_id=start.worker_id,
+            watch=self._position.enter,
+            inference=start.inference,
+            waiting=self._position.waiting,
+        )
         return StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), self._progress)  # noqa: S301 (our parent's)
 
     def _work(self, chain: StageChain, work: Work) -> None:
@@ -117,17 +115,6 @@ class _Server:
         self._channel.send(Progress(-1 if self._index is None else self._index, records))
 
 
-def _silence_native_libraries() -> None:
-    """Python keeps its standard error; what C libraries write past it goes nowhere, but for what decoders hear."""
-    sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    sys.stdout = sys.stderr
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-
-
 def _packed(error: Exception) -> bytes:
     """An error that survives the way to the supervisor, with its traceback as a note."""
     where = "".join(traceback.format_exception(error)).rstrip()
@@ -141,12 +128,5 @@ def _packed(error: Exception) -> bytes:
     return bytes(cloudpickle.dumps(told))
 
 
-def _die_with_supervisor(lifeline_fd: int) -> None:
-    os.read(lifeline_fd, 1)  # returns when the last writer is gone
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # with all processes that stages started
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    main(*(int(descriptor) for descriptor in sys.argv[1:4]))
+    main(*(int(descriptor) for descriptor in sys.argv[1:]))

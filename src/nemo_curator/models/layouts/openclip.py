@@ -15,6 +15,7 @@ from nemo_curator.models.layouts.preprocessing import Preprocessing
 from nemo_curator.models.layouts.settings import Settings, read_settings
 from nemo_curator.models.towers.ops import Activation
 from nemo_curator.models.towers.tensors import Tensors
+from nemo_curator.models.towers.text import TextTower
 from nemo_curator.models.towers.vision import Affine, Layer, VisionTower, VisionWeights
 from nemo_curator.models.weights import OPEN_CLIP, OPEN_CLIP_SETTINGS
 
@@ -77,7 +78,7 @@ def _tower(model: Settings, vision: Settings, preprocessing: Preprocessing) -> V
         side=preprocessing.side,
         patch=vision.side("patch_size", 16),
         dimension=model.whole("embed_dim", 512),
-        activation=_activation(model, vision),
+        activation=activation_of(model, vision),
         epsilon=vision.section("norm_kwargs").number("eps", 1e-5),
         mean=preprocessing.mean,
         deviation=preprocessing.deviation,
@@ -85,10 +86,19 @@ def _tower(model: Settings, vision: Settings, preprocessing: Preprocessing) -> V
     return fitting(tower, vision)
 
 
-def _activation(model: Settings, vision: Settings) -> Activation:
+def activation_of(model: Settings, section: Settings) -> Activation:
+    """The activation of a tower.
+
+    Args:
+        model: `model_cfg`.
+        section: `vision_cfg` or `text_cfg`.
+
+    Raises:
+        WeightsError: It is not supported.
+    """
     if model.flag("quick_gelu", default=False):
         return "quick_gelu"
-    given = vision.section("act_kwargs").content
+    given = section.section("act_kwargs").content
     known: list[tuple[Mapping[str, Any], Activation]] = [
         ({}, "gelu"),
         ({"approximate": "none"}, "gelu"),
@@ -97,7 +107,7 @@ def _activation(model: Settings, vision: Settings) -> Activation:
     for settings, activation in known:
         if given == settings:
             return activation
-    raise vision.wrong(f"act_kwargs is {given!r}, which is not supported")
+    raise section.wrong(f"act_kwargs is {given!r}, which is not supported")
 
 
 def _refuse_others(vision: Settings) -> None:
@@ -136,13 +146,24 @@ def _arrange(tower: VisionTower, tensors: Tensors, *, scaled: bool, normed: bool
         first=positions[:1] + token,
         positions=positions[1:],
         before=tensors.affine(f"{_PREFIX}ln_pre", width) if normed else None,
-        layer=lambda index: _layer(tower, tensors, f"{_PREFIX}transformer.resblocks.{index}", scaled=scaled),
+        layer=lambda index: layer_of(tower, tensors, f"{_PREFIX}transformer.resblocks.{index}", scaled=scaled),
         after=tensors.affine(f"{_PREFIX}ln_post", width),
         projection=lambda: tensors.take(f"{_PREFIX}proj", width, tower.dimension).T,
     )
 
 
-def _layer(tower: VisionTower, tensors: Tensors, prefix: str, *, scaled: bool) -> Layer:
+def layer_of(tower: VisionTower | TextTower, tensors: Tensors, prefix: str, *, scaled: bool) -> Layer:
+    """The arrays of a layer of either tower.
+
+    Args:
+        tower: The shape.
+        tensors: The state dict.
+        prefix: Of the layer's names.
+        scaled: Whether there are layer scales.
+
+    Raises:
+        WeightsError: One is missing or has another shape.
+    """
     width, hidden = tower.width, tower.hidden
     joined = Affine(
         tensors.take(f"{prefix}.attn.in_proj_weight", 3 * width, width),

@@ -1,1 +1,1 @@
-"""What runs models: ONNX Runtime, which the base install has, and OpenVINO, where it is installed."""
+"""What runs models: ONNX Runtime, which the base install has; OpenVINO; and torch, where there is a CUDA device."""

@@ -7,6 +7,7 @@ kilobytes and built in milliseconds, and no second copy of the weights (1.2 GB f
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from nemo_curator.models.onnx_graph import GraphWriter, pixels_to_channels_first
 from nemo_curator.models.towers.ops import Activation, Floats
@@ -15,29 +16,38 @@ OUTPUT = "embedding"
 
 
 class OnnxOps:
-    """Writes a graph that takes one item at a time, as `OnnxSession` runs it; a value is known by its name.
+    """Writes a graph over a batch of a size that is fixed; a value is known by its name.
 
     Args:
+        batch: Number of items in a batch: one for `OnnxSession`.
         whole_numbers: Compute the linear layers in 8-bit whole numbers: weights with a scale for each output,
-            activations with one scale and zero for each item.
+            activations with one scale and zero for each item, which therefore must be alone in its batch.
+        half: Compute in 16-bit floats, from the tokens of the patches to the output.
+
+    Raises:
+        ValueError: `whole_numbers` is asked for with a batch of several items.
     """
 
-    def __init__(self, *, whole_numbers: bool = False) -> None:
+    def __init__(self, batch: int = 1, *, whole_numbers: bool = False, half: bool = False) -> None:
+        if whole_numbers and batch != 1:
+            raise ValueError("in whole numbers, an item must be alone in its batch")
         self.graph = GraphWriter("tower", external=True)
+        self._batch = batch
         self._whole_numbers = whole_numbers
+        self._type: type[np.generic] = np.float16 if half else np.float32
         self._width = 0
 
     def finish(self) -> bytes:
         """The serialised graph; its arrays are in `graph.outside`."""
-        return self.graph.finish({OUTPUT: (1, self._width)})
+        return self.graph.finish({OUTPUT: (self._batch, self._width)})
 
     def pixels(self, side: int) -> str:
-        """The input: uint8 RGB `(1, side, side, 3)`."""
-        return self.graph.input("pixels", np.uint8, (1, side, side, 3))
+        """The input: uint8 RGB `(batch, side, side, 3)`."""
+        return self.graph.input("pixels", np.uint8, (self._batch, side, side, 3))
 
-    def indices(self, length: int) -> str:
-        """The input: int64 `(1, length)`."""
-        return self.graph.input("indices", np.int64, (1, length))
+    def tokens(self, width: int) -> str:
+        """The input: float32 `(batch, T, width)`."""
+        return self.graph.input("tokens", np.float32, (self._batch, "T", width))
 
     def patches(self, pixels: str, kernel: Floats, shift: Floats) -> str:
         """A convolution without overlap, and its places in a row."""
@@ -52,15 +62,13 @@ class OnnxOps:
             strides=[side, side],
         )
         flat = graph.node("Reshape", patches, graph.constant([0, len(kernel), -1], np.int64))
-        return graph.node("Transpose", flat, perm=[0, 2, 1])
-
-    def lookup(self, table: Floats, indices: str) -> str:
-        """Rows of a table."""
-        return self.graph.node("Gather", self.graph.constant(table), indices, axis=0)
+        tokens = graph.node("Transpose", flat, perm=[0, 2, 1])
+        # this product is small, and pixels of up to 255 are better summed in 32 bits
+        return graph.cast(tokens, np.float16) if self._type is np.float16 else tokens
 
     def rows(self, values: Floats) -> str:
         """Constant tokens."""
-        return self.graph.constant(values[None])
+        return self._floats(np.broadcast_to(values, (self._batch, *values.shape)))
 
     def join(self, first: str, second: str) -> str:
         """Tokens after tokens."""
@@ -72,11 +80,11 @@ class OnnxOps:
 
     def shift(self, x: str, values: Floats) -> str:
         """A sum with an array."""
-        return self.graph.node("Add", x, self.graph.constant(values))
+        return self.graph.node("Add", x, self._floats(values))
 
     def norm(self, x: str, gain: Floats, shift: Floats, epsilon: float) -> str:
         """A layer norm."""
-        constants = [self.graph.constant(one) for one in (gain, shift)]
+        constants = [self._floats(one) for one in (gain, shift)]
         return self.graph.node("LayerNormalization", x, *constants, axis=-1, epsilon=epsilon)
 
     def linear(self, x: str, weight: Floats, bias: Floats) -> str:
@@ -86,7 +94,7 @@ class OnnxOps:
 
     def project(self, x: str, weight: Floats) -> str:
         """A product in floats."""
-        return self.graph.node("MatMul", x, self.graph.constant(weight.T))
+        return self.graph.node("MatMul", x, self._floats(weight.T))
 
     def split(self, x: str, parts: int) -> list[str]:
         """Equal parts along the last axis."""
@@ -119,32 +127,30 @@ class OnnxOps:
             cubed = graph.node("Mul", graph.node("Mul", x, x), x)
             inner = graph.node("Add", x, self._times(cubed, 0.044715))
             bent = graph.node("Tanh", self._times(inner, (2 / np.pi) ** 0.5))
-        gate = graph.node("Add", bent, graph.constant(np.float32(1)))
+        gate = graph.node("Add", bent, self._floats(np.float32(1)))
         return self._times(graph.node("Mul", x, gate), 0.5)
 
     def token(self, x: str, index: int) -> str:
         """One token."""
         return self.graph.node("Gather", x, self.graph.constant([index], np.int64), axis=1)
 
-    def pick(self, x: str, indices: str) -> str:
-        """The token of the largest index."""
-        graph = self.graph
-        place = graph.node("ArgMax", indices, axis=1, keepdims=0)  # (1,): of the one item
-        return graph.node("Gather", x, place, axis=1)
-
     def output(self, x: str, width: int) -> None:
         """What the graph gives."""
         self._width = width
+        x = self.graph.to_float(x) if self._type is np.float16 else x
         self.graph.node("Squeeze", x, self.graph.constant([1], np.int64), output=OUTPUT)
 
     def _times(self, x: str, factor: float) -> str:
-        return self.graph.node("Mul", x, self.graph.constant(np.float32(factor)))
+        return self.graph.node("Mul", x, self._floats(np.float32(factor)))
+
+    def _floats(self, values: npt.ArrayLike) -> str:
+        return self.graph.constant(values, self._type)
 
     def _future(self, scores: str) -> str:
         """Minus infinity above the diagonal of `(N, heads, T, T)`."""
         graph = self.graph
         shape = graph.node("Shape", scores, start=2)
-        low = graph.node("ConstantOfShape", shape, value=np.array([-np.inf], np.float32))
+        low = graph.node("ConstantOfShape", shape, value=np.array([-np.inf], self._type))
         return graph.node("Trilu", low, graph.constant(1, np.int64), upper=1)
 
     def _whole_product(self, x: str, weight: Floats) -> str:

@@ -1,6 +1,7 @@
 """The verbs of a tower as an OpenVINO graph, over a batch of a size that is fixed.
 
-Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4).
+Graphs of a free batch size are slower, and crashed where they were tried (OpenVINO 2026.4). A free number of tokens in
+a batch of one is neither.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class OpenVinoOps:
         """The input: uint8 RGB `(batch, side, side, 3)`."""
         return self._input([self._batch, side, side, 3], np.uint8)
 
-    def indices(self, length: int) -> Any:
-        """The input: int64 `(batch, length)`."""
-        return self._input([self._batch, length], np.int64)
+    def tokens(self, width: int) -> Any:
+        """The input: float32 `(batch, T, width)`."""
+        return self._input([self._batch, -1, width], np.float32)
 
     def patches(self, pixels: Any, kernel: Floats, shift: Floats) -> Any:
         """A convolution without overlap, and its places in a row."""
@@ -46,10 +47,6 @@ class OpenVinoOps:
         patches = op.convolution(first, self._floats(kernel), [side, side], [0, 0], [0, 0], [1, 1])
         flat = op.reshape(patches, self._whole([0, len(kernel), -1]), special_zero=True)
         return self.shift(op.transpose(flat, self._whole([0, 2, 1])), shift)
-
-    def lookup(self, table: Floats, indices: Any) -> Any:
-        """Rows of a table."""
-        return self._op.gather(self._floats(table), indices, self._whole(0))
 
     def rows(self, values: Floats) -> Any:
         """Constant tokens."""
@@ -85,19 +82,25 @@ class OpenVinoOps:
         return list(self._op.split(x, self._whole(2), parts).outputs())
 
     def attention(self, queries: Any, keys: Any, values: Any, heads: int, *, causal: bool = False) -> Any:
-        """Attention, head by head."""
+        """Attention, head by head; the operator of OpenVINO for all of it costs one more pass over the scores."""
         op = self._op
 
-        def apart(value: Any) -> Any:
+        def apart(value: Any, order: list[int]) -> Any:
             each = op.reshape(value, self._whole([0, 0, heads, -1]), special_zero=True)
-            return op.transpose(each, self._whole([0, 2, 1, 3]))
+            return op.transpose(each, self._whole(order))
 
-        scale = self._floats(np.float32(1))  # the queries are scaled already
-        mask = self._floats(np.float32(0))
-        mixed = op.scaled_dot_product_attention(
-            apart(queries), apart(keys), apart(values), attention_mask=mask, scale=scale, causal=causal
-        )
-        return op.reshape(op.transpose(mixed, self._whole([0, 2, 1, 3])), self._whole([0, 0, -1]), special_zero=True)
+        if causal:  # its number of tokens varies, which a mask of ours could not
+            mixed = op.scaled_dot_product_attention(
+                *(apart(one, [0, 2, 1, 3]) for one in (queries, keys, values)),
+                attention_mask=self._floats(np.float32(0)),
+                scale=self._floats(np.float32(1)),  # the queries are scaled already
+                causal=True,
+            )
+        else:
+            scores = self._times(apart(queries, [0, 2, 1, 3]), apart(keys, [0, 2, 3, 1]))
+            mixed = self._times(op.softmax(scores, 3), apart(values, [0, 2, 1, 3]))
+        joined = op.transpose(mixed, self._whole([0, 2, 1, 3]))
+        return op.reshape(joined, self._whole([0, 0, -1]), special_zero=True)
 
     def activate(self, x: Any, kind: Activation) -> Any:
         """An activation."""
@@ -108,12 +111,6 @@ class OpenVinoOps:
     def token(self, x: Any, index: int) -> Any:
         """One token."""
         return self._op.gather(x, self._whole([index]), self._whole(1))
-
-    def pick(self, x: Any, indices: Any) -> Any:
-        """The token of the largest index."""
-        op = self._op
-        top = op.topk(indices, self._whole(1), axis=1, mode="max", sort="value", index_element_type="i64", stable=True)
-        return op.gather(x, top.output(1), self._whole(1), batch_dims=1)
 
     def output(self, x: Any, width: int) -> None:
         """What the graph gives."""
@@ -126,6 +123,9 @@ class OpenVinoOps:
     def _product(self, x: Any, weight: Any) -> Any:
         held = self._floats(weight) if isinstance(weight, np.ndarray) else weight
         return self._op.matmul(x, held, transpose_a=False, transpose_b=True)
+
+    def _times(self, first: Any, second: Any) -> Any:
+        return self._op.matmul(first, second, transpose_a=False, transpose_b=False)
 
     def _lowered(self, weight: Floats) -> Any:
         whole, scales = whole_rows(weight)

@@ -31,6 +31,10 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # what is not in whole
 class OpenVinoSession:
     """One compiled graph with one batched input.
 
+    Attributes:
+        batch: Items that are computed at once.
+        lanes: Calls that gain from going on at a time: one has all cores.
+
     Args:
         model: The graph, with one input of a fixed batch size.
         outputs: Names of its outputs.
@@ -42,6 +46,8 @@ class OpenVinoSession:
     Raises:
         WeightsError: OpenVINO refuses the graph.
     """
+
+    lanes = 1
 
     def __init__(
         self, model: Any, outputs: tuple[str, ...], *, threads: int, precision: str, group: int = 0, where: str = ""
@@ -60,13 +66,14 @@ class OpenVinoSession:
             compiled = openvino().Core().compile_model(model, "CPU", settings)
         except Exception as error:  # OpenVINO raises plain RuntimeErrors, of many causes
             raise WeightsError(f"OpenVINO cannot load the model: {error}", where=where) from error
-        self._shape = tuple(int(side) for side in compiled.input(0).shape)
+        self._shape = tuple(side.get_length() if side.is_static else -1 for side in compiled.input(0).partial_shape)
+        self.batch = self._shape[0]
         self._type = np.dtype(compiled.input(0).element_type.to_dtype()).type
         self._request = compiled.create_infer_request()
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Shape of one input item, without the batch dimension."""
+        """Shape of one input item, without the batch dimension; -1 stands for any size."""
         return self._shape[1:]
 
     def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:

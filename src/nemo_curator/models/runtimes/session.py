@@ -9,11 +9,19 @@ import numpy.typing as npt
 
 
 class Session(Protocol):
-    """One loaded graph; it belongs to the process that made it and does not pickle."""
+    """One loaded graph; it belongs to the process that made it and does not pickle.
+
+    Attributes:
+        batch: Items that are computed at once. A call of fewer takes as long where it is filled up to that.
+        lanes: Calls, of several threads, that gain from going on at a time.
+    """
+
+    batch: int
+    lanes: int
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Shape of one input item, without the batch dimension."""
+        """Shape of one input item, without the batch dimension; what is no positive number stands for any size."""
 
     def run(self, batch: npt.NDArray[Any], output: str) -> npt.NDArray[np.float32]:
         """The named output for every item of `batch`.
@@ -36,7 +44,11 @@ def check_batch(batch: npt.NDArray[Any], dtype: type[np.generic], item_shape: tu
     Raises:
         ValueError: It has another type or shape.
     """
-    if batch.dtype != dtype or batch.shape[1:] != item_shape or batch.ndim != len(item_shape) + 1:
+    fits = batch.ndim == len(item_shape) + 1 and all(
+        wanted == size or not isinstance(wanted, int) or wanted < 0
+        for wanted, size in zip(item_shape, batch.shape[1:], strict=True)
+    )
+    if batch.dtype != dtype or not fits:
         wanted = f"{np.dtype(dtype)} (N, {', '.join(map(str, item_shape))})"
         raise ValueError(f"expected {wanted}, got {described(batch)}")
 

@@ -1,12 +1,16 @@
-"""Where the arrays of a CLIP vision tower lie in the layout of Hugging Face."""
+"""Where the arrays of CLIP's towers lie in the layout of Hugging Face."""
 
 from __future__ import annotations
 
 from nemo_curator.models.towers.tensors import Tensors
+from nemo_curator.models.towers.text import TextTower, TextWeights
 from nemo_curator.models.towers.vision import Layer, VisionTower, VisionWeights
 
 PREFIXES = ("vision_model.", "visual_projection.")
 """What the names of the image tower's arrays begin with."""
+
+TEXT_PREFIXES = ("text_model.", "text_projection.")
+"""What the names of the text tower's arrays begin with."""
 
 
 def vision_weights(tower: VisionTower, tensors: Tensors) -> VisionWeights:
@@ -33,7 +37,23 @@ def vision_weights(tower: VisionTower, tensors: Tensors) -> VisionWeights:
     )
 
 
-def _layer(tower: VisionTower, tensors: Tensors, prefix: str) -> Layer:
+def text_weights(tower: TextTower, tensors: Tensors) -> TextWeights:
+    """The arrays of the text tower.
+
+    Raises:
+        WeightsError: One is missing or has another shape.
+    """
+    return TextWeights(
+        tower=tower,
+        table=tensors.take("text_model.embeddings.token_embedding.weight", tower.vocabulary, tower.width),
+        positions=tensors.take("text_model.embeddings.position_embedding.weight", tower.length, tower.width),
+        layer=lambda index: _layer(tower, tensors, f"text_model.encoder.layers.{index}"),
+        after=tensors.affine("text_model.final_layer_norm", tower.width),
+        projection=lambda: tensors.take("text_projection.weight", tower.dimension, tower.width),
+    )
+
+
+def _layer(tower: VisionTower | TextTower, tensors: Tensors, prefix: str) -> Layer:
     width, hidden = tower.width, tower.hidden
     return Layer(
         norm1=tensors.affine(f"{prefix}.layer_norm1", width),

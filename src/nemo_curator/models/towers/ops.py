@@ -19,24 +19,6 @@ V = TypeVar("V")
 class Ops(Protocol[V]):
     """N is the number of items, T of tokens, W the length of a token; all values are floats but for the inputs."""
 
-    def pixels(self, side: int) -> V:
-        """The input of a tower that takes pictures: uint8 RGB `(N, side, side, 3)`."""
-
-    def indices(self, length: int) -> V:
-        """The input of a tower that takes texts: int64 `(N, length)`."""
-
-    def patches(self, pixels: V, kernel: Floats, shift: Floats) -> V:
-        """Tokens `(N, T, W)` of pixels from 0 to 255, row by row: each patch times `kernel` `(W, 3, side, side)`.
-
-        Args:
-            pixels: What `pixels` gave.
-            kernel: The kernel; patches do not overlap.
-            shift: `(W,)`, added to each.
-        """
-
-    def lookup(self, table: Floats, indices: V) -> V:
-        """Rows `(N, T, W)` of a table `(K, W)` at `indices` `(N, T)`."""
-
     def rows(self, values: Floats) -> V:
         """The same tokens `(K, W)` for every item: `(N, K, W)`."""
 
@@ -79,10 +61,30 @@ class Ops(Protocol[V]):
         """An activation, number by number."""
 
     def token(self, x: V, index: int) -> V:
-        """One token of every item: `(N, 1, W)`."""
-
-    def pick(self, x: V, indices: V) -> V:
-        """For every item the token at the first place where `indices` `(N, T)` is largest: `(N, 1, W)`."""
+        """One token of every item: `(N, 1, W)`; -1 is the last."""
 
     def output(self, x: V, width: int) -> None:
         """What the tower gives: `(N, 1, width)`, handed out as float32 `(N, width)`."""
+
+
+class PictureOps(Ops[V], Protocol[V]):
+    """The verbs of a tower that takes pictures."""
+
+    def pixels(self, side: int) -> V:
+        """The input of a tower that takes pictures: uint8 RGB `(N, side, side, 3)`."""
+
+    def patches(self, pixels: V, kernel: Floats, shift: Floats) -> V:
+        """Tokens `(N, T, W)` of pixels from 0 to 255, row by row: each patch times `kernel` `(W, 3, side, side)`.
+
+        Args:
+            pixels: What `pixels` gave.
+            kernel: The kernel; patches do not overlap.
+            shift: `(W,)`, added to each.
+        """
+
+
+class TextOps(Ops[V], Protocol[V]):
+    """The verbs of a tower that takes texts."""
+
+    def tokens(self, width: int) -> V:
+        """The input of a tower that takes texts: float32 `(N, T, width)`, where T may be another in every run."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nemo_curator.models.towers.ops import Activation, Floats, Ops, V
+from nemo_curator.models.towers.ops import Activation, Floats, Ops, PictureOps, V
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class VisionWeights:
     pool: Callable[[], AttentionPool] | None = None
 
 
-def write(ops: Ops[V], weights: VisionWeights) -> None:
+def write(ops: PictureOps[V], weights: VisionWeights) -> None:
     """Write the tower: input `pixels`, output the embedding, not yet of unit length."""
     tower = weights.tower
     x = _embed(ops, weights)
@@ -167,7 +167,7 @@ def write(ops: Ops[V], weights: VisionWeights) -> None:
     ops.output(x, tower.dimension)
 
 
-def _embed(ops: Ops[V], weights: VisionWeights) -> V:
+def _embed(ops: PictureOps[V], weights: VisionWeights) -> V:
     """Pixels to tokens, each with its position."""
     tower = weights.tower
     # patches have no padding, so that the whole normalisation of the pixels folds into the kernel

@@ -7,6 +7,7 @@ from typing import Any
 from nemo_curator.errors import RecipeError
 from nemo_curator.models import registry
 from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
 
 Stage = ProcessingStage[Any, Any]
 
@@ -20,6 +21,33 @@ def needs_embeddings(stage: Stage) -> bool:
     """Whether a stage says that it looks at the embedding; one that declares nothing does not say so."""
     needs = stage.needs()
     return needs is not None and needs.embedding
+
+
+def fitted(stage: Stage, embedder: Stage | None, runtime: str | None) -> Stage:
+    """The stage, told whose embeddings it gets if it takes those of several models and has to know.
+
+    Args:
+        stage: A score stage.
+        embedder: The stage that gives embeddings, or None where there is none.
+        runtime: Name of the runtime that is wanted for models, if one is.
+
+    Raises:
+        RecipeError: Nobody says which model makes the embeddings.
+        ModelError: The model's text tower cannot be used.
+    """
+    if not isinstance(stage, TextTowerFilterStage) or stage.model or embedder is None:
+        return stage
+    model = getattr(embedder, "embedding_model", "")
+    if not model:
+        raise RecipeError(
+            f"score {stage.name!r} has to know which model makes the embeddings, and {embedder.name!r} does not say",
+            act=f"write `models: {{{stage.name}: {registry.with_text()[0]}}}`, with the name of that model",
+        )
+    model_dir = getattr(embedder, "model_dir", None)
+    spec = registry.get_spec(model, model_dir)
+    if not isinstance(spec, registry.ModelSpec) or not spec.text_loader:
+        return stage  # which is a misfit
+    return stage.on_embeddings_of(model, model_dir, runtime)
 
 
 def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
@@ -41,7 +69,8 @@ def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
     computed = getattr(embedder, "embedding_model", "")
     if embedder is not None and (not wanted or not computed or computed in wanted):
         return None
-    kind = f"embeddings of {' or '.join(wanted)}" if wanted else "embeddings"
+    names = " or ".join(wanted) if len(wanted) < 3 else f"one of {', '.join(wanted)}"
+    kind = f"embeddings of {names}" if wanted else "embeddings"
     model = getattr(stage, "model", "")
     of = f" with the model {model!r}" if model else ""
     there = f"those of {computed} are computed" if computed else "none are computed"

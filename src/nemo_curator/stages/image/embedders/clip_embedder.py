@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,10 +13,12 @@ from loguru import logger
 from nemo_curator.errors import StageError
 from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.clip_config import clip_view
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.devices import gpu_or_cpu
 from nemo_curator.stages.image.pixels import as_array, view_of
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject
 
@@ -72,9 +75,17 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         """Fetch the weights where they are missing and can be fetched."""
         CLIPImageEmbeddings.download_weights_on_node(self.model_dir)
 
+    def shared_models(self) -> tuple[ModelRequest, ...]:
+        """The tower; nothing where a subclass or this module makes another model in its place."""
+        ours = CLIPImageEmbeddings.__module__ == "nemo_curator.models.clip"
+        if not ours or type(self).setup is not ImageEmbeddingStage.setup:
+            return ()
+        return (ModelRequest.of(CLIPImageEmbeddings, model_dir=self.model_dir),)
+
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Load the model."""
-        self.model = CLIPImageEmbeddings(model_dir=self.model_dir)
+        """Load the model, here or where the host's large models are."""
+        own = partial(CLIPImageEmbeddings, model_dir=self.model_dir)
+        self.model = place(self.shared_models(), _worker_metadata, own)
         self.model.setup()
 
     def score_columns(self) -> tuple[Column, ...]:
@@ -91,8 +102,7 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         Raises:
             StageError: The model gave another number of embeddings than it got images.
         """
-        for start in range(0, len(task.data), self.model_inference_batch_size):
-            images = task.data[start : start + self.model_inference_batch_size]
+        for images in groups(task.data, self.model, self.model_inference_batch_size):
             embeddings = as_array(self.model([view_of(image, _VIEW) for image in images]))
             attach(images, embeddings, self.name)
             if self.remove_image_data:

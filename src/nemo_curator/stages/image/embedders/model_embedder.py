@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
+from nemo_curator.models.numerics import choose
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.embedders.clip_embedder import attach
 from nemo_curator.stages.image.pixels import stack
+from nemo_curator.stages.shared_model import groups, place
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageBatch
 
@@ -23,10 +26,13 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         model: Name in the model registry.
         model_dir: Folder with weights, for a model whose weights are the user's own.
         model_inference_batch_size: Images that the model gets at once.
+        runtime: Name of the library that runs the model; None means the fastest that is installed.
+        precision: `fp32`, `bf16`, `fp16` or `int8`; None means `fp32`, or 16-bit floats on a CUDA device. A recipe's
+            `inference` sets both.
 
     Raises:
         UnknownModelError: No model has that name.
-        ModelError: The model gives no embeddings.
+        ModelError: The model gives no embeddings, or is not computed in that way here.
         WeightsNotFoundError: Its weights are not there.
     """
 
@@ -34,6 +40,8 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     model_dir: str | None = None
     model_inference_batch_size: int = 32
     _name: str = "embedding"
+    runtime: str | None = None
+    precision: str | None = None
 
     cost: ClassVar[Cost] = Cost.MODEL
 
@@ -43,12 +51,20 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         if not isinstance(spec, registry.ModelSpec) or spec.task != "embedding":
             raise ModelError(f"the model {self.model!r} gives a score ({spec.task}), not embeddings")
         self._spec = spec
-        self._model = registry.create(self.model, model_dir=self.model_dir)
+        self._numerics = choose(spec.precisions, self.runtime, self.precision)
+        self._request = ModelRequest.of(
+            registry.create, name=self.model, model_dir=self.model_dir, numerics=self._numerics
+        )
+        self._model = self._request.model()
 
     @property
     def embedding_model(self) -> str:
         """Whose embeddings these are, for stages that need those of one model."""
         return self._spec.name
+
+    def computed_model(self) -> registry.ModelSpec:
+        """The model whose runtime and precision can be chosen."""
+        return self._spec
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`."""
@@ -64,10 +80,15 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def provenance(self) -> dict[str, Any]:
         """The model's weights and what computes with them."""
-        return registry.provenance(self.model, self.model_dir)
+        return registry.provenance(self.model, self.model_dir, self._numerics)
+
+    def shared_models(self) -> tuple[ModelRequest, ...]:
+        """The model, if it is a large one."""
+        return (self._request,) if self._spec.shared else ()
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Load the model."""
+        """Load the model, here or where the host's large models are."""
+        self._model = place(self.shared_models(), _worker_metadata, lambda: self._model)
         self._model.setup()
 
     def score_columns(self) -> tuple[Column, ...]:
@@ -80,7 +101,6 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def process(self, task: ImageBatch) -> ImageBatch:
         """Embed a batch's images."""
-        for start in range(0, len(task.data), self.model_inference_batch_size):
-            images = task.data[start : start + self.model_inference_batch_size]
+        for images in groups(task.data, self._model, self.model_inference_batch_size):
             attach(images, self._model(stack(images, self._spec.view)), self.name)
         return task

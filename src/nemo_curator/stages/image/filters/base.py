@@ -46,6 +46,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         cost: Its cost class.
         version: Raised when `score` gives other numbers than before for the same image; stored scores are then stale.
         keep: `below` keeps scores below the threshold; `at_or_above` keeps the others.
+        missing: What an image counts as whose first column is None; None means that each image has a score there.
     """
 
     model_dir: str = None  # type: ignore[assignment]  # the public signature says so
@@ -59,6 +60,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
     cost: ClassVar[Cost] = Cost.MODEL
     keep: ClassVar[Literal["below", "at_or_above"]] = "below"
     version: ClassVar[int] = 1
+    missing: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
         """Ask for a share of a GPU where there is one.
@@ -207,6 +209,8 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     def _compared(self, column: str, score: Scalar) -> float:
         """The score as the number that a threshold is compared with; of truth values 0 and 1."""
+        if score is None and self.missing is not None:
+            return self.missing
         if score is None or isinstance(score, str):
             raise StageError(
                 f"stage {self.name!r} gave {score!r} as {column!r}, and no threshold can be compared with that",

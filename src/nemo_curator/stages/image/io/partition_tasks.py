@@ -10,7 +10,7 @@ from nemo_curator.shards.names import beside, is_tar_name
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.shards.reading import read_partition
 from nemo_curator.shards.sample import Sample
-from nemo_curator.stages.worker import POISON
+from nemo_curator.stages.worker import MOST, POISON
 from nemo_curator.tasks import FileGroupTask
 
 
@@ -51,7 +51,7 @@ def read_task(task: FileGroupTask, *, max_bytes: int) -> Iterator[Sample]:
     metadata = task._metadata
     if "sidecars" not in metadata:
         metadata = {**metadata, "sidecars": {location: _sidecars(location) for location in task.data}}
-    yield from read_partition(task.data, metadata, max_bytes=max_bytes)
+    yield from read_partition(task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST))
 
 
 def _sidecars(location: str) -> list[str]:

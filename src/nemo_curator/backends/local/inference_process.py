@@ -1,0 +1,96 @@
+"""The inference process as the supervisor sees it: started when a stage wants it, and again when it dies.
+
+Owned by the supervisor's thread alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from nemo_curator.backends.local.child import Child
+from nemo_curator.errors import ModelError
+
+_DEATHS = 3  # in a row, without anything computed in between
+
+
+class InferenceProcess:
+    """A started inference process, or the next one.
+
+    Workers reach it by the desk, a socket that they and every next process inherit: a call that a dead process had not
+    taken is answered by the next. Nothing of this has a name in the file system or the network, so that nobody else can
+    call, and nothing is left behind.
+
+    Args:
+        threads: Threads that its models may use.
+
+    Attributes:
+        news: Readable when there is something to `answer`.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._deaths = 0
+        self._callers, self._desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._child: Child | None = None
+        self.news: socket.socket
+        try:
+            self._start()
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def desk(self) -> int:
+        """The descriptor that workers inherit."""
+        return self._callers.fileno()
+
+    def answer(self) -> None:
+        """Hear the news; a process that has died is replaced.
+
+        Raises:
+            ModelError: It died again and again.
+        """
+        try:
+            news = self.news.recv(1 << 16)
+        except ConnectionError:
+            news = b""
+        if news:
+            self._deaths = 0
+            return
+        how = self._buried()
+        self._deaths += 1
+        if self._deaths >= _DEATHS:
+            raise ModelError(
+                f"the process that runs the models {how}, {_DEATHS} times in a row",
+                cause="memory ran out, or a native library crashed",
+                act="free memory, use fewer workers or a smaller model, and run the same command again: "
+                "it goes on where it stopped",
+            )
+        self._start()
+
+    def end(self) -> None:
+        """Nobody needs it any more; it owns nothing that would have to be put in order."""
+        if self._child is not None:
+            self._child.kill()
+            self._buried()
+        self._callers.close()
+        self._desk.close()
+
+    def _start(self) -> None:
+        with contextlib.ExitStack() as opened:
+            ours, theirs = socket.socketpair()
+            opened.callback(theirs.close)
+            opened.callback(ours.close)
+            self._child = Child(
+                "nemo_curator.backends.local.inference",
+                (self._desk.fileno(), theirs.fileno()),
+                self._threads,
+                str(self._threads),
+            )
+            self.news = ours.dup()
+
+    def _buried(self) -> str:
+        child, self._child = self._child, None
+        self.news.close()
+        return child.bury() if child is not None else "is gone"

@@ -1,0 +1,41 @@
+"""`imagecurator models`: every model that a recipe may name, where its weights are, and how to get them."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from nemo_curator.cli import options
+from nemo_curator.cli.failures import as_sentences
+from nemo_curator.cli.models_get import get
+from nemo_curator.cli.models_verify import verify
+
+models = typer.Typer(
+    name="models",
+    help="List the models and heads, fetch their weights, verify what is here.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models.command("get")(as_sentences(get))
+models.command("verify")(as_sentences(verify))
+
+
+def _list(context: typer.Context, model_dir: options.ModelDir = None, as_json: options.AsJson = False) -> None:
+    """List every model and head: what it takes and gives, licence, size, where its weights are, which heads fit."""
+    if context.invoked_subcommand is not None:
+        return
+    # imported here so that `--help` and other commands need not wait for NumPy
+    from nemo_curator.cli.model_words import facts, paragraph
+    from nemo_curator.models import registry
+
+    found = [facts(spec, model_dir) for spec in registry.specs()]
+    if as_json:
+        sys.stdout.write(json.dumps({one["name"]: one for one in found}, indent=2) + "\n")
+        return
+    for one in found:
+        sys.stdout.write("\n".join(paragraph(one)) + "\n\n")
+    sys.stdout.write("imagecurator models get NAME fetches weights from the hub; models verify checks what is here.\n")
+
+
+models.callback(invoke_without_command=True)(as_sentences(_list))

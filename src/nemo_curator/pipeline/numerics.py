@@ -1,0 +1,205 @@
+"""Settle how the models of a run are computed: once, by a trial on its own images, before anything is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, cast, runtime_checkable
+
+from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.local.executor import usable_cores
+from nemo_curator.errors import StageError
+from nemo_curator.models import registry
+from nemo_curator.models.numerics import Numerics, candidates, choose
+from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.planning.numerics import LEAST_IMAGES, Settled, asked_for, sample_of
+from nemo_curator.planning.recipe import InferenceSection, Recipe
+from nemo_curator.runs.state import RunState
+from nemo_curator.shards.entry import Entry
+from nemo_curator.shards.partitioning import Partition
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.image.io.image_reader import ImageReaderStage
+from nemo_curator.stages.image.io.partition_tasks import partition_task
+from nemo_curator.stages.image.numerics_trial import NumericsTrialStage, Trial, TrialTask, Tried
+from nemo_curator.stages.worker import MOST
+from nemo_curator.tasks import FileGroupTask
+
+_KEY = "numerics"  # in `run.json`
+_FEW = LEAST_IMAGES // 2  # readable images of a sample without which it says nothing
+
+Stage = ProcessingStage[Any, Any]
+
+
+@runtime_checkable
+class ComputesModel(Protocol):
+    """A stage that computes a model of the registry, by a runtime and in a precision that can be chosen."""
+
+    runtime: str | None
+    precision: str | None
+    model_dir: str | None
+
+    def computed_model(self) -> registry.ModelSpec:
+        """The model."""
+        ...
+
+
+def recorded(state: RunState | None) -> dict[str, Settled]:
+    """Model to what is settled for it in a run."""
+    held = {} if state is None else state.facts.get(_KEY)
+    pairs = ((str(name), Settled.from_facts(facts)) for name, facts in (held if isinstance(held, dict) else {}).items())
+    return {name: settled for name, settled in pairs if settled is not None}
+
+
+def record(state: RunState, settled: Mapping[str, Settled]) -> None:
+    """Write into a run's state what is settled; what is there of other models stays."""
+    held = {name: one.facts() for name, one in {**recorded(state), **settled}.items()}
+    if held:
+        state.facts[_KEY] = held
+
+
+def settled_stage(stage: Stage, inference: InferenceSection, settled: Mapping[str, Settled]) -> Stage:
+    """The stage with runtime and precision set: as the recipe says, else as settled, else in full precision.
+
+    Raises:
+        ModelError: This machine cannot compute its model in that way.
+    """
+    spec = _computed(stage)
+    if spec is None:
+        return stage
+    chosen = _chosen(stage, spec, inference, settled)
+    changed: Stage = replace(cast("Any", stage), runtime=chosen.runtime, precision=chosen.precision)
+    return changed
+
+
+def settle(
+    stages: Sequence[Stage],
+    recipe: Recipe,
+    entries: Sequence[Entry],
+    held: Mapping[str, Settled],
+    watcher: Watcher,
+) -> dict[str, Settled]:
+    """Settle what is open: try lower precisions of each model on a sample of the input.
+
+    Args:
+        stages: The score stages of the recipe, before `settled_stage`.
+        recipe: The recipe.
+        entries: The input.
+        held: What is settled already.
+        watcher: Told before models are tried.
+
+    Returns:
+        Model to how it is computed, for those whose precision the recipe leaves open; those that are held for the same
+        weights among them.
+
+    Raises:
+        WeightsError: A model's weights are damaged or of another model.
+    """
+    settled: dict[str, Settled] = {}
+    trials: list[Trial] = []
+    for stage in stages:
+        spec = _computed(stage)
+        if spec is None or not spec.precisions or spec.name in settled:
+            continue
+        runtime, precision = asked_for(spec, _own(stage), recipe.inference)
+        if precision is not None:
+            continue
+        weights, before = _weights(stage, spec), held.get(spec.name)
+        if before is not None and before.weights == weights and runtime in {None, before.numerics.runtime}:
+            settled[spec.name] = before
+            continue
+        ways = candidates(spec.precisions, runtime)
+        why = "" if len(ways) > 1 else "nothing faster is installed, or runs on this CPU"
+        settled[spec.name] = Settled(ways[-1], weights, why=why)
+        if len(ways) > 1:
+            trials.append(Trial(spec.name, _model_dir(stage), ways, _heads(stages, spec.name)))
+    return {**settled, **_tried(trials, settled, recipe, entries, watcher)}
+
+
+def _tried(
+    trials: Sequence[Trial],
+    open_: Mapping[str, Settled],
+    recipe: Recipe,
+    entries: Sequence[Entry],
+    watcher: Watcher,
+) -> dict[str, Settled]:
+    chosen, each, images = sample_of(entries)
+    if not trials:
+        return {}
+    if not chosen:
+        few = "there are too few images for a trial to pay"
+        return {one.model: replace(open_[one.model], why=few) for one in trials}
+    watcher.trying([one.model for one in trials])
+    try:
+        found = _run(trials, chosen, each, images, recipe)
+    except StageError as error:
+        return {one.model: replace(open_[one.model], why=f"the trial failed: {error}") for one in trials}
+    return {one.model: _judged(open_[one.model], found.get(one.model, [])) for one in trials}
+
+
+def _judged(open_: Settled, tried: Sequence[Tried]) -> Settled:
+    """What a trial settles."""
+    images = tried[-1].agreement.images if tried else 0
+    if images < _FEW:
+        return replace(open_, why=f"only {images} of the images that were looked at can be read")
+    figures = tuple(
+        {**one.numerics.facts(), **one.agreement.facts(), "seconds": round(one.seconds, 6)} for one in tried
+    )
+    return replace(open_, numerics=tried[-1].numerics, tried=figures)
+
+
+def _run(
+    trials: Sequence[Trial], entries: tuple[Entry, ...], each: int, images: int, recipe: Recipe
+) -> dict[str, list[Tried]]:
+    """Run trials in a worker process, because the sample may hold anything."""
+    stage = NumericsTrialStage(trials, images, usable_cores())
+    reader = ImageReaderStage(
+        views=stage.needs().views,
+        pixels=False,
+        limits=recipe.limits.as_limits(),
+        options=recipe.decode.as_options(),
+        verbose=False,
+    )
+    task: FileGroupTask = partition_task(Partition(entries))
+    task._metadata[MOST] = each
+    limits = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
+    results = LocalExecutor({**limits, "num_workers": 1}).execute([reader, stage], [task])
+    return {name: tried for one in results if isinstance(one, TrialTask) for name, tried in one.data.items()}
+
+
+def _chosen(
+    stage: Stage, spec: registry.ModelSpec, inference: InferenceSection, settled: Mapping[str, Settled]
+) -> Numerics:
+    runtime, precision = asked_for(spec, _own(stage), inference)
+    held = settled.get(spec.name)
+    if precision is None and held is not None and runtime in {None, held.numerics.runtime}:
+        return held.numerics
+    return choose(spec.precisions, runtime, precision)
+
+
+def _computed(stage: Stage) -> registry.ModelSpec | None:
+    return stage.computed_model() if isinstance(stage, ComputesModel) else None
+
+
+def _own(stage: Stage) -> tuple[str | None, str | None]:
+    computes = cast("ComputesModel", stage)
+    return computes.runtime, computes.precision
+
+
+def _model_dir(stage: Stage) -> str | None:
+    return cast("ComputesModel", stage).model_dir
+
+
+def _weights(stage: Stage, spec: registry.ModelSpec) -> dict[str, Any]:
+    """What the weights and settings are, without how they are computed."""
+    facts: dict[str, Any] = registry.provenance(spec.name, _model_dir(stage))["model"]
+    return {name: value for name, value in facts.items() if name not in {"runtime", "precision", "device"}}
+
+
+def _heads(stages: Sequence[Stage], embedding: str) -> tuple[str, ...]:
+    """Names of the heads among the scores that take a model's embeddings."""
+    named = {getattr(stage, "model", None) for stage in stages}
+    return tuple(one.name for one in registry.specs() if one.name in named and _takes(one, embedding))
+
+
+def _takes(spec: registry.ModelSpec | registry.HeadSpec, embedding: str) -> bool:
+    return isinstance(spec, registry.HeadSpec) and embedding in spec.embeddings

@@ -1,0 +1,114 @@
+"""How models of a run are computed: what is settled, what has to be tried, and on which images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, get_args
+
+from nemo_curator.models.numerics import Device, Numerics, Precision, Runtime, is_tower
+from nemo_curator.models.registry import ModelSpec
+from nemo_curator.planning.recipe import InferenceSection
+from nemo_curator.shards.entry import Entry
+
+LEAST_IMAGES = 16
+"""Images without which nothing is tried."""
+
+MOST_IMAGES = 64
+"""Images that a trial looks at."""
+
+_SHARE = 4  # a trial may look at one image in so many: of fewer, it would cost more than it saves
+_MOST_FILES = 8  # shards that are opened for a trial
+_USUAL_BYTES = 100_000  # of an image in a shard, to guess how many a shard holds
+
+
+def sample_of(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], int, int]:
+    """Which files a trial reads: loose images and shards, evenly from the whole input.
+
+    Args:
+        entries: The input, in source order.
+
+    Returns:
+        The files, in source order; how many samples of each are read; how many images are looked at in all. Nothing of
+        them where the input is too small for a trial to pay.
+    """
+    there = [entry for entry in entries if entry.kind != "stray"]
+    counts = [max(1, entry.size // _USUAL_BYTES) if entry.kind == "tar" else 1 for entry in there]
+    wanted = min(MOST_IMAGES, sum(counts) // _SHARE)
+    if wanted < LEAST_IMAGES:
+        return (), 0, 0
+    shards = any(entry.kind == "tar" for entry in there)
+    chosen = _evenly(there, _MOST_FILES if shards else wanted)
+    return chosen, -(-wanted // len(chosen)), wanted
+
+
+def _evenly(entries: Sequence[Entry], most: int) -> tuple[Entry, ...]:
+    if len(entries) <= most:
+        return tuple(entries)
+    return tuple(entries[index * len(entries) // most] for index in range(most))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a model of a run is computed, for as long as the run goes on.
+
+    Attributes:
+        numerics: Runtime and precision.
+        weights: What the model's weights and settings were when that was settled.
+        tried: Figures of the trial, in the order tried; nothing where there was none.
+        why: Why there was no trial, or why it does not count; "" where it does.
+    """
+
+    numerics: Numerics
+    weights: Mapping[str, Any]
+    tried: tuple[Mapping[str, Any], ...] = ()
+    why: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Plain data for `from_facts`."""
+        tried = [dict(one) for one in self.tried]
+        return {**self.numerics.facts(), "weights": dict(self.weights), "tried": tried, "why": self.why}
+
+    @classmethod
+    def from_facts(cls, facts: Any) -> Self | None:
+        """What `facts` gave; None for anything else."""
+        try:
+            numerics = Numerics(facts["runtime"], facts["precision"], facts.get("device", "cpu"))
+            tried = tuple(dict(one) for one in facts["tried"])
+            settled = cls(numerics, dict(facts["weights"]), tried, str(facts["why"]))
+        except (TypeError, KeyError, ValueError):
+            return None
+        known = numerics.runtime in get_args(Runtime) and numerics.precision in get_args(Precision)
+        known = known and numerics.device in get_args(Device)
+        return settled if known else None
+
+    def sentence(self, model: str) -> str:
+        """What a user should know of it."""
+        if self.why:
+            return f"{model} is computed in {self.numerics}: {self.why}"
+        last = self.tried[-1] if self.tried else {}
+        images = f"{last.get('images', 0):,} of your images"
+        if self.numerics.precision == "fp32":
+            return f"{model} is computed in {self.numerics}: no lower precision agrees with it on {images}"
+        cosine, drift = float(last.get("cosine", 1)), float(last.get("drift", 0))
+        far = f"worst cosine {cosine:.5f}" if cosine < 1 else f"largest drift {drift:.5f} of the scale"
+        return f"{model} is computed in {self.numerics}, which agrees with fp32 on {images} ({far})"
+
+
+def asked_for(
+    spec: ModelSpec, own: tuple[str | None, str | None], inference: InferenceSection
+) -> tuple[str | None, str | None]:
+    """The runtime and precision that a recipe asks for; None for what it leaves open.
+
+    Args:
+        spec: The model.
+        own: What the score's own parameters say.
+        inference: What the recipe says of all models. A precision that this one is not computed in means `fp32`, and
+            torch, where this one is no tower, means what is used where nobody chose.
+    """
+    runtime, precision = own
+    if runtime is None and inference.runtime != "auto" and (inference.runtime != "torch" or is_tower(spec.precisions)):
+        runtime = inference.runtime
+    if precision is None and inference.precision != "auto":
+        precision = inference.precision if inference.precision in spec.precisions else "fp32"
+    return runtime, precision

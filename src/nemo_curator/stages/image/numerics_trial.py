@@ -1,0 +1,149 @@
+"""A trial of lower precisions on a sample of images: does a model agree with itself in full precision?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.models import registry
+from nemo_curator.models.agreement import Agreement, of_embeddings, of_scores
+from nemo_curator.models.numerics import Numerics
+from nemo_curator.stages.base import PartitionStage
+from nemo_curator.stages.declarations import Needs
+from nemo_curator.stages.image.pixels import view_of
+from nemo_curator.tasks import ImageBatch, Task
+
+Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a model in one precision came to.
+
+    Attributes:
+        numerics: How it was computed.
+        agreement: How far it agrees with full precision.
+        seconds: Seconds a picture, on the machine of the trial; for people, nothing is decided by it.
+    """
+
+    numerics: Numerics
+    agreement: Agreement
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried for one model.
+
+    Attributes:
+        model: Name of the model in the registry.
+        model_dir: Folder with weights of the user's own.
+        candidates: How it may be computed, the best first; full precision, which the others are compared with, last.
+        heads: Names of the heads that take its embeddings.
+    """
+
+    model: str
+    model_dir: str | None
+    candidates: tuple[Numerics, ...]
+    heads: tuple[str, ...] = ()
+
+
+@dataclass
+class TrialTask(Task[dict[str, list[Tried]]]):
+    """What trials came to: model to what was tried, in order; the first that agrees ends the list."""
+
+    data: dict[str, list[Tried]] = field(default_factory=dict)
+
+    @property
+    def num_items(self) -> int:
+        """Number of models."""
+        return len(self.data)
+
+    def validate(self) -> bool:
+        """Always True."""
+        return True
+
+
+class NumericsTrialStage(PartitionStage[ImageBatch, TrialTask]):
+    """Gathers the views of a partition's images, and gives one `TrialTask`.
+
+    Args:
+        trials: What is tried.
+        most: Images that are looked at; any further ones are passed over.
+        threads: Threads that a model may use.
+    """
+
+    _name = "numerics_trial"
+
+    def __init__(self, trials: Sequence[Trial], most: int, threads: int) -> None:
+        self._trials = tuple(trials)
+        self._most = most
+        self._threads = threads
+        self._views: dict[str, list[npt.NDArray[np.uint8]]] = {}
+
+    def needs(self) -> Needs:
+        """The view of every model."""
+        return Needs(views=tuple(dict.fromkeys(_spec(one).view for one in self._trials)), returns_images=False)
+
+    def begin(self, partition: Task[Any]) -> None:
+        """Forget what was gathered."""
+        del partition
+        self._views = {one.model: [] for one in self._trials}
+
+    def process(self, task: ImageBatch) -> None:
+        """Gather views."""
+        for one in self._trials:
+            held, view = self._views[one.model], _spec(one).view
+            held += [view_of(image, view) for image in task.data[: self._most - len(held)]]
+
+    def finish(self) -> list[TrialTask]:
+        """Run the models.
+
+        Raises:
+            WeightsError: A model's weights are damaged or of another model.
+        """
+        return [TrialTask(data={one.model: self._tried(one) for one in self._trials})]
+
+    def _tried(self, trial: Trial) -> list[Tried]:
+        views = self._views.pop(trial.model)
+        if not views:
+            return []
+        batch = np.stack(views)
+        full, seconds = self._rows(trial, trial.candidates[-1], batch)
+        heads = {name: registry.create_head(name, trial.model_dir) for name in trial.heads}
+        tried = []
+        for numerics in trial.candidates[:-1]:
+            low, taken = self._rows(trial, numerics, batch)
+            tried.append(Tried(numerics, _agreement(trial, full, low, heads), taken))
+            if tried[-1].agreement.enough:
+                return tried
+        return [*tried, Tried(trial.candidates[-1], Agreement(len(full)), seconds)]
+
+    def _rows(self, trial: Trial, numerics: Numerics, batch: npt.NDArray[np.uint8]) -> tuple[Rows, float]:
+        model = registry.create(trial.model, self._threads, trial.model_dir, numerics)
+        model.setup()
+        start = time.perf_counter()
+        rows = model(batch)
+        return rows, (time.perf_counter() - start) / len(batch)
+
+
+def _spec(trial: Trial) -> registry.ModelSpec:
+    spec = registry.get_spec(trial.model)
+    assert isinstance(spec, registry.ModelSpec)  # noqa: S101 (trials are made of models of pictures alone)
+    return spec
+
+
+def _agreement(trial: Trial, full: Rows, low: Rows, heads: Mapping[str, registry.Head]) -> Agreement:
+    spec = _spec(trial)
+    if spec.task != "embedding":
+        return of_scores(full, low, spec.high - spec.low, trial.model)
+    scores = {}
+    for name, head in heads.items():
+        head.setup()
+        scores[name] = head(full), head(low)
+    return of_embeddings(full, low, scores)

@@ -1,0 +1,1 @@
+"""Renew the tables of the page of models."""
