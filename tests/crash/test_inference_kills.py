@@ -15,23 +15,24 @@ import psutil
 import pytest
 from tests.crash.commands import LONGEST, Watched, dice, restore, results, save, tell
 from tests.crash.material import make_many
-from tests.models.formula import SMALL_TOWER, clip_config
-from tests.models.torch_reference import write_tower
+from tests.models.clip_towers import both_towers, write_both
 
-RECIPE = "scores: [header, entropy, {embedding: {model: clip-vit-base-patch32}}]\nrules: {}\n"
+MATCH = "nemo_curator.stages.image.filters.caption_match_filter:ImageCaptionMatchFilterStage"
+RECIPE = f"scores: [header, entropy, {{embedding: {{model: clip-vit-base-patch32}}}}, {MATCH}]\nrules: {{}}\n"
 INFERENCE, WORKER = "nemo_curator.backends.local.inference", "nemo_curator.backends.local.worker"
 SHARDS = 8
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Iterator[Path]:
-    """Shards, a recipe, and a small tower in the place of a large one, which commands find by the environment."""
+    """Shards, a recipe, and a small CLIP in the place of a large one, which commands find by the environment."""
     base = tmp_path_factory.mktemp("inference")
     make_many(base / "in", shards=SHARDS)
     (base / "recipe.yaml").write_text(RECIPE)
-    write_tower(base / "models" / "openai" / "clip-vit-base-patch32", clip_config(32, 512, **SMALL_TOWER))
+    write_both(base / "models" / "openai" / "clip-vit-base-patch32", both_towers(32, 512))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAGECURATOR_MODEL_DIR", str(base / "models"))
+        patch.setenv("IMAGECURATOR_CACHE", str(base / "cache"))
         yield base
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.models.formula import SMALL_TOWER, clip_config, pictures
 from tests.models.torch_reference import write_tower
 
@@ -19,9 +21,9 @@ from nemo_curator.backends.local.serving import InferenceServer
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
-from nemo_curator.models.remote import RemoteModel, address_of
-from nemo_curator.models.remote_memory import MOST_BYTES, PictureMemory, mapped
-from nemo_curator.models.remote_wire import Run, receive_reply, send_open, send_run
+from nemo_curator.models.remote import RemoteModel, RemoteTextModel, address_of
+from nemo_curator.models.remote_memory import MOST_BYTES, HandedMemory, mapped
+from nemo_curator.models.remote_wire import Run, packed_text, receive_reply, send_open, send_run, unpacked_texts
 from nemo_curator.models.request import ModelRequest
 
 
@@ -125,6 +127,20 @@ class Raises:
         raise Own("words", 2)
 
 
+@dataclass
+class Lengths:
+    """Gives each text's length, and how many texts came at once."""
+
+    threads: int = 1
+
+    def setup(self):
+        """Nothing."""
+
+    def __call__(self, texts):
+        """float32 `(N, 2)`."""
+        return np.array([[len(text), len(texts)] for text in texts], np.float32).reshape(-1, 2)
+
+
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory):
     """A small tower in the place of CLIP ViT-B/32, and one in that of ViT-L/14."""
@@ -181,6 +197,35 @@ def test_batches_of_every_size_in_turn(host):
         many = np.zeros((MOST_BYTES // (512 * 512 * 3) + 2, 512, 512, 3), np.uint8)
         many[-1] = 200
         assert model(many).tolist() == [0.0] * (len(many) - 1) + [200.0]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=()))))
+@example(["", "\0", "\ud800", "\N{PILE OF POO}" * 1000])
+def test_any_text_arrives_as_it_is(texts):
+    """Texts are told apart by their lengths, whatever they hold."""
+    assert unpacked_texts(memoryview(b"".join(map(packed_text, texts))), len(texts)) == texts
+
+
+@given(st.binary(), st.integers(0, 5))
+def test_what_are_no_texts_is_refused(raw, count):
+    """Bytes of any kind are texts or an error, never read beyond their end."""
+    try:
+        texts = unpacked_texts(memoryview(raw), count)
+    except (ModelError, UnicodeDecodeError):
+        return
+    assert b"".join(map(packed_text, texts)) == raw
+    assert len(texts) == count
+
+
+def test_texts_go_the_same_way(host):
+    """A model of texts gets them in turns; texts that are longer than what is handed over at once go in pieces."""
+    host.serve()
+    model = RemoteTextModel(ModelRequest.of(Lengths), host.address)
+    assert model(["", "one", "\ud800" * 7] * 4).tolist() == [[0, 10], [3, 10], [7, 10]] * 3 + [[0, 10], [3, 2], [7, 2]]
+    long = "x" * (MOST_BYTES // 2)
+    assert model([long, "y", long]).tolist() == [[len(long), 2], [1, 2], [len(long), 1]]
+    assert model([]).shape == (0, 2)
+    model.close()
 
 
 def test_clients_at_the_same_time_get_their_own_rows(host):
@@ -242,6 +287,8 @@ def test_what_is_raised_there_is_raised_here(host, tmp_path):
         np.zeros((2, 4, 4, 3), np.float32),
         np.zeros((2, 4, 4), np.uint8),
         np.zeros((2, 4, 4, 4), np.uint8),
+        np.zeros((2, 0, 4, 3), np.uint8),
+        [],
         [np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)],
         [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.float32)],
     ],
@@ -271,13 +318,19 @@ def test_a_client_that_promises_more_than_it_gives_hurts_nobody(host):
             socket.send_fds(host.callers, [b"."], [theirs.fileno()])
         send_open(ours, ModelRequest.of(Means))
         receive_reply(ours)
-        send_run(ours, Run(1, 10, 10))
+        send_run(ours, Run(1, 10, 10, 300))
         with pytest.raises(ModelError, match="handed over less than the 300 bytes"):
             receive_reply(ours)
-        memory = PictureMemory(299)
-        send_run(ours, Run(1, 10, 10, memory.descriptor))
+        memory = HandedMemory(299)
+        send_run(ours, Run(1, 10, 10, 300, memory.descriptor))
         with pytest.raises(ModelError, match="handed over less than the 300 bytes"):
             receive_reply(ours)
+        for run in (Run(2, 5, 5, 100), Run(3, 0, 0, 299), Run(2**32 - 1, 2**32 - 1, 2**32 - 1, 10)):
+            send_run(ours, run)
+            with pytest.raises(
+                ModelError, match=r"do not take 100 bytes|3 texts, and handed over others|do not take 10 "
+            ):
+                receive_reply(ours)
         memory.close()
     with remote(host, Means) as model:
         assert model(np.full((1, 2, 2, 3), 7, np.uint8)).tolist() == [7.0]
@@ -286,7 +339,7 @@ def test_a_client_that_promises_more_than_it_gives_hurts_nobody(host):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory is a file without a name")
 def test_memory_is_read_only_there_and_never_shrinks():
     """The inference process cannot write a worker's memory, and a worker cannot take it away from under it."""
-    memory = PictureMemory(1000)
+    memory = HandedMemory(1000)
     memory.fill(np.full((1, 10, 10, 3), 5, np.uint8))
     seen = mapped(os.dup(memory.descriptor))
     assert seen[:300] == b"\x05" * 300

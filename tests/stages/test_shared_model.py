@@ -6,30 +6,30 @@ import pickle
 
 import cloudpickle
 import pytest
-from tests.models.formula import SMALL_TOWER, clip_config
-from tests.models.torch_reference import write_tower
+from tests.models.clip_towers import both_towers, write_both
 from tests.public_api.fakes import EmbedAnything
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.numerics import default
-from nemo_curator.models.remote import RemoteModel
+from nemo_curator.models.remote import RemoteModel, RemoteTextModel
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.stages.image.embedders import clip_embedder
 from nemo_curator.stages.image.embedders.clip_embedder import ImageEmbeddingStage
 from nemo_curator.stages.image.embedders.model_embedder import ImageModelEmbeddingStage
+from nemo_curator.stages.image.filters.caption_match_filter import ImageCaptionMatchFilterStage
 from nemo_curator.stages.image.filters.nsfw_model_filter import ImageNSFWModelFilterStage
-from nemo_curator.stages.shared_model import groups, place
+from nemo_curator.stages.shared_model import groups, place, place_text
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageObject
 
 
 @pytest.fixture
 def model_dir(tmp_path):
-    """A small tower in the place of CLIP ViT-B/32."""
-    write_tower(tmp_path / "openai" / "clip-vit-base-patch32", clip_config(32, 512, **SMALL_TOWER))
+    """A small CLIP in the place of CLIP ViT-B/32."""
+    write_both(tmp_path / "openai" / "clip-vit-base-patch32", both_towers(32, 512))
     return str(tmp_path)
 
 
@@ -104,3 +104,14 @@ def test_a_model_elsewhere_gets_whole_batches():
     assert [len(one) for one in groups(images, EmbedAnything(), 3)] == [3, 3, 1]
     assert [len(one) for one in groups(images, remote, 3)] == [7]
     assert list(groups([], remote, 3)) == list(groups([], EmbedAnything(), 3)) == []
+
+
+def test_text_towers_are_shared_where_each_image_has_a_text(model_dir):
+    """The score of captions asks the inference process; without a model it says nothing."""
+    stage = ImageCaptionMatchFilterStage(model="clip-vit-base-patch32", model_dir=model_dir)
+    (request,) = stage.shared_models()
+    assert request.make is registry.create_text
+    assert ImageCaptionMatchFilterStage().shared_models() == ()
+    assert isinstance(place_text((request,), WorkerMetadata(inference="nowhere"), stage.tower), RemoteTextModel)
+    assert place_text((request,), WorkerMetadata(), stage.tower) is stage.tower()
+    assert place_text((), WorkerMetadata(inference="nowhere"), stage.tower) is stage.tower()

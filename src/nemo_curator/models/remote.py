@@ -10,20 +10,23 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import ModelError
-from nemo_curator.models.remote_memory import MOST_BYTES, PictureMemory
-from nemo_curator.models.remote_wire import Run, receive_reply, send_open, send_run
+from nemo_curator.models.remote_memory import MOST_BYTES, HandedMemory
+from nemo_curator.models.remote_wire import Run, packed_text, receive_reply, send_open, send_run
 from nemo_curator.models.request import ModelRequest
 
 _TRIES = 5  # inference processes that may die, one after the other, of one batch
 _GONE = (EOFError, ConnectionError)  # what is raised when the other end of a socket dies
 
 T = TypeVar("T")
+Rows = npt.NDArray[np.float32]
 Pictures = Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8]
 
 
@@ -32,17 +35,8 @@ def address_of(descriptor: int) -> str:
     return f"fd:{descriptor}"
 
 
-class RemoteModel:
-    """Stands for a model in a worker, and is called like it.
-
-    It does not notice the death of the inference process but by the time it takes: a batch that was not answered
-    is sent again to the next one, which is harmless, because rows depend on their pictures alone.
-
-    Args:
-        request: Which model.
-        address: Where the inference process is reached (`WorkerMetadata.inference`).
-        waiting: Makes a context in which this process only waits, for whoever watches over it.
-    """
+class _Remote:
+    """What stands for a model in a worker, be it of pictures or of texts."""
 
     def __init__(
         self,
@@ -54,7 +48,7 @@ class RemoteModel:
         self._address = address
         self._waiting = waiting
         self._connection: socket.socket | None = None
-        self._memory: PictureMemory | None = None
+        self._memory: HandedMemory | None = None
         self._handed_over = False
 
     def setup(self) -> None:
@@ -66,29 +60,6 @@ class RemoteModel:
         with self._waiting():
             self._again_and_again(self._connected)
 
-    def __call__(self, pictures: Pictures, /) -> npt.NDArray[np.float32]:
-        """Run the model.
-
-        Args:
-            pictures: uint8 RGB `(N, H, W, 3)`, or N of `(H, W, 3)`.
-
-        Returns:
-            float32 `(N, D)` or `(N,)`, as the model gives it.
-
-        Raises:
-            ValueError: The pictures are of another type, or of several shapes.
-            ModelError: The inference process died again and again.
-            Exception: What the model raised there.
-        """
-        height, width = _common_shape(pictures)
-        each = max(1, MOST_BYTES // max(1, height * width * 3))
-        with self._waiting():
-            pieces = [
-                self._rows(pictures[start : start + each], height, width)
-                for start in range(0, max(1, len(pictures)), each)
-            ]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
     def close(self) -> None:
         """Let go of the connection and the memory; the next call takes new ones."""
         self._drop()
@@ -96,26 +67,27 @@ class RemoteModel:
             self._memory.close()
             self._memory = None
 
-    def _rows(self, pictures: Pictures, height: int, width: int) -> npt.NDArray[np.float32]:
-        memory = self._room(len(pictures) * height * width * 3)
-        memory.fill(pictures)
+    def _rows(self, run: Run, fill: Callable[[HandedMemory], None]) -> Rows:
+        """The rows of a batch, once it is in memory."""
+        memory = self._room(run.size)
+        fill(memory)
 
-        def ask() -> npt.NDArray[np.float32]:
+        def ask() -> Rows:
             connection = self._connected()
-            new = None if self._handed_over else memory.descriptor
-            send_run(connection, Run(len(pictures), height, width, new))
+            send_run(connection, run if self._handed_over else replace(run, memory=memory.descriptor))
             self._handed_over = True
             return receive_reply(connection)
 
-        return self._again_and_again(ask)
+        with self._waiting():
+            return self._again_and_again(ask)
 
-    def _room(self, size: int) -> PictureMemory:
+    def _room(self, size: int) -> HandedMemory:
         """Memory of so many bytes at least."""
         if self._memory is None or self._memory.size < size:
             if self._memory is not None:
                 self._memory.close()
                 self._memory = None
-            self._memory = PictureMemory(max(size, mmap.PAGESIZE))
+            self._memory = HandedMemory(max(size, mmap.PAGESIZE))
             self._handed_over = False
         return self._memory
 
@@ -127,7 +99,7 @@ class RemoteModel:
             except _GONE:
                 self._drop()  # its supervisor starts another one, which finds the next call waiting
         raise ModelError(
-            f"the process that runs the models died {_TRIES} times over one batch of pictures",
+            f"the process that runs the models died {_TRIES} times over one batch",
             cause="memory ran out, or a native library crashed",
             act="free memory or use fewer workers, and run the same command again: it goes on where it stopped",
         )
@@ -152,6 +124,75 @@ class RemoteModel:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a connection to the inference process does not pickle; make it in setup()")
+
+
+class RemoteModel(_Remote):
+    """Stands for a model of pictures in a worker, and is called like it.
+
+    It does not notice the death of the inference process but by the time it takes: a batch that was not answered
+    is sent again to the next one, which is harmless, because rows depend on their pictures alone.
+
+    Args:
+        request: Which model.
+        address: Where the inference process is reached (`WorkerMetadata.inference`).
+        waiting: Makes a context in which this process only waits, for whoever watches over it.
+    """
+
+    def __call__(self, pictures: Pictures, /) -> Rows:
+        """Run the model.
+
+        Args:
+            pictures: uint8 RGB `(N, H, W, 3)`, or N of `(H, W, 3)`.
+
+        Returns:
+            float32 `(N, D)` or `(N,)`, as the model gives it.
+
+        Raises:
+            ValueError: The pictures are of another type, or of several shapes.
+            ModelError: The inference process died again and again.
+            Exception: What the model raised there.
+        """
+        height, width = _common_shape(pictures)
+        each = max(1, MOST_BYTES // (height * width * 3))
+        pieces = [pictures[start : start + each] for start in range(0, max(1, len(pictures)), each)]
+        rows = [
+            self._rows(
+                Run(len(piece), height, width, len(piece) * height * width * 3),
+                partial(HandedMemory.fill, pictures=piece),
+            )
+            for piece in pieces
+        ]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+class RemoteTextModel(_Remote):
+    """Stands for a model of texts in a worker, and is called like it; all else is as for `RemoteModel`.
+
+    Args:
+        request: Which model.
+        address: Where the inference process is reached.
+        waiting: As for `RemoteModel`.
+    """
+
+    def __call__(self, texts: Sequence[str], /) -> Rows:
+        """Run the model.
+
+        Args:
+            texts: Any texts.
+
+        Returns:
+            float32 `(N, D)`.
+
+        Raises:
+            ModelError: The inference process died again and again.
+            Exception: What the model raised there.
+        """
+        rows = [
+            self._rows(Run(len(piece), 0, 0, len(raw)), partial(HandedMemory.write, raw=raw))
+            for piece in _pieces([packed_text(text) for text in texts])
+            for raw in [b"".join(piece)]
+        ]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def _called(address: str) -> socket.socket:
@@ -179,10 +220,21 @@ def _common_shape(pictures: Pictures) -> tuple[int, int]:
         dtypes, shapes = {pictures.dtype}, {pictures.shape[1:]}
     else:
         dtypes, shapes = {picture.dtype for picture in pictures}, {picture.shape for picture in pictures}
-    if not len(pictures) and not isinstance(pictures, np.ndarray):
-        return 0, 0
-    (shape, *others) = shapes
-    if dtypes != {np.dtype(np.uint8)} or others or len(shape) != 3 or shape[2] != 3:
+    (shape, *others) = shapes or {(0,)}
+    if dtypes != {np.dtype(np.uint8)} or others or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         told = ", ".join(sorted(f"{dtype}" for dtype in dtypes)), ", ".join(sorted(f"{one}" for one in shapes))
         raise ValueError(f"expected pictures of uint8 (H, W, 3), all of one shape, got {told[0]} {told[1]}")
     return int(shape[0]), int(shape[1])
+
+
+def _pieces(packed: Sequence[bytes]) -> list[list[bytes]]:
+    """Texts in groups that are handed over at once."""
+    pieces: list[list[bytes]] = [[]]
+    size = 0
+    for one in packed:
+        if pieces[-1] and size + len(one) > MOST_BYTES:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(one)
+        size += len(one)
+    return pieces

@@ -1,4 +1,4 @@
-"""Memory that a worker fills with pictures and the inference process reads.
+"""Memory that a worker fills with pictures or texts and the inference process reads.
 
 It has no name, so that nothing is left of it however its holders end, and it never shrinks, so that reading it cannot
 fail. A worker owns it and writes only while it waits for nothing; the inference process maps it to read.
@@ -21,13 +21,13 @@ from nemo_curator.errors import ModelError
 from nemo_curator.storage.refusal import storage_error
 
 MOST_BYTES = 1 << 26
-"""Bytes of pictures that are handed over at once; a larger batch goes in pieces, a larger picture alone."""
+"""Bytes that are handed over at once; a larger batch goes in pieces, a larger picture or text alone."""
 
 _LARGEST = 1 << 30  # bytes that the inference process maps for one worker
 
 
-class PictureMemory:
-    """A worker's end: room for pictures.
+class HandedMemory:
+    """A worker's end: room for a batch.
 
     Args:
         size: Bytes.
@@ -58,6 +58,10 @@ class PictureMemory:
         for place, picture in zip(room, pictures, strict=True):
             place[...] = picture
 
+    def write(self, raw: bytes) -> None:
+        """Put bytes there."""
+        self._map[: len(raw)] = raw
+
     def close(self) -> None:
         """Release it here; whoever mapped it keeps it."""
         os.close(self.descriptor)
@@ -81,9 +85,9 @@ def mapped(descriptor: int) -> mmap.mmap:
 
 def _make(size: int) -> int:
     if sys.platform == "linux":  # memory, not a file: a full disk cannot take it away
-        descriptor = os.memfd_create("imagecurator-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        descriptor = os.memfd_create("imagecurator-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     else:
-        descriptor, path = tempfile.mkstemp(prefix="imagecurator-pictures-")
+        descriptor, path = tempfile.mkstemp(prefix="imagecurator-batch-")
         Path(path).unlink()
     try:
         os.truncate(descriptor, size)

@@ -5,8 +5,8 @@
                               or failed, with the exception
 
 A request for a model, and an exception, are pickled, once each: both ends are processes of one run, on descriptors that
-they inherited, so nobody else can be there. Of a batch nothing is pickled: the pictures lie in shared memory, whose
-descriptor goes along when it is new, and the rows come back as they are.
+they inherited, so nobody else can be there. Of a batch nothing is pickled: pictures or texts lie in shared memory,
+whose descriptor goes along when it is new, and the rows come back as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from nemo_curator.errors import ModelError
 from nemo_curator.models.request import ModelRequest
 
 _OPEN = struct.Struct("<I")  # bytes of the request
-_RUN = struct.Struct("<III")  # pictures, height, width
+_RUN = struct.Struct("<IIII")  # items, height, width (0 of texts), bytes
+_TEXT = struct.Struct("<I")  # bytes of a text, before it
 _REPLY = struct.Struct("<BIIQ")  # whether it failed, rows, columns (0: rows are numbers), bytes that follow
 _LONGEST = 1 << 20  # bytes of a request or an exception
 _MOST_DETAIL = 10_000  # characters of an exception that is told in words
@@ -34,21 +35,34 @@ class Run:
     """A batch that is to be run.
 
     Attributes:
-        count: Pictures.
-        height: Of each, in pixels.
-        width: Of each, in pixels.
+        count: Pictures, or texts.
+        height: Of each picture, in pixels; 0 for texts.
+        width: Of each picture, in pixels; 0 for texts.
+        size: Bytes that they take.
         memory: Descriptor of the memory where they lie from now on, which whoever reads this owns; None: as before.
     """
 
     count: int
     height: int
     width: int
+    size: int
     memory: int | None = None
 
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """`(N, H, W, 3)`."""
-        return self.count, self.height, self.width, 3
+    def given(self, memory: memoryview) -> npt.NDArray[np.uint8] | list[str]:
+        """The pictures `(N, H, W, 3)` where they lie, or the texts.
+
+        Raises:
+            ModelError: They do not lie there.
+        """
+        if self.size > len(memory):
+            raise ModelError(f"a worker handed over less than the {self.size:,} bytes that it speaks of")
+        if not self.height:
+            return unpacked_texts(memory[: self.size], self.count)
+        if self.count * self.height * self.width * 3 != self.size:
+            raise ModelError(
+                f"{self.count:,} pictures of {self.width} by {self.height} do not take {self.size:,} bytes"
+            )
+        return np.frombuffer(memory[: self.size], np.uint8).reshape(self.count, self.height, self.width, 3)
 
 
 def send_open(connection: socket.socket, request: ModelRequest) -> None:
@@ -70,7 +84,7 @@ def receive_open(connection: socket.socket) -> ModelRequest:
 
 def send_run(connection: socket.socket, run: Run) -> None:
     """Ask for the rows of a batch."""
-    header = _RUN.pack(run.count, run.height, run.width)
+    header = _RUN.pack(run.count, run.height, run.width, run.size)
     if run.memory is None:
         connection.sendall(header)
     else:  # so short a message is taken as a whole or not at all
@@ -87,8 +101,31 @@ def receive_run(connection: socket.socket) -> Run:
     if not header:
         raise EOFError
     header += _received(connection, _RUN.size - len(header))
-    count, height, width = _RUN.unpack(header)
-    return Run(count, height, width, descriptors[0] if descriptors else None)
+    count, height, width, size = _RUN.unpack(header)
+    return Run(count, height, width, size, descriptors[0] if descriptors else None)
+
+
+def packed_text(text: str) -> bytes:
+    """A text, whatever a str can hold, with its length before it."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return _TEXT.pack(len(raw)) + raw
+
+
+def unpacked_texts(raw: memoryview, count: int) -> list[str]:
+    """So many texts that were packed one behind the other.
+
+    Raises:
+        ModelError: There are not so many.
+    """
+    texts: list[str] = []
+    start = 0
+    while start + _TEXT.size <= len(raw) and len(texts) < count:
+        (length,) = _TEXT.unpack(raw[start : start + _TEXT.size])
+        start += _TEXT.size + length
+        texts.append(bytes(raw[start - length : start]).decode("utf-8", "surrogatepass"))
+    if start != len(raw) or len(texts) != count:
+        raise ModelError(f"a worker speaks of {count:,} texts, and handed over others")
+    return texts
 
 
 def send_ready(connection: socket.socket) -> None:

@@ -20,6 +20,16 @@ class Runnable(Protocol):
         """Run the model on pictures uint8 `(N, H, W, 3)`: float32 `(N, D)` or `(N,)`, each row its picture's alone."""
 
 
+class TextRunnable(Protocol):
+    """The same of a model of texts: a `TextModel`, with or without a specification."""
+
+    def setup(self) -> None:
+        """Load the weights; a second call does nothing."""
+
+    def __call__(self, texts: Sequence[str], /) -> npt.NDArray[np.float32]:
+        """Run the model on texts: float32 `(N, D)`, each row its text's alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How a loaded model likes to be called; a `Runnable` may say so as its `pace`.
@@ -33,7 +43,7 @@ class Pace:
     lanes: int = 1
 
 
-def pace_of(model: Runnable) -> Pace:
+def pace_of(model: object) -> Pace:
     """The pace of a model that is loaded; one picture in one lane where it says nothing."""
     pace = getattr(model, "pace", None)
     return pace if isinstance(pace, Pace) else Pace()
@@ -51,16 +61,16 @@ class ModelRequest:
         arguments: (Name, value) of each argument, in order of the names; values are hashable.
     """
 
-    make: Callable[..., Runnable]
+    make: Callable[..., Any]
     arguments: Sequence[tuple[str, Any]]
 
     @classmethod
-    def of(cls, make: Callable[..., Runnable], **arguments: Any) -> ModelRequest:
+    def of(cls, make: Callable[..., Any], **arguments: Any) -> ModelRequest:
         """A request for what `make(**arguments)` gives."""
         return cls(make, tuple(sorted(arguments.items())))
 
-    def model(self, threads: int = 1) -> Runnable:
-        """The model, not loaded yet.
+    def model(self, threads: int = 1) -> Any:
+        """The model, a `Runnable` or a `TextRunnable`, not loaded yet.
 
         Args:
             threads: Threads that one call may use.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,9 +75,15 @@ class TextTowerModel(LoadedModel[LoadedText]):
         """
         loaded = self.session
         rows = np.empty((len(texts), loaded.weights.tower.dimension), np.float32)
-        for row, tokens in zip(rows, ClipTokenizer()(texts), strict=True):
+
+        def run(row: npt.NDArray[np.float32], tokens: npt.NDArray[np.int64]) -> None:
             # what stands behind the first end has no say
             ended = tokens[: int((tokens == ENDING).argmax()) + 1]
             # one by one, because texts differ in length, and what is computed of one must not depend on others
             row[:] = loaded.session.run(embed(loaded.weights, ended)[None], "embedding")[0]
+
+        # a session that has all cores for one text takes one at a time; others take one a thread
+        with ThreadPoolExecutor(self._threads) as pool:
+            for _ in pool.map(run, rows, ClipTokenizer()(texts)):
+                pass
         return unit_rows(rows)

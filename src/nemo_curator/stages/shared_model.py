@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from nemo_curator.models.remote import RemoteModel
-from nemo_curator.models.request import ModelRequest, Runnable
+from nemo_curator.models.remote import RemoteModel, RemoteTextModel
+from nemo_curator.models.request import ModelRequest, Runnable, TextRunnable
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageObject
 
@@ -22,6 +22,15 @@ def place(
     """
     if shared and worker is not None and worker.inference:
         return RemoteModel(shared[0], worker.inference, worker.waiting)
+    return own()
+
+
+def place_text(
+    shared: Sequence[ModelRequest], worker: WorkerMetadata | None, own: Callable[[], TextRunnable]
+) -> TextRunnable:
+    """The same for a model of texts."""
+    if shared and worker is not None and worker.inference:
+        return RemoteTextModel(shared[0], worker.inference, worker.waiting)
     return own()
 
 

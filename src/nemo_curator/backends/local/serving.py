@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.backends.local.turns import Turnstile, pictures_a_turn
-from nemo_curator.errors import ModelError
 from nemo_curator.models.remote_memory import mapped
 from nemo_curator.models.remote_wire import (
     Run,
@@ -133,7 +132,8 @@ class InferenceServer:
 
     def _answer(self, connection: socket.socket, served: Served, run: Run, memory: mmap.mmap | None) -> None:
         try:
-            rows = list(self._computed(connection, served, _pictures(run, memory)))
+            given = run.given(memoryview(b"" if memory is None else memory))
+            rows = list(self._computed(connection, served, given))
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 (the worker raises it where the model was called)
@@ -141,29 +141,19 @@ class InferenceServer:
         else:
             send_rows(connection, rows[0] if len(rows) == 1 else np.concatenate(rows))
 
-    def _computed(self, connection: socket.socket, served: Served, pictures: npt.NDArray[np.uint8]) -> Iterator[Rows]:
+    def _computed(
+        self, connection: socket.socket, served: Served, given: npt.NDArray[np.uint8] | list[str]
+    ) -> Iterator[Rows]:
         """The rows of a batch, one turn after the other."""
-        with served.turnstile.queued(len(pictures), served.turn) as batch:
-            for start in range(0, max(1, len(pictures)), served.turn):
+        with served.turnstile.queued(len(given), served.turn) as batch:
+            for start in range(0, max(1, len(given)), served.turn):
                 with served.turnstile.turn(batch):
                     if _is_gone(connection):  # nobody wants the rest
                         raise EOFError
-                    rows = served.model(pictures[start : start + served.turn])
+                    rows = served.model(given[start : start + served.turn])
                 batch.left -= len(rows)
                 self._served()
                 yield rows
-
-
-def _pictures(run: Run, memory: mmap.mmap | None) -> npt.NDArray[np.uint8]:
-    """The pictures of a batch where they lie.
-
-    Raises:
-        ModelError: They do not lie there.
-    """
-    size = run.count * run.height * run.width * 3
-    if memory is None or size > len(memory):
-        raise ModelError(f"a worker handed over less than the {size:,} bytes that it speaks of")
-    return np.frombuffer(memory, np.uint8, count=size).reshape(run.shape)
 
 
 def _is_gone(connection: socket.socket) -> bool:

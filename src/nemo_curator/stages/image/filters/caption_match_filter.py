@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.filters.prompt_filter import cosine
 from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
+from nemo_curator.stages.shared_model import place_text
 from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageObject
 from nemo_curator.tasks.caption import caption_of
@@ -49,18 +50,35 @@ class ImageCaptionMatchFilterStage(TextTowerFilterStage):
         """The embedding and the caption."""
         return replace(super().needs(), caption=True)
 
+    def shared_models(self) -> tuple[ModelRequest, ...]:
+        """The text tower, if it is a large one."""
+        return (self._request,) if self._text is not None and self._text.spec.shared else ()
+
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Load the text tower."""
-        tower = self.tower()
-        tower.setup()
-        self._embedded: Callable[[str], Row] = lru_cache(_REMEMBERED)(lambda caption: tower([caption])[0])
+        """Load the text tower, here or where the host's large models are."""
+        self._placed = place_text(self.shared_models(), _worker_metadata, self.tower)
+        self._placed.setup()
+        self._remembered: dict[str, Row] = {}
 
     def score(self, images: list[ImageObject]) -> npt.NDArray[Any]:
         """`(N,)` cosines; None where there is no caption, or nothing but white space in it."""
         embeddings = self.rows(images)
+        captions = [caption_of(image.sidecars, image.metadata) or "" for image in images]
+        rows = self._embedded([caption for caption in captions if caption.strip()])
         scores = np.full(len(images), None, object)
-        for index, image in enumerate(images):
-            caption = caption_of(image.sidecars, image.metadata)
-            if caption is not None and caption.strip():
-                scores[index] = float(np.float32(cosine(embeddings[index], self._embedded(caption))))
+        for index, caption in enumerate(captions):
+            if caption in rows:
+                scores[index] = float(np.float32(cosine(embeddings[index], rows[caption])))
         return scores
+
+    def _embedded(self, captions: Sequence[str]) -> dict[str, Row]:
+        """Caption to embedding; of those that come again it is remembered."""
+        known = self._remembered
+        rows = {caption: known.pop(caption) for caption in dict.fromkeys(captions) if caption in known}
+        new = [caption for caption in dict.fromkeys(captions) if caption not in rows]
+        if new:
+            rows |= zip(new, self._placed(new), strict=True)
+        known |= rows  # those of late are the last
+        for caption in list(known)[: max(0, len(known) - _REMEMBERED)]:
+            del known[caption]
+        return rows

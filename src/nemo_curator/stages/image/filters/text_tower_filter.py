@@ -12,6 +12,7 @@ from nemo_curator.errors import StageError
 from nemo_curator.models import registry
 from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.models.text_numerics import TEXT_RUNTIMES, text_numerics
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.fingerprint import unicode_version
@@ -54,7 +55,10 @@ class TextTowerFilterStage(BaseFilterStage):
             spec = registry.get_spec(self.model, self.model_dir)
             known = spec.precisions if isinstance(spec, registry.ModelSpec) else ()
             self._numerics = text_numerics(known, self.runtime, self.precision)
-            self._text = registry.create_text(self.model, self.model_dir, numerics=self._numerics)
+            self._request = ModelRequest.of(
+                registry.create_text, name=self.model, model_dir=self.model_dir, numerics=self._numerics
+            )
+            self._text = self._request.model()
 
     def on_embeddings_of(self, model: str, model_dir: str | None, runtime: str | None) -> Self:
         """The stage for the embeddings that a recipe computes; what it was told itself stays.
