@@ -27,6 +27,7 @@
         ├── NotAnImageError
         ├── DecodeError
         ├── LimitError
+        ├── EmbeddingError
         └── UnreadableError
 
 The number is the exit code of the command line; 1 is an unexpected failure, 2 wrong usage, 130 Ctrl-C.
@@ -200,6 +201,12 @@ class LimitError(SampleError):
     """The image exceeds a limit of the recipe; nothing was allocated for it."""
 
     code = "over_limit"
+
+
+class EmbeddingError(SampleError):
+    """A model gave an embedding that is no vector of numbers."""
+
+    code = "nan_score"
 
 
 class UnreadableError(SampleError):

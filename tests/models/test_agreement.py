@@ -39,17 +39,19 @@ def test_every_embedding_must_agree(rows, cosine, enough):
 def test_a_head_that_changes_its_mind_is_not_enough(rows):
     """Embeddings that agree do not do where a head calls other images good."""
     scores = np.arange(64, dtype=np.float32)
-    found = of_embeddings(rows, rows, {"steady": (scores, scores + 0.2), "moved": (scores, scores[::-1].copy())})
+    found = of_embeddings(
+        rows, rows, {"steady": (scores, scores + 0.2, 64.0), "moved": (scores, scores[::-1].copy(), 64.0)}
+    )
     assert found.changed["steady"] == 0
     assert found.changed["moved"] > 0.3
     assert not found.enough
 
 
 def test_scores_may_drift_a_little():
-    """Half a per cent of the scale is fine, two per cent are not."""
+    """Half a per cent of the scale is fine, three per cent are not."""
     full = np.linspace(0, 1, 50, dtype=np.float32)
     assert of_scores(full, full + np.float32(0.005), 1.0, "nsfw").enough
-    assert not of_scores(full, full + np.float32(0.02), 1.0, "nsfw").enough
+    assert not of_scores(full, full + np.float32(0.03), 1.0, "nsfw").enough
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -32,8 +32,8 @@ def get(
     from nemo_curator.models import registry
     from nemo_curator.models.hub import required_directory
 
-    specs = [registry.get_spec(name) for name in names]
     directory = required_directory(model_dir)
+    specs = [registry.get_spec(name, directory) for name in names]
     got = {spec.name: _get(spec, directory, replace=replace, dry_run=dry_run, quiet=as_json) for spec in specs}
     if as_json:
         sys.stdout.write(json.dumps({"dry_run": dry_run, "models": got}, indent=2) + "\n")

@@ -43,7 +43,7 @@ def verify(
     from nemo_curator.models import registry
     from nemo_curator.models.inventory import check
 
-    specs = [registry.get_spec(name) for name in names] if names else registry.specs()
+    specs = [registry.get_spec(name, model_dir) for name in names] if names else registry.specs()
     found: list[Checked] = []
     for spec in specs:
         found.append(check(spec, model_dir))

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from nemo_curator.errors import ModelError, nearest
 from nemo_curator.models.runtimes import cuda
-from nemo_curator.models.runtimes.cpu import cpu_class, cpu_flags
+from nemo_curator.models.runtimes.cpu import cpu_class, cpu_flags, matrix_units
 
 Runtime = Literal["onnxruntime", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
@@ -55,6 +55,8 @@ class Numerics:
     def libraries(self) -> dict[str, str]:
         """The versions of what builds and runs the graph, and the kinds of CPU and CUDA device."""
         found = {name: _version(name) for name in _PACKAGES[self.runtime]} | {"cpu": cpu_class()}
+        if self.device == "cpu" and self.precision != "fp32":
+            found["cpu"] += matrix_units()
         if self.device == "cuda":
             found["device"] = str(next(iter(cuda.devices()), cuda.CudaDevice()))
         if self.runtime == "torch":

@@ -74,9 +74,13 @@ class _Remote:
 
         def ask() -> Rows:
             connection = self._connected()
-            send_run(connection, run if self._handed_over else replace(run, memory=memory.descriptor))
-            self._handed_over = True
-            return receive_reply(connection)
+            try:
+                send_run(connection, run if self._handed_over else replace(run, memory=memory.descriptor))
+                self._handed_over = True
+                return receive_reply(connection)
+            except BaseException:
+                self._drop()  # an answer that nobody took would be taken for the next one's
+                raise
 
         with self._waiting():
             return self._again_and_again(ask)

@@ -245,7 +245,7 @@ def _settled_plan(
         return plan, policy
     settled = settle(open_stages(recipe), recipe, listing.entries, {} if rescore else plan.settled, watcher)
     plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
-    told = tuple(one.sentence(model) for model, one in settled.items() if one.tried)
+    told = tuple(one.sentence(model) for model, one in settled.items() if one.is_news)
     return dataclasses.replace(plan, notes=(*plan.notes, *told)), policy
 
 

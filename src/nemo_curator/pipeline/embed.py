@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 
 from nemo_curator import storage
 from nemo_curator.errors import ConservationError
-from nemo_curator.models import registry
 from nemo_curator.pipeline.decide import scored_partitions
 from nemo_curator.pipeline.embed_output import (
     Standing,
@@ -24,7 +24,7 @@ from nemo_curator.pipeline.embed_output import (
     standing,
     write_manifest,
 )
-from nemo_curator.pipeline.numerics import settle
+from nemo_curator.pipeline.numerics import ComputesModel, settle
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
@@ -181,7 +181,7 @@ def _settled(plan: ScorePlan, listing: Listing, recipe: Recipe, *, rescore: bool
         return plan
     held = {} if rescore else plan.settled
     settled = settle(open_stages(recipe), recipe, listing.entries, held, watcher)
-    told = tuple(one.sentence(model) for model, one in settled.items() if one.tried)
+    told = tuple(one.sentence(model) for model, one in settled.items() if one.is_news)
     plan = plan_score(plan.run, listing, recipe, rescore=rescore, settled=settled)
     return dataclasses.replace(plan, notes=(*plan.notes, *told))
 
@@ -198,8 +198,8 @@ def _write(output: str, plan: ScorePlan, settings: EmbeddingSettings, watcher: W
     """Write all files, the manifest last; what stood there before is removed first."""
     run, state = plan.run, RunState.require(plan.run)
     ids = scored_partitions(run, state)
-    model = str(getattr(plan.scoring.stages[0], "embedding_model", ""))
-    extent = extent_of(run, ids, registry.get_spec(model).dimension)
+    spec = cast("ComputesModel", plan.scoring.stages[0]).computed_model()
+    model, extent = spec.name, extent_of(run, ids, spec.dimension)
     remove_output(output, run)
     watcher.exporting(extent.images)
     files = write_embedding_files(run, ids, output, settings, extent, watcher.exported)

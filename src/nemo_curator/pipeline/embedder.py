@@ -18,7 +18,7 @@ from nemo_curator.stages.catalogue import class_of, make_score_stage, score_name
 from nemo_curator.stages.fingerprint import stage_facts
 
 # what moves an embedding a little, and never into another space
-_ROUNDING = {"runtime", "precision"}
+_ROUNDING = {"runtime", "precision", "device"}
 _PIXELS = "decode"
 _MOST_CHANGES = 3  # that a sentence names
 

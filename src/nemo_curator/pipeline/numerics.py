@@ -12,7 +12,7 @@ from nemo_curator.errors import StageError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, candidates, choose
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.planning.numerics import LEAST_IMAGES, Settled, asked_for, sample_of
+from nemo_curator.planning.numerics import LEAST_IMAGES, NOTHING_ELSE, TOO_FEW, Settled, asked_for, sample_of
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.entry import Entry
@@ -108,7 +108,7 @@ def settle(
             settled[spec.name] = before
             continue
         ways = candidates(spec.precisions, runtime)
-        why = "" if len(ways) > 1 else "nothing faster is installed, or runs on this CPU"
+        why = "" if len(ways) > 1 else NOTHING_ELSE
         settled[spec.name] = Settled(ways[-1], weights, why=why)
         if len(ways) > 1:
             trials.append(Trial(spec.name, _model_dir(stage), ways, _heads(stages, spec.name)))
@@ -126,8 +126,7 @@ def _tried(
     if not trials:
         return {}
     if not chosen:
-        few = "there are too few images for a trial to pay"
-        return {one.model: replace(open_[one.model], why=few) for one in trials}
+        return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
     watcher.trying([one.model for one in trials])
     try:
         found = _run(trials, chosen, each, images, recipe)
@@ -195,10 +194,12 @@ def _weights(stage: Stage, spec: registry.ModelSpec) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if name not in {"runtime", "precision", "device"}}
 
 
-def _heads(stages: Sequence[Stage], embedding: str) -> tuple[str, ...]:
-    """Names of the heads among the scores that take a model's embeddings."""
-    named = {getattr(stage, "model", None) for stage in stages}
-    return tuple(one.name for one in registry.specs() if one.name in named and _takes(one, embedding))
+def _heads(stages: Sequence[Stage], embedding: str) -> tuple[tuple[str, str | None], ...]:
+    """Name and model directory of the heads among the scores that take a model's embeddings."""
+    named = {getattr(stage, "model", None): getattr(stage, "model_dir", None) for stage in stages}
+    return tuple(
+        (one.name, named[one.name]) for one in registry.specs() if one.name in named and _takes(one, embedding)
+    )
 
 
 def _takes(spec: registry.ModelSpec | registry.HeadSpec, embedding: str) -> bool:

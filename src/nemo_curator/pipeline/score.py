@@ -98,7 +98,7 @@ def plan_score(
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
-    settled = {**numerics.recorded(state), **(settled or {})}
+    settled = {**({} if rescore else numerics.recorded(state)), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)

@@ -17,8 +17,12 @@ LEAST_IMAGES = 16
 MOST_IMAGES = 64
 """Images that a trial looks at."""
 
+TOO_FEW = "there are too few images for a trial to pay"
+NOTHING_ELSE = "nothing faster is installed, or runs on this CPU"
+"""Why there was no trial, where that is as it should be."""
+
 _SHARE = 4  # a trial may look at one image in so many: of fewer, it would cost more than it saves
-_MOST_FILES = 8  # shards that are opened for a trial
+_MOST_SHARDS = 8  # shards that are opened for a trial
 _USUAL_BYTES = 100_000  # of an image in a shard, to guess how many a shard holds
 
 
@@ -37,9 +41,11 @@ def sample_of(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], int, int]:
     wanted = min(MOST_IMAGES, sum(counts) // _SHARE)
     if wanted < LEAST_IMAGES:
         return (), 0, 0
-    shards = any(entry.kind == "tar" for entry in there)
-    chosen = _evenly(there, _MOST_FILES if shards else wanted)
-    return chosen, -(-wanted // len(chosen)), wanted
+    loose = [entry for entry in there if entry.kind != "tar"]
+    shards = _evenly([entry for entry in there if entry.kind == "tar"], _MOST_SHARDS)
+    alone = _evenly(loose, max(wanted * len(loose) // sum(counts), 1 if loose else 0) if shards else wanted)
+    chosen = tuple(entry for entry in there if entry in {*shards, *alone})
+    return chosen, -(-(wanted - len(alone)) // len(shards)) if shards else 1, wanted
 
 
 def _evenly(entries: Sequence[Entry], most: int) -> tuple[Entry, ...]:
@@ -63,6 +69,11 @@ class Settled:
     weights: Mapping[str, Any]
     tried: tuple[Mapping[str, Any], ...] = ()
     why: str = ""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether a user should be told: something was tried, be it in vain."""
+        return self.why not in {TOO_FEW, NOTHING_ELSE}
 
     def facts(self) -> dict[str, Any]:
         """Plain data for `from_facts`."""

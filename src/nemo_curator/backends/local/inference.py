@@ -8,6 +8,7 @@ supervisor of every turn that was computed, and by closing that the process has 
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import sys
 
@@ -18,6 +19,8 @@ from nemo_curator.backends.local.start_up import keep_from_children, start_up
 def main(lifeline_fd: int, desk_fd: int, news_fd: int, threads: int) -> None:
     """Serve the workers of one supervisor until it is gone."""
     start_up(lifeline_fd)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every worker takes two for each model
     keep_from_children(lifeline_fd, desk_fd, news_fd)
     news = socket.socket(fileno=news_fd)
     news.setblocking(False)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.backends.local.turns import Turnstile, pictures_a_turn
+from nemo_curator.errors import ModelError
 from nemo_curator.models.remote_memory import mapped
 from nemo_curator.models.remote_wire import (
     Run,
@@ -114,32 +115,39 @@ class InferenceServer:
                 memory: mmap.mmap | None = None
                 while served is not None:
                     run = receive_run(connection)
-                    if run.memory is not None:
-                        memory = mapped(run.memory)
-                    self._answer(connection, served, run, memory)
+                    memory = self._answer(connection, served, run, memory)
             except (EOFError, OSError):
                 return  # that worker is gone; others are not concerned
 
     def _opened(self, connection: socket.socket) -> Served | None:
-        request = receive_open(connection)
         try:
-            served = self._models.get(request)
+            served = self._models.get(receive_open(connection))
+        except (EOFError, ConnectionError):
+            raise
         except Exception as error:  # noqa: BLE001 (the worker raises it where the model was asked for)
             send_failure(connection, error)
             return None
         send_ready(connection)
         return served
 
-    def _answer(self, connection: socket.socket, served: Served, run: Run, memory: mmap.mmap | None) -> None:
+    def _answer(
+        self, connection: socket.socket, served: Served, run: Run, memory: mmap.mmap | None
+    ) -> mmap.mmap | None:
+        """Send the rows of a batch, or what went wrong; gives the memory that the next batch may lie in."""
         try:
+            if run.memory is not None:
+                memory = mapped(run.memory)
             given = run.given(memoryview(b"" if memory is None else memory))
             rows = list(self._computed(connection, served, given))
         except (EOFError, ConnectionError):
             raise
+        except MemoryError as error:
+            send_failure(connection, ModelError(f"there is no memory left to run the model: {error}"))
         except Exception as error:  # noqa: BLE001 (the worker raises it where the model was called)
             send_failure(connection, error)
         else:
             send_rows(connection, rows[0] if len(rows) == 1 else np.concatenate(rows))
+        return memory
 
     def _computed(
         self, connection: socket.socket, served: Served, given: npt.NDArray[np.uint8] | list[str]
@@ -158,5 +166,6 @@ class InferenceServer:
 
 def _is_gone(connection: socket.socket) -> bool:
     """Whether a worker that waits for an answer, and says nothing before it, has hung up."""
-    readable, _, _ = select.select([connection], [], [], 0)
-    return bool(readable)
+    poll = select.poll()  # unlike select, it takes descriptors of any number
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

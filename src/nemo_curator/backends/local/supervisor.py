@@ -134,6 +134,7 @@ class Supervisor:
                 self._answer_end(worker)
                 continue
             if isinstance(message, Done):
+                self._idle_deaths = 0
                 journal = _held(worker).journal
                 self._give_work(worker)  # first, so that it does not wait for whoever gets the result
                 results = [*journal.results, message.result]

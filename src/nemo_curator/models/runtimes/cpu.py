@@ -16,6 +16,11 @@ def array_libraries() -> dict[str, str]:
     return {"numpy": version("numpy"), "cpu": cpu_class()}
 
 
+def matrix_units() -> str:
+    """`+amx` where the CPU multiplies bf16 and int8 by units of its own, which round otherwise than its vectors."""
+    return "+amx" if any(flag.startswith("amx_") for flag in cpu_flags()) else ""
+
+
 @cache
 def cpu_class() -> str:
     """The machine, and on x86-64 the widest vector instructions that it has, such as `x86_64-avx512`.

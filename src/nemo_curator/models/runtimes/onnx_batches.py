@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from nemo_curator.errors import ModelError, WeightsError
 from nemo_curator.models.runtimes.onnx_session import TYPES, lend
-from nemo_curator.models.runtimes.session import check_batch
+from nemo_curator.models.runtimes.session import check_batch, in_words
 
 CUDA = "CUDAExecutionProvider"
 
@@ -107,7 +107,7 @@ class OnnxBatches:
         size = self._shape[0]
         filled = np.zeros(self._shape, self._type)
         rows = np.empty((len(batch), *self._output.shape()[1:]), np.float32)
-        with self._lock:
+        with self._lock, in_words("ONNX Runtime"):
             for start in range(0, len(batch), size):
                 items = batch[start : start + size]
                 filled[: len(items)], filled[len(items) :] = items, 0

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
-from nemo_curator.models.runtimes.session import check_batch, described
+from nemo_curator.models.runtimes.session import check_batch, described, in_words
 
 TYPES: dict[str, type[np.generic]] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 """Types of inputs, by ONNX Runtime's names for them."""
@@ -98,8 +98,9 @@ class OnnxSession:
             item = np.ascontiguousarray(batch[row])[None]
             rows[row] = self._session.run([output], {self._input.name: item})[0][0]
 
-        for _ in (self._pool.map if self._pool else map)(run_into, range(len(batch))):
-            pass
+        with in_words("ONNX Runtime"):
+            for _ in (self._pool.map if self._pool else map)(run_into, range(len(batch))):
+                pass
         return rows
 
     def run_one(self, item: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
@@ -120,7 +121,8 @@ class OnnxSession:
         )
         if item.dtype != np.uint8 or not fits or not item.size:
             raise ValueError(f"expected uint8 ({', '.join(map(str, shape))}), got {described(item)}")
-        given = self._session.run(self.outputs, {self._input.name: np.ascontiguousarray(item)[None]})
+        with in_words("ONNX Runtime"):
+            given = self._session.run(self.outputs, {self._input.name: np.ascontiguousarray(item)[None]})
         return dict(zip(self.outputs, given, strict=True))
 
     def __reduce__(self) -> NoReturn:

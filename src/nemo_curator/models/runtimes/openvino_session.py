@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
 from nemo_curator.models.runtimes.openvino_ops import OpenVinoOps
-from nemo_curator.models.runtimes.session import check_batch
+from nemo_curator.models.runtimes.session import check_batch, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TELEMETRY = "openvino_telemetry"
+_IMPORTING = threading.Lock()  # two models may be loaded at once, and a module that is half there has no operators
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # what is not in whole numbers runs in bf16 beside them
 
 
@@ -92,7 +93,7 @@ class OpenVinoSession:
         check_batch(batch, self._type, self.item_shape)
         index, size = self.outputs.index(output), self._shape[0]
         rows: list[npt.NDArray[np.float32]] = []
-        with self._lock:
+        with self._lock, in_words("OpenVINO"):
             for start in range(0, len(batch), size):
                 items = batch[start : start + size]
                 given = self._request.infer([_filled(items, size)], share_inputs=True)
@@ -139,15 +140,13 @@ def openvino() -> Any:
     Its converter, which we have no use for, reports to its makers by `openvino_telemetry`; where that cannot be
     imported it takes a stand-in that sends nothing.
     """
-    if "openvino" in sys.modules:
-        return sys.modules["openvino"]
-    with _hidden(_TELEMETRY, sys.modules):
+    with _IMPORTING, _hidden(_TELEMETRY, sys.modules):
         return import_module("openvino")
 
 
 @contextmanager
 def _hidden(name: str, modules: Mapping[str, Any]) -> Iterator[None]:
-    if name in modules:  # the user's own doing
+    if "openvino" in modules or name in modules:  # it is there already, or was imported by the user
         yield
         return
     sys.modules[name] = None  # type: ignore[assignment]  # which makes an import of it fail

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from nemo_curator.errors import ModelError
 
 
 class Session(Protocol):
@@ -51,6 +55,30 @@ def check_batch(batch: npt.NDArray[Any], dtype: type[np.generic], item_shape: tu
     if batch.dtype != dtype or not fits:
         wanted = f"{np.dtype(dtype)} (N, {', '.join(map(str, item_shape))})"
         raise ValueError(f"expected {wanted}, got {described(batch)}")
+
+
+@contextmanager
+def in_words(library: str) -> Iterator[None]:
+    """What a library raises while it runs a model becomes an error that ends the run.
+
+    It says nothing about the pictures: memory may have run out. They must not be blamed, because the same run a minute
+    later would keep them.
+
+    Args:
+        library: Its name.
+
+    Raises:
+        ModelError: The library failed.
+    """
+    try:
+        yield
+    except Exception as error:  # libraries raise plain RuntimeErrors, of many causes
+        told = str(error).strip().splitlines()
+        raise ModelError(
+            f"{library} failed to run the model: {told[0] if told else type(error).__name__}",
+            cause="memory ran out, or a fault of the library",
+            act="free memory, or choose another runtime, and run the same command again: it goes on where it stopped",
+        ) from error
 
 
 def described(array: npt.NDArray[Any]) -> str:

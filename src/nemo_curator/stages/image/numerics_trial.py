@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,13 +44,13 @@ class Trial:
         model: Name of the model in the registry.
         model_dir: Folder with weights of the user's own.
         candidates: How it may be computed, the best first; full precision, which the others are compared with, last.
-        heads: Names of the heads that take its embeddings.
+        heads: Name, and folder with weights of the user's own, of each head that takes its embeddings.
     """
 
     model: str
     model_dir: str | None
     candidates: tuple[Numerics, ...]
-    heads: tuple[str, ...] = ()
+    heads: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass
@@ -115,7 +115,7 @@ class NumericsTrialStage(PartitionStage[ImageBatch, TrialTask]):
             return []
         batch = np.stack(views)
         full, seconds = self._rows(trial, trial.candidates[-1], batch)
-        heads = {name: registry.create_head(name, trial.model_dir) for name in trial.heads}
+        heads = [registry.create_head(name, model_dir) for name, model_dir in trial.heads]
         tried = []
         for numerics in trial.candidates[:-1]:
             low, taken = self._rows(trial, numerics, batch)
@@ -133,17 +133,18 @@ class NumericsTrialStage(PartitionStage[ImageBatch, TrialTask]):
 
 
 def _spec(trial: Trial) -> registry.ModelSpec:
-    spec = registry.get_spec(trial.model)
+    spec = registry.get_spec(trial.model, trial.model_dir)
     assert isinstance(spec, registry.ModelSpec)  # noqa: S101 (trials are made of models of pictures alone)
     return spec
 
 
-def _agreement(trial: Trial, full: Rows, low: Rows, heads: Mapping[str, registry.Head]) -> Agreement:
+def _agreement(trial: Trial, full: Rows, low: Rows, heads: Sequence[registry.Head]) -> Agreement:
     spec = _spec(trial)
     if spec.task != "embedding":
         return of_scores(full, low, spec.high - spec.low, trial.model)
     scores = {}
-    for name, head in heads.items():
+    for head in heads:
         head.setup()
-        scores[name] = head(full), head(low)
+        least, largest = head.spec.scale
+        scores[head.spec.name] = head(full), head(low), largest - least
     return of_embeddings(full, low, scores)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from loguru import logger
 
-from nemo_curator.errors import StageError
+from nemo_curator.errors import EmbeddingError, StageError
 from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.request import ModelRequest
@@ -118,10 +118,13 @@ def attach(images: list[ImageObject], embeddings: npt.NDArray[np.float32], stage
 
     Raises:
         StageError: There are not as many embeddings as images.
+        EmbeddingError: One holds what is no number; given alone, only its image is lost.
     """
     if embeddings.ndim != 2 or len(embeddings) != len(images):
         raise StageError(f"stage {stage!r} gave embeddings of shape {embeddings.shape} for {len(images)} images")
     rows = embeddings.astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise EmbeddingError(f"stage {stage!r} gave an embedding with NaN or infinity")
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     for image, row in zip(images, rows / np.maximum(norms, np.finfo(np.float32).tiny), strict=True):
         image.embedding = row
