@@ -131,7 +131,7 @@ def test_corrupt_weights(tmp_path, source, workers):
     weights = tmp_path / "models" / "openai" / "clip-vit-large-patch14" / "model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"not a model" * 100)
-    (weights.parent / "config.json").write_text('{"vision_config": {}, "projection_dim": 768}')
+    (weights.parent / "config.json").write_text('{"vision_config": {"patch_size": 14}, "projection_dim": 768}')
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(CLIP.format(tmp_path / "models"))
     arguments = ("run", source, tmp_path / "out", "-r", recipe)

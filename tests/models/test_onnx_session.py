@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.models.formula import numbers, pictures
 
-from nemo_curator.errors import WeightsError
+from nemo_curator.errors import ModelError, WeightsError
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.onnx_graph import GraphWriter, pixels_to_channels_first, unit_rows
 from nemo_curator.models.runtimes import cpu
@@ -109,3 +109,21 @@ def test_the_kind_of_cpu_is_recorded():
     here = cpu.cpu_class()
     assert Numerics("onnxruntime").libraries()["cpu"] == cpu.array_libraries()["cpu"] == here
     assert only_environment({"libraries": {"cpu": here}}, {"libraries": {"cpu": "other"}})
+
+
+def test_what_the_library_raises_is_no_pictures_fault():
+    """A passing failure, such as memory that ran out, ends the run in one sentence instead of costing an image."""
+
+    class Exhausted:
+        """A loaded graph of a machine without memory."""
+
+        def run(self, *_):
+            """Fail as the library does."""
+            raise RuntimeError("bad allocation\nat some line")
+
+    session = OnnxSession(small_graph()[0])
+    get_outputs = session._session.get_outputs()
+    session._session = Exhausted()
+    session._session.get_outputs = lambda: get_outputs
+    with pytest.raises(ModelError, match=r"ONNX Runtime failed to run the model: bad allocation \(memory ran out"):
+        session.run(pictures(1, 16), "rows")

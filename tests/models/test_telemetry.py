@@ -134,3 +134,15 @@ def test_telemetry_of_onnxruntime_is_off(folder):
     work += "onnxruntime.InferenceSession = lambda *a, **k: (calls.append(2), made(*a, **k))[1]\n"
     work += TOWER.format(folder=folder, runtime="onnxruntime", precision="fp32") + "assert calls == [1, 2], calls\n"
     assert watched(work)["seen"] == []
+
+
+def test_two_models_may_be_loaded_at_once():
+    """Whoever comes second waits for the whole module, and does not get one that is half imported."""
+    pytest.importorskip("openvino", reason="openvino is an extra")
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor as Pool\n"
+        "from nemo_curator.models.runtimes.openvino_session import openvino\n"
+        "print(len({id(one.opset13) for one in Pool(8).map(lambda _: openvino(), range(8))}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "1", done.stderr

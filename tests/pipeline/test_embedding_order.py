@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.models.formula import clip_config
 from tests.models.test_heads import aesthetic_tensors, nsfw_tensors, write_aesthetic, write_nsfw
 from tests.models.test_registered_heads import write_linear
 
@@ -71,12 +73,12 @@ class ForeignEmbedderStage(CheapHeadStage):
 @pytest.fixture
 def model_dir(tmp_path, monkeypatch):
     """Weights of all models that are asked for here, as far as planning looks at them, in the user's directory."""
-    for name in (LARGE, "clip-vit-base-patch32"):
+    for name, config in ((LARGE, clip_config(14, 768)), ("clip-vit-base-patch32", clip_config(32, 512))):
         folder = tmp_path / "openai" / name
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(name.encode())
-        for settings in ("config.json", "preprocessor_config.json"):
-            (folder / settings).write_text("{}")
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "preprocessor_config.json").write_text("{}")
     write_aesthetic(tmp_path, aesthetic_tensors())
     write_nsfw(tmp_path, nsfw_tensors())
     write_linear(tmp_path / registry.get_spec("sa_0_4_vit_b_32_linear").weights.file, np.ones(512, np.float32), 5)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.cli.processes import imagecurator, pictures, sentence, tree
 from tests.models.formula import SMALL_TOWER, clip_config, clip_tensors
+from tests.models.tiny_towers import TOWERS
 from tests.models.torch_reference import write_tower
 
 from nemo_curator.models import numerics
@@ -192,3 +193,25 @@ def test_a_dry_run_tries_nothing(folder, tmp_path, model_dir):
     assert done.returncode == 0
     assert "trying" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("count", [5, IMAGES])
+def test_a_model_named_by_its_place_is_found_where_the_command_says(tmp_path, monkeypatch, count):
+    """No variable is needed beside `--model-dir`, be there a trial or not."""
+    monkeypatch.delenv("IMAGECURATOR_MODEL_DIR", raising=False)
+    TOWERS["clip"].write(tmp_path / "models" / "owner" / "own")
+    folder = pictures(tmp_path / "in", count)
+    asked = ("--model", "owner/own", "--model-dir", tmp_path / "models")
+    done = imagecurator("embed", folder, tmp_path / "out", *asked)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "embeddings.json").read_text())["dimension"] == TOWERS["clip"].dimension
+    assert imagecurator("models", "verify", "owner/own", "--model-dir", tmp_path / "models").returncode == 0
+
+
+def test_rescoring_leaves_what_this_machine_cannot_compute(folder, tmp_path, model_dir, monkeypatch):
+    """A run that was begun in int8 goes on elsewhere in full precision, if that is asked for."""
+    score(folder, tmp_path / "run")
+    monkeypatch.setattr(numerics, "cpu_flags", frozenset)
+    assert imagecurator("score", folder, tmp_path / "run", *SCORE).returncode == 6
+    score(folder, tmp_path / "run", "--rescore")
+    assert planned(tmp_path / "run")["precision"] == "fp32"

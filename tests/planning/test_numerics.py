@@ -90,3 +90,13 @@ def test_a_score_s_own_word_counts_more_than_the_recipe_s():
     assert asked_for(tower, ("openvino", "bf16"), section) == ("openvino", "bf16")
     assert asked_for(network, (None, None), section) == ("onnxruntime", "fp32")
     assert asked_for(tower, (None, None), InferenceSection()) == (None, None)
+
+
+def test_a_shard_among_loose_images_leaves_room_for_them():
+    """Of one tar and 5,000 loose images as many loose ones are looked at as there are beside the tar's own."""
+    entries = [image(index) for index in range(5_000)]
+    chosen, each, images = sample_of([shard(9, 3_000_000), *entries])
+    loose = [one for one in chosen if one.kind == "image"]
+    assert (len(chosen) - len(loose), images) == (1, MOST_IMAGES)
+    assert len(loose) > 55
+    assert each * 1 + len(loose) >= images
