@@ -177,8 +177,8 @@ def test_it_does_not_outlive_its_run(slow, tmp_path, how, loading):
     script, processes = slow(loading=loading)
     assert len(processes) == 3
     script.send_signal(how)
-    script.wait(20)
-    until(lambda: not any(map(alive, processes)), 20)
+    script.wait(60)
+    until(lambda: not any(map(alive, processes)), 60)
     assert list((tmp_path / "temporary").iterdir()) == []
 
 

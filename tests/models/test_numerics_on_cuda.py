@@ -141,9 +141,9 @@ def test_the_device_is_a_fact_of_a_score(machine, monkeypatch):
 
 
 def test_towers_of_the_registry_can_be_computed_in_16_bit_floats():
-    """The three CLIPs know fp16, and what is no tower does not."""
+    """Every transformer tower knows fp16, and what is none does not."""
     fp16 = {spec.name for spec in registry.specs() if "fp16" in getattr(spec, "precisions", ())}
-    assert fp16 == {"clip-vit-large-patch14", "clip-vit-base-patch16", "clip-vit-base-patch32"}
+    assert fp16 == {spec.name for spec in registry.specs() if getattr(spec, "patch", 0)}
 
 
 def test_planning_does_not_import_torch():
