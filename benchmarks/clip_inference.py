@@ -45,8 +45,9 @@ HEADS = {
     "clip-vit-large-patch14": {"aesthetic": "sac-logos-ava1-l14-linearMSE", "nsfw": "clip-autokeras-binary-nsfw"},
     "clip-vit-base-patch32": {"aesthetic": "sa_0_4_vit_b_32_linear"},
 }
-SHORT = 8  # images of the run that is subtracted
 CORES = len(os.sched_getaffinity(0))
+BATCH = 10  # of a tower; every tar holds whole ones, so that no filling up is counted, or left out
+SHORT = 2 * CORES * BATCH  # images of the run that is subtracted
 
 
 def photos(folder: Path, count: int) -> tuple[Path, str]:
@@ -133,7 +134,7 @@ def bare(model: registry.ImageModel, views: np.ndarray) -> float:
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All of one model."""
-    name, count = arguments.model, arguments.images
+    name, count = arguments.model, -(-arguments.images // SHORT) * SHORT
     models = folder / "models"
     tower = write_random_tower(models, name)
     for part in ("laion", "ttj"):
