@@ -7,6 +7,7 @@ from random import Random
 
 
 def _words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
     return tuple(text.split())
 
 
@@ -83,6 +84,8 @@ def captions() -> list[str]:
 
 
 def _mixed(*sources: tuple[str, ...] | list[str] | str) -> Callable[[Random], str]:
+    """A maker of captions of words or characters from several sources."""
+
     def make(draw: Random) -> str:
         parts = [draw.choice(draw.choice(sources)) for _ in range(draw.randrange(1, 30))]
         return "".join(part + (draw.choice(SPACES[:3]) if draw.random() < 0.7 else "") for part in parts)
@@ -100,11 +103,13 @@ def _decomposed(draw: Random) -> str:
 
 
 def _address(draw: Random) -> str:
+    """A caption with an address in it."""
     name = "_".join(draw.choices(WORDS, k=3))
     return f"https://www.example.com/{name}?id={draw.randrange(10**9)}&q=a%20b IMG_{draw.randrange(10_000):04}.JPG"
 
 
 def _shouted(draw: Random) -> str:
+    """A caption in capitals."""
     return " ".join(draw.choices((*WORDS, *LATIN, *GREEK, *CYRILLIC), k=8)).upper()
 
 

@@ -62,6 +62,7 @@ def test_the_precision_of_the_run_is_taken():
 
 
 def _facts(state):
+    """What the embedding of a run depends on."""
     return state.facts["columns"]["embedding"]["facts"]
 
 
