@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nemo_curator.models.towers.layer import Affine, Layer
 from nemo_curator.models.towers.ops import Activation
-from nemo_curator.models.towers.vision import Affine, AttentionPool, Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import AttentionPool, VisionTower, VisionWeights
 
 
 @dataclass(frozen=True)

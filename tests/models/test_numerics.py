@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nemo_curator.errors import ModelError
@@ -90,3 +92,11 @@ def test_what_computes_is_part_of_the_provenance():
     assert facts["model"]["precision"] == "fp32"
     assert set(facts["libraries"]) == {"numpy", "onnx", "onnxruntime", "cpu"}
     assert Numerics(**chosen.facts()) == chosen
+
+
+def test_the_picture_that_a_model_is_given_is_part_of_what_it_is():
+    """With another view the same weights give other numbers, so that what is stored would be stale."""
+    spec = registry.get_spec("efficientnet-lite0")
+    other = replace(spec, view=replace(spec.view, centre="down"))
+    assert registry.identity(spec) != registry.identity(other)
+    assert registry.identity(spec).items() <= registry.provenance("efficientnet-lite0")["model"].items()

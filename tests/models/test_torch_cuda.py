@@ -14,12 +14,12 @@ from tests.models.torch_reference import write_tower
 from tests.models.verb_towers import TOWER, clip, gather
 
 from nemo_curator.models import numerics, registry
+from nemo_curator.models.layouts.clip_arrays import vision_weights
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.torch_memory import BATCH, fitting, held_bytes, live_bytes
 from nemo_curator.models.runtimes.torch_session import TorchSession
 from nemo_curator.models.tower_model import unit_rows
-from nemo_curator.models.towers.clip_layout import vision_weights
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionTower, write
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.models.formula import SMALL_TOWER, clip_config, clip_tensors, numbers
 
-from nemo_curator.models.towers.clip_layout import vision_weights
+from nemo_curator.models.layouts.clip_arrays import vision_weights
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionTower, write
 

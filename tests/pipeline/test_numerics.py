@@ -160,6 +160,14 @@ def test_rescoring_settles_it_anew(tmp_path, model_dir):
     assert settled(tmp_path / "run").numerics == candidates(("int8", "bf16"), None)[0]
 
 
+def test_what_is_in_force_no_more_is_forgotten(folder, tmp_path, model_dir):
+    """When the recipe sets a precision later, the figures of the trial do not stand beside embeddings of another."""
+    score(folder, tmp_path / "run")
+    assert settled(tmp_path / "run").tried
+    score(folder, tmp_path / "run", "--rescore", "--set", "inference.precision=fp32")
+    assert NAME not in settling.recorded(RunState.require(RunDirectory(str(tmp_path / "run"))))
+
+
 def test_a_small_input_stays_in_full_precision(tmp_path, model_dir):
     """A trial on a handful of images would cost more than it saves."""
     said = score(pictures(tmp_path / "in", 5), tmp_path / "run")

@@ -134,7 +134,7 @@ def bring(
                 _refuse_damaged(found[file.name], file, offers[file.name], weights, models)
             else:
                 tell(f"copying {place} from the hub's cache")
-            _put(found[file.name], place)
+            storage.rename_local(str(found[file.name]), str(place))
             waiting.remove(file)
 
 
@@ -236,25 +236,6 @@ def _refuse_without_room(models: Path, needed: int) -> None:
             cause=f"{free / 1e9:,.1f} GB are free",
             act="free space, or choose another directory",
         )
-
-
-def _put(file: Path, place: Path) -> None:
-    """Rename a whole file to its place, such that a power cut leaves the old one or the new one."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _sync(file)
-        file.replace(place)
-        _sync(place.parent)
-    except OSError as error:
-        raise storage.storage_error(str(place), error) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _missing(weights: UserWeights, models: Path, files: Sequence[PublishedFile], cause: str) -> WeightsNotFoundError:

@@ -8,6 +8,7 @@ is loaded until `load`, or `setup` on what `create`, `create_detector` and `crea
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
@@ -61,6 +62,7 @@ __all__ = [
     "fitting_heads",
     "get_spec",
     "heads_on",
+    "identity",
     "load",
     "provenance",
     "specs",
@@ -212,11 +214,24 @@ def provenance(
         weights = spec.sha256 or weights_sha256(spec.weights.find(model_dir))
         return {"model": {"name": name, "weights": weights}, "libraries": array_libraries()}
     chosen = numerics or default(spec.precisions)
-    model: dict[str, Any] = {"name": spec.name, "weights": spec.sha256, **chosen.facts()}
+    return {"model": {**identity(spec, model_dir), **chosen.facts()}, "libraries": chosen.libraries()}
+
+
+def identity(spec: ModelSpec, model_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Which model it is, however it is computed: weights, settings, and the picture that it is given; plain data.
+
+    Args:
+        spec: The model.
+        model_dir: The user's model directory, for models whose weights no package carries.
+
+    Raises:
+        WeightsNotFoundError: Its weights are not in place.
+    """
+    found: dict[str, Any] = {"name": spec.name, "weights": spec.sha256, "view": asdict(spec.view)}
     if not spec.sha256:
         path = spec.weights.find(model_dir)
-        model |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
-    return {"model": model, "libraries": chosen.libraries()}
+        found |= {"weights": weights_sha256(path), "settings": settings_sha256(path)}
+    return found
 
 
 def create(

@@ -14,7 +14,7 @@ from nemo_curator.models.loaded_model import LoadedModel
 from nemo_curator.models.runtimes.opening import open_text
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.tokenizers.clip_tokenizer import ENDING, ClipTokenizer
-from nemo_curator.models.tower_model import unit_rows
+from nemo_curator.models.tower_model import group, unit_rows
 from nemo_curator.models.towers.text import TextWeights, embed, write
 
 
@@ -51,11 +51,10 @@ class TextTowerModel(LoadedModel[LoadedText]):
             WeightsError: A file is damaged or of another model.
         """
         weights = self.read()
-        group = int(np.gcd(weights.tower.width, weights.tower.hidden))
         session = open_text(
             lambda ops: write(ops, weights),
             self.numerics,
-            group=group,
+            group=group(weights.tower.width, weights.tower.hidden),
             threads=self._threads,
             where=str(self._weights),
         )

@@ -12,7 +12,7 @@ from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.request import Pace
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.session import Session
-from nemo_curator.models.towers.vision import VisionTower, VisionWeights, write
+from nemo_curator.models.towers.vision import VisionWeights, write
 
 _SMALLEST_GROUP = 64
 
@@ -66,18 +66,26 @@ def open_vision(weights: VisionWeights, numerics: Numerics, threads: int, where:
         WeightsError: The arrays do not fit the tower, or the runtime refuses it.
     """
     return open_tower(
-        lambda ops: write(ops, weights), numerics, group=group(weights.tower), threads=threads, where=where
+        lambda ops: write(ops, weights),
+        numerics,
+        group=group(weights.tower.width, weights.tower.hidden),
+        threads=threads,
+        where=where,
     )
 
 
-def group(tower: VisionTower) -> int:
+def group(width: int, hidden: int) -> int:
     """How many numbers of a token share a scale in int8: as many as divide the inputs of all linear layers.
 
     Where these have too little in common, as those of SigLIP so400m (1152 and 4304: 16), a token's length, of which the
     last group inside a perceptron is a part. Small groups were slower there than bf16, and this one 1.6 times as fast.
+
+    Args:
+        width: Length of a token.
+        hidden: Length of a token inside a perceptron.
     """
-    common = int(np.gcd(tower.width, tower.hidden))
-    return common if common >= _SMALLEST_GROUP else tower.width
+    common = int(np.gcd(width, hidden))
+    return common if common >= _SMALLEST_GROUP else width
 
 
 def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,6 @@ from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
-from nemo_curator.pipeline.numerics import settle
 from nemo_curator.pipeline.output import (
     check_places,
     check_run_place,
@@ -24,8 +23,8 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
-from nemo_curator.pipeline.scoring import open_stages, plan_scoring
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
@@ -241,12 +240,11 @@ def _settled_plan(
 ) -> tuple[ScorePlan, Policy]:
     """The same, after it is settled how the models are computed that the recipe leaves open."""
     plan, policy = _plan(run, listing, recipe, rescore=rescore)
-    if not plan.work.partitions and not rescore:
+    settled = newly_settled(plan, recipe, listing, rescore=rescore, watcher=watcher)
+    if not settled:
         return plan, policy
-    settled = settle(open_stages(recipe), recipe, listing.entries, {} if rescore else plan.settled, watcher)
     plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
-    told = tuple(one.sentence(model) for model, one in settled.items() if one.is_news)
-    return dataclasses.replace(plan, notes=(*plan.notes, *told)), policy
+    return with_news(plan, settled), policy
 
 
 def _plan(

@@ -24,12 +24,11 @@ from nemo_curator.pipeline.embed_output import (
     standing,
     write_manifest,
 )
-from nemo_curator.pipeline.numerics import ComputesModel, settle
+from nemo_curator.pipeline.numerics import ComputesModel
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, plan_score, score, start
-from nemo_curator.pipeline.scoring import open_stages
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.embedding_files import WrittenFile, extent_of, write_embedding_files, write_unreadable
 from nemo_curator.runs.embedding_names import MANIFEST, EmbeddingSettings
@@ -177,13 +176,10 @@ def _plan(
 
 def _settled(plan: ScorePlan, listing: Listing, recipe: Recipe, *, rescore: bool, watcher: Watcher) -> ScorePlan:
     """The plan, after it is settled how the model is computed, where the recipe leaves that open."""
-    if not plan.work.partitions and not rescore:
+    settled = newly_settled(plan, recipe, listing, rescore=rescore, watcher=watcher)
+    if not settled:
         return plan
-    held = {} if rescore else plan.settled
-    settled = settle(open_stages(recipe), recipe, listing.entries, held, watcher)
-    told = tuple(one.sentence(model) for model, one in settled.items() if one.is_news)
-    plan = plan_score(plan.run, listing, recipe, rescore=rescore, settled=settled)
-    return dataclasses.replace(plan, notes=(*plan.notes, *told))
+    return with_news(plan_score(plan.run, listing, recipe, rescore=rescore, settled=settled), settled)
 
 
 def _as_it_stands(output: str, plan: ScorePlan, there: Standing) -> Embedded:

@@ -50,11 +50,17 @@ def recorded(state: RunState | None) -> dict[str, Settled]:
     return {name: settled for name, settled in pairs if settled is not None}
 
 
-def record(state: RunState, settled: Mapping[str, Settled]) -> None:
-    """Write into a run's state what is settled; what is there of other models stays."""
-    held = {name: one.facts() for name, one in {**recorded(state), **settled}.items()}
-    if held:
-        state.facts[_KEY] = held
+def record(state: RunState, settled: Mapping[str, Settled], stages: Sequence[Stage]) -> None:
+    """Write into a run's state what is settled; of other models than the stages' what is there stays.
+
+    What was settled once, and is not how a stage computes now, because its recipe says otherwise, is forgotten.
+    """
+    now = {spec.name: _own(stage) for stage in stages if (spec := _computed(stage)) is not None}
+    held = {**recorded(state), **settled}
+    ways = {name: (one.numerics.runtime, one.numerics.precision) for name, one in held.items()}
+    kept = {name: one.facts() for name, one in held.items() if now.get(name, ways[name]) == ways[name]}
+    if kept or _KEY in state.facts:
+        state.facts[_KEY] = kept
 
 
 def settled_stage(stage: Stage, inference: InferenceSection, settled: Mapping[str, Settled]) -> Stage:
@@ -103,7 +109,7 @@ def settle(
         runtime, precision = asked_for(spec, _own(stage), recipe.inference)
         if precision is not None:
             continue
-        weights, before = _weights(stage, spec), held.get(spec.name)
+        weights, before = registry.identity(spec, _model_dir(stage)), held.get(spec.name)
         if before is not None and before.weights == weights and runtime in {None, before.numerics.runtime}:
             settled[spec.name] = before
             continue
@@ -186,12 +192,6 @@ def _own(stage: Stage) -> tuple[str | None, str | None]:
 
 def _model_dir(stage: Stage) -> str | None:
     return cast("ComputesModel", stage).model_dir
-
-
-def _weights(stage: Stage, spec: registry.ModelSpec) -> dict[str, Any]:
-    """What the weights and settings are, without how they are computed."""
-    facts: dict[str, Any] = registry.provenance(spec.name, _model_dir(stage))["model"]
-    return {name: value for name, value in facts.items() if name not in {"runtime", "precision", "device"}}
 
 
 def _heads(stages: Sequence[Stage], embedding: str) -> tuple[tuple[str, str | None], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
+from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.reading import plan_reading
@@ -131,6 +131,37 @@ def plan_score(
     return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore, settled)
 
 
+def newly_settled(
+    plan: ScorePlan, recipe: Recipe, listing: Listing, *, rescore: bool, watcher: Watcher
+) -> dict[str, Settled]:
+    """Settle how models are computed that the recipe leaves open, before a plan is carried out.
+
+    Args:
+        plan: The plan.
+        recipe: The recipe that it was made of.
+        listing: What the input holds.
+        rescore: Whether what is on record may be settled anew.
+        watcher: Told before models are tried.
+
+    Returns:
+        Model to how it is computed, where the plan does not have it so yet; it is to be made again with that.
+
+    Raises:
+        WeightsError: A model's weights are damaged or of another model.
+    """
+    if not plan.work.partitions and not rescore:
+        return {}
+    held = {} if rescore else plan.settled
+    settled = numerics.settle(open_stages(recipe), recipe, listing.entries, held, watcher)
+    return {model: one for model, one in settled.items() if plan.settled.get(model) != one}
+
+
+def with_news(plan: ScorePlan, settled: Mapping[str, Settled]) -> ScorePlan:
+    """The plan with a note for each model that was tried."""
+    told = (one.sentence(model) for model, one in settled.items() if one.is_news)
+    return replace(plan, notes=(*plan.notes, *told))
+
+
 def left_out(scoring: Scoring) -> list[str]:
     """What `scores: all` leaves out, and what is missing for each, in sentences."""
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
@@ -155,7 +186,7 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
     if plan.work.partitions or state.recipe != in_force:
         state.undecided()
     state.set_recipe(in_force)
-    numerics.record(state, plan.settled)
+    numerics.record(state, plan.settled, plan.scoring.stages)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     skipped = ", ".join(name for name, _ in plan.scoring.skipped)
     state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]

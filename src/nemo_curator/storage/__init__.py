@@ -14,7 +14,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from nemo_curator.storage.local import list_local, open_local, prune_local, read_at, stat_local, write_local
+from nemo_curator.storage.local import (
+    list_local,
+    open_local,
+    prune_local,
+    read_at,
+    rename_local,
+    stat_local,
+    write_local,
+)
 from nemo_curator.storage.lock import is_locked, locked
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.refusal import storage_error
@@ -43,6 +51,7 @@ __all__ = [
     "read_at",
     "read_range",
     "remove",
+    "rename_local",
     "stat",
     "storage_error",
     "write_atomic",

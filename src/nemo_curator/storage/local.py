@@ -114,14 +114,25 @@ def write_local(path: str) -> Iterator[BinaryIO]:
     try:
         with buffered(descriptor, path) as file:
             yield file
-        with explained(path):
-            _sync(temporary)
-            os.replace(temporary, path)
-            _sync(folder)
+        rename_local(temporary, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def rename_local(source: str, path: str) -> None:
+    """Rename a whole file to its place, such that a power cut leaves what was there before or this file.
+
+    Raises:
+        StorageError: It cannot be renamed.
+    """
+    folder = os.path.dirname(path) or "."
+    with explained(path):
+        os.makedirs(folder, exist_ok=True)
+        _sync(source)
+        os.replace(source, path)
+        _sync(folder)
 
 
 def _sync(path: str) -> None:

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from nemo_curator.models.clip_config import clip_view, read_config
+from nemo_curator.models.layouts.clip_arrays import PREFIXES, vision_weights
 from nemo_curator.models.layouts.hugging_face import CONFIG, WEIGHTS
 from nemo_curator.models.layouts.layout import Described, Layout
-from nemo_curator.models.towers.clip_layout import PREFIXES, vision_weights
 
 KINDS = ("clip",)
 """What `model_type` says."""

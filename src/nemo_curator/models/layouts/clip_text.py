@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from nemo_curator.models.layouts.clip_arrays import TEXT_PREFIXES, text_weights
 from nemo_curator.models.layouts.hugging_face import CONFIG
 from nemo_curator.models.layouts.settings import Settings, read_settings
 from nemo_curator.models.layouts.text import DescribedText, own_tokens
 from nemo_curator.models.tokenizers.clip_tokenizer import ENDING, LENGTH, VOCABULARY
-from nemo_curator.models.towers.clip_layout import TEXT_PREFIXES, text_weights
 from nemo_curator.models.towers.text import TextTower
 
 _KIND = "clip"

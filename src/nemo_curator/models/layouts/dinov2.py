@@ -16,9 +16,10 @@ from nemo_curator.models.layouts.hugging_face import CONFIG, PREPROCESSOR, WEIGH
 from nemo_curator.models.layouts.layout import Described, Layout
 from nemo_curator.models.layouts.preprocessing import Preprocessing
 from nemo_curator.models.layouts.settings import Settings
+from nemo_curator.models.towers.layer import Affine, Layer
 from nemo_curator.models.towers.positions import resampled
 from nemo_curator.models.towers.tensors import Tensors
-from nemo_curator.models.towers.vision import Affine, Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import VisionTower, VisionWeights
 
 KINDS = ("dinov2", "dinov2_with_registers")
 """What `model_type` says."""

@@ -13,10 +13,11 @@ from nemo_curator.models.layouts.hugging_face import fitting
 from nemo_curator.models.layouts.layout import Described, Layout
 from nemo_curator.models.layouts.preprocessing import Preprocessing
 from nemo_curator.models.layouts.settings import Settings, read_settings
+from nemo_curator.models.towers.layer import Affine, Layer
 from nemo_curator.models.towers.ops import Activation
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.text import TextTower
-from nemo_curator.models.towers.vision import Affine, Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import VisionTower, VisionWeights
 from nemo_curator.models.weights import OPEN_CLIP, OPEN_CLIP_SETTINGS
 
 (CONFIG,) = OPEN_CLIP_SETTINGS

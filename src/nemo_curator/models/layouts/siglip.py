@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nemo_curator.kernels.view import View
+from nemo_curator.models.layouts.clip_arrays import layer
 from nemo_curator.models.layouts.hugging_face import (
     CONFIG,
     PREPROCESSOR,
@@ -23,8 +24,9 @@ from nemo_curator.models.layouts.hugging_face import (
 )
 from nemo_curator.models.layouts.layout import Described, Layout
 from nemo_curator.models.layouts.preprocessing import Preprocessing
+from nemo_curator.models.towers.layer import Affine
 from nemo_curator.models.towers.tensors import Tensors
-from nemo_curator.models.towers.vision import Affine, AttentionPool, Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import AttentionPool, VisionTower, VisionWeights
 
 KINDS = ("siglip", "siglip_vision_model")
 """What `model_type` says: of image and text tower together, and of the image tower alone."""
@@ -73,24 +75,10 @@ def _arrange(tower: VisionTower, tensors: Tensors) -> VisionWeights:
         first=np.empty((0, width), np.float32),
         positions=tensors.take(f"{prefix}embeddings.position_embedding.weight", tower.patches, width),
         before=None,
-        layer=lambda index: _layer(tower, tensors, f"{prefix}encoder.layers.{index}"),
+        layer=lambda index: layer(tower, tensors, f"{prefix}encoder.layers.{index}"),
         after=tensors.affine(f"{prefix}post_layernorm", width),
         projection=None,
         pool=lambda: _pool(tower, tensors, f"{prefix}head"),
-    )
-
-
-def _layer(tower: VisionTower, tensors: Tensors, prefix: str) -> Layer:
-    width, hidden = tower.width, tower.hidden
-    return Layer(
-        norm1=tensors.affine(f"{prefix}.layer_norm1", width),
-        queries=tensors.affine(f"{prefix}.self_attn.q_proj", width, width),
-        keys=tensors.affine(f"{prefix}.self_attn.k_proj", width, width),
-        values=tensors.affine(f"{prefix}.self_attn.v_proj", width, width),
-        out=tensors.affine(f"{prefix}.self_attn.out_proj", width, width),
-        norm2=tensors.affine(f"{prefix}.layer_norm2", width),
-        rise=tensors.affine(f"{prefix}.mlp.fc1", hidden, width),
-        fall=tensors.affine(f"{prefix}.mlp.fc2", width, hidden),
     )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from nemo_curator.models.layouts.layout import Described
 from nemo_curator.models.layouts.preprocessing import Preprocessing
 from nemo_curator.models.layouts.settings import Settings
+from nemo_curator.models.towers.layer import Layer
 from nemo_curator.models.towers.tensors import Tensors
-from nemo_curator.models.towers.vision import AttentionPool, Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import AttentionPool, VisionTower, VisionWeights
 
 _NAME = re.compile(r"vit_(?P<size>[a-z0-9]+)_patch(?P<patch>\d{1,2})_siglip_(?P<side>\d{2,3})")
 # width, layers, heads, length of a token inside a perceptron

@@ -95,10 +95,7 @@ def open_graph(graph: bytes, numerics: Numerics, *, threads: int, where: str) ->
     Raises:
         WeightsError: The runtime refuses the graph.
     """
-    session = OnnxSession(graph, threads=threads, where=where)
     if numerics.runtime == "onnxruntime":
-        return session
-    model = openvino_session.read(graph, _GRAPH_BATCH, session.item_shape, where)
-    return openvino_session.OpenVinoSession(
-        model, session.outputs, threads=threads, precision=numerics.precision, where=where
-    )
+        return OnnxSession(graph, threads=threads, where=where)
+    model, outputs = openvino_session.read(graph, _GRAPH_BATCH, where)
+    return openvino_session.OpenVinoSession(model, outputs, threads=threads, precision=numerics.precision, where=where)

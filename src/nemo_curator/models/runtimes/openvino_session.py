@@ -120,18 +120,20 @@ def written(write: Callable[[OpenVinoOps], None], batch: int, *, whole_numbers: 
     return ov.Model([one.output(0) for one in ops.outputs], ops.inputs)
 
 
-def read(graph: bytes, batch: int, item_shape: tuple[int, ...], where: str) -> Any:
-    """An ONNX graph over batches of a size.
+def read(graph: bytes, batch: int, where: str) -> tuple[Any, tuple[str, ...]]:
+    """An ONNX graph with one input over batches of a size, and the names of its outputs.
 
     Raises:
         WeightsError: OpenVINO cannot read it.
     """
     try:
         model = openvino().Core().read_model(graph)
-        model.reshape([batch, *item_shape])
+        shape = model.input(0).partial_shape
+        shape[0] = batch
+        model.reshape(shape)
     except Exception as error:  # OpenVINO raises plain RuntimeErrors, of many causes
         raise WeightsError(f"OpenVINO cannot read the model: {error}", where=where) from error
-    return model
+    return model, tuple(one.get_any_name() for one in model.outputs)
 
 
 def openvino() -> Any:

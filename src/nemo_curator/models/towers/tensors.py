@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nemo_curator.models.towers.layer import Affine
 from nemo_curator.models.towers.ops import Floats
-from nemo_curator.models.towers.vision import Affine
 from nemo_curator.models.weights import expect_shapes
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.models.towers.ops import Activation, Floats, Ops, TextOps, V
-from nemo_curator.models.towers.vision import Affine, Layer
+from nemo_curator.models.towers.layer import Affine, Layer, norm, write_layer
+from nemo_curator.models.towers.ops import Activation, Floats, TextOps, V
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,7 @@ def write(ops: TextOps[V], weights: TextWeights) -> None:
     tower = weights.tower
     x = ops.tokens(tower.width)
     for index in range(tower.layers):
-        x = _layer(ops, x, weights.layer(index), tower, only_last=index == tower.layers - 1)
-    x = ops.norm(x, weights.after.weight, weights.after.bias, tower.epsilon)
+        last = index == tower.layers - 1
+        x = write_layer(ops, x, weights.layer(index), tower, causal=True, only=-1 if last else None)
+    x = norm(ops, x, weights.after, tower)
     ops.output(ops.project(x, weights.projection()), tower.dimension)
-
-
-def _layer(ops: Ops[V], x: V, layer: Layer, tower: TextTower, *, only_last: bool) -> V:
-    """One transformer layer; of all tokens, or of the last alone, which sees all."""
-    normed = ops.norm(x, layer.norm1.weight, layer.norm1.bias, tower.epsilon)
-    scale = np.float32((tower.width // tower.heads) ** -0.5)
-    asking = ops.token(normed, -1) if only_last else normed
-    queries = ops.linear(asking, layer.queries.weight * scale, layer.queries.bias * scale)
-    keys = ops.linear(normed, layer.keys.weight, layer.keys.bias)
-    values = ops.linear(normed, layer.values.weight, layer.values.bias)
-    mixed = ops.attention(queries, keys, values, tower.heads, causal=not only_last)
-    x = ops.add(ops.token(x, -1) if only_last else x, ops.linear(mixed, layer.out.weight, layer.out.bias))
-    normed = ops.norm(x, layer.norm2.weight, layer.norm2.bias, tower.epsilon)
-    risen = ops.activate(ops.linear(normed, layer.rise.weight, layer.rise.bias), tower.activation)
-    return ops.add(x, ops.linear(risen, layer.fall.weight, layer.fall.bias))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nemo_curator.models.towers.layer import Affine, Layer, linear, norm, perceptron, scale, stacked, write_layer
 from nemo_curator.models.towers.ops import Activation, Floats, Ops, PictureOps, V
 
 
@@ -54,48 +55,6 @@ class VisionTower:
     def tokens(self) -> int:
         """Number of tokens with a class token before the patches."""
         return self.patches + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """Weight `(out, in)` and bias `(out,)` of a linear layer; or gain and shift `(width,)` of a norm."""
-
-    weight: Floats
-    bias: Floats
-
-    def parts(self, count: int) -> list[Affine]:
-        """Several layers on one input that are kept as one, apart."""
-        pairs = zip(np.split(self.weight, count), np.split(self.bias, count), strict=True)
-        return [Affine(weight, bias) for weight, bias in pairs]
-
-    def scaled(self, gain: Floats) -> Affine:
-        """The same layer with each of its outputs times a number: `gain` `(out,)`."""
-        return Affine(self.weight * gain[:, None], self.bias * gain)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """The arrays of one transformer layer.
-
-    Attributes:
-        norm1: Norm before attention.
-        queries: Projection to queries, not scaled.
-        keys: Projection to keys.
-        values: Projection to values.
-        out: Projection of what attention gives; a layer scale is multiplied into it.
-        norm2: Norm before the perceptron.
-        rise: First layer of the perceptron.
-        fall: Second layer of the perceptron; a layer scale is multiplied into it.
-    """
-
-    norm1: Affine
-    queries: Affine
-    keys: Affine
-    values: Affine
-    out: Affine
-    norm2: Affine
-    rise: Affine
-    fall: Affine
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +114,11 @@ def write(ops: PictureOps[V], weights: VisionWeights) -> None:
     tower = weights.tower
     x = _embed(ops, weights)
     if weights.before is not None:
-        x = _norm(ops, x, weights.before, tower)
+        x = norm(ops, x, weights.before, tower)
     for index in range(tower.layers):
         alone = weights.pool is None and index == tower.layers - 1
-        x = _layer(ops, x, weights.layer(index), tower, only_first=alone)
-    x = _norm(ops, x, weights.after, tower)
+        x = write_layer(ops, x, weights.layer(index), tower, only=0 if alone else None)
+    x = norm(ops, x, weights.after, tower)
     if weights.pool is not None:
         x = _pool(ops, x, weights.pool(), tower)
     if weights.projection is not None:
@@ -180,42 +139,9 @@ def _embed(ops: PictureOps[V], weights: VisionWeights) -> V:
     return ops.join(ops.rows(weights.first), x) if len(weights.first) else x
 
 
-def _layer(ops: Ops[V], x: V, layer: Layer, tower: VisionTower, *, only_first: bool) -> V:
-    """One transformer layer; of all tokens, or of the first alone."""
-    normed = _norm(ops, x, layer.norm1, tower)
-    scale = np.float32((tower.width // tower.heads) ** -0.5)
-    asking = Affine(layer.queries.weight * scale, layer.queries.bias * scale)
-    if only_first:
-        queries = _linear(ops, ops.token(normed, 0), asking)
-        keys, values = ops.split(_linear(ops, normed, _stacked(layer.keys, layer.values)), 2)
-        x = ops.token(x, 0)
-    else:
-        queries, keys, values = ops.split(_linear(ops, normed, _stacked(asking, layer.keys, layer.values)), 3)
-    x = ops.add(x, _linear(ops, ops.attention(queries, keys, values, tower.heads), layer.out))
-    return ops.add(x, _perceptron(ops, _norm(ops, x, layer.norm2, tower), layer.rise, layer.fall, tower))
-
-
 def _pool(ops: Ops[V], x: V, pool: AttentionPool, tower: VisionTower) -> V:
-    scale = np.float32((tower.width // tower.heads) ** -0.5)
-    keys, values = ops.split(_linear(ops, x, _stacked(pool.keys, pool.values)), 2)
-    gathered = ops.attention(ops.rows((pool.query * scale)[None]), keys, values, tower.heads)
-    gathered = _linear(ops, gathered, pool.out)
-    normed = _norm(ops, gathered, pool.norm, tower)
-    return ops.add(gathered, _perceptron(ops, normed, pool.rise, pool.fall, tower))
-
-
-def _perceptron(ops: Ops[V], x: V, rise: Affine, fall: Affine, tower: VisionTower) -> V:
-    return _linear(ops, ops.activate(_linear(ops, x, rise), tower.activation), fall)
-
-
-def _norm(ops: Ops[V], x: V, norm: Affine, tower: VisionTower) -> V:
-    return ops.norm(x, norm.weight, norm.bias, tower.epsilon)
-
-
-def _linear(ops: Ops[V], x: V, layer: Affine) -> V:
-    return ops.linear(x, layer.weight, layer.bias)
-
-
-def _stacked(*layers: Affine) -> Affine:
-    """Layers on one input as one, because one large product is faster than several small ones."""
-    return Affine(np.concatenate([one.weight for one in layers]), np.concatenate([one.bias for one in layers]))
+    keys, values = ops.split(linear(ops, x, stacked(pool.keys, pool.values)), 2)
+    gathered = ops.attention(ops.rows((pool.query * scale(tower))[None]), keys, values, tower.heads)
+    gathered = linear(ops, gathered, pool.out)
+    normed = norm(ops, gathered, pool.norm, tower)
+    return ops.add(gathered, perceptron(ops, normed, pool.rise, pool.fall, tower))

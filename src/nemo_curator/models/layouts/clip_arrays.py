@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nemo_curator.models.towers.layer import Layer
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.text import TextTower, TextWeights
-from nemo_curator.models.towers.vision import Layer, VisionTower, VisionWeights
+from nemo_curator.models.towers.vision import VisionTower, VisionWeights
 
 PREFIXES = ("vision_model.", "visual_projection.")
 """What the names of the image tower's arrays begin with."""
@@ -31,7 +32,7 @@ def vision_weights(tower: VisionTower, tensors: Tensors) -> VisionWeights:
         first=positions[:1],
         positions=positions[1:],
         before=tensors.affine("vision_model.pre_layrnorm", width),
-        layer=lambda index: _layer(tower, tensors, f"vision_model.encoder.layers.{index}"),
+        layer=lambda index: layer(tower, tensors, f"vision_model.encoder.layers.{index}"),
         after=tensors.affine("vision_model.post_layernorm", width),
         projection=lambda: tensors.take("visual_projection.weight", tower.dimension, width),
     )
@@ -47,13 +48,18 @@ def text_weights(tower: TextTower, tensors: Tensors) -> TextWeights:
         tower=tower,
         table=tensors.take("text_model.embeddings.token_embedding.weight", tower.vocabulary, tower.width),
         positions=tensors.take("text_model.embeddings.position_embedding.weight", tower.length, tower.width),
-        layer=lambda index: _layer(tower, tensors, f"text_model.encoder.layers.{index}"),
+        layer=lambda index: layer(tower, tensors, f"text_model.encoder.layers.{index}"),
         after=tensors.affine("text_model.final_layer_norm", tower.width),
         projection=lambda: tensors.take("text_projection.weight", tower.dimension, tower.width),
     )
 
 
-def _layer(tower: VisionTower | TextTower, tensors: Tensors, prefix: str) -> Layer:
+def layer(tower: VisionTower | TextTower, tensors: Tensors, prefix: str) -> Layer:
+    """The arrays of one layer, which Hugging Face names alike in CLIP and SigLIP.
+
+    Raises:
+        WeightsError: One is missing or has another shape.
+    """
     width, hidden = tower.width, tower.hidden
     return Layer(
         norm1=tensors.affine(f"{prefix}.layer_norm1", width),
