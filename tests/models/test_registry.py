@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -125,9 +125,11 @@ def test_asking_the_registry_loads_no_runtime():
 def test_provenance_names_weights_precision_and_libraries():
     """What a model's outputs depend on is its pinned hash and the libraries that run it; no weights are loaded."""
     facts = registry.provenance("open-nsfw")
+    spec = registry.get_spec("open-nsfw")
     assert facts["model"] == {
         "name": "open-nsfw",
-        "weights": registry.get_spec("open-nsfw").sha256,
+        "weights": spec.sha256,
+        "view": asdict(spec.view),
         "runtime": "onnxruntime",
         "precision": "fp32",
     }
