@@ -32,6 +32,7 @@ class Funnel:
         undecided: Rule to the number of readable images for which it came out NULL, which does not reject; list of
             known images to the number of those without a hash that it could be asked for.
         duplicates: Number of duplicates.
+        alike: What makes a duplicate (`same_bytes`, …) to the number that it made, as far as the recipe asks for it.
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
@@ -45,6 +46,7 @@ class Funnel:
     alone: dict[str, int] = field(default_factory=dict)
     undecided: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    alike: dict[str, int] = field(default_factory=dict)
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
@@ -119,6 +121,7 @@ def funnel_of(
         alone=alone,
         undecided={rule: number for rule, number in undecided.items() if number},
         duplicates=tally.verdicts["duplicate"],
+        alike={name: tally.rules[name] for name in policy.duplicate_rules},
         allowed=count(connection, "SELECT count(*) FROM judged WHERE __allowed"),
         unlisted=unlisted,
         splits={name: tally.splits[name] for name, _ in policy.split.shares} if policy.split else {},
