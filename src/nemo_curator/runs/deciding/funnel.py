@@ -16,6 +16,7 @@ from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.thresholds import RuleWarning
+from nemo_curator.runs.pairing.pair_file import PairFacts
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Funnel:
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
+        pairs: What the files of pairs say that were used; no figure either.
         warnings: Rules whose thresholds do not fit what was seen, in recipe order; no figure, and kept apart from them.
     """
 
@@ -51,18 +53,19 @@ class Funnel:
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     warnings: tuple[RuleWarning, ...] = ()
+    pairs: tuple[PairFacts, ...] = ()
 
     @property
     def figures(self) -> dict[str, Any]:
         """All numbers as plain data."""
         facts = asdict(self)
-        del facts["warnings"]
+        del facts["warnings"], facts["pairs"]
         return facts
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """A funnel from its plain data; what another version calls otherwise is left out."""
-        known = {one.name for one in fields(cls)} - {"warnings"}
+        known = {one.name for one in fields(cls)} - {"warnings", "pairs"}
         return cls(**{name: value for name, value in facts.items() if name in known})
 
     def check(self) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nemo_curator.kernels.resolution import Kind, resolve
+from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding.connection import count, give
 from nemo_curator.runs.deciding.policy import Alike, Copies, Policy
 from nemo_curator.runs.deciding.rules import DUPLICATE_RULES
@@ -92,7 +93,7 @@ def _take_codes(
         some |= column >= 0
     rows = np.flatnonzero(some)
     columns = {"__position": rows, **{rule: column[rows] for rule, column in codes.items()}}
-    give(connection, "given", _table(columns))
+    give(connection, "given", table_of(columns))
     connection.execute("CREATE TABLE paired AS SELECT * FROM given")
     connection.execute("DROP VIEW given")
 
@@ -147,7 +148,7 @@ def _write(connection: duckdb.DuckDBPyConnection, policy: Policy, positions: Int
         "__way": ways[found.kind[hit]],
         "__far": found.distance[hit],
     }
-    give(connection, "given", _table(columns))
+    give(connection, "given", table_of(columns))
     connection.execute("""
         CREATE TABLE copies AS
         SELECT given.__position, __best, image_id AS __best_id, CAST(__way AS INTEGER) AS __way,
@@ -155,19 +156,6 @@ def _write(connection: duckdb.DuckDBPyConnection, policy: Policy, positions: Int
         FROM given JOIN records ON records.__position = __best ORDER BY given.__position
     """)
     connection.execute("DROP VIEW given")
-
-
-def _table(columns: Mapping[str, npt.NDArray[Any]]) -> pa.Table:
-    # `pa.array` would import pandas where that is installed
-    arrays = [
-        pa.Array.from_buffers(
-            pa.float64() if values.dtype == np.float64 else pa.int64(),
-            len(values),
-            [None, pa.py_buffer(np.ascontiguousarray(values))],  # type: ignore[arg-type]
-        )
-        for values in columns.values()
-    ]
-    return pa.Table.from_arrays(arrays, names=list(columns))
 
 
 def _ints(column: pa.ChunkedArray[Any]) -> Ints:

@@ -18,7 +18,7 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import damaged, read_part
 from nemo_curator.runs.stored_embeddings import StoredEmbeddings, stored_embeddings
 
-PDQ, TURNED = "pdq", "pdq_turned"
+PDQ, TURNED_PDQ = "pdq", "pdq_turned"
 """The columns of the hashes: one, and seven of them in a row, in hex."""
 
 _DIGITS = 64  # hex digits of one hash
@@ -61,7 +61,7 @@ def distinct_hashes(run: RunDirectory, partition_ids: Sequence[str], *, turned: 
     Raises:
         InputError: A part is missing or damaged.
     """
-    columns = [PDQ, TURNED] if turned else [PDQ]
+    columns = [PDQ, TURNED_PDQ] if turned else [PDQ]
     places, found = [np.empty(0, np.int64)], [np.empty((0, 32 * (8 if turned else 1)), np.uint8)]
     start = 0
     for partition_id in partition_ids:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
+from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding.connection import connected, count, give
 from nemo_curator.runs.pairing.pair_file import ROW_GROUP, SCHEMA, PairFacts
 
@@ -80,8 +80,7 @@ class PairTable:
     def _insert(self, left: Ints, right: Ints, distance: Floats, *, equal: bool) -> None:
         if not len(left):
             return
-        columns = [_array(left, pa.int64()), _array(right, pa.int64()), _array(distance, pa.float64())]
-        give(self._connection, "given", pa.Table.from_arrays(columns, names=["l", "r", "d"]))
+        give(self._connection, "given", table_of({"l": left, "r": right, "d": distance}))
         self._connection.execute("INSERT INTO pairs SELECT l, r, d, $1 FROM given", [equal])
         self._connection.execute("DROP VIEW given")
 
@@ -111,9 +110,3 @@ def _groups(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
             held = table.slice(ROW_GROUP).to_batches()
     if rows:
         yield pa.Table.from_batches(held).combine_chunks()
-
-
-def _array(values: Ints | Floats, kind: pa.DataType) -> pa.Array[Any]:
-    # `pa.array` would import pandas where that is installed
-    data: Any = np.ascontiguousarray(values, np.int64 if pa.types.is_integer(kind) else np.float64)
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])

@@ -81,17 +81,41 @@ def find_pairs(
     records = _records(run, partition_ids)
     found = {}
     for one in wanted:
-        inputs = fingerprint({"version": _VERSION, "columns": dict(one.columns), "records": records})
-        there = open_pairs(storage.join(run.pairs_folder, f"{one.kind}.parquet"))
+        inputs = _inputs(one.columns, records)
+        there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
             # a radius that was asked for once may be asked for again
             radius = max(one.radius, there.facts.radius if there else 0.0)
-            url = storage.join(folder or run.pairs_folder, f"{one.kind}.parquet")
+            url = _place(run, one.kind, folder)
             there = _search(
                 run, partition_ids, one, PairFacts(one.kind, radius, inputs, 0, 0, 0), url, began, searches, most
             )
         found[one.kind] = there
     return found
+
+
+def current_pairs(
+    run: RunDirectory, partition_ids: Sequence[str], columns: Mapping[str, Mapping[str, str]]
+) -> dict[str, PairFile]:
+    """The files of pairs of a run that are of its images and scores as they are now.
+
+    Args:
+        run: The run.
+        partition_ids: Its partitions, in source order.
+        columns: Kind to the columns that its pairs are found by, with their fingerprints.
+    """
+    records = _records(run, partition_ids)
+    files = {kind: open_pairs(_place(run, kind)) for kind in columns}
+    return {kind: file for kind, file in files.items() if file and file.facts.inputs == _inputs(columns[kind], records)}
+
+
+def _place(run: RunDirectory, kind: str, folder: str | None = None) -> str:
+    return storage.join(folder or run.pairs_folder, f"{kind}.parquet")
+
+
+def _inputs(columns: Mapping[str, str], records: str) -> str:
+    """The fingerprint of what is searched."""
+    return fingerprint({"version": _VERSION, "columns": dict(columns), "records": records})
 
 
 def _records(run: RunDirectory, partition_ids: Sequence[str]) -> str:
