@@ -113,7 +113,7 @@ class DuplicatesSection(_Section):
     )
     prefer: str = Field(
         default=PREFER,
-        description="SQL expression; of duplicates the one where it is largest stays, then the smaller id. As it stands "
+        description="SQL expression; of duplicates the one where it is largest stays, then the smaller id. As it is "
         "here, higher PDQ quality and then more bytes come before the smaller id",
     )
 

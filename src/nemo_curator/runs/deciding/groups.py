@@ -74,14 +74,16 @@ def duplicate_groups(run: RunDirectory, limit: int, members: int) -> Groups:
     """
     with connected() as connection:
         connection.execute(
-            "CREATE TABLE duplicates (image_id VARCHAR, rule VARCHAR, score DOUBLE, duplicate_of VARCHAR, at BIGINT)"
+            "CREATE TABLE duplicates (image_id VARCHAR, rule VARCHAR, score DOUBLE, duplicate_of VARCHAR, place BIGINT)"
         )
         start = 0
         try:
             with open_parquet(run.decisions) as parquet:
                 for batch in parquet.iter_batches(columns=[*_COLUMNS, "verdict"]):
                     places = positions(start, batch.num_rows)
-                    rows = pa.Table.from_arrays([*(batch[name] for name in _COLUMNS), places], names=[*_COLUMNS, "at"])
+                    rows = pa.Table.from_arrays(
+                        [*(batch[name] for name in _COLUMNS), places], names=[*_COLUMNS, "place"]
+                    )
                     rows = rows.filter(pc.equal(batch["verdict"], pa.scalar("duplicate")))
                     if rows.num_rows:
                         give(connection, "given", rows)
@@ -97,12 +99,12 @@ def duplicate_groups(run: RunDirectory, limit: int, members: int) -> Groups:
         total, groups = first_row(connection, "SELECT count(*), count(DISTINCT duplicate_of) FROM duplicates")
         largest = connection.execute(
             "SELECT duplicate_of, count(*) AS size FROM duplicates GROUP BY duplicate_of "
-            f"ORDER BY size DESC, min(at) LIMIT {limit}"
+            f"ORDER BY size DESC, min(place) LIMIT {limit}"
         ).fetchall()
         found = []
         for kept, size in largest:
             some = connection.execute(
-                f"SELECT image_id, rule, score FROM duplicates WHERE duplicate_of = $1 ORDER BY at LIMIT {members}",
+                f"SELECT image_id, rule, score FROM duplicates WHERE duplicate_of = $1 ORDER BY place LIMIT {members}",
                 [kept],
             ).fetchall()
             found.append(Group(kept, int(size), tuple(Duplicate(*row) for row in some)))

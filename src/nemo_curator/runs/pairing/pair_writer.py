@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.runs.arrow_arrays import table_of
-from nemo_curator.runs.deciding.connection import connected, count, give
+from nemo_curator.runs.deciding.connection import connected, first_row, give
 from nemo_curator.runs.pairing.pair_file import ROW_GROUP, SCHEMA, PairFacts
 
 Ints = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class PairTable:
         )
         self._connection.execute("DROP TABLE pairs")
         self._connection.execute("ALTER TABLE united RENAME TO pairs")
-        self.added = count(self._connection, "SELECT count(*) FROM pairs WHERE NOT equal")
+        (self.added,) = first_row(self._connection, "SELECT count(*) FROM pairs WHERE NOT equal")
 
     def write(self, url: str, facts: PairFacts) -> None:
         """Write all pairs, sorted.

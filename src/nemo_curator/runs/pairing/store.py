@@ -85,7 +85,7 @@ def find_pairs(
         there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
             # a radius that was asked for once may be asked for again
-            radius = max(one.radius, there.facts.radius if there else 0.0)
+            radius = float(max(one.radius, there.facts.radius if there else 0.0))
             url = _place(run, one.kind, folder)
             there = _search(
                 run, partition_ids, one, PairFacts(one.kind, radius, inputs, 0, 0, 0), url, began, searches, most
