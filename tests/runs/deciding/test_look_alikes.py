@@ -130,7 +130,7 @@ def test_a_chain_keeps_both_ends(tmp_path):
 
 
 def test_the_better_of_equally_large_ones_stays(tmp_path):
-    """More pixels, then higher PDQ quality, then more bytes, then the smaller id; a preference of one's own, then id."""
+    """More pixels, then higher PDQ quality, then more bytes, then the smaller id; else a preference, then the id."""
     rows = [
         image("a", BASE) | {"pdq_quality": 90, "bytes": 900},
         image("b", BASE) | {"pdq_quality": 95, "bytes": 10},
@@ -153,7 +153,9 @@ def test_rejected_images_stand_for_nobody(tmp_path):
 
 def test_quality_below_the_least_has_no_copies(tmp_path):
     """An image whose hash is not reliable enough neither is a copy nor has one; NULL counts as 0."""
-    rows = [image(name, BASE) | {"pdq_quality": quality} for name, quality in zip("abcd", (80, 50, 49, None))]
+    rows = [
+        image(name, BASE) | {"pdq_quality": quality} for name, quality in zip("abcd", (80, 50, 49, None), strict=True)
+    ]
     found, _ = decided(tmp_path, policy(copies=Copies(31, 50)), rows)
     assert [found[name]["verdict"] for name in "abcd"] == ["keep", "duplicate", "keep", "keep"]
 

@@ -34,7 +34,8 @@ def pairs_of(file, radius=np.inf):
     """{(left, right): distance} of a file, images that are equal too."""
     found = {}
     for left, right, distance, _ in file.batches():
-        found |= {(one, other): far for one, other, far in zip(left.tolist(), right.tolist(), distance.tolist())}
+        ends = zip(left.tolist(), right.tolist(), strict=True)
+        found |= dict(zip(ends, distance.tolist(), strict=True))
     return {ends: far for ends, far in found.items() if far <= radius}
 
 
@@ -74,7 +75,8 @@ def test_what_is_there_is_not_searched_for_again(tmp_path):
     find_pairs(run, ids, [COPIES])
     file = find_pairs(run, ids, [replace(COPIES, radius=12)], searches=NEVER)["copies"]
     near = {ends: far for ends, far in expected_copies(HASHES, 12).items() if far}
-    found = {(a, b): far for block in file.links(12) for a, b, far in zip(*(column.tolist() for column in block))}
+    blocks = [np.stack(block, axis=1).tolist() for block in file.links(12)]
+    found = {(one, other): far for block in blocks for one, other, far in block}
     assert found == near
     assert file.facts.radius == 31
 
