@@ -20,7 +20,7 @@ from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
 from nemo_curator.runs.deciding.known_bad import find_known
-from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.policy import Alike, Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
 from nemo_curator.runs.deciding.thresholds import threshold_warnings
@@ -115,7 +115,8 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
     """
     rules = tuple(rule for rule in policy.rules if rule.of_one_row)
     prefer = policy.prefer if policy.prefer and policy.prefer.of_one_row else None  # which one stays changes no count
-    alike = replace(policy.alike, copies=None, similar=None) if policy.alike else None  # those take a search
+    pixels = policy.alike is not None and policy.alike.pixels
+    alike = Alike(pixels=True) if pixels else None  # copies and look-alikes take a search
     known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None, alike=alike)
     tally = Tally()
     with connected(spill=False) as connection:
