@@ -75,7 +75,7 @@ def resolve(fixed: npt.NDArray[np.bool_], kinds: Sequence[Kind]) -> Resolution:
         link in each direction, besides a block.
     """
     order = np.argsort(~fixed, kind="stable")
-    graphs = [_Graph(kind, order) for kind in kinds]
+    graphs = [_Graph(kind) for kind in kinds]
     kept = _kept(fixed, order, graphs)
     return _named(kept, order, kinds, graphs)
 
@@ -89,9 +89,10 @@ class _Graph:
         place: From a code as it was given to one without gaps; -1 where no item has it.
         offsets: `(size + 1,)` where the neighbours of each code begin.
         neighbours: `(2 L,)` int32.
+        active: `(N,)`, whether each item shares its code, or its code has a neighbour.
     """
 
-    def __init__(self, kind: Kind, order: Ints) -> None:
+    def __init__(self, kind: Kind) -> None:
         given = kind.codes
         largest = int(given.max(initial=-1))
         there = np.zeros(largest + 1, np.bool_)
@@ -109,7 +110,7 @@ class _Graph:
         for left, right, _ in self.blocks(kind):
             self._fill(filled, left, right)
             self._fill(filled, right, left)
-        self.active = np.flatnonzero(self._is_active()[order])
+        self.active = self._is_active()
 
     def blocks(self, kind: Kind) -> Iterable[tuple[_Codes, _Codes, Floats]]:
         """The links between codes that items have, as codes without gaps."""
@@ -128,7 +129,6 @@ class _Graph:
         np.add.at(filled, codes, 1)
 
     def _is_active(self) -> npt.NDArray[np.bool_]:
-        """Whether each item shares its code, or its code has a neighbour."""
         own = np.bincount(self.codes[self.codes >= 0], minlength=self.size)
         busy = np.append((own > 1) | (np.diff(self.offsets) > 0), False)
         found: npt.NDArray[np.bool_] = busy[self.codes]
@@ -138,30 +138,36 @@ class _Graph:
 def _kept(fixed: npt.NDArray[np.bool_], order: Ints, graphs: Sequence[_Graph]) -> npt.NDArray[np.bool_]:
     """`(N,)`, which items are kept; only those that have anything to do with another are looked at one by one."""
     kept = np.ones(len(fixed), np.bool_)
-    if not graphs:
+    active = np.zeros(len(fixed), np.bool_)
+    for graph in graphs:
+        active |= graph.active
+    items = order[active[order]]
+    if not len(items):
         return kept
-    places = np.unique(np.concatenate([graph.active for graph in graphs]))
-    items = order[places]
     covered = [bytearray(graph.size + 1) for graph in graphs]  # the last is for items without a code
-    views = [np.frombuffer(one, np.uint8) for one in covered]
-    offsets = [graph.offsets for graph in graphs]
     spread = [bytearray(graph.size + 1) for graph in graphs]  # codes whose neighbours are covered
     for one in spread:
         one[-1] = 1
     columns = [graph.codes[items].tolist() for graph in graphs]
+    parts = list(zip(graphs, covered, spread, [np.frombuffer(one, np.uint8) for one in covered], strict=True))
+    dropped = []
     stays = fixed[items].tolist()
-    numbers = range(len(graphs))
     for at, codes in enumerate(zip(*columns, strict=True)):
-        if not stays[at] and any(covered[number][codes[number]] for number in numbers):
-            kept[items[at]] = False
+        duplicate = False
+        for cover, code in zip(covered, codes, strict=True):
+            if cover[code]:
+                duplicate = not stays[at]
+                break
+        if duplicate:
+            dropped.append(at)
             continue
-        for number in numbers:
-            code = codes[number]
-            if not spread[number][code]:
-                spread[number][code] = covered[number][code] = 1
-                begin, end = offsets[number][code], offsets[number][code + 1]
+        for (graph, cover, done, view), code in zip(parts, codes, strict=True):
+            if not done[code]:
+                done[code] = cover[code] = 1
+                begin, end = graph.offsets[code], graph.offsets[code + 1]
                 if begin < end:
-                    views[number][graphs[number].neighbours[begin:end]] = 1
+                    view[graph.neighbours[begin:end]] = 1
+    kept[items[dropped]] = False
     return kept
 
 
