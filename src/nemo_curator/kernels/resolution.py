@@ -138,12 +138,7 @@ class _Graph:
 def _kept(fixed: npt.NDArray[np.bool_], order: Ints, graphs: Sequence[_Graph]) -> npt.NDArray[np.bool_]:
     """`(N,)`, which items are kept; only those that have anything to do with another are looked at one by one."""
     kept = np.ones(len(fixed), np.bool_)
-    active = np.zeros(len(fixed), np.bool_)
-    for graph in graphs:
-        active |= graph.active
-    items = order[active[order]]
-    if not len(items):
-        return kept
+    items = order[np.any([np.zeros(len(order), np.bool_), *(graph.active for graph in graphs)], axis=0)[order]]
     covered = [bytearray(graph.size + 1) for graph in graphs]  # the last is for items without a code
     spread = [bytearray(graph.size + 1) for graph in graphs]  # codes whose neighbours are covered
     for one in spread:
