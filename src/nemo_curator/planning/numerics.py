@@ -19,6 +19,7 @@ MOST_IMAGES = 64
 
 TOO_FEW = "there are too few images for a trial to pay"
 NOTHING_ELSE = "nothing faster is installed, or runs on this CPU"
+ASKED_FOR = "the recipe asks for that precision"
 """Why there was no trial, where that is as it should be."""
 
 _SHARE = 4  # a trial may look at one image in so many: of fewer, it would cost more than it saves
@@ -70,10 +71,14 @@ class Settled:
     tried: tuple[Mapping[str, Any], ...] = ()
     why: str = ""
 
+    def answers(self, runtime: str | None, precision: str | None) -> bool:
+        """Whether it is one of the ways that a recipe asks for; None means that it leaves that open."""
+        return runtime in {None, self.numerics.runtime} and precision in {None, self.numerics.precision}
+
     @property
     def is_news(self) -> bool:
         """Whether a user should be told: something was tried, be it in vain."""
-        return self.why not in {TOO_FEW, NOTHING_ELSE}
+        return self.why not in {TOO_FEW, NOTHING_ELSE, ASKED_FOR}
 
     def facts(self) -> dict[str, Any]:
         """Plain data for `from_facts`."""
