@@ -195,7 +195,7 @@ def test_the_runtime_of_a_precision_that_was_asked_for_is_held(tmp_path, model_d
 
 
 def test_a_runtime_that_is_gone_is_named(tmp_path, model_dir, monkeypatch):
-    """Where the runtime that a run was begun by is not installed, the run says so in a sentence, and stays as it was."""
+    """Where the runtime that a run was begun by is not installed, it is named in one sentence, and the run stays."""
     growing = growing_run(tmp_path, monkeypatch, ("openvino", "onnxruntime"), ("onnxruntime",))
     before = tree(tmp_path / "run")
     said = sentence(imagecurator("score", growing, tmp_path / "run", *SCORE, *ASKED), 6)
