@@ -397,3 +397,12 @@ def test_the_public_classes_fetch_their_pinned_commit(hub, models, monkeypatch):
         NSFWScorer.download_weights_on_node(models)
     assert str(models / "laion" / "clip-autokeras-binary-nsfw") in str(caught.value)
     assert not models.exists()
+
+
+@pytest.mark.parametrize("kind", [CLIPImageEmbeddings, AestheticScorer, NSFWScorer])
+def test_nothing_is_fetched_to_plan(hub, models, kind):
+    """What a plan says of weights that are missing is that they are missing; nobody is asked for them."""
+    with pytest.raises(WeightsNotFoundError, match="this weight file is missing"):
+        kind.provenance(models)
+    assert hub.requests == []
+    assert not models.exists()
