@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
+from nemo_curator.backends.local.cores import usable_cores
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.errors import StageError
@@ -30,9 +30,10 @@ class LocalExecutor(BaseExecutor):
     workers.
 
     Args:
-        config: `num_workers` (default: CPU cores this process may use; 0 runs in this process, without isolation, for a
-            debugger), `image_seconds` (default 60; how long one image may take) and `image_memory` (default 4 GB; bytes
-            that a worker may grow by for one image, from the outside; decoding has its own limit).
+        config: `num_workers` (default: CPU cores this process may use, as many as its container's quota of CPU time
+            allows at most; 0 runs in this process, without isolation, for a debugger), `image_seconds` (default 60;
+            how long one image may take) and `image_memory` (default 4 GB; bytes that a worker may grow by for one
+            image, from the outside; decoding has its own limit).
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
@@ -132,13 +133,6 @@ class LocalExecutor(BaseExecutor):
                 chain.records = []
                 done = list(chain.run(task))
                 yield current, done, chain.records
-
-
-def usable_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
