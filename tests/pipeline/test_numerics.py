@@ -94,6 +94,25 @@ def test_the_fastest_precision_that_agrees_is_taken_and_recorded(folder, tmp_pat
     )
 
 
+def test_the_figures_are_told_by_status(folder, tmp_path, model_dir):
+    """For each model how and why it is computed so, and the figures of each way that was tried, as text and JSON."""
+    write_with_outliers(model_dir)
+    score(folder, tmp_path / "run")
+    found = settled(tmp_path / "run")
+    (told,) = json.loads(imagecurator("status", tmp_path / "run", "--json").stdout)["models"]
+    assert (told["model"], told["columns"]) == (NAME, ["embedding"])
+    assert (told["runtime"], told["precision"]) == (found.numerics.runtime, found.numerics.precision)
+    assert told["tried"] == [dict(one) for one in found.tried]
+    assert told["tried"][0].keys() >= {"cosine", "drift", "changed", "seconds", "enough"}
+    assert told["why"] == found.sentence(NAME)
+    lines = imagecurator("status", tmp_path / "run").stdout.splitlines()
+    assert f"{found.sentence(NAME)} (embedding)" in lines
+    for one in found.tried:
+        (line,) = [line for line in lines if line.startswith(f"{one['precision']} on {one['runtime']}")]
+        assert f"{one['cosine']:.6f}" in line
+        assert f"{1000 * one['seconds']:.1f}" in line
+
+
 def test_outliers_are_found(folder, tmp_path, model_dir):
     """Weights whose activations whole numbers cannot hold are not computed in them, however fast that would be."""
     write_with_outliers(model_dir)

@@ -95,7 +95,7 @@ class Settled:
         except (TypeError, KeyError, ValueError):
             return None
         known = numerics.runtime in get_args(Runtime) and numerics.precision in get_args(Precision)
-        known = known and numerics.device in get_args(Device)
+        known = known and numerics.device in get_args(Device) and all(map(_is_sound, tried))
         return settled if known else None
 
     def sentence(self, model: str) -> str:
@@ -109,6 +109,14 @@ class Settled:
         cosine, drift = float(last.get("cosine", 1)), float(last.get("drift", 0))
         far = f"worst cosine {cosine:.5f}" if cosine < 1 else f"largest drift {drift:.5f} of the scale"
         return f"{model} is computed in {self.numerics}, which agrees with fp32 on {images} ({far})"
+
+
+def _is_sound(figures: Mapping[str, Any]) -> bool:
+    """Whether the figures of a candidate are numbers: people may have been at the file that they come from."""
+    changed = figures.get("changed", {})
+    shares = list(changed.values()) if isinstance(changed, Mapping) else [None]
+    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds")]
+    return all(isinstance(one, int | float) for one in (*numbers, *shares))
 
 
 def asked_for(
