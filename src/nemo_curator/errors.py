@@ -56,11 +56,8 @@ class CuratorError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", cause: str = "", act: str = "") -> None:
-        super().__init__(redacted(what))
-        self.what = redacted(what)
-        self.where = redacted(where)
-        self.cause = redacted(cause)
-        self.act = redacted(act)
+        self.what, self.where, self.cause, self.act = (redacted(one) for one in (what, where, cause, act))
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

@@ -11,15 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
 _GONE = "…"
-_PASSWORD = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@?#:'\"]*:[^\s/@?#'\"]*@", re.IGNORECASE)
+# a secret may hold anything but white space; `host:80/a@b` has a port there, and none
+_PASSWORD = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)"
+    r"(?P<user>[^\s/@?#:\[]*:(?!\d*(?:[/?#\s]|$))(?:(?!://)[^\s@])*(?:@[^\s/@?#]*)*?)@"
+    r"(?=[^\s@/]*(?:[/?#\s]|$))",
+    re.IGNORECASE,
+)
 # a name alone is a token to a web server; elsewhere it is a name (`sftp://me@host`, `abfs://container@account`)
-_TOKEN = re.compile(r"(?P<scheme>(?:https?|wss?)://)[^\s/@?#:'\"]+@", re.IGNORECASE)
+_TOKEN = re.compile(r"(?P<scheme>(?:https?|wss?)://)(?P<user>[^\s/@?#:\[]+)@", re.IGNORECASE)
 _QUERY = re.compile(
     r"(?P<name>[?&][^\s=&?#;]*(?:token|secret|signature|credential|password|passwd|apikey|api_key|access_?key(?:id)?"
     r"|security|auth|\bsig|\bkey|\bpwd)=)[^\s&#;'\")]+",
     re.IGNORECASE,
 )
-_USER = re.compile(r"://([^\s/@?#]+)@")
 _LEAST = 4  # characters of a secret: a shorter one stands in any text by chance
 
 
@@ -27,8 +32,10 @@ def redacted(text: str) -> str:
     """A text with the secrets of its URLs taken out; what is redacted already stays as it is.
 
     Args:
-        text: Any text.
+        text: Any text; what is none stays as it is.
     """
+    if not isinstance(text, str):  # a careless stage may tell an error of a `Path`
+        return text
     if "://" not in text and "=" not in text:
         return text
     for secret in (_PASSWORD, _TOKEN):
@@ -55,7 +62,7 @@ def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
         environment: Name of a variable to its value.
     """
     for value in environment.values():
-        for user in _USER.findall(value):
+        for user in (found["user"] for one in (_PASSWORD, _TOKEN) for found in one.finditer(value)):
             name, colon, password = user.partition(":")
             for secret in (user, password if colon else name):
                 yield from (one for one in {secret, unquote(secret)} if len(one) >= _LEAST)

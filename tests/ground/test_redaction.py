@@ -23,6 +23,10 @@ SECRETS = [
     ("zip://a.tar::ftp://me:s3cret@host/a", "zip://a.tar::ftp://…@host/a"),
     ("HTTP://me:s3cret@host:8080", "HTTP://…@host:8080"),
     ("socks5://:s3cret@host", "socks5://…@host"),
+    ("s3://KEY:s3cret/a+b==@bucket/a", "s3://…@bucket/a"),
+    ("https://me:s3#cr'et@host/a", "https://…@host/a"),
+    ("https://me:s3@cret@host", "https://…@host"),
+    ("https://me:1234@host/a@b", "https://…@host/a@b"),
     ("https://host/a?X-Amz-Signature=s3cret&b=1", "https://host/a?X-Amz-Signature=…&b=1"),
     ("https://host/a?b=1&sig=s3cret", "https://host/a?b=1&sig=…"),
     ("https://host/a?access_token=s3cret", "https://host/a?access_token=…"),
@@ -35,7 +39,10 @@ HARMLESS = [
     "abfs://container@account.host/a",
     "https://host/a@b?page=2&monkey=3&author=4",
     "where: 'a = b; c'",
-    "https://[::1]:80/a",
+    "https://[::1]:80/a@b",
+    "https://host:80/a@b",
+    "https://host:80 and me@b",
+    "",
 ]
 
 
@@ -58,6 +65,13 @@ def test_what_is_no_secret_stays(text):
 def test_twice_is_as_once(text):
     """What is redacted already is left as it is."""
     assert redacted(redacted(text)) == redacted(text)
+
+
+@pytest.mark.parametrize("unit", ["a", "a://b:c@", "?key=", "@", "https://a:b?@", "a:"])
+def test_hostile_text_costs_no_more_than_its_length(unit):
+    """Ids of images stand in messages; of a hundred thousand characters each form ends within the limit of a test."""
+    for text in (f"{unit * 100_000}://", f"https://me:{unit * 100_000}"):
+        redacted(text)
 
 
 def test_secrets_of_an_environment():

@@ -21,6 +21,7 @@ from nemo_curator.pipeline.checkpointing.directory import CheckpointDirectory
 from nemo_curator.pipeline.checkpointing.identity import Identity, identities, missing_witness, witnesses
 from nemo_curator.pipeline.checkpointing.opaque import OpaqueError
 from nemo_curator.pipeline.checkpointing.plan import Stage, plan_of
+from nemo_curator.redaction import redacted
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
@@ -69,7 +70,7 @@ def run_with_checkpoint(
         work = _Work(directory, digest(plan), known)
         outcomes = work.done()
         missing = [index for index in range(len(tasks)) if index not in outcomes]
-        logger.info("checkpoint {}: {} of {} partitions are done", root, len(outcomes), len(tasks))
+        logger.info("checkpoint {}: {} of {} partitions are done", redacted(root), len(outcomes), len(tasks))
         if missing:
             # copies: what `setup` loads into a stage in this process must not count as a parameter next time
             fresh = [copy.copy(stage) for stage in remaining]
@@ -158,7 +159,9 @@ class _Work:
             logger.info("task {} or one of its files is not what it was, so it is run again", identity.task_id)
             return None
         if gone := missing_witness(contents["files"]):
-            logger.warning("{} is gone or changed, so task {}, which made it, is run again", gone, identity.task_id)
+            logger.warning(
+                "{} is gone or changed, so task {}, which made it, is run again", redacted(gone), identity.task_id
+            )
             return None
         return _restored(contents, identity.task_id)
 
