@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -143,6 +144,24 @@ def test_a_tower_of_another_tokenizer_is_told_before_anything_is_written(tmp_pat
     settings.write_text(json.dumps(config))
     said = sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe(tmp_path, RECIPE)), 6)
     assert "another tokenizer" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("score", [MATCH, PROMPTS])
+def test_texts_by_other_weights_are_told_before_anything_is_written(tmp_path, model_dir, source, score):
+    """A score with a folder of its own has to find the same weights there: cosines of two models mean nothing."""
+    other = tmp_path / "other" / "openai" / MODEL
+    shutil.copytree(model_dir / "openai" / MODEL, other)
+    asked = f"{{model: {MODEL}, model_dir: {other.parents[1]}, prompts: {{cat: a cat}}}}"
+    asked = asked if score == PROMPTS else asked.replace(", prompts: {cat: a cat}", "")
+    text = recipe(tmp_path, f"scores: [{{{score}: {asked}}}, embedding]\nmodels: {{embedding: {MODEL}}}\nrules: {{}}\n")
+    done = imagecurator("score", source, tmp_path / "run", "-r", text)
+    assert done.returncode == 0, done.stderr
+    weights = other / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + np.float32(0.125).tobytes())
+    said = sentence(imagecurator("run", source, tmp_path / "out", "-r", text), 5)
+    assert "embeds texts by other weights of clip-vit-base-patch32 than those that embed the pictures" in said
+    assert str(weights) in said
     assert not (tmp_path / "out").exists()
 
 

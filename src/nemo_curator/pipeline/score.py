@@ -50,7 +50,7 @@ class ScorePlan:
         notes: What a user should know, in sentences.
         ignored: (path, reason) of files that are seen and are no input.
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
-        settled: Model to how it is computed, of those whose precision the recipe leaves open.
+        settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
     """
 
     run: RunDirectory
