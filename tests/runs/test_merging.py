@@ -161,6 +161,19 @@ def test_image_that_never_had_an_embedding(scored_now):
     assert merged[f"{scored_now}_score"] is None
 
 
+@pytest.mark.parametrize(("failed", "scored_now", "fits"), [("third", "fourth", True), ("fourth", "third", False)])
+def test_image_that_lost_its_embedding_to_a_later_score(failed, scored_now, fits):
+    """A score behind the error leaves the image as it is; one before it, a scoring of everything would have computed."""
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored([Image(fails=frozenset({failed}))], ("second", failed), frozenset({"second"}), versions)
+    new = part_table([{**row(0, Image(), (), frozenset(), versions), **NOT_EMBEDDED}], schema((scored_now,)))
+    after = {**{f"{stage}_score": stage for stage in STAGES[1:]}, EMBEDDING: EMBEDDER}
+    merged = merge(old, new, schema(STAGES[1:]), Merging((f"{scored_now}_score",), STAGES[1:], after, decodes=False))
+    assert (merged is not None) == fits
+    if merged is not None:
+        assert merged.to_pylist()[0]["error_stage"] == failed
+
+
 def test_other_bytes_do_not_fit():
     """Rows of other files, of files with other bytes, or of another number of them are not merged."""
     old = scored([Image(), Image()], ("first",), frozenset(), dict.fromkeys(STAGES, 0))
