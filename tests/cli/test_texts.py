@@ -7,13 +7,17 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.cli.processes import imagecurator, pictures, sentence
+from tests.cli.processes import imagecurator, pictures, sentence, tree
 from tests.cli.test_heads import table
 from tests.models.clip_towers import both_towers, write_both
 from tests.models.formula import SMALL_TOWER, clip_config
 from tests.models.torch_reference import write_tower
 
 from nemo_curator.models import registry
+from nemo_curator.pipeline.curate import preview_score
+from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs.layout import RunDirectory
 
 PROMPTS = "nemo_curator.stages.image.filters.prompt_filter:ImagePromptFilterStage"
 MATCH = "nemo_curator.stages.image.filters.caption_match_filter:ImageCaptionMatchFilterStage"
@@ -83,8 +87,8 @@ def test_scores_are_those_of_the_model(tmp_path, model_dir, source):
     model.setup()
     for index in (0, 1, 4):
         picture = np.array(embeddings[rows["image_id"][index]], np.float64)
-        # stored in half precision, so it differs from what was compared by that alone
-        assert picture @ model([CAPTIONS[index]])[0] == pytest.approx(rows["clip_score"][index], abs=2e-3)
+        # what was compared is what is stored
+        assert picture @ model([CAPTIONS[index]])[0] == pytest.approx(rows["clip_score"][index], abs=1e-6)
 
 
 def test_scores_by_texts_are_added_to_a_run_that_has_embeddings(tmp_path, model_dir, source):
@@ -94,11 +98,30 @@ def test_scores_by_texts_are_added_to_a_run_that_has_embeddings(tmp_path, model_
     assert imagecurator("score", source, later, "-r", recipe(tmp_path, first)).returncode == 0
     assert imagecurator("score", source, later, "-r", recipe(tmp_path, RECIPE)).returncode == 0
     assert imagecurator("score", source, at_once, "-r", recipe(tmp_path, RECIPE)).returncode == 0
-    columns = ["image_id", "clip_score", "watermark_score", "screenshot_score"]
-    assert table(later).select(columns) == table(at_once).select(columns)
+    for folder in ("parts", "embeddings", "embeddings_npy"):
+        assert tree(later / folder) == tree(at_once / folder)
     changed = recipe(tmp_path, RECIPE.replace("a watermarked photo", "a stock photo"))
     said = sentence(imagecurator("score", source, later, "-r", changed), 4)
     assert "watermark_score" in said
+
+
+def test_prompts_are_added_without_the_image_tower(tmp_path, model_dir, source):
+    """Nothing that runs for them has a large model to share or a pixel to look at; for captions it is the text tower.
+
+    So no inference process is started for prompts, and no worker loads a tower for pictures.
+    """
+    run = RunDirectory(str(tmp_path / "run"))
+    first = f"scores: [header, embedding]\nmodels: {{embedding: {MODEL}}}\nrules: {{}}\n"
+    assert imagecurator("score", source, run.root, "-r", recipe(tmp_path, first)).returncode == 0
+    for score, shared in ((f"{PROMPTS}: {{watermark: [a watermarked photo]}}", []), (MATCH, ["create_text"])):
+        wanted = parse_recipe(first.replace("[header, embedding]", f"[header, embedding, {{{score}}}]"), "recipe")
+        plan = preview_score([str(source)], run, wanted)
+        (columns,) = plan.work.columns
+        chain = score_chain(run, plan.scoring, wanted, plan.scoring.ways(columns)[0])
+        assert (chain[0].views, chain[0].pixels) == ((), False)
+        assert [request.make.__name__ for stage in chain for request in stage.shared_models()] == shared
+        whole = score_chain(run, plan.scoring, wanted)
+        assert "create" in [request.make.__name__ for stage in whole for request in stage.shared_models()]
 
 
 @pytest.mark.parametrize(
