@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
+from nemo_curator.pipeline.places import refuse_secret
 from nemo_curator.planning.recipe import PREFER, KnownBadSection, Recipe
 from nemo_curator.runs.deciding import (
     Alike,
@@ -89,7 +90,11 @@ def export_settings(recipe: Recipe) -> ExportSettings:
 
 
 def anchored(recipe: Recipe) -> Recipe:
-    """The recipe with its files named so that they are found from any directory."""
+    """The recipe with its files named so that they are found from any directory.
+
+    Raises:
+        InputError: One is a URL with a password or a token in it.
+    """
     return _with_files(recipe, _real)
 
 
@@ -155,7 +160,7 @@ def _ids(place: str | None) -> IdList | None:
 
 def _real(place: str) -> str:
     if not storage.is_local(place):
-        return place
+        return refuse_secret(place)
     return str(Path(storage.local_path(place)).resolve())
 
 
