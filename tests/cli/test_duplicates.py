@@ -60,6 +60,18 @@ def test_pairs_are_written(made, tmp_path):
     }
 
 
+def test_a_file_that_is_there_stays(made, tmp_path):
+    """Nothing is replaced without `--replace`, and with it nothing but earlier pairs."""
+    run, file = made / "out" / "run", tmp_path / "pairs.parquet"
+    assert imagecurator("duplicates", run, "--pairs", file).returncode == 0
+    assert "this exists already" in sentence(imagecurator("duplicates", run, "--pairs", file), 4)
+    assert imagecurator("duplicates", run, "--pairs", file, "--replace").returncode == 0
+    file.write_text("mine")
+    done = imagecurator("duplicates", run, "--pairs", file, "--replace")
+    assert "no pairs of ours" in sentence(done, 4)
+    assert file.read_text() == "mine"
+
+
 def test_deciding_again_by_options(made):
     """`decide` takes the options too; a smaller radius needs no search, and none is told of."""
     done = imagecurator("decide", made / "out" / "run", "--copies", "0", "--dry-run")

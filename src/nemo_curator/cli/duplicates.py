@@ -23,15 +23,20 @@ def duplicates(
         str | None,
         typer.Option("--pairs", metavar="FILE", help="Write every pair of near images that was found, as Parquet."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the pairs in the place of earlier ones that this command wrote.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """List groups of duplicates, largest first: the kept image, and those that duplicate it, and how."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator.pipeline.duplicates import write_pairs
+    from nemo_curator.pipeline.duplicates import check_pairs_place, write_pairs
     from nemo_curator.runs.deciding.groups import duplicate_groups
     from nemo_curator.runs.layout import RunDirectory
 
     place = RunDirectory(run)
+    if pairs is not None:
+        check_pairs_place(pairs, replace=replace)
     found = duplicate_groups(place, limit, _ALL if as_json else _SHOWN)
     written = write_pairs(place, pairs) if pairs is not None else None
     if as_json:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
-from nemo_curator.errors import InputError
+from nemo_curator.errors import InputError, OutputExistsError
 from nemo_curator.pipeline.decide import scored_partitions
 from nemo_curator.pipeline.pairs import FOUND_BY
 from nemo_curator.runs.arrow_arrays import array_of
@@ -29,6 +29,33 @@ PAIRS_SCHEMA = pa.schema(_COLUMNS)
 """Both ids, the kind of pairs (`copies`, `turned`, `similar`), and how far apart they are."""
 
 
+def check_pairs_place(url: str, *, replace: bool) -> None:
+    """Make sure that pairs may be written to a place; nothing is written.
+
+    Args:
+        url: The file.
+        replace: Whether earlier pairs may be replaced; nothing else ever is.
+
+    Raises:
+        OutputExistsError: There is something.
+    """
+    if not storage.exists(url):
+        return
+    if replace and _is_ours(url):
+        return
+    what = "this holds no pairs of ours, and is not replaced" if replace else "this exists already"
+    act = "name another file" if replace else "name another file, or pass --replace"
+    raise OutputExistsError(what, where=url, act=act)
+
+
+def _is_ours(url: str) -> bool:
+    try:
+        with storage.open(url) as file:
+            return pq.read_schema(file).equals(PAIRS_SCHEMA)
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def write_pairs(run: RunDirectory, url: str) -> int:
     """Write all pairs that were found for a run, each with both ids.
 
@@ -36,7 +63,7 @@ def write_pairs(run: RunDirectory, url: str) -> int:
 
     Args:
         run: The run.
-        url: A Parquet file, which is replaced.
+        url: A Parquet file, which is replaced: see `check_pairs_place`.
 
     Returns:
         The number of pairs.
