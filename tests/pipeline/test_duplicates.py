@@ -23,6 +23,7 @@ from nemo_curator.runs.deciding import Alike, Copies
 from nemo_curator.runs.deciding.groups import duplicate_groups
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
+from nemo_curator.stages.catalogue import score_names
 from nemo_curator.stages.declarations import Column
 from nemo_curator.testing import encoded
 
@@ -157,6 +158,21 @@ def test_similar_by_embeddings(source, tmp_path):
     assert (
         decide_locked(run, Recipe(scores=["embedding"], rules={}, duplicates={"similar": {"eps": 0}})).duplicates == 0
     )
+
+
+@pytest.mark.skipif("pixels" not in score_names(), reason="the score pixels is not installed")
+def test_equal_pixels(tmp_path):
+    """Two files of one picture without loss are one; a switch brings its score, and nothing is searched for."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, options in (("a.png", {"format": "PNG"}), ("b.bmp", {"format": "BMP"}), ("c.jpg", {"quality": 90})):
+        (folder / name).write_bytes(encoded(picture(3, 80, 60), **options))
+    run = RunDirectory(str(tmp_path / "run"))
+    recipe = Recipe(scores=["pixels"], rules={}, duplicates={"pixels": True})
+    score_run([str(folder)], run, recipe, workers=0)
+    watcher = Searches()
+    assert decide_locked(run, watcher=watcher).alike == {"same_bytes": 0, "same_pixels": 1}
+    assert (verdicts(run), watcher.made) == ({"a.png": "b.bmp", "b.bmp": None, "c.jpg": None}, [])
 
 
 def scores_of(text):

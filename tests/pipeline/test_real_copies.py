@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import pyarrow.parquet as pq
+import pytest
 
 from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.duplicates import write_pairs
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.stages.catalogue import score_names
 
 RECIPE = Recipe(scores=["hashes"], rules={}, duplicates={"copies": True})
 
 
-def pairs_among(tmp_path, *inputs):
-    """The pairs of ids that are copies by default, with their distances, and what became of each id."""
+def pairs_among(tmp_path, *inputs, recipe=RECIPE):
+    """The pairs of ids that are copies by a recipe, with their distances, and what became of each id."""
     run = RunDirectory(str(tmp_path / "run"))
-    score_run([str(one) for one in inputs], run, RECIPE, workers=0)
+    score_run([str(one) for one in inputs], run, recipe, workers=0)
     decide_locked(run)
     write_pairs(run, str(tmp_path / "pairs.parquet"))
     rows = pq.read_table(tmp_path / "pairs.parquet").to_pylist()
@@ -55,3 +57,15 @@ def test_one_photo_in_every_exif_orientation_is_one(shared_data, tmp_path):
     assert len(verdicts) == 18, pairs
     assert sorted(name.partition("_")[0] for name in kept) == ["Landscape", "Portrait"]
     assert {name.partition("_")[0] == best.partition("_")[0] for name, best in verdicts.items() if best} == {True}
+
+
+@pytest.mark.skipif("turned_hashes" not in score_names(), reason="the score turned_hashes is not installed")
+def test_a_photo_turned_in_every_way_is_one(shared_data, tmp_path):
+    """Its eight turns and flips are one picture with the variants on, and eight without."""
+    turned = {"copies": {"turned": True}}
+    recipe = Recipe(scores=["hashes", "turned_hashes"], rules={}, duplicates=turned)
+    pairs, verdicts = pairs_among(tmp_path, shared_data / "copies" / "dih", recipe=recipe)
+    assert len(pairs) == 28
+    assert list(verdicts.values()).count(None) == 1
+    _, verdicts = pairs_among(tmp_path / "plain", shared_data / "copies" / "dih")
+    assert set(verdicts.values()) == {None}
