@@ -30,7 +30,7 @@ from nemo_curator.runs.state import read_facts
 
 _RUN_FILE = re.compile(
     r"run\.json|report\.html|(partitions|decisions)\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet"
-    r"|embeddings_npy/[0-9a-f]{16}\.npy"
+    r"|pairs/(copies|turned|similar)\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
 )
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 
@@ -142,6 +142,7 @@ def sweep_run(run: RunDirectory) -> None:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
     _sweep(run.root, lambda name: bool(_RUN_FILE.fullmatch(name)), recursive=False)
+    _sweep(run.pairs_folder, lambda name: bool(_RUN_FILE.fullmatch(f"pairs/{name}")), recursive=False)
 
 
 def sweep_output(output: str) -> None:

@@ -12,8 +12,10 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.pipeline.places import refuse_secret
-from nemo_curator.planning.recipe import KnownBadSection, Recipe
+from nemo_curator.planning.recipe import PREFER, KnownBadSection, Recipe
 from nemo_curator.runs.deciding import (
+    Alike,
+    Copies,
     IdList,
     KnownBad,
     Policy,
@@ -31,17 +33,20 @@ from nemo_curator.stages.image.io.rows import IDENTITY
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def plan_policy(recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _NONE) -> Policy:
+def plan_policy(
+    recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _NONE, *, embeds: bool = False
+) -> Policy:
     """Check everything in a recipe that decides, against the columns that there are or will be.
 
     Args:
         recipe: The recipe.
         schema: The columns.
         absent: Column that there could be to why it is not there.
+        embeds: Whether there are embeddings, or will be.
 
     Raises:
-        RecipeError: A rule or column is unknown, or a rule is no boolean; a list of hashes has a name that is taken,
-            or needs the score `hashes`.
+        RecipeError: Duplicates are to be found by what is not there; a rule or column is unknown, or a rule is no
+            boolean; a list of hashes has a name that is taken, or needs the score `hashes`.
         InputError: A list of ids or hashes cannot be read.
     """
     known = schema.names
@@ -58,6 +63,7 @@ def plan_policy(recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _
         sample or None,
         split or None,
         _known_bad(recipe),
+        _alike(recipe, known, embeds=embeds),
     )
     check_policy(policy, schema)
     return policy
@@ -111,6 +117,31 @@ def _with_files(recipe: Recipe, named: Callable[[str], str]) -> Recipe:
         lists = {name: named(file) for name, file in recipe.known_bad.lists.items()}
         places["known_bad"] = recipe.known_bad.model_copy(update={"lists": lists})
     return recipe.model_copy(update=places)
+
+
+def _alike(recipe: Recipe, known: Collection[str], *, embeds: bool) -> Alike | None:
+    """What makes duplicates beside equal bytes; None where nothing does."""
+    section = recipe.duplicates
+    if not (section.pixels or section.copies or section.similar):
+        return None
+    copies = section.copies and Copies(section.copies.distance, section.copies.min_quality, section.copies.turned)
+    eps = section.similar.eps if section.similar else None
+    alike = Alike(section.pixels, copies or None, eps, finer=section.prefer == PREFER)
+    for key, (score, *columns) in alike.needs.items():
+        if not set(columns) <= set(known):
+            raise _missing(recipe, key, score, f"the column {columns[0]!r}")
+    if alike.similar is not None and not embeds:
+        raise _missing(recipe, "duplicates.similar", "embedding", "embeddings")
+    return alike
+
+
+def _missing(recipe: Recipe, key: str, score: str, what: str) -> RecipeError:
+    return RecipeError(
+        f"{key} finds duplicates by {what}, and there is no such thing here",
+        where=recipe.place(*key.split(".")) or key,
+        act=f"add `{score}` to `scores`, which are listed without it (a run that is scored already is scored again by "
+        "`imagecurator score INPUT RUN`)",
+    )
 
 
 def _known_bad(recipe: Recipe) -> KnownBad | None:
