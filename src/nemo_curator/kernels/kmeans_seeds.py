@@ -20,7 +20,7 @@ from nemo_curator.kernels.rows import ArrayRows, Float32, Float64, Int64, Rows
 Init = Literal["k-means++", "k-means||", "random"]
 
 _ROUNDS = 5  # of k-means||, as in its paper
-_OVERSAMPLING = 1.0  # rows drawn in a round, as a multiple of the clusters
+_OVERSAMPLING = 2.0  # rows drawn in a round, as a multiple of the clusters
 _BLOCK = 2_000_000  # numbers of the rows that are in memory together, for each thread
 _TRIES_BELOW = 2e10  # multiplications that several tries a step may cost
 

@@ -115,8 +115,9 @@ def search_between(
             f"these are cells of {len(cells.order):,} rows of {cells.centroids.shape[1]:,} numbers, and there are "
             f"{len(right):,} of {right.dimension:,}"
         )
-    # as many comparisons as within the largest set that is compared exactly
-    if 2 * len(left) * len(right) <= settings.exact_rows**2:
+    # as many comparisons as within the largest set that is compared exactly; a tenth of them where cells are at hand
+    affordable = settings.exact_rows**2 / (2 if cells is None else 20)
+    if len(left) * len(right) <= affordable:
         between = partial(pairs_between, left, right, least, memory=settings.memory, threads=settings.threads)
         return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)
     if cells is None:
