@@ -1,9 +1,11 @@
 """How long does finding all pairs of similar rows take, and how many are found, against FAISS and USearch?
 
-Made unit rows of 16-bit floats in clusters, a fifth of them near copies of others (`support/made_vectors.py`); wanted are all
-pairs with a cosine of 0.95. Each way runs in a process of its own, in turns: *ours* as a run searches, *ours_exact* where every
-row is compared, *faiss_flat* and *faiss_ivf* (range search), *usearch* (ten nearest). Recall is the share of the
-true pairs of 1,000 sampled rows. FAISS's inverted lists get the smallest number of probes that finds 0.99 of that very sample. *further*: the last 10,000 rows against the stored cells of all others, as a share of the whole search.
+Made unit rows of 16-bit floats in clusters, a fifth of them near copies of others (`support/made_vectors.py`); wanted
+are all pairs with a cosine of 0.95. Each way runs in a process of its own, in turns: *ours* as a run searches,
+*ours_exact* where every row is compared, *faiss_flat* and *faiss_ivf* (range search), *usearch* (ten nearest). Recall
+is the share of the true pairs of 1,000 sampled rows. FAISS's inverted lists get the smallest number of probes that
+finds 0.99 of that very sample. *further*: the last 10,000 rows against the stored cells of all others, as a share of
+the whole search.
 
 Run: `python benchmarks/similar_search.py [--sizes 10000 100000 1000000] [--rounds 3] [--ways ours faiss_ivf …]`
 """

@@ -1,7 +1,7 @@
-"""One way to find all pairs of similar rows, in a process of its own: `similar_rows.py WAY ROWS.npy LEAST OUT.npy [JSON]`.
+"""One way to find all pairs of similar rows, in a process of its own: `similar_rows.py WAY ROWS LEAST OUT [JSON]`.
 
-Prints seconds, peak memory and facts as JSON; writes the pairs as `smaller * N + larger`, sorted. FAISS and USearch get their rows
-in memory, in the type that they want, before the clock starts; ours reads the file.
+Prints seconds, peak memory and facts as JSON; writes the pairs as `smaller * N + larger`, sorted. FAISS and USearch get
+their rows in memory, in the type that they want, before the clock starts; ours reads the file.
 """
 
 from __future__ import annotations

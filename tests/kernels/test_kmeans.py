@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kernels.vectors import clustered
 
+from nemo_curator.kernels import closest as closest_module
 from nemo_curator.kernels import kmeans as module
 from nemo_curator.kernels.closest import Centroids, closest
 from nemo_curator.kernels.in_order import in_order
@@ -162,6 +163,17 @@ def test_the_closest_are_those_of_the_definition(rows, points, count, dimension,
     assert np.array_equal(found.first, scores.argmax(axis=1))
     order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
     assert np.array_equal(found.some, np.sort(order, axis=1))
+
+
+def test_zeros_and_equal_centroids_are_told_at_once(monkeypatch):
+    """Rows without a direction, and many equal centroids, leave nothing open that would be computed once more."""
+    asked = []
+    monkeypatch.setattr(closest_module, "exact_scores", lambda *given: asked.append(given) or np.zeros(len(given[2])))
+    points = np.repeat(clustered(3, 8, copies=0), 50, axis=0)
+    found = closest(np.concatenate([points, np.zeros((20, 8), np.float32)]), Centroids.angular(points))
+    assert found.first.tolist() == [at - at % 50 for at in range(150)] + [0] * 20
+    assert closest(np.zeros((2, 8), np.float32), Centroids.angular(points), 4).some.tolist() == [[0, 1, 2, 3]] * 2
+    assert asked == []
 
 
 def test_the_closest_of_many_do_not_depend_on_the_product():

@@ -84,7 +84,7 @@ def find_centroids(
         progress: Called with what is done next.
 
     Returns:
-        `(K, D)`, of unit length. K is smaller than asked for where too few sampled rows have a direction.
+        `(K, D)`, of unit length. K is smaller than asked for where too few sampled rows differ or have a direction.
     """
     wanted = min(len(rows), max(count, min(_SAMPLED * count, memory // (8 * rows.dimension))))
     picked = np.sort(np.random.default_rng([seed, len(rows)]).choice(len(rows), wanted, replace=False))
@@ -92,7 +92,9 @@ def find_centroids(
     if not len(sample):
         return np.eye(1, rows.dimension, dtype=np.float32)
     settings = Settings("random", max_iter=_ITERATIONS, seed=seed, metric="angular", threads=threads)
-    return kmeans(sample, min(count, len(sample)), settings, progress).centroids
+    found = kmeans(sample, min(count, len(sample)), settings, progress).centroids
+    _, first = np.unique(found, axis=0, return_index=True)  # of equal ones no row would know which is nearer
+    return found[np.sort(first)]
 
 
 def into_cells(centroids: Float32, owners: Int32) -> Cells:
@@ -135,7 +137,7 @@ def probe(rows: Rows, centroids: Float32, count: int, threads: int = 1, progress
     owners, cells = np.empty(len(rows), np.int32), np.empty((len(rows), count), np.int32)
 
     def look(start: int) -> tuple[int, Int32, Int32]:
-        found = closest(np.nan_to_num(rows.block(start, min(start + step, len(rows))), copy=False), places, count)
+        found = closest(unit(rows.block(start, min(start + step, len(rows)))).unit, places, count)
         return start, found.first, found.some
 
     for start, first, some in in_order(look, range(0, len(rows), step), threads):

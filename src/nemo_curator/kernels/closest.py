@@ -64,19 +64,38 @@ def closest(rows: Float32, centroids: Centroids, count: int = 1) -> Closest:
         centroids: K of them.
         count: How many, at most K.
     """
-    number, count = len(centroids.points), min(count, len(centroids.points))
+    if count == 1:
+        centroids, numbers = _distinct(centroids)
+        first = numbers[_closest(rows, centroids, 1).first]
+        return Closest(first, first[:, None])
+    return _closest(rows, centroids, min(count, len(centroids.points)))
+
+
+def _distinct(centroids: Centroids) -> tuple[Centroids, Int32]:
+    """The first of all that are equal, and their numbers: else rows near to many equals would be compared with each."""
+    points = np.ascontiguousarray(centroids.points)
+    whole = points.view(np.dtype((np.void, points.shape[1] * points.itemsize))).ravel()
+    numbers = np.sort(np.unique(whole, return_index=True)[1]).astype(np.int32)
+    if len(numbers) == len(points):
+        return centroids, numbers
+    return Centroids(points[numbers], centroids.offsets[numbers]), numbers
+
+
+def _closest(rows: Float32, centroids: Centroids, count: int) -> Closest:
+    number = len(centroids.points)
     first, some = np.zeros(len(rows), np.int32), np.zeros((len(rows), count), np.int32)
     step = max(1, _AT_ONCE // max(1, number))
     rough = np.empty((min(step, len(rows)), number), np.float32)
     offsets = centroids.offsets.astype(np.float32)
     transposed = centroids.points.T
-    reach = _Reach(centroids)
+    reach, descending = _Reach(centroids), -np.arange(number, dtype=np.float32)
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         product = np.matmul(block, transposed, out=rough[: len(block)])
         if offsets.any():
             product -= offsets
         margin = reach.of(block)
+        product[margin == 0] = descending  # zeros: all are equally close
         first[start : start + step] = _first(block, centroids, product, margin)
         if count > 1:
             some[start : start + step] = _some(block, centroids, product, margin, count)
