@@ -20,7 +20,7 @@ from nemo_curator.kernels.kmeans import Settings, kmeans
 from nemo_curator.kernels.rows import Float32, Int32, Int64, PickedRows, Rows
 from nemo_curator.kernels.similar import MEMORY, Progress, no_progress, unit
 
-_BLOCK = 4_000_000  # numbers of the rows that are in memory together, for each thread
+_BLOCK = 1_000_000  # numbers of the rows that are in memory together, for each thread
 _CELLS = 2.5  # cells, as a multiple of the square root of the rows
 _SAMPLED = 30  # rows a cell that the centroids are found from
 _ITERATIONS = 6  # cells need not be the best ones
@@ -152,9 +152,13 @@ class _Directed:
     def __init__(self, rows: Rows) -> None:
         self.dimension: int = rows.dimension
         step = max(1, _BLOCK // max(1, rows.dimension))
-        blocks = [unit(rows.block(start, min(start + step, len(rows)))).unit for start in range(0, len(rows), step)]
-        everything = np.concatenate(blocks) if blocks else np.empty((0, rows.dimension), np.float32)
-        self._rows = everything[everything.any(axis=1)]
+        everything, there = np.empty((len(rows), rows.dimension), np.float32), 0
+        for start in range(0, len(rows), step):
+            block = unit(rows.block(start, min(start + step, len(rows)))).unit
+            directed = block[block.any(axis=1)]
+            everything[there : there + len(directed)] = directed
+            there += len(directed)
+        self._rows = everything[:there]
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -24,7 +24,7 @@ from nemo_curator.kernels.rows import Float32, Float64, Int32, Int64, PickedRows
 
 Metric = Literal["euclidean", "angular"]
 
-_BLOCK = 4_000_000  # numbers of the rows that are in memory together, for each thread
+_BLOCK = 1_000_000  # numbers of the rows that are in memory together, for each thread
 
 
 @dataclass(frozen=True, slots=True)

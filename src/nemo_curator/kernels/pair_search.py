@@ -6,8 +6,9 @@ far less; how many is measured on a sample before the search begins, and more ce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,8 @@ from nemo_curator.kernels.similar import MEMORY, Pairs, Progress, pairs_between,
 
 EXACT_ROWS = 50_000
 """Rows that are all compared with one another; by measurement (`benchmarks/similar_search.py`)."""
+
+_FEWEST = 100  # rows that the recall of a few new rows is measured on, at least
 
 Steps = Callable[[str, int, int], None]
 """Called with (what is done, how much of it, of how much)."""
@@ -38,7 +41,7 @@ class SearchSettings:
         threads: Threads that look at blocks.
         seed: Of cells and samples.
         exact_rows: Rows up to which every one is compared with every other.
-        sample: Rows that the recall is measured on.
+        sample: Rows that the recall is measured on; of new rows against stored ones fewer, so that it stays cheap.
         target: Share of the sample's pairs that must be found, before cells are thought good enough.
     """
 
@@ -122,7 +125,9 @@ def search_between(
         return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)
     if cells is None:
         cells = cells_of(right, settings, progress)
-    recall = measured_probes(left, right, cells.centroids, least, settings)
+    # each sampled row is compared with all of the right: no more of that than the search itself is worth
+    sample = min(settings.sample, max(_FEWEST, math.isqrt(len(right)) // 5))
+    recall = measured_probes(left, right, cells.centroids, least, replace(settings, sample=sample))
     probes = probe(left, cells.centroids, recall.probes, settings.threads, _named(progress, "finding cells"))
     looking = partial(
         pairs_with_cells, left, probes, right, cells, least, memory=settings.memory, threads=settings.threads
