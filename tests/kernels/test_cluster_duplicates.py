@@ -24,7 +24,7 @@ def by_hand(rows, least):
     return duplicates
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 80), st.sampled_from([0.7, 0.9, 0.97]), st.integers(1, 90), st.integers(0, 1000))
 def test_duplicates_are_those_of_the_definition(count, least, batch, seed):
     """Whatever the batch: the same duplicates, each of a row that is kept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernels.vectors import clustered
 
@@ -12,7 +12,6 @@ from nemo_curator.kernels.equal_rows import first_equal
 from nemo_curator.kernels.rows import ArrayRows
 
 
-@settings(deadline=None)
 @given(st.integers(0, 80), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_the_first_equal_row_is_that_of_the_definition(count, dimension, seed):
     """Among small whole numbers, minus zero among them, many rows are equal."""

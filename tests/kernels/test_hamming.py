@@ -55,7 +55,7 @@ def by_hand(left, right, radius) -> dict[tuple[int, int], int]:
     few=st.booleans(),
     sparse=st.booleans(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_nothing_is_missed(seed, radius, left, right, few, sparse):
     """Both ways to search find what comparing each with each finds, at every distance around the radius."""
     random = np.random.default_rng(seed)

@@ -150,7 +150,7 @@ def test_what_cannot_be_done_is_refused(count, init, words):
         kmeans(ArrayRows([clustered(10, 4)]), count, Settings(init))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 60), st.integers(1, 90), st.integers(1, 12), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_the_closest_are_those_of_the_definition(rows, points, count, dimension, seed):
     """Whatever the shape, and where many centroids are equal or nearly so: of equals the first."""

@@ -18,7 +18,7 @@ from nemo_curator.kernels.similar import block_side, pairs_between, similar_pair
 LEAST = 0.95
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 120), st.sampled_from([2, 3, 17, 64]), st.floats(-0.2, 0.999), st.integers(0, 2**32 - 1))
 def test_exact_pairs_are_those_of_the_definition(count, dimension, least, seed):
     """Whatever the shape and the bound, each pair once, smaller number first, with its cosine."""
