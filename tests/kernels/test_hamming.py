@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.hashes import changed, distances, random_hashes
 
 from nemo_curator.kernels import hamming
 from nemo_curator.kernels.hamming import HammingIndex, nearest_within, pairs_within
-from tests.kernels.hashes import changed, distances, random_hashes
 
 
 def listed(left, right, radius) -> dict[tuple[int, int], int]:

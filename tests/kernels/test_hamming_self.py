@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.hashes import changed, distances, random_hashes
 
 from nemo_curator.kernels import hamming_self
 from nemo_curator.kernels.hamming_self import self_pairs
-from tests.kernels.hashes import changed, distances, random_hashes
 
 
 def found(hashes, radius, threads=1) -> dict[tuple[int, int], int]:
@@ -39,7 +39,7 @@ def by_hand(hashes, radius) -> dict[tuple[int, int], int]:
 )
 @settings(max_examples=80, deadline=None)
 def test_nothing_is_missed(seed, radius, count, sparse, block):
-    """The search finds what comparing each with each finds, at every distance around the radius, in blocks of any size."""
+    """The search finds what comparing each with each finds, around every radius, in blocks of any size."""
     random = np.random.default_rng(seed)
     hashes = random_hashes(random, count)
     if sparse:  # many equal pieces

@@ -136,7 +136,8 @@ class HammingIndex:
             `(16, M + 64)` uint32, the half words in that order and zeros; `offsets` `(16, 65537)` uint32, where the
             rows of each value of a piece begin.
         """
-        return {"hashes": self.hashes, **self._by_piece()._asdict()}
+        order, near, offsets = self._by_piece()
+        return {"hashes": self.hashes, "order": order, "near": near, "offsets": offsets}
 
     def pairs(self, hashes: Hashes, radius: int, threads: int | None = None) -> Iterator[Pairs]:
         """All pairs of one of `hashes` (left) and one of the index (right) within `radius` bits, each once, in blocks.
@@ -169,7 +170,7 @@ class HammingIndex:
     def _looked_up(self, table: _Sorted, hashes: Hashes, start: int, radius: int) -> Iterator[Pairs]:
         """The pairs of some hashes."""
         theirs = self.hashes.view(np.uint64)
-        pieces, halves, words = (hashes.view(kind) for kind in (np.uint16, np.uint32, np.uint64))
+        pieces, halves, words = hashes.view(np.uint16), hashes.view(np.uint32), hashes.view(np.uint64)
         for piece in range(_PIECES):
             half = np.ascontiguousarray(halves[:, piece // 2])
             for left, right in table.near_ones(piece, pieces[:, piece], half, radius):
@@ -227,7 +228,7 @@ class _Sorted(NamedTuple):
 
     def _width(self) -> int:
         """Rows to fetch together: most pieces of independent bits have no more of them."""
-        mean = self.order.shape[1] / _VALUES
+        mean = float(self.order.shape[1] / _VALUES)
         return min(_WIDEST, 2 * math.ceil((mean + 2 * math.sqrt(mean)) / 2) + 2)
 
     def _visited(self, piece: int, keys: npt.NDArray[np.uint16], width: int, radius: int) -> tuple[Rows, Rows, Rows]:
