@@ -20,7 +20,7 @@ def found(index: HammingIndex, hashes: np.ndarray) -> list[tuple[int, int, int]]
 @pytest.mark.parametrize("count", [0, 3, 600, 5000])
 @pytest.mark.parametrize("place", ["{}/a.npy", "memory://hamming/{}.npy"])
 def test_what_is_found_is_the_same(tmp_path, count, place):
-    """An index opened from its file, local or remote, finds what the first one found; the file is made of the hashes."""
+    """An index opened from its file, local or remote, finds what the first one found."""
     random = np.random.default_rng(count)
     hashes = random_hashes(random, count)
     asked = np.concatenate([changed(random, hashes[:50], 31), random_hashes(random, 100)])
