@@ -39,7 +39,7 @@ from support.memory import peak_memory
 RADIUS = 31
 NEW = 10_000
 LARGE = 300_000  # hashes from which on one round is enough
-PAIRS = {"USearch exact, nearest 10": 1e8}  # that a library is timed on
+PAIRS = {"USearch exact, nearest 10": 1e7}  # that a library is timed on
 MOST_PAIRS = 4e9
 Hashes = npt.NDArray[np.uint8]
 Make = Callable[[int, int], Hashes]

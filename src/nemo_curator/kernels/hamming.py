@@ -30,7 +30,7 @@ _BYTES = BITS // 8
 _PIECES = 16
 _VALUES = 1 << 16  # of a piece
 _FEW = 512  # hashes up to which comparing each with each is the faster way
-_BLOCK = 1 << 12  # hashes looked up at a time
+_BLOCK = 1 << 10  # hashes looked up at a time
 _COMPARED = 1 << 17  # pairs to compare at a time: they stay in the processor's cache
 _WIDEST = 64  # rows fetched together at most
 
