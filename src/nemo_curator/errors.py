@@ -40,9 +40,11 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from nemo_curator.redaction import redacted
+
 
 class CuratorError(Exception):
-    """Base of all errors raised on purpose.
+    """Base of all errors raised on purpose; passwords and tokens in the URLs that it is told of are left out.
 
     Args:
         what: What happened, without a final full stop.
@@ -54,17 +56,14 @@ class CuratorError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", cause: str = "", act: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.cause = cause
-        self.act = act
+        self.what, self.where, self.cause, self.act = (redacted(one) for one in (what, where, cause, act))
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         cause = f" ({self.cause})" if self.cause else ""
         act = f"; {self.act}" if self.act else ""
-        return f"{place}{self.what}{cause}{act}"
+        return redacted(f"{place}{self.what}{cause}{act}")  # again, because fields may be set later
 
     def __reduce__(self) -> tuple[Callable[..., CuratorError], tuple[type[CuratorError], dict[str, Any]]]:
         return _rebuild, (type(self), dict(self.__dict__))

@@ -31,14 +31,14 @@ def test_kept_image_of_a_shard(place):
 
 
 def test_duplicate_and_its_original(place):
-    """A duplicate names what it duplicates, and the one that is kept who shares its bytes."""
+    """A duplicate names what it duplicates, and the one that is kept who is like it."""
     duplicates = [as_json("explain", place / "run", one) for one in ("000.jpg", "copy.jpg")]
     kept, copy = sorted(duplicates, key=lambda one: one["decision"]["verdict"] != "keep")
     assert copy["decision"]["verdict"] == "duplicate"
     assert copy["decision"]["duplicate_of"] == kept["image_id"]
     done = imagecurator("explain", place / "run", copy["image_id"])
     assert f"duplicates       {kept['image_id']}" in done.stdout
-    assert f"same bytes       {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
+    assert f"alike            {copy['image_id']}" in imagecurator("explain", place / "run", kept["image_id"]).stdout
 
 
 def test_broken_image(place):

@@ -93,3 +93,24 @@ def test_what_a_file_says_is_not_obeyed(place):
     assert "\x07" not in done.stdout
     assert "\\x1b[31m[bold]now" in done.stdout
     assert "note: \\x1b[2J[red]note" in done.stdout
+
+
+def test_models(place):
+    """Models are listed with how they are computed, also where nothing was open; figures that are none are left out."""
+    state = place / "scored" / "run.json"
+    facts = json.loads(state.read_text())
+    entropy = next(iter(facts["columns"]))
+    model = {"name": "m\x1b[1m", "runtime": "onnxruntime", "precision": "fp32"}
+    facts["columns"][entropy]["facts"]["model"] = model
+    way = {"runtime": "onnxruntime", "precision": "fp32", "weights": {}, "why": ""}
+    figures = {"images": 4, "cosine": 0.5, "changed": {"aesthetic": 0.25}}
+    facts["numerics"] = {"a": {**way, "tried": [figures]}, "b": {**way, "tried": [{"cosine": "\x1b"}]}, "c": 3}
+    state.write_text(json.dumps(facts))
+    told = {one["model"]: one for one in as_json("status", place / "scored")["models"]}
+    assert set(told) == {"m\x1b[1m", "a"}
+    assert told["m\x1b[1m"]["columns"] == [entropy]
+    assert told["a"]["tried"] == [figures]
+    said = imagecurator("status", place / "scored").stdout
+    assert "\x1b" not in said
+    assert "m\\x1b[1m is computed in fp32 on onnxruntime" in said
+    assert "aesthetic 25.00%" in said

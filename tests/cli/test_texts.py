@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from tests.cli.processes import imagecurator, pictures, sentence
+from tests.cli.processes import imagecurator, pictures, sentence, tree
 from tests.cli.test_heads import table
 from tests.models.clip_towers import both_towers, write_both
 from tests.models.formula import SMALL_TOWER, clip_config
 from tests.models.torch_reference import write_tower
 
 from nemo_curator.models import registry
+from nemo_curator.pipeline.curate import preview_score
+from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.runs.layout import RunDirectory
 
 PROMPTS = "nemo_curator.stages.image.filters.prompt_filter:ImagePromptFilterStage"
 MATCH = "nemo_curator.stages.image.filters.caption_match_filter:ImageCaptionMatchFilterStage"
@@ -82,8 +87,8 @@ def test_scores_are_those_of_the_model(tmp_path, model_dir, source):
     model.setup()
     for index in (0, 1, 4):
         picture = np.array(embeddings[rows["image_id"][index]], np.float64)
-        # stored in half precision, so it differs from what was compared by that alone
-        assert picture @ model([CAPTIONS[index]])[0] == pytest.approx(rows["clip_score"][index], abs=2e-3)
+        # what was compared is what is stored
+        assert picture @ model([CAPTIONS[index]])[0] == pytest.approx(rows["clip_score"][index], abs=1e-6)
 
 
 def test_scores_by_texts_are_added_to_a_run_that_has_embeddings(tmp_path, model_dir, source):
@@ -93,11 +98,30 @@ def test_scores_by_texts_are_added_to_a_run_that_has_embeddings(tmp_path, model_
     assert imagecurator("score", source, later, "-r", recipe(tmp_path, first)).returncode == 0
     assert imagecurator("score", source, later, "-r", recipe(tmp_path, RECIPE)).returncode == 0
     assert imagecurator("score", source, at_once, "-r", recipe(tmp_path, RECIPE)).returncode == 0
-    columns = ["image_id", "clip_score", "watermark_score", "screenshot_score"]
-    assert table(later).select(columns) == table(at_once).select(columns)
+    for folder in ("parts", "embeddings", "embeddings_npy"):
+        assert tree(later / folder) == tree(at_once / folder)
     changed = recipe(tmp_path, RECIPE.replace("a watermarked photo", "a stock photo"))
     said = sentence(imagecurator("score", source, later, "-r", changed), 4)
     assert "watermark_score" in said
+
+
+def test_prompts_are_added_without_the_image_tower(tmp_path, model_dir, source):
+    """Nothing that runs for them has a large model to share or a pixel to look at; for captions it is the text tower.
+
+    So no inference process is started for prompts, and no worker loads a tower for pictures.
+    """
+    run = RunDirectory(str(tmp_path / "run"))
+    first = f"scores: [header, embedding]\nmodels: {{embedding: {MODEL}}}\nrules: {{}}\n"
+    assert imagecurator("score", source, run.root, "-r", recipe(tmp_path, first)).returncode == 0
+    for score, shared in ((f"{PROMPTS}: {{watermark: [a watermarked photo]}}", []), (MATCH, ["create_text"])):
+        wanted = parse_recipe(first.replace("[header, embedding]", f"[header, embedding, {{{score}}}]"), "recipe")
+        plan = preview_score([str(source)], run, wanted)
+        (columns,) = plan.work.columns
+        chain = score_chain(run, plan.scoring, wanted, plan.scoring.ways(columns)[0])
+        assert (chain[0].views, chain[0].pixels) == ((), False)
+        assert [request.make.__name__ for stage in chain for request in stage.shared_models()] == shared
+        whole = score_chain(run, plan.scoring, wanted)
+        assert "create" in [request.make.__name__ for stage in whole for request in stage.shared_models()]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +167,24 @@ def test_a_tower_of_another_tokenizer_is_told_before_anything_is_written(tmp_pat
     settings.write_text(json.dumps(config))
     said = sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe(tmp_path, RECIPE)), 6)
     assert "another tokenizer" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("score", [MATCH, PROMPTS])
+def test_texts_by_other_weights_are_told_before_anything_is_written(tmp_path, model_dir, source, score):
+    """A score with a folder of its own has to find the same weights there: cosines of two models mean nothing."""
+    other = tmp_path / "other" / "openai" / MODEL
+    shutil.copytree(model_dir / "openai" / MODEL, other)
+    asked = f"{{model: {MODEL}, model_dir: {other.parents[1]}, prompts: {{cat: a cat}}}}"
+    asked = asked if score == PROMPTS else asked.replace(", prompts: {cat: a cat}", "")
+    text = recipe(tmp_path, f"scores: [{{{score}: {asked}}}, embedding]\nmodels: {{embedding: {MODEL}}}\nrules: {{}}\n")
+    done = imagecurator("score", source, tmp_path / "run", "-r", text)
+    assert done.returncode == 0, done.stderr
+    weights = other / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + np.float32(0.125).tobytes())
+    said = sentence(imagecurator("run", source, tmp_path / "out", "-r", text), 5)
+    assert "embeds texts by other weights of clip-vit-base-patch32 than those that embed the pictures" in said
+    assert str(weights) in said
     assert not (tmp_path / "out").exists()
 
 

@@ -101,6 +101,26 @@ class Slow(Sums):
 
 
 @dataclass
+class Hangs(Sums):
+    """Never answers its first calls, or is never loaded at first, as a native library that waits for itself."""
+
+    calls: int = 0
+    loads: int = 0
+
+    def setup(self):
+        """As told."""
+        super().setup()
+        if marks(self.folder, "loaded") <= self.loads:
+            time.sleep(3600)
+
+    def __call__(self, pictures):
+        """As told."""
+        if mark(self.folder, "called") <= self.calls:
+            time.sleep(3600)
+        return super().__call__(pictures)
+
+
+@dataclass
 class Fails(Sums):
     """Cannot be loaded."""
 

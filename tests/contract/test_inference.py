@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.shared import Calls, Dying, Fails, Killing, Picky, Pictures, Slow, Sums, marks
+from tests.contract.shared import Calls, Dying, Fails, Hangs, Killing, Picky, Pictures, Slow, Sums, marks
 from tests.contract.stages import DiesOnce, Plain, Sources
 from tests.contract.test_processes import ROOT, alive, descriptors, until
 
@@ -37,9 +37,9 @@ def wanting(model, folder, **arguments):
     return Calls(ModelRequest.of(model, folder=str(folder), **arguments))
 
 
-def run(*stages, workers=2):
+def run(*stages, workers=2, **settings):
     """(Image id to row, records) of three partitions that went through the stages."""
-    executor = LocalExecutor({"num_workers": workers})
+    executor = LocalExecutor({"num_workers": workers, **settings})
     tasks = executor.execute([Sources(), Pictures(), *stages])
     return {image.image_id: image.metadata["row"] for task in tasks for image in task.data}, executor.records
 
@@ -87,6 +87,37 @@ def test_it_is_not_started_for_ever(tmp_path, deaths):
     with pytest.raises(ModelError, match=r"was killed by SIGKILL, 3 times in a row \(memory ran out.*goes on where"):
         run(wanting(Dying, tmp_path, **deaths))
     assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize("hangs", [{"calls": 1}, {"loads": 1}])
+def test_one_that_hangs_is_started_again(tmp_path, hangs):
+    """A call or a load that never comes back costs the limit and nothing else."""
+    assert run(wanting(Hangs, tmp_path, **hangs), model_seconds=5) == (EXPECTED, [])
+    assert marks(tmp_path, "loaded") >= 2
+
+
+def test_one_that_always_hangs_ends_the_run(tmp_path):
+    """The sentence says that nothing came, and no process is left."""
+    said = r"gave nothing for 2 seconds, 3 times in a row \(a native library hangs\).*goes on where"
+    with pytest.raises(ModelError, match=said):
+        run(wanting(Hangs, tmp_path, calls=99), model_seconds=2)
+    assert psutil.Process().children() == []
+
+
+def test_slow_is_not_stuck(tmp_path):
+    """What is computed counts: many short turns may take longer than the limit."""
+    executor = LocalExecutor({"num_workers": 1, "model_seconds": 5})
+    slow = wanting(Slow, tmp_path, seconds=0.6)
+    tasks = executor.execute([Sources(partitions=1), Pictures(batches=1, size=100), slow])
+    assert [len(task.data) for task in tasks] == [100]
+    assert (marks(tmp_path, "loaded"), marks(tmp_path, "called")) == (1, 10)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "long", True, float("nan")])
+def test_a_limit_that_is_none_is_refused(seconds):
+    """Before anything runs."""
+    with pytest.raises(ValueError, match="model_seconds must be a number above 0"):
+        run(Plain(), model_seconds=seconds)
 
 
 def test_the_death_of_a_worker_that_waits_is_no_images_fault(tmp_path):

@@ -94,6 +94,29 @@ def test_killed_scoring_keeps_embeddings_and_rows_together(tmp_path):
     assert place.results() == results
 
 
+def test_killed_adding_of_a_score_on_stored_embeddings(tmp_path):
+    """Killed at points of a seeded choice, adding such a score ends in the bytes of one scoring, embeddings and all."""
+    place = Place.make(tmp_path, EMBEDDING)
+    added = EMBEDDING.replace("embedding]", "embedding, 'tests.pipeline.test_scoring:OnEmbeddingStage']")
+    (place.base / "recipe.yaml").write_text(added)
+    place.do(["score"], 2)
+    results = place.results()
+    restore(save(tmp_path / "nothing"), *place.folders)
+    (place.base / "recipe.yaml").write_text(EMBEDDING)
+    place.do(["score"], 2)
+    embedded = {name: hashed for name, hashed in place.results().items() if "/embeddings" in name}
+    saved = save(tmp_path / "embedded", *place.folders)
+    (place.base / "recipe.yaml").write_text(added)
+    events = place.do(["score"], 2)
+    assert not any("/embeddings" in event for event in events)
+    assert place.results() == results
+    assert embedded.items() <= results.items()
+    restore(saved, *place.folders)
+    kill_often(place, dice(2), "score", len(events), 3, 2)
+    assert place.watched.kills >= 1
+    assert place.results() == results
+
+
 def test_killed_worker_is_replaced(whole):
     """A worker that is killed while it writes a part, and nobody else, costs a second try and nothing more."""
     place, events, results = whole

@@ -99,6 +99,19 @@ def test_equal_hashes_in_great_number():
     assert max(len(one.left) for one in blocks) <= 1300
 
 
+@pytest.mark.parametrize(("count", "few"), [(200, 0), (200, 500), (0, 500)])
+def test_progress(count, few):
+    """The share that is done grows, and ends with the whole."""
+    told = []
+    hashes = random_hashes(np.random.default_rng(6), count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hamming_self, "_FEW", few)
+        list(self_pairs(hashes, 31, 2, told.append))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert len(told) == (1 if few else 160)
+
+
 @pytest.mark.parametrize("wrong", [np.zeros((2, 16), np.uint8), np.zeros((2, 32), np.int64)])
 def test_what_is_no_hash(wrong):
     """Arrays of another shape or type are refused."""

@@ -287,6 +287,29 @@ def test_a_token_is_sent_and_never_shown(hub, models, monkeypatch):
     assert token not in HubClient().failure(ValueError(f"sent Bearer {token}"))
 
 
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HTTPS_PROXY"])
+def test_the_credentials_of_a_mirror_or_proxy_are_never_shown(hub, models, monkeypatch, variable):
+    """Neither the address of a mirror that nobody serves, nor what a proxy's failure tells, shows who may use it."""
+    from nemo_curator.models.hub_client import HubClient
+
+    monkeypatch.setenv(variable, "http://me:s3cret-t0ken@127.0.0.1:9")
+    for told in ("https://me:s3cret-t0ken@mirror/a", "Basic s3cret-t0ken", "me:s3cret-t0ken refused"):
+        assert "s3cret" not in HubClient().failure(ValueError(told))
+    monkeypatch.setenv("HF_ENDPOINT", "http://me:s3cret-t0ken@127.0.0.1:9")
+    with pytest.raises(WeightsNotFoundError) as caught:
+        fetch(published(), models)
+    assert "s3cret" not in f"{caught.value}{vars(caught.value)}"
+
+
+def test_the_log_of_the_client_tells_no_credentials(hub, models):
+    """The client logs the address of every failed request; the credentials in it are left out there, too."""
+    say = "import logging; from nemo_curator.models.hub_client import HubClient; HubClient(); "
+    say += "logging.getLogger('huggingface_hub.utils').warning('asking %s', 'http://me:s3cret-t0ken@127.0.0.1/a')"
+    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, timeout=60, check=True)
+    assert "asking http://…@127.0.0.1/a" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
 def test_a_full_disk(hub, models):
     """When the system refuses to write, that is said, with what to put where, and nothing is left."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))"
@@ -373,4 +396,13 @@ def test_the_public_classes_fetch_their_pinned_commit(hub, models, monkeypatch):
     with pytest.raises(WeightsNotFoundError, match=r"files/10250461/clip_autokeras_binary_nsfw\.zip into") as caught:
         NSFWScorer.download_weights_on_node(models)
     assert str(models / "laion" / "clip-autokeras-binary-nsfw") in str(caught.value)
+    assert not models.exists()
+
+
+@pytest.mark.parametrize("kind", [CLIPImageEmbeddings, AestheticScorer, NSFWScorer])
+def test_nothing_is_fetched_to_plan(hub, models, kind):
+    """What a plan says of weights that are missing is that they are missing; nobody is asked for them."""
+    with pytest.raises(WeightsNotFoundError, match="this weight file is missing"):
+        kind.provenance(models)
+    assert hub.requests == []
     assert not models.exists()

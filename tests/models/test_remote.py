@@ -15,64 +15,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.models.formula import SMALL_TOWER, clip_config, pictures
+from tests.models.host import hosting
 from tests.models.torch_reference import write_tower
 
-from nemo_curator.backends.local.serving import InferenceServer
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
-from nemo_curator.models.remote import RemoteModel, RemoteTextModel, address_of
+from nemo_curator.models.remote import RemoteModel, RemoteTextModel
 from nemo_curator.models.remote_memory import MOST_BYTES, HandedMemory, mapped
 from nemo_curator.models.remote_wire import Run, packed_text, receive_reply, send_open, send_run, unpacked_texts
 from nemo_curator.models.request import ModelRequest
 
 
-class Host:
-    """A desk, and a thread that serves it or lets callers down."""
-
-    def __init__(self):
-        """Nobody is at the desk yet."""
-        self.callers, self.desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.turns = 0
-        self._thread = None
-
-    @property
-    def address(self):
-        """For clients of this process."""
-        return address_of(self.callers.fileno())
-
-    def serve(self, threads=1, deaths=0):
-        """Take calls; the first ones are not answered, as by processes that die."""
-
-        def work():
-            for _ in range(deaths):
-                _, (descriptor,), _, _ = socket.recv_fds(self.desk, 1, 1)
-                os.close(descriptor)
-            InferenceServer(threads, self._count).serve(self.desk)
-
-        self._thread = threading.Thread(target=work)
-        self._thread.start()
-
-    def _count(self):
-        """One more turn."""
-        self.turns += 1
-
-    def close(self):
-        """Go home."""
-        self.desk.shutdown(socket.SHUT_RDWR)
-        if self._thread is not None:
-            self._thread.join(20)
-            assert not self._thread.is_alive()
-        self.callers.close()
-        self.desk.close()
-
-
 @pytest.fixture
 def host():
     """An inference process."""
-    host = Host()
-    yield host
-    host.close()
+    with hosting() as host:
+        yield host
 
 
 @contextmanager

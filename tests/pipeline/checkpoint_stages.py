@@ -13,6 +13,7 @@ import pyarrow as pa
 from tests.contract.stages import Batches, OddFilter, Sources
 
 from nemo_curator.backends.base import BaseExecutor, BaseStageAdapter
+from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.stages.base import CompositeStage, ProcessingStage
 from nemo_curator.tasks import EmptyTask, FileGroupTask, ImageBatch, StagePerfStats, Task
 
@@ -65,6 +66,28 @@ class Adds(ProcessingStage[ImageBatch, ImageBatch]):
         """In place."""
         for image in task.data:
             image.metadata["what"] = self.what() if callable(self.what) else self.what
+        return task
+
+
+@dataclass
+class Fetches(ProcessingStage[ImageBatch, ImageBatch]):
+    """Needs weights that it fetches before it is set up, as CLIP does where the client of the hub is installed."""
+
+    place: str
+    _name: str = "fetches"
+
+    def provenance(self):
+        """The weights."""
+        if not Path(self.place).exists():
+            raise WeightsNotFoundError("this weight file is missing", where=self.place)
+        return {"weights": Path(self.place).read_text(encoding="utf-8")}
+
+    def setup_on_node(self, _node_info=None, _worker_metadata=None):
+        """Fetch them."""
+        Path(self.place).write_text("weights", encoding="utf-8")
+
+    def process(self, task):
+        """As it is."""
         return task
 
 

@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 from tests.contract.conftest import EXECUTORS, make
 from tests.contract.stages import Batches, ForeignFilter, OddFilter, Sources
-from tests.pipeline.checkpoint_stages import Adds, Breadth, Marks, Paints, Whole, marked, told
+from tests.pipeline.checkpoint_stages import Adds, Breadth, Fetches, Marks, Paints, Whole, marked, told
 from tests.public_api.fakes import make_shards
 
 from nemo_curator.backends.local import LocalExecutor
@@ -308,3 +308,11 @@ def test_temporary_files_are_swept(folder, tmp_path):
     assert run(stages(folder), tmp_path / "c") == first
     assert not any(file.exists() for file in ours)
     assert all(file.exists() for file in theirs)
+
+
+def test_weights_that_a_stage_fetches_itself(tmp_path):
+    """A checkpoint is told by the bytes of weights, so those that a stage fetches are there before it is compared."""
+    parts = [Sources(2), Batches(), Fetches(str(tmp_path / "weights")), OddFilter()]
+    first = run(parts, tmp_path / "c")
+    assert (tmp_path / "weights").read_text() == "weights"
+    assert run(parts, tmp_path / "c") == first

@@ -94,6 +94,25 @@ def test_the_fastest_precision_that_agrees_is_taken_and_recorded(folder, tmp_pat
     )
 
 
+def test_the_figures_are_told_by_status(folder, tmp_path, model_dir):
+    """For each model how and why it is computed so, and the figures of each way that was tried, as text and JSON."""
+    write_with_outliers(model_dir)
+    score(folder, tmp_path / "run")
+    found = settled(tmp_path / "run")
+    (told,) = json.loads(imagecurator("status", tmp_path / "run", "--json").stdout)["models"]
+    assert (told["model"], told["columns"]) == (NAME, ["embedding"])
+    assert (told["runtime"], told["precision"]) == (found.numerics.runtime, found.numerics.precision)
+    assert told["tried"] == [dict(one) for one in found.tried]
+    assert told["tried"][0].keys() >= {"cosine", "drift", "changed", "seconds", "enough"}
+    assert told["why"] == found.sentence(NAME)
+    lines = imagecurator("status", tmp_path / "run").stdout.splitlines()
+    assert f"{found.sentence(NAME)} (embedding)" in lines
+    for one in found.tried:
+        (line,) = [line for line in lines if line.startswith(f"{one['precision']} on {one['runtime']}")]
+        assert f"{one['cosine']:.6f}" in line
+        assert f"{1000 * one['seconds']:.1f}" in line
+
+
 def test_outliers_are_found(folder, tmp_path, model_dir):
     """Weights whose activations whole numbers cannot hold are not computed in them, however fast that would be."""
     write_with_outliers(model_dir)
@@ -142,7 +161,7 @@ def test_a_recipe_may_say_it(folder, tmp_path, model_dir):
     said = score(folder, tmp_path / "run", "--set", "inference.precision=fp32")
     assert "trying" not in said
     assert planned(tmp_path / "run")["precision"] == "fp32"
-    assert NAME not in settling.recorded(RunState.require(RunDirectory(str(tmp_path / "run"))))
+    assert settled(tmp_path / "run").tried == ()
     lower = candidates(("int8", "bf16"), None)[0].precision
     again = ("score", folder, tmp_path / "run", *SCORE, "--set", f"inference.precision={lower}")
     assert f"model.precision: fp32 → {lower}" in sentence(imagecurator(*again), 4)
@@ -165,7 +184,44 @@ def test_what_is_in_force_no_more_is_forgotten(folder, tmp_path, model_dir):
     score(folder, tmp_path / "run")
     assert settled(tmp_path / "run").tried
     score(folder, tmp_path / "run", "--rescore", "--set", "inference.precision=fp32")
+    assert settled(tmp_path / "run").tried == ()
+    asked = ("inference.precision=fp32", "inference.runtime=onnxruntime")
+    score(folder, tmp_path / "run", "--rescore", *[word for one in asked for word in ("--set", one)])
     assert NAME not in settling.recorded(RunState.require(RunDirectory(str(tmp_path / "run"))))
+
+
+ASKED = ("--set", "inference.precision=fp32")
+
+
+def growing_run(tmp_path, monkeypatch, begun, later):
+    """A run in full precision that began with some runtimes, and another image where others are installed."""
+    pytest.importorskip("openvino", reason="there is one runtime only (extra openvino)")
+    growing = pictures(tmp_path / "in", 3)
+    monkeypatch.setattr(numerics, "runtimes", lambda: begun)
+    score(growing, tmp_path / "run", *ASKED)
+    assert settled(tmp_path / "run").numerics.runtime == begun[0]
+    shutil.copy(growing / "000.jpg", growing / "zzz.jpg")
+    monkeypatch.setattr(numerics, "runtimes", lambda: later)
+    return growing
+
+
+def test_the_runtime_of_a_precision_that_was_asked_for_is_held(tmp_path, model_dir, monkeypatch):
+    """A run goes on by the runtime that it was begun by, where a faster one is installed since."""
+    growing = growing_run(tmp_path, monkeypatch, ("onnxruntime",), ("openvino", "onnxruntime"))
+    assert "trying" not in score(growing, tmp_path / "run", *ASKED)
+    assert planned(tmp_path / "run")["runtime"] == "onnxruntime"
+    assert settled(tmp_path / "run").why == "the recipe asks for that precision"
+
+
+def test_a_runtime_that_is_gone_is_named(tmp_path, model_dir, monkeypatch):
+    """Where the runtime that a run was begun by is not installed, it is named in one sentence, and the run stays."""
+    growing = growing_run(tmp_path, monkeypatch, ("openvino", "onnxruntime"), ("onnxruntime",))
+    before = tree(tmp_path / "run")
+    said = sentence(imagecurator("score", growing, tmp_path / "run", *SCORE, *ASKED), 6)
+    assert "the runtime openvino is not installed (the run was begun in fp32 on openvino" in said
+    assert tree(tmp_path / "run") == before
+    score(growing, tmp_path / "run", *ASKED, "--rescore")
+    assert planned(tmp_path / "run")["runtime"] == "onnxruntime"
 
 
 def test_a_small_input_stays_in_full_precision(tmp_path, model_dir):

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nemo_curator.runs.embedding_reader import NOT_STORED
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.merging import READER, Merging, merge
 from nemo_curator.runs.parts import part_schema, part_table
 from nemo_curator.stages.declarations import Column
@@ -95,6 +97,83 @@ def test_merged_is_what_one_scoring_gives(case):
         assert merged.schema == whole.schema
     elif not any(one["error"] for one in [*old.to_pylist(), *new.to_pylist()]):
         pytest.fail("nothing is in the way of this merge")
+
+
+EMBEDDER = "second"  # the stages behind it need embeddings, where these are read from the run
+NOT_EMBEDDED = {"error": NOT_STORED, "error_stage": "stored_embeddings", "error_detail": "none"}
+
+
+@settings(deadline=None)
+@given(cases(), st.booleans())
+def test_merged_with_stored_embeddings(case, lost):
+    """The same where a stage that reads stored embeddings stands in the place of the embedder.
+
+    An image whose old scoring ended in an error has none; where they are `lost`, no image has one.
+    """
+    images, before, pixels, some, mended = case
+    before = [stage for stage in STAGES if stage in {*before, EMBEDDER}]
+    some = [stage for stage in some if stage != EMBEDDER]
+    pixels = pixels | {EMBEDDER}
+    order = [stage for stage in STAGES if stage in {*before, *some}]
+    versions = dict.fromkeys(STAGES, 0)
+    changed = {**versions, **dict.fromkeys(some, 1000)}
+    old = scored(images, before, pixels, versions)
+    now = [Image(one.decodes, one.fails - (mended & set(some)), one.kills) for one in images]
+    new = scored(now, some, pixels, changed).to_pylist()
+    unknown = False
+    for record, kept in zip(new, old.to_pylist(), strict=True):
+        reached = record["error_stage"] is None or STAGES.index(EMBEDDER) < _place(record["error_stage"])
+        if reached and (lost or kept["error"] is not None):
+            unknown = unknown or kept["error"] is None
+            record |= {**NOT_EMBEDDED, **{f"{stage}_score": None for stage in some if _place(stage) > _place(EMBEDDER)}}
+    whole = scored(now, order, pixels, changed)
+    merging = Merging(
+        tuple(f"{stage}_score" for stage in some),
+        tuple(order),
+        {**{f"{stage}_score": stage for stage in order}, EMBEDDING: EMBEDDER},
+        decodes=bool(set(some) & pixels),
+    )
+    merged = merge(old, part_table(new, schema(some)), schema(order), merging)
+    if merged is not None:
+        assert merged.to_pylist() == whole.to_pylist()
+        assert not unknown, "an image that was readable has no embedding"
+    elif not lost and not any(row["error"] for row in old.to_pylist()):
+        pytest.fail("nothing is in the way of this merge")
+
+
+def _place(stage):
+    """Where a stage stands; the reader before all."""
+    return -1 if stage == READER else STAGES.index(stage)
+
+
+@pytest.mark.parametrize("scored_now", ["first", "fourth"])
+def test_image_that_never_had_an_embedding(scored_now):
+    """Where nobody decodes now, an image that could not be decoded keeps that error, whatever else is scored."""
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored([Image(decodes=False)], ("second", "third"), frozenset({"second"}), versions)
+    new = part_table(
+        [{**row(0, Image(), ("first",), frozenset(), versions), **NOT_EMBEDDED, "first_score": 1.0}], schema(("first",))
+    )
+    names = tuple(sorted({"second", "third", scored_now}, key=STAGES.index))
+    after = {**{f"{stage}_score": stage for stage in names}, EMBEDDING: EMBEDDER}
+    merging = Merging((f"{scored_now}_score",), names, after, decodes=False)
+    new = new.rename_columns([name.replace("first", scored_now) for name in new.column_names])
+    merged = merge(old, new, schema(names), merging).to_pylist()[0]
+    assert (merged["error"], merged["error_stage"]) == ("decode_failed", READER)
+    assert merged[f"{scored_now}_score"] is None
+
+
+@pytest.mark.parametrize(("failed", "scored_now", "fits"), [("third", "fourth", True), ("fourth", "third", False)])
+def test_image_that_lost_its_embedding_to_a_later_score(failed, scored_now, fits):
+    """A score behind the error leaves the image as it is; one before it, one scoring would have computed."""
+    versions = dict.fromkeys(STAGES, 0)
+    old = scored([Image(fails=frozenset({failed}))], ("second", failed), frozenset({"second"}), versions)
+    new = part_table([{**row(0, Image(), (), frozenset(), versions), **NOT_EMBEDDED}], schema((scored_now,)))
+    after = {**{f"{stage}_score": stage for stage in STAGES[1:]}, EMBEDDING: EMBEDDER}
+    merged = merge(old, new, schema(STAGES[1:]), Merging((f"{scored_now}_score",), STAGES[1:], after, decodes=False))
+    assert (merged is not None) == fits
+    if merged is not None:
+        assert merged.to_pylist()[0]["error_stage"] == failed
 
 
 def test_other_bytes_do_not_fit():

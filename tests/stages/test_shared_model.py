@@ -7,12 +7,13 @@ import pickle
 import cloudpickle
 import pytest
 from tests.models.clip_towers import both_towers, write_both
+from tests.models.torch_reference import write_clip
 from tests.public_api.fakes import EmbedAnything
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
-from nemo_curator.models.numerics import default
+from nemo_curator.models.numerics import PRECISIONS, Numerics, default
 from nemo_curator.models.remote import RemoteModel, RemoteTextModel
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.pipeline.annotate import AnnotateStage
@@ -68,6 +69,34 @@ def test_the_public_embedder_shares_its_own_model_alone(monkeypatch):
     assert stage.shared_models() == ()
     stage.setup(WorkerMetadata(inference="fd:9999"))
     assert type(stage.model) is EmbedAnything
+
+
+def test_the_public_embedder_is_computed_as_it_is_told(tmp_path):
+    """Runtime and precision reach the model, here and elsewhere, and are told of its embeddings; neither is needed."""
+    write_clip(tmp_path / "openai" / "clip-vit-large-patch14", "gelu")
+    told = ImageEmbeddingStage(model_dir=str(tmp_path), runtime="onnxruntime", precision="fp32")
+    numerics = Numerics("onnxruntime", "fp32")
+    wanted = ModelRequest.of(CLIPImageEmbeddings, model_dir=str(tmp_path), numerics=numerics)
+    assert told.shared_models() == (wanted,)
+    told.setup()
+    assert told.model._numerics == numerics
+    assert told.provenance()["model"].items() >= numerics.facts().items()
+    open_ = ImageEmbeddingStage(model_dir=str(tmp_path))
+    assert open_.provenance()["model"].items() >= default(PRECISIONS).facts().items()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"precision": "bf17"}, "'bf17' is no precision"),
+        ({"runtime": "openvin"}, "did you mean 'openvino'"),
+        ({"runtime": "onnxruntime", "precision": "bf16"}, "bf16 is not computed by onnxruntime"),
+    ],
+)
+def test_what_the_public_embedder_cannot_compute_is_told_when_it_is_made(given, said):
+    """A mistake is one sentence, before anything runs."""
+    with pytest.raises(ModelError, match=said):
+        ImageEmbeddingStage(model_dir="d", **given)
 
 
 def test_a_stage_is_the_same_wherever_its_model_will_be(model_dir):

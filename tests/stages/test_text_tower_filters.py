@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 
 import numpy as np
 import pytest
 from tests.models.clip_towers import both_towers, write_both
 from tests.models.formula import unit_rows
+from tests.models.host import hosting
 
 from nemo_curator.errors import IncompleteScoreError, ModelError, RecipeError, StageError, WeightsNotFoundError
 from nemo_curator.models import registry
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.catalogue import make_score_stage
 from nemo_curator.stages.fingerprint import stage_facts
 from nemo_curator.stages.image.filters.caption_match_filter import ImageCaptionMatchFilterStage
 from nemo_curator.stages.image.filters.prompt_filter import ImagePromptFilterStage
 from nemo_curator.stages.image.filters.prompts import Prompt, read_prompts
+from nemo_curator.stages.worker import WorkerMetadata
 from nemo_curator.tasks import ImageBatch, ImageObject
 from nemo_curator.testing import assert_stage_contract
 
@@ -151,6 +155,36 @@ def test_prompts_are_embedded_once_for_all_workers(model_dir, cache):
     stage.setup(None)
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == made
     assert stage.tower()._session is None
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_without_a_cache_no_worker_loads_the_text_tower(model_dir, cache, monkeypatch, writable):
+    """What cannot be kept is computed where the host's large models are, and is the same; what is kept, nowhere."""
+    if not writable:
+        cache.parent.write_text("a file where the cache should be")
+    stage = ImagePromptFilterStage(model=MODEL, model_dir=model_dir, prompts={"watermark": TEXTS, "screenshot": SIDES})
+    stage.setup_on_node()
+    stage.setup()
+    told = pickle.dumps((stage._vectors, stage._scale))
+    with hosting() as host:
+        host.serve()
+        if not writable:
+            monkeypatch.setattr(ModelRequest, "model", loaded_by_the_host(ModelRequest.model))
+        for _ in range(3):
+            stage.setup(WorkerMetadata(inference=host.address))
+            assert pickle.dumps((stage._vectors, stage._scale)) == told
+        assert host.turns == (0 if writable else 3)
+
+
+def loaded_by_the_host(make):
+    """Makes models as before, in threads other than this one."""
+    here = threading.get_ident()
+
+    def made(request, threads=1):
+        assert threading.get_ident() != here, "a worker made the model"
+        return make(request, threads)
+
+    return made
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from nemo_curator.backends.local import LocalExecutor
 
 # Settings that mean something on this machine; engine settings such as `ignore_failures` or `mode` do not.
-_KNOWN = ("num_workers", "image_seconds")
+_KNOWN = ("num_workers", "image_seconds", "image_memory", "model_seconds")
 
 
 class StandInExecutor(LocalExecutor):

@@ -13,6 +13,7 @@ from nemo_curator.cli.decide import decide
 from nemo_curator.cli.demo import demo
 from nemo_curator.cli.diff import diff
 from nemo_curator.cli.doctor import doctor
+from nemo_curator.cli.duplicates import duplicates
 from nemo_curator.cli.embed import embed
 from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
@@ -33,7 +34,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, score, decide, export, status, explain, search, embed, verify, remove, diff, init, doctor, demo):
+for command in (
+    *(run, score, decide, export, status, explain, duplicates, search),
+    *(embed, verify, remove, diff, init, doctor, demo),
+):
     app.command(command.__name__)(as_sentences(command))
 app.add_typer(models)
 

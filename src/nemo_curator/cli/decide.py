@@ -20,26 +20,37 @@ def decide(
         typer.Option("--rule", metavar="NAME=EXPRESSION", help="Set one rule of the recipe; the others stay."),
     ] = None,
     settings: options.Settings = None,
+    pixels: options.Pixels = False,
+    copies: options.Copies = None,
+    turned: options.Turned = False,
+    similar: options.Similar = None,
     report: Annotated[bool, typer.Option("--report", help="Write the report page too.")] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Decide anew on a scored run: no image is read, no model runs."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator.cli.recipe_options import changed_recipe
+    from nemo_curator.cli.display import display
+    from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe
     from nemo_curator.cli.summary import announce, print_funnel, print_notes
     from nemo_curator.pipeline.decide import decide_locked, recipe_of
     from nemo_curator.report.page import write_report
     from nemo_curator.runs.layout import RunDirectory
 
     place = RunDirectory(run)
+    settings = DuplicateOptions(pixels, copies, turned, similar).settings(settings)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
-    funnel = decide_locked(place, chosen, write=not dry_run)
+    watcher = display(quiet=as_json)
+    try:
+        funnel = decide_locked(place, chosen, write=not dry_run, watcher=watcher)
+    finally:
+        watcher.close()
     if report and not dry_run:
         write_report(place)
     if as_json:
         facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept}
         facts |= {"funnel": funnel.figures, "warnings": [asdict(one) for one in funnel.warnings]}
+        facts["pairs"] = [asdict(one) for one in funnel.pairs]
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     announce(chosen, "Your recipe" if recipe else "The run's recipe", changed=bool(rules or settings))

@@ -142,6 +142,13 @@ class _Live(_Counting):
         self._update(completed=self.size or 1)
         self._task = self._bars.add_task("decide", total=None, note="")
 
+    def searching(self, kind: str, images: int) -> None:
+        self._bars.start()  # a decision alone begins here
+        self._task = self._bars.add_task("pairs", total=max(images, 1), note=f"{kind} among {images:,}")
+
+    def searched(self, images: int) -> None:
+        self._update(advance=images)
+
     def exporting(self, samples: int) -> None:
         self._bars.start()  # an export alone begins here
         self._update(total=1, completed=1)
@@ -169,6 +176,7 @@ class _Plain(_Counting):
     def __init__(self, opening: Callable[[], None]) -> None:
         super().__init__(opening)
         self._said = time.monotonic()
+        self._found = self._among = 0
 
     def read(self, records: int) -> None:
         super().read(records)
@@ -176,6 +184,16 @@ class _Plain(_Counting):
             self._said = time.monotonic()
             share = self.passed / max(self.size, 1)
             sys.stderr.write(f"score: {self.line}, {share:.0%} of the input done\n")
+
+    def searching(self, kind: str, images: int) -> None:
+        sys.stderr.write(f"pairs: looking for {kind} among {images:,} different images\n")
+        self._said, self._found, self._among = time.monotonic(), 0, images
+
+    def searched(self, images: int) -> None:
+        self._found += images
+        if time.monotonic() - self._said >= _PLAIN_SECONDS:
+            self._said = time.monotonic()
+            sys.stderr.write(f"pairs: {self._found:,} of {self._among:,} looked for\n")
 
     def exporting(self, samples: int) -> None:
         scored = f"score: {self.line}\n" if self.images else ""

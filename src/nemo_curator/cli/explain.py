@@ -107,6 +107,6 @@ def _print_verdict(facts: Any) -> None:
             _line("duplicates", decision["duplicate_of"])
     others = facts.explanation.duplicates
     if others:
-        _line("same bytes", f"{', '.join(others[:5])}{f' and {len(others) - 5:,} more' if len(others) > 5 else ''}")
+        _line("alike", f"{', '.join(others[:5])}{f' and {len(others) - 5:,} more' if len(others) > 5 else ''}")
     for one in facts.exported:
         _line("exported", f"{one.output}: {one.shard}, as {', '.join(one.files) or one.key}")

@@ -20,6 +20,28 @@ Scores = Annotated[
     str | None,
     typer.Option("--scores", metavar="NAMES", help="Scores to compute: names with commas between, or `all`."),
 ]
+Pixels = Annotated[bool, typer.Option("--pixels", help="Remove images whose pixels equal those of a kept one.")]
+Copies = Annotated[
+    int | None,
+    typer.Option(
+        "--copies",
+        min=0,
+        max=63,
+        metavar="BITS",
+        help="Remove edited copies: images whose PDQ hash is so near to that of a kept one; 31 is usual.",
+    ),
+]
+Turned = Annotated[bool, typer.Option("--turned", help="Take turned and flipped pictures for copies too.")]
+Similar = Annotated[
+    float | None,
+    typer.Option(
+        "--similar",
+        min=0.0,
+        max=1.0,
+        metavar="EPS",
+        help="Remove images that are alike: with an embedding whose cosine to that of a kept one is at least 1 - EPS.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
 from nemo_curator.pipeline.score import ScorePlan, left_out
+from nemo_curator.pipeline.scoring import Stage, stands_on_stored
 
 
 def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
@@ -18,7 +20,15 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
         "bytes": plan.bytes,
         "columns": [column.name for column in plan.scoring.columns],
         "stages": [stage.name for stage in plan.scoring.stages],
-        "partly": [{"columns": list(columns), "partitions": len(ids)} for columns, ids in plan.work.columns.items()],
+        "partly": [
+            {
+                "columns": list(columns),
+                "partitions": len(ids),
+                "stages": [stage.name for stage in _stages(plan, columns)],
+                "stored_embeddings": stands_on_stored(_stages(plan, columns)),
+            }
+            for columns, ids in plan.work.columns.items()
+        ],
         "new_partitions": len(plan.growth.new),
         "changed": list(plan.growth.changed_files),
         "vanished": list(plan.growth.vanished_files),
@@ -38,10 +48,16 @@ def print_score_plan(plan: ScorePlan) -> None:
             f"  {len(plan.work.whole):,} whole: {', '.join(stage.name for stage in plan.scoring.stages) or '-'}"
         )
     for columns, ids in plan.work.columns.items():
-        lines.append(f"  {len(ids):,} lack {', '.join(columns)}")
+        source = " (from the stored embeddings)" if stands_on_stored(_stages(plan, columns)) else ""
+        lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
     lines += [f"note: {note}" for note in (*left_out(plan.scoring), *plan.notes)]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
+
+
+def _stages(plan: ScorePlan, columns: Sequence[str]) -> Sequence[Stage]:
+    """The stages that compute some columns, if all is as the plan found it."""
+    return plan.scoring.ways(columns)[0]
 
 
 def print_scored(plan: ScorePlan, records: int) -> None:

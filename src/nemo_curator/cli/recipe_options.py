@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -32,6 +33,49 @@ def with_scores(settings: Sequence[str] | None, scores: str | None) -> list[str]
     if not names:  # such as an environment variable that is not set
         raise RecipeError("--scores names no score", act="name some with commas between, or `all`; or leave it out")
     return [*given, f"scores={'all' if names == ['all'] else json.dumps(names)}"]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateOptions:
+    """Options of the command line about duplicates; what is not given sets nothing.
+
+    Attributes:
+        pixels: Of `--pixels`.
+        copies: Of `--copies`.
+        turned: Of `--turned`.
+        similar: Of `--similar`.
+    """
+
+    pixels: bool = False
+    copies: int | None = None
+    turned: bool = False
+    similar: float | None = None
+
+    def settings(self, settings: Sequence[str] | None) -> list[str]:
+        """Settings with what these options say.
+
+        Args:
+            settings: `KEY=VALUE` of each key to set.
+
+        Raises:
+            RecipeError: A key is set in two ways.
+        """
+        keys = {
+            "--pixels": ("duplicates.pixels", "true" if self.pixels else None),
+            "--copies": ("duplicates.copies.distance", self.copies),
+            "--turned": ("duplicates.copies.turned", "true" if self.turned else None),
+            "--similar": ("duplicates.similar.eps", self.similar),
+        }
+        given = list(settings or [])
+        named = [_setting(text, "--set")[0] for text in given]
+        for option, (key, value) in keys.items():
+            if value is None:
+                continue
+            twice = next((one for one in named if f"{key}.".startswith(f"{one}.")), None)
+            if twice is not None:
+                raise RecipeError(f"{option} and --set {twice}=… say the same thing twice", act="leave one of them out")
+            given.append(f"{key}={value}")
+        return given
 
 
 def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Recipe:

@@ -17,6 +17,10 @@ def run(
     recipe: options.RecipeFile = None,
     scores: options.Scores = None,
     settings: options.Settings = None,
+    pixels: options.Pixels = False,
+    copies: options.Copies = None,
+    turned: options.Turned = False,
+    similar: options.Similar = None,
     workers: options.Workers = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
@@ -33,12 +37,12 @@ def run(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
-    from nemo_curator.cli.recipe_options import read_recipe, with_scores
+    from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
     from nemo_curator.cli.summary import announce, print_summary, summary_facts
     from nemo_curator.pipeline.curate import curate, effective, preview_curate
     from nemo_curator.report.page import write_report
 
-    settings = with_scores(settings, scores)
+    settings = DuplicateOptions(pixels, copies, turned, similar).settings(with_scores(settings, scores))
     chosen = effective(read_recipe(recipe, settings))
     whose = "Your" if recipe is not None else "The default"
     if dry_run:

@@ -14,6 +14,10 @@ def score(
     recipe: options.RecipeFile = None,
     scores: options.Scores = None,
     settings: options.Settings = None,
+    pixels: options.Pixels = False,
+    copies: options.Copies = None,
+    turned: options.Turned = False,
+    similar: options.Similar = None,
     workers: options.Workers = None,
     rescore: options.Rescore = False,
     dry_run: options.DryRun = False,
@@ -23,14 +27,14 @@ def score(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
-    from nemo_curator.cli.recipe_options import continued_recipe, read_recipe, with_scores
+    from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
     from nemo_curator.pipeline.curate import preview_score, score_run
     from nemo_curator.pipeline.decide import stored_recipe
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
-    settings = with_scores(settings, scores)
+    settings = DuplicateOptions(pixels, copies, turned, similar).settings(with_scores(settings, scores))
     place = RunDirectory(run)
     state = RunState.read(place) if recipe is None else None
     chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)

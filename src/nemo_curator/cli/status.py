@@ -17,14 +17,19 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from rich.text import Text
 
     from nemo_curator.cli.amounts import amount, counted, shown
+    from nemo_curator.cli.model_figures import print_models
     from nemo_curator.cli.summary import print_funnel, print_notes, print_warnings
+    from nemo_curator.pipeline.computing import computed_models
     from nemo_curator.runs.deciding import Funnel
     from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
     found = run_status(RunDirectory(run))
+    models = computed_models(RunState.require(RunDirectory(run)))
     if as_json:
-        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+        facts = {**asdict(found), "models": [one.facts() for one in models]}
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     console = Console(highlight=False)
     console.print(Text(f"run:        {shown(found.run)}{' (at work)' if found.at_work else ''}"), soft_wrap=True)
@@ -39,6 +44,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
         columns.add_row(Text(shown(name)), f"{count:,}", style="" if count == found.partitions else "yellow")
     console.print()
     console.print(columns)
+    print_models(console, models)
     for path in found.damaged:
         console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
     for note in found.notes:

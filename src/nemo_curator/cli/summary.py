@@ -14,7 +14,7 @@ from rich.text import Text
 from nemo_curator.cli.amounts import amount, counted, shown
 from nemo_curator.pipeline.curate import Summary
 from nemo_curator.pipeline.score import left_out
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import Exported, ExportPlan
 
@@ -57,14 +57,25 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
 def _beyond_rules(recipe: Recipe) -> Iterator[str]:
     if recipe.allow:
         yield f"but by no rule what {shown(recipe.allow)} lists"
-    if recipe.duplicates.bytes:
-        yield "then exact copies: of images with equal bytes, one is kept"
+    yield from _duplicates(recipe.duplicates)
     if recipe.sample:
         size = f"{recipe.sample.n:,} images" if recipe.sample.n is not None else f"a share of {recipe.sample.share:g}"
         yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
     if recipe.split:
         shares = ", ".join(f"{name} {share:g}" for name, share in recipe.split.shares.items())
         yield f"and divides what is kept{f' by {recipe.split.by}' if recipe.split.by else ''}: {shares}"
+
+
+def _duplicates(section: DuplicatesSection) -> Iterator[str]:
+    if section.bytes:
+        yield "then exact copies: of images with equal bytes, one is kept"
+    if section.pixels:
+        yield "then images whose pixels equal those of a kept one"
+    if section.copies:
+        turned = ", turned and flipped ones too" if section.copies.turned else ""
+        yield f"then edited copies: PDQ within {section.copies.distance} bits of a kept image{turned}"
+    if section.similar:
+        yield f"then look-alikes: 1 - cosine of the embeddings up to {section.similar.eps:g} from a kept image"
 
 
 def summary_facts(summary: Summary) -> dict[str, Any]:
@@ -86,6 +97,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "ignored": summary.ignored,
         "notes": [*left_out(summary.plan.scoring), *summary.plan.notes],
         "warnings": [asdict(one) for one in summary.funnel.warnings],
+        "pairs": [asdict(one) for one in summary.funnel.pairs],
         "seconds": {phase: round(seconds, 3) for phase, seconds in summary.seconds.items()},
     }
 
@@ -117,8 +129,9 @@ def print_funnel(funnel: Funnel) -> None:
         row(f"  quarantined: {code}", count)
     for rule, count in funnel.rejected.items():
         row(f"  rejected: {rule}", count, alone=funnel.alone.get(rule))
-    if funnel.duplicates:
-        row("  duplicates: same_bytes", funnel.duplicates)
+    for rule, count in (funnel.alike or {"same_bytes": funnel.duplicates}).items():
+        if count or rule != "same_bytes":
+            row(f"  duplicates: {rule}", count)
     row("kept", funnel.kept, "bold green")
     for name, count in funnel.splits.items():
         row(f"  {name}", count)
@@ -138,6 +151,11 @@ def print_notes(funnel: Funnel) -> None:
     notes = [
         f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
+    ]
+    notes += [
+        f"{counted(one.pairs, 'pair')} of {one.kind} within {one.radius:g}, among {one.distinct:,} different images"
+        + ("" if one.recall is None else f"; the search finds {one.recall:.2%} of such pairs, as measured on a sample")
+        for one in funnel.pairs
     ]
     if funnel.allowed:
         notes.append(f"the allow list names {counted(funnel.allowed, 'image')}, which no rule was asked about")

@@ -14,7 +14,7 @@ Threads: each works at one choice of pieces with arrays of its own; the hashes a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import combinations
 from typing import NamedTuple
@@ -52,7 +52,9 @@ class _Limits(NamedTuple):
     pieces: int
 
 
-def self_pairs(hashes: Hashes, radius: int, threads: int | None = None) -> Iterator[Pairs]:
+def self_pairs(
+    hashes: Hashes, radius: int, threads: int | None = None, progress: Callable[[float], None] = lambda _: None
+) -> Iterator[Pairs]:
     """All pairs of hashes that differ in at most `radius` bits, each once, in blocks.
 
     Many equal hashes make many pairs, and each is found: who has such lists keeps one of each.
@@ -61,6 +63,7 @@ def self_pairs(hashes: Hashes, radius: int, threads: int | None = None) -> Itera
         hashes: `(N, 32)` uint8.
         radius: 0 to 256; beyond 31 each is compared with each.
         threads: How many work at a time; as many as there are cores by default. The pairs and their order are the same.
+        progress: Told, in the reader's thread, which share of the search is done.
 
     Yields:
         At most about half a million pairs at a time, left < right, in no particular order but always the same.
@@ -74,6 +77,7 @@ def self_pairs(hashes: Hashes, radius: int, threads: int | None = None) -> Itera
             once = found.left < found.right
             if once.any():
                 yield Pairs(found.left[once], found.right[once], found.distance[once])
+        progress(1.0)
         return
     halves = np.ascontiguousarray(hashes.view(np.uint32).T)
     limits = _Limits(radius, radius // 4, radius // 8)
@@ -81,18 +85,25 @@ def self_pairs(hashes: Hashes, radius: int, threads: int | None = None) -> Itera
     choices = combinations(range(_CLEAN + limits.pieces), _CLEAN)
     every = [_Choice(half, pieces) for pieces in choices for half in range(8)]
     makers = [partial(_pairs, words, halves, choice, limits) for choice in every]
-    yield from one_after_another(makers, cores() if threads is None else threads)
+    done = 0
+    for found_or_end in one_after_another(makers, cores() if threads is None else threads):
+        if found_or_end is not None:
+            yield found_or_end
+        else:
+            done += 1
+            progress(done / len(every))
 
 
 def _pairs(
     words: npt.NDArray[np.uint64], halves: npt.NDArray[np.uint32], choice: _Choice, limits: _Limits
-) -> Iterator[Pairs]:
-    """The pairs that this choice is the first to find."""
+) -> Iterator[Pairs | None]:
+    """The pairs that this choice is the first to find; then None."""
     keys = _keys(halves[choice.half], choice.pieces)
     for left, right in _neighbours(keys, words[choice.half // 2], limits.word):
         found = _first_found(words, halves, (left, right), choice, limits)
         if len(found.left):
             yield found
+    yield None
 
 
 def _keys(half: npt.NDArray[np.uint32], pieces: tuple[int, ...]) -> npt.NDArray[np.uint16]:

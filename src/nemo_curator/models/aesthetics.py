@@ -21,7 +21,7 @@ from nemo_curator.models.embeddings import as_rows
 from nemo_curator.models.hub import fetch
 from nemo_curator.models.published import hub_weights
 from nemo_curator.models.runtimes.cpu import array_libraries
-from nemo_curator.models.weights import expect_shapes, model_directory, read_safetensors, weights_sha256
+from nemo_curator.models.weights import expect_shapes, read_safetensors, weights_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
 SOURCE = hub_weights(MODEL_ID, "model.safetensors")
@@ -59,13 +59,11 @@ class AestheticScorer:
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None) -> dict[str, Any]:
-        """Which weights these are, and what computes with them; missing weights are fetched.
+        """Which weights these are, and what computes with them; nothing is fetched for that.
 
         Raises:
-            WeightsNotFoundError: They are missing and cannot be fetched.
+            WeightsNotFoundError: They are missing.
         """
-        if model_directory(model_dir) is not None:
-            cls.download_weights_on_node(model_dir)
         path = SOURCE.find(model_dir)
         return {"model": {"name": MODEL_ID, "weights": weights_sha256(path)}, "libraries": array_libraries()}
 

@@ -23,7 +23,7 @@ from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.tower_model import open_vision, unit_rows
 from nemo_curator.models.towers.tensors import Tensors
 from nemo_curator.models.towers.vision import VisionWeights
-from nemo_curator.models.weights import model_directory, settings_sha256, weights_sha256
+from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
 SOURCE = hub_weights(MODEL_ID, "model.safetensors")
@@ -75,13 +75,11 @@ class CLIPImageEmbeddings:
 
     @classmethod
     def provenance(cls, model_dir: str | os.PathLike[str] | None, numerics: Numerics | None = None) -> dict[str, Any]:
-        """Which weights and settings these are, and what computes with them; missing weights are fetched.
+        """Which weights and settings these are, and what computes with them; nothing is fetched for that.
 
         Raises:
-            WeightsNotFoundError: They are missing and cannot be fetched.
+            WeightsNotFoundError: They are missing.
         """
-        if model_directory(model_dir) is not None:
-            cls.download_weights_on_node(model_dir)
         path = SOURCE.find(model_dir)
         chosen = numerics or default(PRECISIONS)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "settings": settings_sha256(path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nemo_curator._optional import require
+from nemo_curator.redaction import secrets_of, without
 
 _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -65,6 +67,9 @@ class HubClient:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # somebody may have imported it before
         constants.HF_HUB_DISABLE_XET = os.environ["HF_HUB_DISABLE_XET"].upper() in {"1", "ON", "YES", "TRUE"}
         bars: Any = import_module("huggingface_hub.utils")
+        logs: Any = import_module("huggingface_hub.utils.logging")  # which makes the handler that tells of every retry
+        for handler in logs.get_logger().handlers:
+            handler.addFilter(_discreet)
         (bars.enable_progress_bars if progress else bars.disable_progress_bars)()
         # said with every call, because the client reads them from the environment only once
         self._endpoint = os.environ.get("HF_ENDPOINT") or None
@@ -113,12 +118,17 @@ class HubClient:
         return f"the hub cannot be reached, or broke off, {type(error).__name__}: {self._told(error)}"
 
     def _told(self, error: Exception) -> str:
-        """The first line of a message, cut, and without the user's token: a server may echo what it was sent."""
-        text = (str(error).strip() or "no reason given").splitlines()[0]
+        """The first line of a message, cut, and without the user's secrets: a server may echo what it was sent."""
+        secrets = list(secrets_of(os.environ))
         with suppress(Exception):  # a token that cannot be read was not sent either
-            token = self._hub.get_token()
-            text = text.replace(token, "…") if token else text
-        return text[:_LONGEST]
+            secrets += filter(None, [self._hub.get_token()])
+        return without((str(error).strip() or "no reason given").splitlines()[0], secrets)[:_LONGEST]
+
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """Let a line of the client's log through without secrets: it names the URL that it asks, as the user gave it."""
+    record.msg, record.args = without(record.getMessage(), secrets_of(os.environ)), ()
+    return True
 
 
 def of_storage(error: Exception) -> OSError | None:

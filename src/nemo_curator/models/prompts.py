@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ import numpy.typing as npt
 from nemo_curator.models import registry
 from nemo_curator.models.graph_cache import cache_dir
 from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.remote import RemoteTextModel
+from nemo_curator.models.request import TextRunnable
 from nemo_curator.models.sealed_file import sealed
 
 
@@ -26,6 +28,7 @@ def prompt_rows(
     texts: Sequence[str],
     model_dir: str | os.PathLike[str] | None = None,
     numerics: Numerics | None = None,
+    make: Callable[[], TextRunnable] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Embeddings of a few texts, for which the text tower is loaded only if nobody asked for the same before.
 
@@ -34,6 +37,7 @@ def prompt_rows(
         texts: The texts.
         model_dir: The user's model directory.
         numerics: As `registry.create_text` takes it.
+        make: Makes that model, not loaded yet, where it is not to be loaded here.
 
     Returns:
         float32 `(N, dimension)` of unit L2 norm.
@@ -45,9 +49,12 @@ def prompt_rows(
     identity = json.dumps([facts, unicodedata.unidata_version, list(texts)], sort_keys=True)
 
     def compute() -> bytes:
-        model = registry.create_text(name, model_dir, numerics=numerics)
+        model = make() if make is not None else registry.create_text(name, model_dir, numerics=numerics)
         model.setup()
-        return model(texts).tobytes()
+        rows = model(texts).tobytes()
+        if isinstance(model, RemoteTextModel):  # it is not called again
+            model.close()
+        return rows
 
     try:
         folder = cache_dir().parent / "prompts"

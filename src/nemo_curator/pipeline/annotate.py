@@ -9,12 +9,16 @@ from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage
 from nemo_curator.stages.declarations import Needs
+from nemo_curator.stages.image.embedding_fit import gives_embeddings
+from nemo_curator.stages.image.embeddings import as_stored
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch
 
 
 class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
     """Calls `annotate` of a score stage where a pipeline made by hand would call `process`.
+
+    Embeddings go on as they are stored, so that a score which is added later, from the stored ones, is the same number.
 
     Args:
         stage: The score stage.
@@ -46,5 +50,14 @@ class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
         self.stage.teardown()
 
     def process(self, task: ImageBatch) -> ImageBatch:
-        """Record the columns of every image."""
-        return cast("ScoreStage", self.stage).annotate(task)
+        """Record the columns of every image.
+
+        Raises:
+            EmbeddingError: An embedding cannot be stored; given alone, only its image is lost.
+        """
+        annotated = cast("ScoreStage", self.stage).annotate(task)
+        if gives_embeddings(self.stage):
+            for image in annotated.data:
+                if image.embedding is not None:
+                    image.embedding = as_stored(image.embedding)
+        return annotated

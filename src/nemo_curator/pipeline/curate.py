@@ -30,6 +30,7 @@ from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import Exported, delivered
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
@@ -71,12 +72,16 @@ class Summary:
 
 
 def effective(recipe: Recipe) -> Recipe:
-    """The recipe as a run uses it: its files found from anywhere, and no default rule over a score that it leaves out.
+    """The recipe as a run uses it.
+
+    Its files are found from anywhere, no default rule is over a score that it leaves out, and the scores that its
+    duplicates need stand behind the default ones.
 
     Raises:
         RecipeError: A score or parameter is unknown.
         ModelError: A model cannot be used.
     """
+    recipe = recipe.with_needed_scores()
     return fitting(anchored(recipe), [column.name for column in plan_scoring(recipe).columns])
 
 
@@ -134,7 +139,7 @@ def curate(
         score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
-        funnel = decide_run(run, recipe)
+        funnel = decide_run(run, recipe, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
@@ -267,7 +272,8 @@ def _plan(
         for name, missing in plan.scoring.skipped
         for column in declared_columns(name)
     }
-    return plan, plan_policy(recipe, part_schema(list(columns.values())), absent)
+    embeds = EMBEDDING in plan.scoring.fingerprints or (state is not None and EMBEDDING in state.fingerprints)
+    return plan, plan_policy(recipe, part_schema(list(columns.values())), absent, embeds=embeds)
 
 
 def _dropped_rules(stored: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:

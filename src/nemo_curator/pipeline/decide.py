@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,10 +13,15 @@ from pydantic import ValidationError
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, RecipeError
 from nemo_curator.pipeline.output import sweep_run
+from nemo_curator.pipeline.pairs import pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
+from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
+from nemo_curator.runs.deciding.scratch import scratch_folder
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.pairing.pair_file import PairFile
 from nemo_curator.runs.partitions import read_partition_ids
 from nemo_curator.runs.parts import part_fingerprints
 from nemo_curator.runs.state import RunState
@@ -46,16 +53,19 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
         RecipeError: A rule names a column that was never computed, or is no boolean.
         InputError: A list of ids or hashes cannot be read.
     """
-    return plan_policy(recipe, state.schema)
+    return plan_policy(recipe, state.schema, embeds=EMBEDDING in state.fingerprints)
 
 
-def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True) -> Funnel:
+def decide_run(
+    run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True, watcher: Watcher | None = None
+) -> Funnel:
     """Give every input of a run its verdict.
 
     Args:
         run: The run; all its partitions must have been scored.
         recipe: Whose rules, lists, duplicates, sample and split count; the one in force by default.
         write: Whether to write `decisions.parquet` and put the recipe in force.
+        watcher: Told of a search for pairs, where the recipe needs one that nobody made yet.
 
     Raises:
         MissingRunError: There is no run.
@@ -69,6 +79,23 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
     ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
+    with nullcontext(None) if write else scratch_folder() as folder:
+        pairs = pairs_for(state, recipe, policy, ids, watcher or Watcher(), folder)
+        funnel = _decided(state, recipe, policy, ids, pairs, write=write)
+    found = tuple(file.facts for file in pairs.values())
+    return replace(funnel, pairs=found)
+
+
+def _decided(
+    state: RunState,
+    recipe: Recipe,
+    policy: Policy,
+    ids: Sequence[str],
+    pairs: Mapping[str, PairFile],
+    *,
+    write: bool,
+) -> Funnel:
+    run = state.run
 
     def begin() -> None:
         # before them, so that no verdicts ever stand beside a recipe that they do not come from
@@ -76,10 +103,11 @@ def decide_run(run: RunDirectory, recipe: Recipe | None = None, *, write: bool =
         state.undecided()
         state.write()
 
-    funnel = decide(run, ids, policy, write=write, before_writing=begin)
+    funnel = decide(run, ids, policy, write=write, pairs=pairs, before_writing=begin)
     funnel = replace(funnel, warnings=tuple(one for one in funnel.warnings if not _is_expected(one, recipe)))
     if write:
         state.decided(funnel.figures, decision_of(run), lists_of(policy), [asdict(one) for one in funnel.warnings])
+        state.facts["pairs"] = {kind: asdict(file.facts) for kind, file in pairs.items()}
         state.write()
     return funnel
 
@@ -119,7 +147,9 @@ def recipe_of(run: RunDirectory) -> Recipe:
     return stored_recipe(RunState.require(run))
 
 
-def decide_locked(run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True) -> Funnel:
+def decide_locked(
+    run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True, watcher: Watcher | None = None
+) -> Funnel:
     """`decide_run`, with nobody else at work in the run directory.
 
     Raises:
@@ -128,10 +158,10 @@ def decide_locked(run: RunDirectory, recipe: Recipe | None = None, *, write: boo
     """
     RunState.require(run)
     if not write:
-        return decide_run(run, recipe, write=False)
+        return decide_run(run, recipe, write=False, watcher=watcher)
     with storage.locked(run.root):
         sweep_run(run)
-        return decide_run(run, None if recipe is None else anchored(recipe))
+        return decide_run(run, None if recipe is None else anchored(recipe), watcher=watcher)
 
 
 def scored_partitions(run: RunDirectory, state: RunState | None = None) -> list[str]:

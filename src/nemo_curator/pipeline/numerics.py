@@ -7,12 +7,20 @@ from dataclasses import replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.backends.local.executor import usable_cores
-from nemo_curator.errors import StageError
+from nemo_curator.backends.local.cores import usable_cores
+from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, candidates, choose
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.planning.numerics import LEAST_IMAGES, NOTHING_ELSE, TOO_FEW, Settled, asked_for, sample_of
+from nemo_curator.planning.numerics import (
+    ASKED_FOR,
+    LEAST_IMAGES,
+    NOTHING_ELSE,
+    TOO_FEW,
+    Settled,
+    asked_for,
+    sample_of,
+)
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.entry import Entry
@@ -73,7 +81,13 @@ def settled_stage(stage: Stage, inference: InferenceSection, settled: Mapping[st
     if spec is None:
         return stage
     chosen = _chosen(stage, spec, inference, settled)
-    changed: Stage = replace(cast("Any", stage), runtime=chosen.runtime, precision=chosen.precision)
+    try:
+        changed: Stage = replace(cast("Any", stage), runtime=chosen.runtime, precision=chosen.precision)
+    except ModelError as error:
+        held = settled.get(spec.name)
+        if held is not None and held.numerics == chosen:
+            error.cause = error.cause or f"the run was begun in {chosen}, and is not mixed with another one"
+        raise
     return changed
 
 
@@ -84,7 +98,7 @@ def settle(
     held: Mapping[str, Settled],
     watcher: Watcher,
 ) -> dict[str, Settled]:
-    """Settle what is open: try lower precisions of each model on a sample of the input.
+    """Settle what is open: try lower precisions of each model on a sample of the input, and choose runtimes.
 
     Args:
         stages: The score stages of the recipe, before `settled_stage`.
@@ -94,8 +108,8 @@ def settle(
         watcher: Told before models are tried.
 
     Returns:
-        Model to how it is computed, for those whose precision the recipe leaves open; those that are held for the same
-        weights among them.
+        Model to how it is computed, for those whose precision or runtime the recipe leaves open; those that are held
+        for the same weights among them.
 
     Raises:
         WeightsError: A model's weights are damaged or of another model.
@@ -107,11 +121,14 @@ def settle(
         if spec is None or not spec.precisions or spec.name in settled:
             continue
         runtime, precision = asked_for(spec, _own(stage), recipe.inference)
-        if precision is not None:
+        if runtime is not None and precision is not None:
             continue
         weights, before = registry.identity(spec, _model_dir(stage)), held.get(spec.name)
-        if before is not None and before.weights == weights and runtime in {None, before.numerics.runtime}:
+        if before is not None and before.weights == weights and before.answers(runtime, precision):
             settled[spec.name] = before
+            continue
+        if precision is not None:  # by which runtime depends on the machine, so that it is held like any choice
+            settled[spec.name] = Settled(choose(spec.precisions, runtime, precision), weights, why=ASKED_FOR)
             continue
         ways = candidates(spec.precisions, runtime)
         why = "" if len(ways) > 1 else NOTHING_ELSE
@@ -176,7 +193,7 @@ def _chosen(
 ) -> Numerics:
     runtime, precision = asked_for(spec, _own(stage), inference)
     held = settled.get(spec.name)
-    if precision is None and held is not None and runtime in {None, held.numerics.runtime}:
+    if held is not None and held.answers(runtime, precision) and None in {runtime, precision}:
         return held.numerics
     return choose(spec.precisions, runtime, precision)
 

@@ -19,6 +19,7 @@ from nemo_curator.pipeline.places import (
     path_inside,
     real_place,
     refuse_file,
+    refuse_secret,
     sort_files,
 )
 from nemo_curator.pipeline.shape import Shape
@@ -29,7 +30,7 @@ from nemo_curator.runs.state import read_facts
 
 _RUN_FILE = re.compile(
     r"run\.json|report\.html|(partitions|decisions)\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet"
-    r"|embeddings_npy/[0-9a-f]{16}\.npy"
+    r"|pairs/(copies|turned|similar)\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
 )
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 
@@ -44,8 +45,10 @@ def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
 
     Raises:
         OutputExistsError: Two of them overlap, or the output is a file.
+        InputError: One holds a password or a token.
     """
     check_run_place(run, inputs)
+    refuse_secret(output)
     refuse_file(output, "output")
     for given in sorted(set(inputs)):
         _refuse_overlap(output, given, "output")
@@ -60,8 +63,11 @@ def check_run_place(run: RunDirectory, inputs: Sequence[str]) -> None:
 
     Raises:
         OutputExistsError: It does not.
+        InputError: One of them holds a password or a token.
     """
+    refuse_secret(run.root)
     for given in sorted(set(inputs)):
+        refuse_secret(given)
         _refuse_overlap(run.root, given, "run directory")
 
 
@@ -136,6 +142,7 @@ def sweep_run(run: RunDirectory) -> None:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
     _sweep(run.root, lambda name: bool(_RUN_FILE.fullmatch(name)), recursive=False)
+    _sweep(run.pairs_folder, lambda name: bool(_RUN_FILE.fullmatch(f"pairs/{name}")), recursive=False)
 
 
 def sweep_output(output: str) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nemo_curator import storage
-from nemo_curator.errors import OutputExistsError
+from nemo_curator.errors import InputError, OutputExistsError
+from nemo_curator.redaction import holds_secret
 
 
 def plain_place(place: str) -> str:
@@ -21,6 +22,22 @@ def real_place(place: str) -> str:
     if not storage.is_local(place):
         return plain_place(place)
     return str(Path(re.sub("^(file|local)://", "", place)).resolve())
+
+
+def refuse_secret(place: str) -> str:
+    """The place, if it may be written into a run directory and a data set, which others will read.
+
+    Raises:
+        InputError: It is a URL with a password or a token in it.
+    """
+    if holds_secret(place):
+        raise InputError(
+            "this URL holds a password or a token, which would be written into the run directory",
+            where=place,
+            act="give it in the storage's own environment variables or configuration file (fsspec reads "
+            "FSSPEC_<PROTOCOL>_PASSWORD and ~/.config/fsspec), and the URL without it",
+        )
+    return place
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
-from nemo_curator.planning.recipe import KnownBadSection, Recipe
+from nemo_curator.pipeline.places import refuse_secret
+from nemo_curator.planning.recipe import PREFER, KnownBadSection, Recipe
 from nemo_curator.runs.deciding import (
+    Alike,
+    Copies,
     IdList,
     KnownBad,
     Policy,
@@ -30,17 +33,20 @@ from nemo_curator.stages.image.io.rows import IDENTITY
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def plan_policy(recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _NONE) -> Policy:
+def plan_policy(
+    recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _NONE, *, embeds: bool = False
+) -> Policy:
     """Check everything in a recipe that decides, against the columns that there are or will be.
 
     Args:
         recipe: The recipe.
         schema: The columns.
         absent: Column that there could be to why it is not there.
+        embeds: Whether there are embeddings, or will be.
 
     Raises:
-        RecipeError: A rule or column is unknown, or a rule is no boolean; a list of hashes has a name that is taken,
-            or needs the score `hashes`.
+        RecipeError: Duplicates are to be found by what is not there; a rule or column is unknown, or a rule is no
+            boolean; a list of hashes has a name that is taken, or needs the score `hashes`.
         InputError: A list of ids or hashes cannot be read.
     """
     known = schema.names
@@ -57,6 +63,7 @@ def plan_policy(recipe: Recipe, schema: pa.Schema, absent: Mapping[str, str] = _
         sample or None,
         split or None,
         _known_bad(recipe),
+        _alike(recipe, known, embeds=embeds),
     )
     check_policy(policy, schema)
     return policy
@@ -83,7 +90,11 @@ def export_settings(recipe: Recipe) -> ExportSettings:
 
 
 def anchored(recipe: Recipe) -> Recipe:
-    """The recipe with its files named so that they are found from any directory."""
+    """The recipe with its files named so that they are found from any directory.
+
+    Raises:
+        InputError: One is a URL with a password or a token in it.
+    """
     return _with_files(recipe, _real)
 
 
@@ -108,6 +119,31 @@ def _with_files(recipe: Recipe, named: Callable[[str], str]) -> Recipe:
     return recipe.model_copy(update=places)
 
 
+def _alike(recipe: Recipe, known: Collection[str], *, embeds: bool) -> Alike | None:
+    """What makes duplicates beside equal bytes; None where nothing does."""
+    section = recipe.duplicates
+    if not (section.pixels or section.copies or section.similar):
+        return None
+    copies = section.copies and Copies(section.copies.distance, section.copies.min_quality, section.copies.turned)
+    eps = section.similar.eps if section.similar else None
+    alike = Alike(section.pixels, copies or None, eps, finer=section.prefer == PREFER)
+    for key, (score, *columns) in alike.needs.items():
+        if not set(columns) <= set(known):
+            raise _missing(recipe, key, score, f"the column {columns[0]!r}")
+    if alike.similar is not None and not embeds:
+        raise _missing(recipe, "duplicates.similar", "embedding", "embeddings")
+    return alike
+
+
+def _missing(recipe: Recipe, key: str, score: str, what: str) -> RecipeError:
+    return RecipeError(
+        f"{key} finds duplicates by {what}, and there is no such thing here",
+        where=recipe.place(*key.split(".")) or key,
+        act=f"add `{score}` to `scores`, which are listed without it (a run that is scored already is scored again by "
+        "`imagecurator score INPUT RUN`)",
+    )
+
+
 def _known_bad(recipe: Recipe) -> KnownBad | None:
     section = recipe.known_bad
     if not section.lists:
@@ -124,7 +160,7 @@ def _ids(place: str | None) -> IdList | None:
 
 def _real(place: str) -> str:
     if not storage.is_local(place):
-        return place
+        return refuse_secret(place)
     return str(Path(storage.local_path(place)).resolve())
 
 

@@ -26,6 +26,12 @@ class Watcher:
     def deciding(self) -> None:
         """All partitions are done; verdicts are being computed."""
 
+    def searching(self, kind: str, images: int) -> None:
+        """A search for pairs of near images begins: of which kind, and among how many different ones."""
+
+    def searched(self, images: int) -> None:
+        """So many more of them have been looked for."""
+
     def exporting(self, samples: int) -> None:
         """Export of so many samples begins."""
 

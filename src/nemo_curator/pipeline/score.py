@@ -13,27 +13,24 @@ from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
-from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.numerics import Settled
-from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.part_writer import MERGED, PartWriterStage
+from nemo_curator.runs.part_writer import MERGED
 from nemo_curator.runs.partitions import read_partitions, write_partitions
 from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
 from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.listing import Listing
 from nemo_curator.shards.partitioning import Partition
-from nemo_curator.stages.base import ProcessingStage
-from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 from nemo_curator.stages.image.io.partition_tasks import partition_task
 from nemo_curator.tasks import Task
 
@@ -50,7 +47,7 @@ class ScorePlan:
         notes: What a user should know, in sentences.
         ignored: (path, reason) of files that are seen and are no input.
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
-        settled: Model to how it is computed, of those whose precision the recipe leaves open.
+        settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
     """
 
     run: RunDirectory
@@ -221,8 +218,10 @@ def score(
     watcher.noted([*left_out(plan.scoring), *plan.notes])
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
-        partitions = [by_id[one] for one in ids]
-        whole += _execute(plan, recipe, plan.scoring.needed(columns), partitions, workers, policy, watcher)
+        left = list(ids)
+        for stages in plan.scoring.ways(columns):
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], workers, policy, watcher)
+        whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
     _execute(plan, recipe, None, [by_id[one] for one in whole], workers, policy, watcher)
@@ -262,7 +261,7 @@ def _execute(
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
     try:
-        executor.execute(_chain(plan, recipe, some), tasks)
+        executor.execute(score_chain(plan.run, plan.scoring, recipe, some), tasks)
     except CuratorError:
         _forget_unfinished(plan.run)
         raise
@@ -292,26 +291,6 @@ def _check_complete(partition: Partition, table: pa.Table) -> None:
             cause="this is a fault of imagecurator, not of your data",
             act="keep the run directory and report it",
         )
-
-
-def _chain(plan: ScorePlan, recipe: Recipe, some: Sequence[Stage] | None) -> list[ProcessingStage[Any, Any]]:
-    """The fused chain of a scoring: read, annotate, write the part."""
-    scoring = plan.scoring
-    annotators = [AnnotateStage(stage) for stage in (scoring.stages if some is None else some)]
-    embeds = any("embedding" in stage.outputs()[1] for stage in (scoring.stages if some is None else some))
-    writer = PartWriterStage(plan.run.root, scoring.columns, embeddings=embeds, fingerprints=scoring.fingerprints)
-    reading = plan_reading([*annotators, writer])
-    if some is not None:
-        writer.merging = scoring.merging(some, decodes=reading.decodes)
-        writer.fingerprints = {name: scoring.fingerprints[name] for name in writer.merging.columns}
-    reader = ImageReaderStage(
-        views=reading.views,
-        pixels=reading.pixels,
-        limits=recipe.limits.as_limits(),
-        options=recipe.decode.as_options(),
-        verbose=False,
-    )
-    return [reader, *annotators, writer]
 
 
 def _verdicts(table: pa.Table) -> dict[str, int]:

@@ -28,6 +28,7 @@ from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_na
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.fingerprint import plain, stage_facts
 from nemo_curator.stages.image.embedding_fit import fitted, gives_embeddings, misfit, needs_embeddings
+from nemo_curator.stages.image.embeddings import STORED_AS
 from nemo_curator.tasks import ImageBatch
 
 Stage = ProcessingStage[ImageBatch, ImageBatch]
@@ -58,16 +59,29 @@ class Scoring:
         """Column to fingerprint."""
         return {one.name: one.fingerprint for one in self.planned}
 
-    def needed(self, columns: Collection[str]) -> tuple[Stage, ...]:
-        """The stages that must run to compute some columns: their own, and those that these stand on."""
+    def needed(self, columns: Collection[str], *, stored: bool = False) -> tuple[Stage, ...]:
+        """The stages that must run to compute some columns: their own, and those that these stand on.
+
+        Args:
+            columns: The columns.
+            stored: Whether stored embeddings do where a stage says that it needs embeddings.
+        """
         wanted = {index for index, stage in enumerate(self.stages) if set(columns) & set(_gives(stage))}
         for index in sorted(wanted, reverse=True):
             needs = self.stages[index].needs()
             if needs is None:  # it declares nothing, so it may look at whatever came before
                 wanted |= set(range(index))
-            elif needs.embedding:
+            elif needs.embedding and not stored:
                 wanted |= {before for before in range(index) if gives_embeddings(self.stages[before])}
         return tuple(self.stages[index] for index in sorted(wanted))
+
+    def ways(self, columns: Collection[str]) -> tuple[tuple[Stage, ...], ...]:
+        """Stages that compute the columns which a part lacks, the least first, for where those do not suffice the next.
+
+        An embedding that the part does not lack is stored, so that the embedder need not run.
+        """
+        least, safe = self.needed(columns, stored=True), self.needed(columns)
+        return (safe,) if len(least) == len(safe) or EMBEDDING in columns else (least, safe)
 
     def merging(self, stages: Collection[Stage], *, decodes: bool) -> Merging:
         """What a scoring by some of the stages puts into parts that are there."""
@@ -148,6 +162,11 @@ def _runtime(recipe: Recipe) -> str | None:
     return None if recipe.inference.runtime == "auto" else recipe.inference.runtime
 
 
+def stands_on_stored(stages: Collection[Stage]) -> bool:
+    """Whether some stages of a scoring need embeddings that none of them makes."""
+    return any(map(needs_embeddings, stages)) and not any(map(gives_embeddings, stages))
+
+
 def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """Cheapest cost class first, in the given order inside a class; but the embedder before all that need embeddings.
 
@@ -177,7 +196,7 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     for index, stage in enumerate(stages):
         needs = stage.needs()
         if embedder is not None and embedder < index and (needs is None or needs.embedding):
-            facts[index]["embedding"] = plain(facts[embedder])
+            facts[index] |= {"embedding": plain(facts[embedder]), "embedding_rounded_to": STORED_AS}
         planned += [PlannedColumn(column.name, column, facts[index]) for column in _score(stage).score_columns()]
     if embedder is not None:
         planned.append(PlannedColumn(EMBEDDING, None, facts[embedder]))

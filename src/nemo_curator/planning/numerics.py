@@ -19,6 +19,7 @@ MOST_IMAGES = 64
 
 TOO_FEW = "there are too few images for a trial to pay"
 NOTHING_ELSE = "nothing faster is installed, or runs on this CPU"
+ASKED_FOR = "the recipe asks for that precision"
 """Why there was no trial, where that is as it should be."""
 
 _SHARE = 4  # a trial may look at one image in so many: of fewer, it would cost more than it saves
@@ -70,10 +71,14 @@ class Settled:
     tried: tuple[Mapping[str, Any], ...] = ()
     why: str = ""
 
+    def answers(self, runtime: str | None, precision: str | None) -> bool:
+        """Whether it is one of the ways that a recipe asks for; None means that it leaves that open."""
+        return runtime in {None, self.numerics.runtime} and precision in {None, self.numerics.precision}
+
     @property
     def is_news(self) -> bool:
         """Whether a user should be told: something was tried, be it in vain."""
-        return self.why not in {TOO_FEW, NOTHING_ELSE}
+        return self.why not in {TOO_FEW, NOTHING_ELSE, ASKED_FOR}
 
     def facts(self) -> dict[str, Any]:
         """Plain data for `from_facts`."""
@@ -90,7 +95,7 @@ class Settled:
         except (TypeError, KeyError, ValueError):
             return None
         known = numerics.runtime in get_args(Runtime) and numerics.precision in get_args(Precision)
-        known = known and numerics.device in get_args(Device)
+        known = known and numerics.device in get_args(Device) and all(map(_is_sound, tried))
         return settled if known else None
 
     def sentence(self, model: str) -> str:
@@ -104,6 +109,14 @@ class Settled:
         cosine, drift = float(last.get("cosine", 1)), float(last.get("drift", 0))
         far = f"worst cosine {cosine:.5f}" if cosine < 1 else f"largest drift {drift:.5f} of the scale"
         return f"{model} is computed in {self.numerics}, which agrees with fp32 on {images} ({far})"
+
+
+def _is_sound(figures: Mapping[str, Any]) -> bool:
+    """Whether the figures of a candidate are numbers: people may have been at the file that they come from."""
+    changed = figures.get("changed", {})
+    shares = list(changed.values()) if isinstance(changed, Mapping) else [None]
+    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds")]
+    return all(isinstance(one, int | float) for one in (*numbers, *shares))
 
 
 def asked_for(

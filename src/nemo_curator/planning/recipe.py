@@ -59,14 +59,74 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _switch(value: Any) -> Any:
+    """A section that `true` switches on with its defaults, and `false` off."""
+    return {} if value is True else None if value is False else value
+
+
+class CopiesSection(_Section):
+    """Which images are copies of each other by what they show."""
+
+    distance: int = Field(
+        default=31, strict=True, ge=0, le=63, description="Bits of 256 in which the PDQ hashes of two copies may differ"
+    )
+    min_quality: int = Field(
+        default=0, strict=True, ge=0, le=100, description="PDQ quality below which an image has no copies"
+    )
+    turned: bool = Field(
+        default=False,
+        description="Whether a picture that is turned or flipped is a copy too; needs the score `turned_hashes`",
+    )
+
+
+class SimilarSection(_Section):
+    """Which images are alike by their embeddings."""
+
+    eps: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Largest 1 - cosine of the embeddings of two images that are alike",
+    )
+
+
+PREFER = "width * height"
+"""Which of equal images stays where nobody says so."""
+
+
 class DuplicatesSection(_Section):
     """Which copies are removed."""
 
     bytes: bool = Field(default=True, description="Remove images whose encoded bytes are equal")
-    prefer: str = Field(
-        default="width * height",
-        description="SQL expression; of equal images the one where it is largest stays, then the smaller id",
+    pixels: bool = Field(
+        default=False, description="Remove images whose pixels, upright, are equal; needs the score `pixels`"
     )
+    copies: Annotated[CopiesSection | None, BeforeValidator(_switch)] = Field(
+        default=None,
+        description="Remove edited copies, by PDQ hashes: `true`, or {distance: 31, min_quality: 0, turned: false}; "
+        "needs the score `hashes`",
+    )
+    similar: Annotated[SimilarSection | None, BeforeValidator(_switch)] = Field(
+        default=None,
+        description="Remove images that are alike, by embeddings: `true`, or {eps: 0.05}; needs the score `embedding`",
+    )
+    prefer: str = Field(
+        default=PREFER,
+        description="SQL expression; of duplicates the one where it is largest stays, then the smaller id. As it is "
+        "here, higher PDQ quality and then more bytes come before the smaller id",
+    )
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores that they are found by."""
+        wanted = {
+            "pixels": self.pixels,
+            "hashes": self.copies is not None,
+            "turned_hashes": self.copies is not None and self.copies.turned,
+            "embedding": self.similar is not None,
+        }
+        return tuple(name for name, is_on in wanted.items() if is_on)
 
 
 class LimitsSection(_Section):
@@ -293,6 +353,14 @@ class Recipe(_Section):
         for entry in entries:
             pairs += [(entry, {})] if isinstance(entry, str) else [(name, dict(given)) for name, given in entry.items()]
         return [(name, {**given, **self._model_of(name)}) for name, given in pairs]
+
+    def with_needed_scores(self) -> Self:
+        """This recipe with the scores that its duplicates are found by, unless it lists scores of its own."""
+        default: list[ScoreEntry] = Recipe.model_fields["scores"].get_default()
+        if self.scores == "all" or self.scores[: len(default)] != default:
+            return self
+        missing = [name for name in self.duplicates.scores if name not in self.scores]
+        return self.model_copy(update={"scores": [*self.scores, *missing]}) if missing else self
 
     def _model_of(self, name: str) -> dict[str, str]:
         return {"model": self.models[name]} if name in self.models else {}

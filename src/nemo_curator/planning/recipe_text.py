@@ -156,7 +156,9 @@ def _override(document: _Document, data: dict[str, Any], key: str, value: str) -
     for depth, parent in enumerate(parents):
         path = tuple(parents[: depth + 1])
         document.places.setdefault(path, place)
-        section = section.setdefault(parent, _defaults(path))
+        if section.get(parent) is None or section[parent] is True:  # not said, or switched on or off as a whole
+            section[parent] = _defaults(path)
+        section = section[parent]
         if not isinstance(section, dict):
             raise RecipeError(f"{parent!r} is no section of the recipe", where=place)
     path = (*parents, last)

@@ -88,11 +88,13 @@ class Pair:
         removed: The duplicate.
         kept: The image that stays, or None where it belongs to another data set.
         kept_id: Id of the image that stays.
+        how: What makes them duplicates, in words.
     """
 
     removed: Figure
     kept: Figure | None
     kept_id: str
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)

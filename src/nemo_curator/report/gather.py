@@ -17,7 +17,7 @@ from nemo_curator.report.samples import part_rows
 from nemo_curator.report.survey import Survey, survey
 from nemo_curator.report.thumbnails import Thumbnailer
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
-from nemo_curator.report.words import shown, shown_id
+from nemo_curator.report.words import duplicate_words, shown, shown_id
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 
@@ -97,7 +97,9 @@ def _choose(verdicts: Verdicts, found: Survey, rules: Sequence[str]) -> _Choice:
     return _Choice(
         kept=evenly(verdicts.positions("keep"), _KEPT),
         rules={rule: evenly(places, each) for rule, places in hit.items()},
-        duplicates=evenly(verdicts.positions("duplicate"), _PAIRS),
+        duplicates=_spread_over(
+            (verdicts.positions("duplicate", rule) for rule in verdicts.rules("duplicate")), _PAIRS
+        ),
         unusable=_spread_over(found.unusable.values(), _UNUSABLE),
     )
 
@@ -124,7 +126,8 @@ def _funnel(verdicts: Verdicts, found: Survey, facts: RunFacts, sheets: Sequence
         taken.append(
             ("reject", shown(rule, 80), text, verdicts.count("reject", rule), anchors.get(shown(rule, 80), ""))
         )
-    taken.append(("duplicate", "duplicates", "", duplicates, "duplicates" if duplicates else ""))
+    detail = ", ".join(f"{verdicts.count('duplicate', rule):,} {rule}" for rule in verdicts.rules("duplicate"))
+    taken.append(("duplicate", "duplicates", shown(detail, 300), duplicates, "duplicates" if duplicates else ""))
     total = max(1, verdicts.total)
     steps = [Step("inputs", "inputs", "", verdicts.total, verdicts.total / total, 0.0)]
     left = verdicts.total
@@ -144,7 +147,7 @@ def _sheet(gallery: Gallery, verdicts: Verdicts, facts: RunFacts, rule: str, cho
 def _pair(gallery: Gallery, position: int, decided: dict[str, Any], places: dict[str, int]) -> Pair:
     kept_id = decided["duplicate_of"] or ""
     kept: Figure | None = gallery.figure(places[kept_id]) if kept_id in places else None
-    return Pair(gallery.figure(position), kept, shown_id(kept_id))
+    return Pair(gallery.figure(position), kept, shown_id(kept_id), duplicate_words(decided["rule"] or ""))
 
 
 def _unusable(row: dict[str, Any]) -> Unusable:

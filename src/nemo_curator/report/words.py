@@ -10,6 +10,12 @@ import unicodedata
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_DUPLICATES = {
+    "same_bytes": "its bytes are equal",
+    "same_pixels": "its pixels are equal",
+    "copy": "an edited copy, by PDQ hashes",
+    "similar": "alike, by embeddings",
+}
 
 
 def shown(text: str, most: int) -> str:
@@ -68,6 +74,11 @@ def compared(score: float | None, threshold: float | None) -> str:
     if left == right:  # they differ in a digit that rounding took
         left, right = repr(score), repr(threshold)
     return f"{left} {'<' if score < threshold else '>'} {right}"
+
+
+def duplicate_words(rule: str) -> str:
+    """What makes a duplicate, by the rule of its verdict."""
+    return _DUPLICATES.get(rule, shown(rule, 80))
 
 
 def _is_unfit(char: str) -> bool:

@@ -38,6 +38,11 @@ class RunDirectory:
         return storage.join(self.root, "report.html")
 
     @property
+    def pairs_folder(self) -> str:
+        """Where candidate pairs of duplicates lie, one file a kind."""
+        return storage.join(self.root, "pairs")
+
+    @property
     def condemned_folder(self) -> str:
         """Where the notes of images lie that were given up."""
         return storage.join(self.root, "condemned")

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nemo_curator.runs.condemned import DIED
+from nemo_curator.runs.embedding_reader import NOT_STORED
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.parts import ERROR
 from nemo_curator.stages.image.io.rows import DECODED, IDENTITY
 
@@ -25,7 +27,7 @@ class Merging:
     """What a partial scoring computes, and where its stages stand among all.
 
     Attributes:
-        columns: Columns that are computed anew.
+        columns: Columns that are computed anew; of `EMBEDDING`, if it is not among them, the stored ones are used.
         order: Names of all stages of the recipe, in the order in which they run.
         after: Column to the name of the stage that records it, for every column of the recipe.
         decodes: Whether the partial scoring decodes images.
@@ -87,13 +89,16 @@ def _errors(table: pa.Table) -> list[Error]:
 def _winner(old: Error, new: Error, rank: Mapping[str, int], merging: Merging) -> str | None:
     """Whose error a whole scoring would have met: `old`, `new`; None where only a whole scoring can tell."""
     if old[0] is None:
-        return "new"
+        return None if new[0] == NOT_STORED else "new"
     if DIED in {old[0], new[0]}:  # a death does not say which stage it was
         return "new" if old[0] == new[0] else None
-    if new[0] is not None and _place(new, rank) <= _place(old, rank):
+    if new[0] not in {None, NOT_STORED} and _place(new, rank) <= _place(old, rank):
         return "new"
     again = {stage for column, stage in merging.after.items() if column in merging.columns}
     met_again = old[1] in again or (old[1] == READER and merging.decodes)
+    if new[0] == NOT_STORED:  # a whole scoring would have embedded it, and come this far with it before the old error
+        embedder = rank.get(merging.after.get(EMBEDDING, ""), -1)
+        met_again = met_again or any(embedder < rank.get(stage, -1) < _place(old, rank) for stage in again)
     return None if met_again else "old"
 
 

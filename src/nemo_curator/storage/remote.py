@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from nemo_curator.errors import InputError, MissingExtraError
+from nemo_curator.redaction import redacted
 from nemo_curator.storage.place import Stored, join
 from nemo_curator.storage.refusal import BUFFER, buffered, explained
 
@@ -89,7 +90,7 @@ def _remote(url: str) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # every backend has its own kinds
-        raise OSError(errno.EIO, f"{type(error).__name__}: {error}", url) from error
+        raise OSError(errno.EIO, redacted(f"{type(error).__name__}: {error}"), redacted(url)) from error
 
 
 class _Remote(io.RawIOBase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -11,7 +10,9 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
+from nemo_curator.backends.local.cores import usable_cores
 from nemo_curator.backends.local.patience import Patience
+from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.errors import StageError
 from nemo_curator.planning.shares import share_out
@@ -30,9 +31,12 @@ class LocalExecutor(BaseExecutor):
     workers.
 
     Args:
-        config: `num_workers` (default: CPU cores this process may use; 0 runs in this process, without isolation, for a
-            debugger), `image_seconds` (default 60; how long one image may take) and `image_memory` (default 4 GB; bytes
-            that a worker may grow by for one image, from the outside; decoding has its own limit).
+        config: `num_workers` (default: CPU cores this process may use, as many as its container's quota of CPU time
+            allows at most; 0 runs in this process, without isolation, for a debugger), `image_seconds` (default 60;
+            how long one image may take), `image_memory` (default 4 GB; bytes that a worker may grow by for one
+            image, from the outside; decoding has its own limit) and `model_seconds` (default 1800; how long the process
+            that holds large models may give nothing, while it loads one or computes ten images or so, before it is
+            started again).
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
@@ -54,7 +58,7 @@ class LocalExecutor(BaseExecutor):
         """Run the stages over the tasks, in order, and return what the last stage gives, in source order.
 
         Raises:
-            ValueError: `num_workers`, `image_seconds` or `image_memory` is no such number.
+            ValueError: `num_workers`, `image_seconds`, `image_memory` or `model_seconds` is no such number.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
         self._settings()  # what is wrong with them is said before anything runs
@@ -83,36 +87,41 @@ class LocalExecutor(BaseExecutor):
         """Run the stages over each task, giving what became of it as soon as that is known.
 
         Raises:
-            ValueError: `num_workers`, `image_seconds` or `image_memory` is no such number.
+            ValueError: `num_workers`, `image_seconds`, `image_memory` or `model_seconds` is no such number.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
-        workers, patience = self._settings()
-        with closing(self._partitions(list(stages), list(tasks), workers, patience)) as partitions:
+        workers, patience, model_seconds = self._settings()
+        with closing(self._partitions(list(stages), list(tasks), workers, patience, model_seconds)) as partitions:
             for index, done, records in partitions:
                 self._on_done(index, done)
                 yield index, done, sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
 
-    def _settings(self) -> tuple[int | None, Patience]:
+    def _settings(self) -> tuple[int | None, Patience, float]:
         workers = self.config.get("num_workers")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
             raise ValueError(f"num_workers must be a whole number of processes, or 0 for none, not {workers!r}")
-        seconds = self.config.get("image_seconds", DEFAULT_IMAGE_SECONDS)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-            raise ValueError(f"image_seconds must be a number above 0, not {seconds!r}")
+        seconds = self._seconds("image_seconds", DEFAULT_IMAGE_SECONDS)
+        model_seconds = self._seconds("model_seconds", MODEL_SECONDS)
         memory = self.config.get("image_memory", DEFAULT_IMAGE_MEMORY)
         if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
             raise ValueError(f"image_memory must be a whole number of bytes above 0, not {memory!r}")
-        return workers, Patience(float(seconds), memory)
+        return workers, Patience(seconds, memory), model_seconds
+
+    def _seconds(self, name: str, default: float) -> float:
+        seconds = self.config.get(name, default)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            raise ValueError(f"{name} must be a number above 0, not {seconds!r}")
+        return float(seconds)
 
     def _partitions(
-        self, stages: list[Stage], tasks: list[Task[Any]], workers: int | None, patience: Patience
+        self, stages: list[Stage], tasks: list[Task[Any]], workers: int | None, patience: Patience, model_seconds: float
     ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
         if workers == 0:
             yield from self._in_process(stages, tasks)
             return
         shared = any(stage.shared_models() for stage in stages)
         shares = share_out(usable_cores(), len(tasks), workers, shared=shared)
-        supervisor = Supervisor(_packed(stages), shares, patience, self._progress, self._on_condemned)
+        supervisor = Supervisor(_packed(stages), shares, patience, self._progress, self._on_condemned, model_seconds)
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
                 done: list[Task[Any]] = []
@@ -132,13 +141,6 @@ class LocalExecutor(BaseExecutor):
                 chain.records = []
                 done = list(chain.run(task))
                 yield current, done, chain.records
-
-
-def usable_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

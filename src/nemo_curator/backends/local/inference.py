@@ -2,7 +2,7 @@
 
 The first three are file descriptors. The main thread takes connections from the desk, a socket on which workers leave
 them (see `serving` for the other threads); a daemon thread waits on the lifeline (see `start_up`). News tells the
-supervisor of every turn that was computed, and by closing that the process has ended.
+supervisor of every model that was loaded and every turn that was computed, and by closing that the process has ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import contextlib
 import resource
 import socket
 import sys
+from functools import partial
 
+from nemo_curator.backends.local.messages import BEGUN, SERVED
 from nemo_curator.backends.local.serving import InferenceServer
 from nemo_curator.backends.local.start_up import keep_from_children, start_up
 
@@ -25,11 +27,12 @@ def main(lifeline_fd: int, desk_fd: int, news_fd: int, threads: int) -> None:
     news = socket.socket(fileno=news_fd)
     news.setblocking(False)
 
-    def served() -> None:
+    def tell(what: bytes) -> None:
         with contextlib.suppress(OSError):  # there is news enough that was not read yet, or nobody reads it
-            news.send(b".")
+            news.send(what)
 
-    InferenceServer(threads, served).serve(socket.socket(fileno=desk_fd))
+    tell(BEGUN)
+    InferenceServer(threads, partial(tell, SERVED), partial(tell, BEGUN)).serve(socket.socket(fileno=desk_fd))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import contextlib
 import socket
 
 from nemo_curator.backends.local.child import Child
+from nemo_curator.backends.local.messages import SERVED
+from nemo_curator.backends.local.silence import MODEL_SECONDS, Silence
 from nemo_curator.errors import ModelError
 
 _DEATHS = 3  # in a row, without anything computed in between
@@ -23,13 +25,17 @@ class InferenceProcess:
 
     Args:
         threads: Threads that its models may use.
+        seconds: Time that may pass without anything being computed or loaded, while workers wait for it.
 
     Attributes:
         news: Readable when there is something to `answer`.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, seconds: float = MODEL_SECONDS) -> None:
         self._threads = threads
+        self._seconds = seconds
+        self._silence = Silence(seconds)
+        self._stuck = ""
         self._deaths = 0
         self._callers, self._desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._child: Child | None = None
@@ -56,18 +62,33 @@ class InferenceProcess:
         except ConnectionError:
             news = b""
         if news:
-            self._deaths = 0
+            self._silence.heard()
+            self._deaths = 0 if SERVED in news else self._deaths
             return
-        how = self._buried()
+        stuck, self._stuck = self._stuck, ""
+        died = self._buried()
+        how = stuck or died
         self._deaths += 1
         if self._deaths >= _DEATHS:
             raise ModelError(
                 f"the process that runs the models {how}, {_DEATHS} times in a row",
-                cause="memory ran out, or a native library crashed",
+                cause="a native library hangs" if stuck else "memory ran out, or a native library crashed",
                 act="free memory, use fewer workers or a smaller model, and run the same command again: "
                 "it goes on where it stopped",
             )
         self._start()
+
+    def end_if_stuck(self, now: float, *, waiting: bool) -> None:
+        """End a process that gives nothing though it is waited for; `answer` then replaces it as one that died.
+
+        Args:
+            now: Seconds of a clock that only goes forward.
+            waiting: Whether a worker waits for it at this moment.
+        """
+        if self._child is not None and self._silence.is_too_long(now, waiting=waiting):
+            self._stuck = f"was ended, because it gave nothing for {self._seconds:g} seconds"
+            self._silence.heard()
+            self._child.kill()
 
     def end(self) -> None:
         """Nobody needs it any more; it owns nothing that would have to be put in order."""
@@ -89,6 +110,7 @@ class InferenceProcess:
                 str(self._threads),
             )
             self.news = ours.dup()
+        self._silence.heard()
 
     def _buried(self) -> str:
         child, self._child = self._child, None

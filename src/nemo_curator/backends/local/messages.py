@@ -6,11 +6,16 @@ Weights never travel: a stage loads its model in `setup`, or lets the inference 
 
     supervisor  Start            Go          Work                     …      Stop
     worker            [NodeReady]   … Ready      Progress … Through … Done
+
+The inference process says two things to the supervisor, a byte each: that it, or a model in it, begins (`BEGUN`), and
+that a turn is computed (`SERVED`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+BEGUN, SERVED = b"+", b"."
 
 
 @dataclass(slots=True)

@@ -55,10 +55,12 @@ class Models:
 
     Args:
         threads: Threads that a call of a model may use.
+        loaded: Called after each model is loaded.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, loaded: Callable[[], None] = lambda: None) -> None:
         self._threads = threads
+        self._told = loaded
         self._lock = threading.Lock()
         self._loading: dict[ModelRequest, threading.Lock] = {}
         self._loaded: dict[ModelRequest, Served] = {}
@@ -75,6 +77,7 @@ class Models:
         with own:
             if request not in self._loaded:
                 self._loaded[request] = self._load(request)
+                self._told()
             return self._loaded[request]
 
     def _load(self, request: ModelRequest) -> Served:
@@ -91,10 +94,13 @@ class InferenceServer:
     Args:
         threads: Threads that a call of a model may use.
         served: Called after each turn.
+        loaded: Called after each model is loaded.
     """
 
-    def __init__(self, threads: int, served: Callable[[], None] = lambda: None) -> None:
-        self._models = Models(threads)
+    def __init__(
+        self, threads: int, served: Callable[[], None] = lambda: None, loaded: Callable[[], None] = lambda: None
+    ) -> None:
+        self._models = Models(threads, loaded)
         self._served = served
 
     def serve(self, desk: socket.socket) -> None:

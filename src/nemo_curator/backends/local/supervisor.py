@@ -6,11 +6,13 @@ the partition's journal. The image that stood in the worker's position page is s
 costs a second worker it is condemned, and the partition is tried again without it. When no image stood there, the next
 try is a careful one, in which every stage gets every image alone and watched. A partition that costs two workers and
 never shows a suspect is condemned whole. A worker that died while it waited for the inference process did not die of
-an image: what it was at is tried again as often as it takes, within reason.
+an image: what it was at is tried again as often as it takes, within reason. An inference process that is waited for and
+gives nothing for too long is ended, and replaced as one that died.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +26,7 @@ from nemo_curator.backends.local.inference_process import InferenceProcess
 from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Through
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
+from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.errors import StageError
 from nemo_curator.planning.shares import Shares
 from nemo_curator.stages.worker import POISON
@@ -44,6 +47,7 @@ class Supervisor:
         progress: Called with (partition index, number of further records read).
         on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
             of the partition.
+        model_seconds: Time that the inference process may give nothing while workers wait for it.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class Supervisor:
         patience: Patience,
         progress: Callable[[int, int], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
+        model_seconds: float = MODEL_SECONDS,
     ) -> None:
         self._stages = stages
+        self._model_seconds = model_seconds
         self._patience = patience
         self._progress = progress
         self._on_condemned = on_condemned
@@ -81,7 +87,7 @@ class Supervisor:
         left = len(tasks)
         try:
             if self._shares.inference_threads:
-                self._inference = InferenceProcess(self._shares.inference_threads)
+                self._inference = InferenceProcess(self._shares.inference_threads, self._model_seconds)
             for _ in range(self._shares.workers):
                 self._start_worker()
             while left:
@@ -143,6 +149,9 @@ class Supervisor:
             else:
                 self._answer(worker, message)
         self._end_stuck_workers()
+        if self._inference is not None:
+            waiting = any(worker.position.read().waiting for worker in self._workers)
+            self._inference.end_if_stuck(time.monotonic(), waiting=waiting)
 
     def _answer(self, worker: WorkerProcess, message: object) -> None:
         if isinstance(message, Failed):

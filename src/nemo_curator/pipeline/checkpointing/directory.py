@@ -22,6 +22,7 @@ from nemo_curator.errors import OutputExistsError
 from nemo_curator.pipeline.checkpointing.opaque import OpaqueError
 from nemo_curator.pipeline.checkpointing.plan import plan_changes
 from nemo_curator.pipeline.checkpointing.values import Packer, Unpacker
+from nemo_curator.redaction import redacted
 
 FORMAT = "imagecurator-checkpoint-1"
 
@@ -106,7 +107,7 @@ class CheckpointDirectory:
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 (damage shows as anything; computing anew is always right)
-            logger.warning("{} is damaged, so its partition is run again: {}", url, error)
+            logger.warning("{} is damaged, so its partition is run again: {}", redacted(url), error)
             return None
         return contents
 
@@ -135,7 +136,7 @@ class CheckpointDirectory:
             if not any(_PARTITION.fullmatch(name) for name in names):
                 self._refuse("checkpoint.json")
             # each partition knows its plan, so that nothing of another one is taken for this one's
-            logger.warning("{} is damaged, and is written anew: {}", self._plan_file, error)
+            logger.warning("{} is damaged, and is written anew: {}", redacted(self._plan_file), error)
             return None
         if isinstance(facts, dict) and facts.get("checkpoint") == FORMAT:
             return facts

@@ -15,12 +15,14 @@ from loguru import logger
 
 from nemo_curator import storage
 from nemo_curator.backends.base import BaseExecutor
-from nemo_curator.errors import StageError
+from nemo_curator.errors import StageError, WeightsNotFoundError
 from nemo_curator.pipeline.checkpointing.description import digest
 from nemo_curator.pipeline.checkpointing.directory import CheckpointDirectory
 from nemo_curator.pipeline.checkpointing.identity import Identity, identities, missing_witness, witnesses
 from nemo_curator.pipeline.checkpointing.opaque import OpaqueError
 from nemo_curator.pipeline.checkpointing.plan import Stage, plan_of
+from nemo_curator.redaction import redacted
+from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 
@@ -60,6 +62,7 @@ def run_with_checkpoint(
         tasks, records = _partitions(executor, remaining, initial_tasks)
         if not remaining or not tasks:
             return Outcome(tasks, records)
+        _bring_weights(remaining)
         plan = plan_of(remaining)
         known = identities(tasks)
         directory = CheckpointDirectory(root)
@@ -67,7 +70,7 @@ def run_with_checkpoint(
         work = _Work(directory, digest(plan), known)
         outcomes = work.done()
         missing = [index for index in range(len(tasks)) if index not in outcomes]
-        logger.info("checkpoint {}: {} of {} partitions are done", root, len(outcomes), len(tasks))
+        logger.info("checkpoint {}: {} of {} partitions are done", redacted(root), len(outcomes), len(tasks))
         if missing:
             # copies: what `setup` loads into a stage in this process must not count as a parameter next time
             fresh = [copy.copy(stage) for stage in remaining]
@@ -78,6 +81,15 @@ def run_with_checkpoint(
     ordered = [outcomes[index] for index in sorted(outcomes)]
     records += [record for outcome in ordered for record in outcome.records]
     return Outcome([task for outcome in ordered for task in outcome.tasks], records)
+
+
+def _bring_weights(stages: Sequence[Stage]) -> None:
+    """Let stages fetch weights that are missing before the run, as they would in it: a plan is told by their bytes."""
+    for stage in stages:
+        try:
+            stage.provenance()
+        except WeightsNotFoundError:
+            copy.copy(stage).setup_on_node(NodeInfo("local"), WorkerMetadata("local"))
 
 
 def _partitions(
@@ -147,7 +159,9 @@ class _Work:
             logger.info("task {} or one of its files is not what it was, so it is run again", identity.task_id)
             return None
         if gone := missing_witness(contents["files"]):
-            logger.warning("{} is gone or changed, so task {}, which made it, is run again", gone, identity.task_id)
+            logger.warning(
+                "{} is gone or changed, so task {}, which made it, is run again", redacted(gone), identity.task_id
+            )
             return None
         return _restored(contents, identity.task_id)
 

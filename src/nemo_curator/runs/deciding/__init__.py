@@ -14,21 +14,25 @@ from nemo_curator.runs.deciding.explanation import Explanation, RuleAnswer, expl
 from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
 from nemo_curator.runs.deciding.known_bad import KnownMatch
-from nemo_curator.runs.deciding.policy import KnownBad, Policy, Sample, Split
+from nemo_curator.runs.deciding.look_alikes import Near, near_kinds
+from nemo_curator.runs.deciding.policy import Alike, Copies, KnownBad, Policy, Sample, Split
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
 __all__ = [
     "SCHEMA",
+    "Alike",
     "ChangedImage",
     "Comparison",
+    "Copies",
     "Decision",
     "Explanation",
     "Funnel",
     "IdList",
     "KnownBad",
     "KnownMatch",
+    "Near",
     "Policy",
     "Quantile",
     "Rank",
@@ -44,6 +48,7 @@ __all__ = [
     "decide",
     "explain_row",
     "ids_of_one",
+    "near_kinds",
     "parse_rule",
     "preview",
     "read_id_list",

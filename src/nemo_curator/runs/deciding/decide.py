@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -19,12 +20,15 @@ from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
 from nemo_curator.runs.deciding.known_bad import find_known
-from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.policy import Alike, Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
 from nemo_curator.runs.deciding.thresholds import threshold_warnings
 from nemo_curator.runs.deciding.verdicts import ROW_GROUP, SCHEMA, verdicts
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.pairing.pair_file import PairFile
+
+_NONE: Mapping[str, PairFile] = MappingProxyType({})
 
 
 def decide(
@@ -34,6 +38,7 @@ def decide(
     *,
     write: bool = True,
     threads: int | None = None,
+    pairs: Mapping[str, PairFile] = _NONE,
     before_writing: Callable[[], None] = lambda: None,
 ) -> Funnel:
     """Give every input of a run its verdict and write `decisions.parquet`.
@@ -46,6 +51,7 @@ def decide(
         policy: How to decide.
         write: Whether to write; False computes the funnel alone.
         threads: Threads of the database; one a core, up to 8, by default.
+        pairs: Kind of pairs to their file, as far as the policy needs them: `near_kinds` says which.
         before_writing: Called when every rule has been evaluated, before the verdicts are written.
 
     Raises:
@@ -63,7 +69,7 @@ def decide(
         find_known(connection, policy)
         with evaluating():
             known = figures(connection, policy.rules)
-            _settle(connection, policy, known)
+            _settle(connection, policy, known, pairs)
             warnings = threshold_warnings(connection, policy.rules, known)
         rows = _tallied(verdicts(connection, policy, inputs), tally)
         if write:
@@ -109,7 +115,9 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
     """
     rules = tuple(rule for rule in policy.rules if rule.of_one_row)
     prefer = policy.prefer if policy.prefer and policy.prefer.of_one_row else None  # which one stays changes no count
-    known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None)
+    pixels = policy.alike is not None and policy.alike.pixels
+    alike = Alike(pixels=True) if pixels else None  # copies and look-alikes take a search
+    known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None, alike=alike)
     tally = Tally()
     with connected(spill=False) as connection:
         load_table(connection, table, known)
@@ -123,10 +131,12 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
     return dict(tally.verdicts)
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures) -> None:
+def _settle(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures, pairs: Mapping[str, PairFile] = _NONE
+) -> None:
     """Everything about every record, in tables."""
     judge(connection, policy, known)
-    find_copies(connection, policy)
+    find_copies(connection, policy, pairs)
     draw(connection, policy)
 
 

@@ -1,21 +1,41 @@
-"""The table `copies`: images whose bytes equal those of a better one, and which one that is."""
+"""The table `copies`: images that duplicate a better one, which one that is, and how."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import duckdb
 
+from nemo_curator.runs.deciding.look_alikes import find_alike
 from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.pairing.pair_file import PairFile
+
+_NONE: Mapping[str, PairFile] = MappingProxyType({})
+_TABLE = "(__position BIGINT, __best BIGINT, __best_id VARCHAR, __way INTEGER, __apart DOUBLE)"
 
 
-def find_copies(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Make the table `copies`: position, position and id of the image that stands for it.
+def find_copies(connection: duckdb.DuckDBPyConnection, policy: Policy, pairs: Mapping[str, PairFile] = _NONE) -> None:
+    """Make the table `copies`: position, position and id of the image that stands for it, by what, and how far apart.
 
-    Of equal images the best stays: an allowed one, then the one where `prefer` is largest, then the smaller id. Only
-    images that nothing has rejected stand for others. Most images have no copy, so that hashes are counted first.
+    The best stays: an allowed one, then the one where `prefer` is largest, then the smaller id. Only images that
+    nothing has rejected stand for others.
+
+    Args:
+        connection: A database with `records` and `judged`.
+        policy: How to decide.
+        pairs: Kind of pairs to their file, of those that the policy needs.
     """
-    if not policy.duplicate_bytes:
-        connection.execute("CREATE TABLE copies (__position BIGINT, __best BIGINT, __best_id VARCHAR)")
-        return
+    if policy.alike:
+        find_alike(connection, policy, policy.alike, pairs)
+    elif policy.duplicate_bytes:
+        _find_equal(connection, policy)
+    else:
+        connection.execute(f"CREATE TABLE copies {_TABLE}")
+
+
+def _find_equal(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Of equal bytes alone. Most images have no copy, so that hashes are counted first."""
     connection.execute("""
         CREATE TABLE repeated AS SELECT hash(__sha) AS hashed FROM records
         WHERE error IS NULL AND __sha IS NOT NULL GROUP BY hashed HAVING count(*) > 1
@@ -29,6 +49,7 @@ def find_copies(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
             SELECT __position, first_value(__position) OVER best AS __best, first_value(image_id) OVER best AS __best_id
             FROM candidates JOIN judged USING (__position) WHERE __alive
             WINDOW best AS (PARTITION BY __sha ORDER BY __allowed DESC, {preference}image_id))
-        FROM grouped WHERE __best <> __position ORDER BY __position
+        SELECT *, 0 AS __way, CAST(NULL AS DOUBLE) AS __apart FROM grouped WHERE __best <> __position
+        ORDER BY __position
     """)
     connection.execute("DROP TABLE repeated")

@@ -16,6 +16,7 @@ from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.thresholds import RuleWarning
+from nemo_curator.runs.pairing.pair_file import PairFacts
 
 
 @dataclass(slots=True)
@@ -32,9 +33,11 @@ class Funnel:
         undecided: Rule to the number of readable images for which it came out NULL, which does not reject; list of
             known images to the number of those without a hash that it could be asked for.
         duplicates: Number of duplicates.
+        alike: What makes a duplicate (`same_bytes`, …) to the number that it made, as far as the recipe asks for it.
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
+        pairs: What the files of pairs say that were used; no figure either.
         warnings: Rules whose thresholds do not fit what was seen, in recipe order; no figure, and kept apart from them.
     """
 
@@ -45,22 +48,24 @@ class Funnel:
     alone: dict[str, int] = field(default_factory=dict)
     undecided: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    alike: dict[str, int] = field(default_factory=dict)
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     warnings: tuple[RuleWarning, ...] = ()
+    pairs: tuple[PairFacts, ...] = ()
 
     @property
     def figures(self) -> dict[str, Any]:
         """All numbers as plain data."""
         facts = asdict(self)
-        del facts["warnings"]
+        del facts["warnings"], facts["pairs"]
         return facts
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """A funnel from its plain data; what another version calls otherwise is left out."""
-        known = {one.name for one in fields(cls)} - {"warnings"}
+        known = {one.name for one in fields(cls)} - {"warnings", "pairs"}
         return cls(**{name: value for name, value in facts.items() if name in known})
 
     def check(self) -> None:
@@ -119,6 +124,7 @@ def funnel_of(
         alone=alone,
         undecided={rule: number for rule, number in undecided.items() if number},
         duplicates=tally.verdicts["duplicate"],
+        alike={name: tally.rules[name] for name in policy.duplicate_rules},
         allowed=count(connection, "SELECT count(*) FROM judged WHERE __allowed"),
         unlisted=unlisted,
         splits={name: tally.splits[name] for name, _ in policy.split.shares} if policy.split else {},

@@ -10,7 +10,7 @@ from nemo_curator.kernels.hamming import FARTHEST
 from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY
 from nemo_curator.runs.deciding.id_lists import IdList
 from nemo_curator.runs.deciding.metadata_keys import key_of
-from nemo_curator.runs.deciding.rules import RESERVED, Rule
+from nemo_curator.runs.deciding.rules import DUPLICATE_RULES, RESERVED, Rule
 from nemo_curator.shards.hash_lists import KINDS, HashList
 
 
@@ -118,6 +118,68 @@ class KnownBad:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Which images are copies of each other, by their PDQ hashes.
+
+    Attributes:
+        distance: Bits in which two hashes may differ, 0 to `MOST_BITS`.
+        min_quality: PDQ quality below which an image has no copies, 0 to 100.
+        turned: Whether a picture that is turned or flipped is a copy too.
+
+    Raises:
+        RecipeError: A number is out of its range.
+    """
+
+    distance: int = FARTHEST
+    min_quality: int = 0
+    turned: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.distance <= MOST_BITS or not 0 <= self.min_quality <= 100:
+            raise RecipeError(f"distance is 0 to {MOST_BITS} and min_quality 0 to 100", where="duplicates.copies")
+
+
+MOST_BITS = 63
+"""The largest distance between copies: by chance, one pair of 10¹⁵ pictures is nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Which images are duplicates beside those of equal bytes.
+
+    Attributes:
+        pixels: Whether images with equal pixels are.
+        copies: Which are by their PDQ hashes, or None for none.
+        similar: The largest 1 - cosine of embeddings that makes two images duplicates, or None.
+        finer: Whether of equally preferred images the one of higher PDQ quality stays, then the one of more bytes.
+
+    Raises:
+        RecipeError: A number is out of its range.
+    """
+
+    pixels: bool = False
+    copies: Copies | None = None
+    similar: float | None = None
+    finer: bool = True
+
+    def __post_init__(self) -> None:
+        if self.similar is not None and not 0 <= self.similar <= 1:
+            raise RecipeError("eps is 0 to 1", where="duplicates.similar")
+
+    @property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Columns that there must be, by the key of the recipe that wants them and the score that gives them."""
+        wanted: dict[str, tuple[str, ...]] = {}
+        if self.pixels:
+            wanted["duplicates.pixels"] = ("pixels", "pixels_sha256")
+        if self.copies:
+            wanted["duplicates.copies"] = ("hashes", "pdq", "pdq_quality")
+            if self.copies.turned:
+                wanted["duplicates.copies.turned"] = ("turned_hashes", "pdq_turned")
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How to decide.
 
@@ -131,6 +193,7 @@ class Policy:
         split: How to divide what is kept, or None.
         known_bad: Lists of hashes of images that are rejected before anything else is asked, even if `allow` names
             them; or None.
+        alike: What makes duplicates beside equal bytes; None where nothing does.
 
     Raises:
         RecipeError: A list and a rule have one name.
@@ -144,12 +207,20 @@ class Policy:
     sample: Sample | None = None
     split: Split | None = None
     known_bad: KnownBad | None = None
+    alike: Alike | None = None
 
     def __post_init__(self) -> None:
         rules = {rule.name for rule in self.rules}
         for one in self.known_bad.lists if self.known_bad else ():
             if one.name in rules:
                 raise RecipeError(f"a list and a rule are called {one.name!r}", where=one.where, act="rename one")
+
+    @property
+    def duplicate_rules(self) -> tuple[str, ...]:
+        """Names of what can make a duplicate under it: `same_bytes`, `same_pixels`, `copy`, `similar`."""
+        alike = self.alike or Alike()
+        on = (self.duplicate_bytes, alike.pixels, alike.copies is not None, alike.similar is not None)
+        return tuple(name for name, is_on in zip(DUPLICATE_RULES, on, strict=True) if is_on)
 
     @property
     def columns(self) -> frozenset[str]:

@@ -94,6 +94,7 @@ def _read(policy: Policy, known: Collection[str]) -> set[str]:
     columns |= {"metadata"} if keys_among(policy.columns) else set()
     if _counts_captions(policy, known):
         columns = columns - {CAPTION_FREQUENCY} | {"caption"}
+    columns |= {"bytes", "pdq_quality", "pixels_sha256"} if policy.alike else set()
     return columns | (policy.known_bad.columns if policy.known_bad else set())
 
 
@@ -225,6 +226,13 @@ def _name_the_torn(paths: Sequence[str]) -> None:
 def _refuse_unknown(policy: Policy, known: Collection[str]) -> None:
     """Name the first rule, list, or other part of a policy, that reads what there is not."""
     _refuse_hashless(policy, known)
+    for place, (score, *wanted) in (policy.alike.needs if policy.alike else {}).items():
+        if not set(wanted) <= set(known):
+            raise RecipeError(
+                f"there is no column {wanted[0]!r} to find such duplicates by",
+                where=place,
+                act=f"add `{score}` to `scores` and score again",
+            )
     for place, columns in _asks(policy):
         for column in sorted({one for one in columns if not key_of(one)} - {*known, CAPTION_FREQUENCY}):
             hint = nearest(column, [one for one in known if not one.startswith("__")])
@@ -270,6 +278,8 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
     columns.append(f"{position} AS __position")
     columns.append(f"{_SHA} AS __sha")
     columns += _hashes(policy, kinds, known)
+    if policy.alike:
+        columns += _preferences(kinds, known)
     if policy.split:
         columns.append(f"{_side(policy, policy.split, kinds, known)} AS __side")
     return ", ".join(columns)
@@ -284,6 +294,18 @@ def _hashes(policy: Policy, kinds: Mapping[str, str], known: Collection[str]) ->
             yield f"CASE WHEN length({value}) = {2 * length} THEN TRY(unhex({value})) END AS __{column}"
         else:
             yield f"TRY_CAST({value} AS INTEGER) AS __{column}"
+
+
+def _preferences(kinds: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """What tells the better of two images that are alike, and the hash of their pixels; NULL where there is none."""
+
+    def cast(column: str, kind: str) -> str:
+        return f"TRY_CAST({name(column) if column in kinds and column in known else 'NULL'} AS {kind})"
+
+    yield f"{cast('bytes', 'BIGINT')} AS __bytes"
+    yield f"{cast('pdq_quality', 'INTEGER')} AS __quality"
+    pixels = cast("pixels_sha256", "VARCHAR")
+    yield f"CASE WHEN length({pixels}) = 64 THEN TRY(unhex({pixels})) END AS __pixels"
 
 
 def _side(policy: Policy, split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:

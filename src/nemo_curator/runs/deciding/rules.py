@@ -28,7 +28,10 @@ _QUANTILE = "quantile"
 _RANK = "rank"
 _NUMBER = "number"
 _METADATA = "metadata"
-RESERVED = ("allow", "deny", "sample", "same_bytes")
+DUPLICATE_RULES = ("same_bytes", "same_pixels", "copy", "similar")
+"""What decisions call the reasons of duplicates; where several hold, the first names one."""
+
+RESERVED = ("allow", "deny", "sample", *DUPLICATE_RULES)
 """What decisions call their own reasons; no rule may bear one of these names."""
 _MAX_TEXT = 4_000  # characters; a longer text is no rule that a person wrote, and deep nesting exhausts parsers
 _NO_RANKS: Mapping[Rank, str] = MappingProxyType({})

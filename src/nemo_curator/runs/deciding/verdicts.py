@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from nemo_curator.runs.deciding.connection import text
 from nemo_curator.runs.deciding.known_bad import name_sql, reason_sql, unknown_sql
-from nemo_curator.runs.deciding.policy import Policy, Sample, Split
+from nemo_curator.runs.deciding.policy import Alike, Policy, Sample, Split
+from nemo_curator.runs.deciding.rules import DUPLICATE_RULES
 
 _COLUMNS: dict[str, pa.DataType] = {
     "image_id": pa.string(),
@@ -43,9 +44,11 @@ def _verdict_sql(policy: Policy, start: int, stop: int) -> str:
     drawn = in_sample if policy.sample else ""
     bad = policy.known_bad
     listed = f"LEFT JOIN (SELECT * FROM known WHERE {span}) USING (__position)" if bad else ""
-    score = "if(__end = 'known', __distance, __score)" if bad else "__score"
+    listed_score = "WHEN 'known' THEN __distance" if bad else ""
+    score = f"CASE __end WHEN 'alike' THEN __apart {listed_score} ELSE __score END"
     radius = f"if(__distance IS NOT NULL, {bad.distance}, NULL)" if bad else "NULL"
-    threshold = f"if(__end = 'known', {radius}, __threshold)" if bad else "__threshold"
+    listed_radius = f"WHEN 'known' THEN {radius}" if bad else ""
+    threshold = f"CASE __end WHEN 'alike' THEN {_radius(policy)} {listed_radius} ELSE __threshold END"
     outside = "NOT coalesce(__drawn, false)" if policy.sample else "false"
     best_outside = "__lost" if policy.sample else "false"
     return f"""
@@ -60,20 +63,21 @@ def _verdict_sql(policy: Policy, start: int, stop: int) -> str:
                 WHEN __denied THEN 'deny'
                 WHEN __first IS NOT NULL THEN 'rule'
                 WHEN __best IS NOT NULL AND {best_outside} THEN 'copy of sample'
-                WHEN __best IS NOT NULL THEN 'same_bytes'
+                WHEN __best IS NOT NULL THEN 'alike'
                 WHEN {outside} THEN 'sample'
                 WHEN __allowed THEN 'allow' END AS __end FROM joined)
         SELECT image_id,
             CASE WHEN __end IN ('known', 'deny', 'rule', 'sample', 'copy of sample') THEN 'reject'
-                 WHEN __end = 'same_bytes' THEN 'duplicate'
+                 WHEN __end = 'alike' THEN 'duplicate'
                  WHEN __end = 'quarantine' THEN __end ELSE 'keep' END AS verdict,
             CASE __end WHEN 'rule' THEN {_of_rule([rule.name for rule in policy.rules])}
                  WHEN 'known' THEN {name_sql(bad) if bad else "NULL"}
+                 WHEN 'alike' THEN {_of_way([text(one) for one in DUPLICATE_RULES])}
                  WHEN 'copy of sample' THEN 'sample' WHEN 'quarantine' THEN NULL ELSE __end END AS rule,
             CASE __end {_reasons(policy)} END AS reason,
             {score} AS score,
             {threshold} AS threshold,
-            CASE WHEN __end = 'same_bytes' THEN __best_id END AS duplicate_of,
+            CASE WHEN __end = 'alike' THEN __best_id END AS duplicate_of,
             CASE WHEN __end IS NULL OR __end = 'allow' THEN {_side(policy.split)} END AS split,
             {_undecided(policy)} AS undecided
         FROM ended ORDER BY __position
@@ -87,17 +91,45 @@ def _reasons(policy: Policy) -> str:
     cases = [f"WHEN '{which}' THEN {reason}" for which, reason in listed.items()]
     sample = f"drawn for {_sample_text(policy.sample)}"
     outside = text(f", which was not {sample}")
+    alike = _alike(policy)
     return " ".join(
         [
             *cases,
             f"WHEN 'known' THEN {reason_sql(policy.known_bad) if policy.known_bad else 'NULL'}",
             "WHEN 'quarantine' THEN concat_ws(': ', error, error_detail)",
             f"WHEN 'rule' THEN {_of_rule([rule.text for rule in policy.rules])}",
-            "WHEN 'same_bytes' THEN 'its bytes equal those of ' || __best_id",
+            f"WHEN 'alike' THEN {alike}",
             f"WHEN 'sample' THEN {text(f'not {sample}')}",
-            f"WHEN 'copy of sample' THEN 'its bytes equal those of ' || __best_id || {outside}",
+            f"WHEN 'copy of sample' THEN {alike} || {outside}",
         ]
     )
+
+
+def _alike(policy: Policy) -> str:
+    """In words, how an image is like the kept one that it duplicates."""
+    turned = policy.alike and policy.alike.copies and policy.alike.copies.turned
+    hashes = "its PDQ hash, as it stands or turned," if turned else "its PDQ hash"
+    return _of_way(
+        [
+            "'its bytes equal those of ' || __best_id",
+            "'its pixels equal those of ' || __best_id",
+            f"'{hashes} is ' || CAST(__apart AS INTEGER) || ' of 256 bits from that of ' || __best_id",
+            "'its embedding has a cosine of ' || printf('%.4f', 1 - __apart) || ' to that of ' || __best_id",
+        ]
+    )
+
+
+def _radius(policy: Policy) -> str:
+    """Distance up to which a duplicate may be from the image that it duplicates; NULL where they are equal."""
+    alike = policy.alike or Alike()
+    copies = str(alike.copies.distance) if alike.copies else "NULL"
+    similar = "NULL" if alike.similar is None else repr(alike.similar)
+    return _of_way(["NULL", "NULL", f"CAST({copies} AS DOUBLE)", f"CAST({similar} AS DOUBLE)"])
+
+
+def _of_way(values: list[str]) -> str:
+    """One of several expressions, by what makes a duplicate."""
+    return f"CASE __way{''.join(f' WHEN {at} THEN {value}' for at, value in enumerate(values))} END"
 
 
 def _sample_text(sample: Sample | None) -> str:

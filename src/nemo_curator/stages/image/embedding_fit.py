@@ -61,6 +61,9 @@ def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
 
     Returns:
         An error to raise, without a place; or to make a note of, where the score was not asked for by name.
+
+    Raises:
+        WeightsNotFoundError: Weights that are to be compared are missing.
     """
     needs = stage.needs()
     if needs is None or not needs.embedding:
@@ -68,13 +71,36 @@ def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
     wanted = sorted(needs.embedding_of)
     computed = getattr(embedder, "embedding_model", "")
     if embedder is not None and (not wanted or not computed or computed in wanted):
-        return None
+        return _of_other_weights(stage, embedder)
     names = " or ".join(wanted) if len(wanted) < 3 else f"one of {', '.join(wanted)}"
     kind = f"embeddings of {names}" if wanted else "embeddings"
     model = getattr(stage, "model", "")
     of = f" with the model {model!r}" if model else ""
     there = f"those of {computed} are computed" if computed else "none are computed"
     return RecipeError(f"score {stage.name!r}{of} needs {kind}, and {there}", act=_remedy(stage, wanted, computed))
+
+
+def _of_other_weights(stage: Stage, embedder: Stage) -> RecipeError | None:
+    """What is wrong where texts are embedded by other weights than pictures: their cosines would mean nothing.
+
+    Raises:
+        WeightsNotFoundError: The weights of either are missing.
+    """
+    if not isinstance(stage, TextTowerFilterStage) or not stage.model:
+        return None
+    spec = stage.tower().spec
+    if getattr(embedder, "embedding_model", "") != spec.name:
+        return None
+    dirs = stage.model_dir, getattr(embedder, "model_dir", None)
+    texts, pictures = (spec.weights.find(one) for one in dirs)
+    # the file that both are in is not read for this
+    if texts.samefile(pictures) or len({registry.identity(spec, one)["weights"] for one in dirs}) == 1:
+        return None
+    return RecipeError(
+        f"score {stage.name!r} embeds texts by other weights of {spec.name} than those that embed the pictures",
+        cause=f"{texts} and {pictures} differ",
+        act="leave out its model_dir, or name the same folder for both",
+    )
 
 
 def _remedy(stage: Stage, wanted: list[str], computed: str) -> str:

@@ -13,6 +13,7 @@ from loguru import logger
 from nemo_curator.errors import EmbeddingError, StageError
 from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.clip_config import clip_view
+from nemo_curator.models.numerics import PRECISIONS, choose, usable
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Column, Cost, Needs
@@ -35,6 +36,12 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         model_inference_batch_size: Images that the model gets at once.
         verbose: Log a line a batch.
         remove_image_data: Free each image's pixels once it is embedded; its bytes stay.
+        runtime: Name of the library that runs the model; None means the fastest that is installed.
+        precision: `fp32`, `bf16`, `fp16` or `int8`; None means `fp32`, or 16-bit floats on a CUDA device. A recipe's
+            `inference` is for the score `embedding`, and does not reach this stage.
+
+    Raises:
+        ModelError: The model is not computed in that way here.
     """
 
     model_dir: str = None  # type: ignore[assignment]  # as the public signature has it
@@ -43,13 +50,22 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     verbose: bool = False
     remove_image_data: bool = False
     _name: str = "image_embedding"
+    runtime: str | None = None
+    precision: str | None = None
 
     cost: ClassVar[Cost] = Cost.MODEL
     embedding_model: ClassVar[str] = "clip-vit-large-patch14"
 
     def __post_init__(self) -> None:
-        """Ask for a share of a GPU where there is one."""
+        """Ask for a share of a GPU where there is one, and refuse what this machine cannot compute."""
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
+        self._numerics()
+
+    def _numerics(self) -> dict[str, Any]:
+        """How the model is computed; left out where nobody chose, because what stands in for it need not know of it."""
+        if self.runtime is None and self.precision is None:
+            return {}
+        return {"numerics": usable(choose(PRECISIONS, self.runtime, self.precision), self.embedding_model)}
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A batch with `data`; a view is cut of whatever an image has."""
@@ -64,12 +80,12 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         return Needs(views=(_VIEW,))
 
     def provenance(self) -> dict[str, Any]:
-        """The tower's weights, which are fetched where they are missing, and what computes with them.
+        """The tower's weights, and what computes with them; nothing is fetched for that.
 
         Raises:
-            WeightsNotFoundError: They are missing and cannot be fetched.
+            WeightsNotFoundError: They are missing.
         """
-        return CLIPImageEmbeddings.provenance(self.model_dir)
+        return CLIPImageEmbeddings.provenance(self.model_dir, **self._numerics())
 
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Fetch the weights where they are missing and can be fetched."""
@@ -80,11 +96,11 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         ours = CLIPImageEmbeddings.__module__ == "nemo_curator.models.clip"
         if not ours or type(self).setup is not ImageEmbeddingStage.setup:
             return ()
-        return (ModelRequest.of(CLIPImageEmbeddings, model_dir=self.model_dir),)
+        return (ModelRequest.of(CLIPImageEmbeddings, model_dir=self.model_dir, **self._numerics()),)
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model, here or where the host's large models are."""
-        own = partial(CLIPImageEmbeddings, model_dir=self.model_dir)
+        own = partial(CLIPImageEmbeddings, model_dir=self.model_dir, **self._numerics())
         self.model = place(self.shared_models(), _worker_metadata, own)
         self.model.setup()
 

@@ -39,10 +39,10 @@ class ImageAestheticFilterStage(BaseFilterStage):
         return Needs(embedding=True, embedding_of=frozenset({"clip-vit-large-patch14"}))
 
     def provenance(self) -> dict[str, Any]:
-        """The head's weights, which are fetched where they are missing.
+        """The head's weights; nothing is fetched for that.
 
         Raises:
-            WeightsNotFoundError: They are missing and cannot be fetched.
+            WeightsNotFoundError: They are missing.
         """
         return {**super().provenance(), **AestheticScorer.provenance(self.model_dir)}
 

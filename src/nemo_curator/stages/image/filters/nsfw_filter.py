@@ -39,10 +39,10 @@ class ImageNSFWFilterStage(BaseFilterStage):
         return Needs(embedding=True, embedding_of=frozenset({"clip-vit-large-patch14"}))
 
     def provenance(self) -> dict[str, Any]:
-        """The classifier's weights, which are fetched where they are missing.
+        """The classifier's weights; nothing is fetched for that.
 
         Raises:
-            WeightsNotFoundError: They are missing and cannot be fetched.
+            WeightsNotFoundError: They are missing.
         """
         return {**super().provenance(), **NSFWScorer.provenance(self.model_dir, self.weights_path)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from nemo_curator.models.prompts import prompt_rows
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.filters.prompts import Prompt, read_prompts
 from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
+from nemo_curator.stages.shared_model import place_text
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageObject
 
@@ -65,8 +67,8 @@ class ImagePromptFilterStage(TextTowerFilterStage):
         self._rows()
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Make the vectors that images are compared with."""
-        rows = iter(self._rows())
+        """Make the vectors that images are compared with; no worker loads the text tower where there is one for all."""
+        rows = iter(self._rows(_worker_metadata))
         self._scale = self.tower().scale()
         self._vectors = []
         for prompt in self._prompts:
@@ -88,10 +90,13 @@ class ImagePromptFilterStage(TextTowerFilterStage):
             cosines = 1 / (1 + np.exp(self._scale * (cosine(rows, against) - cosines)))
         return cosines.astype(np.float32)
 
-    def _rows(self) -> npt.NDArray[np.float32]:
-        tower = self.tower()
+    def _rows(self, worker: WorkerMetadata | None = None) -> npt.NDArray[np.float32]:
+        """The texts' embeddings: from the cache, else by the text tower of the host, else by one of its own."""
+        spec = self.tower().spec
         texts = [text for prompt in self._prompts for text in prompt.texts]
-        return prompt_rows(tower.spec.name, texts, self.model_dir, self._numerics)
+        shared = (self._request,) if spec.shared else ()
+        make = partial(place_text, shared, worker, self._request.model)
+        return prompt_rows(spec.name, texts, self.model_dir, self._numerics, make)
 
 
 def cosine(rows: npt.NDArray[np.float32], vectors: npt.NDArray[Any]) -> Vector:

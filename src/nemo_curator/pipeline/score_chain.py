@@ -1,0 +1,59 @@
+"""The fused chain of a scoring: read, annotate, write the part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nemo_curator.pipeline.annotate import AnnotateStage
+from nemo_curator.pipeline.scoring import Scoring, Stage, stands_on_stored
+from nemo_curator.planning.reading import plan_reading
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.embedding_reader import EmbeddingReaderStage
+from nemo_curator.runs.fingerprints import EMBEDDING
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.part_writer import PartWriterStage
+from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.image.embedding_fit import gives_embeddings
+from nemo_curator.stages.image.io.image_reader import ImageReaderStage
+
+
+def score_chain(
+    run: RunDirectory, scoring: Scoring, recipe: Recipe, some: Sequence[Stage] | None = None
+) -> list[ProcessingStage[Any, Any]]:
+    """The stages that a partition goes through.
+
+    Args:
+        run: The run directory.
+        scoring: What the recipe comes to.
+        recipe: The recipe.
+        some: Those of its stages that put their columns into parts which are there; None writes whole parts. Where they
+            need embeddings and the embedder is not among them, what is stored stands in its place.
+    """
+    chosen = scoring.stages if some is None else tuple(some)
+    annotators = _annotators(run, scoring, chosen)
+    embeds = any(map(gives_embeddings, chosen))
+    writer = PartWriterStage(run.root, scoring.columns, embeddings=embeds, fingerprints=scoring.fingerprints)
+    reading = plan_reading([*annotators, writer])
+    if some is not None:
+        writer.merging = scoring.merging(chosen, decodes=reading.decodes)
+        writer.fingerprints = {name: scoring.fingerprints[name] for name in writer.merging.columns}
+    reader = ImageReaderStage(
+        views=reading.views,
+        pixels=reading.pixels,
+        limits=recipe.limits.as_limits(),
+        options=recipe.decode.as_options(),
+        verbose=False,
+    )
+    return [reader, *annotators, writer]
+
+
+def _annotators(run: RunDirectory, scoring: Scoring, chosen: Sequence[Stage]) -> list[Stage]:
+    """The chosen stages in their order; in the embedder's place, if they need that, what reads its stored results."""
+    found: list[Stage] = []
+    for stage in scoring.stages:
+        if any(stage is one for one in chosen):  # not by what it equals: fields of a user's may be arrays
+            found.append(AnnotateStage(stage))
+        elif gives_embeddings(stage) and stands_on_stored(chosen):
+            found.append(EmbeddingReaderStage(run.root, scoring.fingerprints[EMBEDDING]))
+    return found

@@ -1,0 +1,131 @@
+"""The searches that find pairs: the one place that says which kernels they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nemo_curator.kernels.half import widen
+from nemo_curator.kernels.hamming import HammingIndex, Hashes
+from nemo_curator.kernels.hamming_self import self_pairs
+
+Half = npt.NDArray[np.float16]
+Tell = Callable[[int], None]
+"""Told of how many more rows have been searched."""
+
+_HASHES = 1 << 15  # hashes looked up between two reports of progress
+_ROWS = 2_048  # embeddings that are compared at a time with as many
+
+
+class Found(NamedTuple):
+    """Some pairs of rows.
+
+    Attributes:
+        left: `(K,)` int64 rows.
+        right: `(K,)` int64 other rows.
+        distance: `(K,)` float64; of embeddings roughly right is enough, because it is computed once more.
+    """
+
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    distance: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that is under way.
+
+    Attributes:
+        blocks: Its pairs, in blocks of any order; each pair once.
+        recall: Asked behind the last block: the share of pairs that it finds, measured on a sample; None if exact.
+    """
+
+    blocks: Iterator[Found]
+    recall: Callable[[], float | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """The searches.
+
+    Attributes:
+        copies: `(M, 32)` different hashes and a radius in bits, to the pairs of rows within it.
+        turned: `(M, 8, 32)`, of each picture the hash and those of its seven turns, to the same; a pair may be found
+            more than once. A hash of zeros is none.
+        similar: `(M, D)` different rows with a direction, perhaps mapped, and a radius of 1 - cosine, to the same.
+    """
+
+    copies: Callable[[Hashes, int, Tell], Search]
+    turned: Callable[[Hashes, int, Tell], Search]
+    similar: Callable[[Half, float, Tell], Search]
+
+
+def copies(hashes: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of hashes that differ in at most so many bits; exact."""
+    return Search(_copies(hashes, radius, tell))
+
+
+def _copies(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    told = 0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        rows = round(share * len(hashes))
+        tell(rows - told)
+        told = rows
+
+    for found in self_pairs(hashes, radius, progress=progress):
+        yield Found(found.left, found.right, found.distance.astype(np.float64))
+
+
+def turned(hashes: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of pictures of which one, as it stands, is near any turn of the other; exact."""
+    return Search(_turned(hashes, radius, tell))
+
+
+def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    turns = hashes.shape[1]
+    every = hashes.reshape(-1, hashes.shape[2])
+    structured = np.flatnonzero(every.any(axis=1))
+    index = HammingIndex(every[structured])
+    for start in range(0, len(hashes), _HASHES):
+        block = np.ascontiguousarray(hashes[start : start + _HASHES, 0])
+        for found in index.pairs(block, radius):
+            left, right = found.left + start, structured[found.right] // turns
+            other = left != right  # a picture may look like a turn of itself
+            if other.any():
+                yield Found(left[other], right[other], found.distance[other].astype(np.float64))
+        tell(len(block))
+
+
+def similar(rows: Half, radius: float, tell: Tell) -> Search:
+    """Pairs of rows whose cosine is at least 1 - radius; each is compared with each."""
+    return Search(_similar(rows, radius, tell))
+
+
+def _similar(rows: Half, radius: float, tell: Tell) -> Iterator[Found]:
+    least = np.float32(1.0 - radius - 4.0 * (rows.shape[1] + 4) * 2.0**-24)  # see `kernels.nearest` for the margin
+    for start in range(0, len(rows), _ROWS):
+        block = _unit(rows[start : start + _ROWS])
+        for other in range(start, len(rows), _ROWS):
+            cosines = block @ (_unit(rows[other : other + _ROWS]) if other > start else block).T
+            left, right = np.nonzero(cosines >= least)
+            once = left + start < right + other
+            left, right = left[once], right[once]
+            if len(left):
+                yield Found(left + start, right + other, 1.0 - cosines[left, right].astype(np.float64))
+        tell(len(block))
+
+
+def _unit(rows: Half) -> npt.NDArray[np.float32]:
+    wide = widen(rows, np.empty(rows.shape, np.float32))
+    found: npt.NDArray[np.float32] = wide / np.sqrt(np.vecdot(wide, wide))[:, None]
+    return found
+
+
+SEARCHES = Searches(copies, turned, similar)
+"""Those in use."""
