@@ -73,11 +73,7 @@ def self_pairs(
     """
     words = np.ascontiguousarray(checked(hashes).view(np.uint64).T)
     if radius > FARTHEST or len(hashes) <= _FEW:
-        for found in each_with_each(words, words, radius):
-            once = found.left < found.right
-            if once.any():
-                yield Pairs(found.left[once], found.right[once], found.distance[once])
-        progress(1.0)
+        yield from _by_force(words, radius, progress)
         return
     halves = np.ascontiguousarray(hashes.view(np.uint32).T)
     limits = _Limits(radius, radius // 4, radius // 8)
@@ -92,6 +88,19 @@ def self_pairs(
         else:
             done += 1
             progress(done / len(every))
+
+
+def _by_force(words: npt.NDArray[np.uint64], radius: int, progress: Callable[[float], None]) -> Iterator[Pairs]:
+    count = words.shape[1]
+    for low in range(0, count, _ROWS):
+        high = min(count, low + _ROWS)
+        for found in each_with_each(words[:, :high], words[:, low:high], radius):
+            right = found.right + low
+            once = found.left < right
+            if once.any():
+                yield Pairs(found.left[once], right[once], found.distance[once])
+        progress((high / count) ** 2)
+    progress(1.0)
 
 
 def _pairs(
