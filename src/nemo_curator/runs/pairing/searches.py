@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nemo_curator.cores import usable_cores
 from nemo_curator.kernels.hamming import HammingIndex, Hashes
+from nemo_curator.kernels.hamming_self import self_pairs
 from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_within
 from nemo_curator.kernels.rows import ArrayRows
 
@@ -72,15 +73,16 @@ def copies(hashes: Hashes, radius: int, tell: Tell) -> Search:
 
 
 def _copies(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
-    index = HammingIndex(hashes)
-    for start in range(0, len(hashes), _HASHES):
-        block = hashes[start : start + _HASHES]
-        for found in index.pairs(block, radius):
-            left = found.left + start
-            once = left < found.right
-            if once.any():
-                yield Found(left[once], found.right[once], found.distance[once].astype(np.float64))
-        tell(len(block))
+    told = 0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        rows = round(share * len(hashes))
+        tell(rows - told)
+        told = rows
+
+    for found in self_pairs(hashes, radius, progress=progress):
+        yield Found(found.left, found.right, found.distance.astype(np.float64))
 
 
 def turned(hashes: Hashes, radius: int, tell: Tell) -> Search:
