@@ -142,11 +142,16 @@ def print_funnel(funnel: Funnel) -> None:
 
 def _recall(facts: PairFacts) -> str:
     """How much a search that looks not at every pair finds, as the end of a sentence."""
-    if facts.exact:
+    recall = facts.recall
+    if facts.exact or recall is None:
         return ""
-    if facts.recall is None:
-        return "; not every pair was looked at, and no sampled image has one to measure the search by"
-    return f"; the search finds {facts.recall:.2%} of such pairs, as measured on a sample"
+    looked = f"each was compared with those of {counted(recall.probes, 'cell')}"
+    if recall.share is None:
+        return f"; {looked}, and of {recall.rows:,} sampled images none has a pair to measure by what that finds"
+    return (
+        f"; {looked}, which finds {recall.share:.2%} of the {counted(recall.pairs, 'pair')} of {recall.rows:,} sampled "
+        f"images (of all pairs at least {recall.at_least:.2%}, with 95 % confidence)"
+    )
 
 
 def print_notes(funnel: Funnel) -> None:

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.runs.embedded import unit_rows
 from tests.runs.paired import bits_between, hashed_run, image, near_hashes, shuffled
 
 from nemo_curator.errors import InputError, RecipeError
-from nemo_curator.runs.pairing.pair_file import open_pairs
+from nemo_curator.kernels.cell_recall import Recall
+from nemo_curator.runs.pairing.pair_file import SCHEMA, PairFacts, open_pairs
 from nemo_curator.runs.pairing.searches import SEARCHES, Search
 from nemo_curator.runs.pairing.store import Wanted, current_pairs, find_pairs
 
@@ -189,11 +192,16 @@ def test_similar_is_exact_to_the_last_bit(tmp_path):
 
 
 def test_measured_recall_is_written_down(tmp_path):
-    """A search that is not exact says what it finds, and the file keeps it."""
+    """A search that is not exact says what it finds, and on how many rows and pairs; the file keeps all of it."""
     run, ids = hashed_run(tmp_path, ROWS)
-    rough = replace(SEARCHES, copies=lambda *given: Search(SEARCHES.copies(*given).blocks, False, 0.995))
-    assert find_pairs(run, ids, [COPIES], searches=rough)["copies"].facts.recall == 0.995
-    assert find_pairs(run, ids, [COPIES], searches=NEVER)["copies"].facts.recall == 0.995
+    for recall in (Recall(0.995, 0.99, 1000, 300, 8), Recall(None, 0.0, 1000, 0, 2)):
+        rough = replace(
+            SEARCHES, copies=lambda *given, recall=recall: Search(SEARCHES.copies(*given).blocks, False, recall)
+        )
+        wanted = replace(COPIES, columns={"pdq": str(recall.pairs)})
+        assert find_pairs(run, ids, [wanted], searches=rough)["copies"].facts.recall == recall
+        facts = find_pairs(run, ids, [wanted], searches=NEVER)["copies"].facts
+        assert (facts.exact, facts.recall) == (False, recall)
 
 
 def test_a_search_that_fails_leaves_nothing(tmp_path):
@@ -272,6 +280,17 @@ def test_positions_that_the_run_does_not_have(tmp_path):
     run, ids = hashed_run(tmp_path, ROWS)
     with pytest.raises(InputError, match="images that the run does not have"):
         find_pairs(run, ids, [COPIES])["copies"].codes(20)
+
+
+@pytest.mark.parametrize("ends", [(99, 2), (-1, 2), (1, 99), (1, -2)])
+def test_either_end_is_checked(tmp_path, ends):
+    """A pair of which one end is no image of the run is a damaged file, whichever end it is."""
+    place = str(tmp_path / "copies.parquet")
+    columns = {"left": [0, ends[0]], "right": [1, ends[1]], "distance": [1.0, 1.0], "equal": [False, False]}
+    table = pa.table(columns, schema=SCHEMA)
+    pq.write_table(table.replace_schema_metadata(PairFacts("copies", 31, "x", 3, 3, 2).metadata), place)
+    with pytest.raises(InputError, match="images that the run does not have"):
+        open_pairs(place).codes(3)
 
 
 def test_embeddings_of_other_images(tmp_path):

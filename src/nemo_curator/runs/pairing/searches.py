@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.cores import usable_cores
+from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.hamming import HammingIndex, Hashes
 from nemo_curator.kernels.hamming_self import self_pairs
 from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_within
@@ -43,12 +44,12 @@ class Search:
     Attributes:
         blocks: Its pairs, in blocks of any order; each pair once.
         exact: Whether it finds all.
-        recall: The share of pairs that it finds otherwise, measured on a sample; None where that has no pair.
+        recall: What it finds otherwise, measured on a sample.
     """
 
     blocks: Iterator[Found]
     exact: bool = True
-    recall: float | None = None
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,7 @@ def similar(rows: Half, radius: float, tell: Tell) -> Search:
     """Pairs of rows whose cosine is at least 1 - radius: each is compared with each, or in cells if there are many."""
     margin = 4.0 * (rows.shape[1] + 4) * 2.0**-24  # see `kernels.nearest`: the caller computes distances once more
     search = search_within(ArrayRows([rows]), 1.0 - radius - margin, SearchSettings(threads=usable_cores()))
-    recall = search.recall.share if search.recall else None
-    return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=recall)
+    return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=search.recall)
 
 
 def _similar(search: PairSearch, rows: int, tell: Tell) -> Iterator[Found]:

@@ -24,7 +24,7 @@ from nemo_curator.runs.parts import read_part
 MOST_PAIRS = 200_000_000
 """Pairs of one kind at most: what is near in more pairs is no data set with copies, but a radius that is too large."""
 
-_VERSION = 1  # another one where a search finds other pairs of equal inputs
+_VERSION = 2  # another one where a search finds other pairs of equal inputs
 
 Began = Callable[[str, int], Tell]
 """Told that a search begins, of which kind and among how many; gives what is told of progress."""
