@@ -85,14 +85,15 @@ def test_what_is_there_is_not_searched_for_again(tmp_path):
 
 
 def test_a_larger_radius_is_searched_for(tmp_path):
-    """A larger radius replaces the file; a smaller one afterwards, of other images, is searched for as far again."""
+    """A larger radius replaces the file; of other images it is the one asked for that counts, not an earlier one."""
     run, ids = hashed_run(tmp_path, ROWS)
     find_pairs(run, ids, [replace(COPIES, radius=5)])
     file = find_pairs(run, ids, [COPIES])["copies"]
     assert (file.facts.radius, pairs_of(file)) == (31, expected_copies(HASHES, 31))
     run, ids = hashed_run(tmp_path, ROWS[:40])
-    file = find_pairs(run, ids, [replace(COPIES, radius=5)])["copies"]
-    assert (file.facts.radius, pairs_of(file)) == (31, expected_copies(HASHES[:40], 31))
+    few = len(expected_copies(HASHES[:40], 5))  # so many, and no more, as a radius that was too large once would find
+    file = find_pairs(run, ids, [replace(COPIES, radius=5)], most=few)["copies"]
+    assert (file.facts.radius, pairs_of(file)) == (5, expected_copies(HASHES[:40], 5))
 
 
 @pytest.mark.parametrize("change", ["bytes", "error", "fingerprint", "order"])
@@ -231,6 +232,19 @@ def test_too_many_pairs(tmp_path):
         RecipeError, match=r"^recipe.yaml, line 3: more than 10 pairs .* within 31 .*; lower the radius"
     ):
         find_pairs(run, ids, [COPIES], most=10)
+
+
+def test_a_pair_found_often_counts_once(tmp_path):
+    """Pictures that look like their own turns are found up to sixteen times each, which is no reason to refuse them."""
+    hashes = near_hashes(8, bits=10, bases=1)
+    run, ids = hashed_run(
+        tmp_path, [image(f"{at}", one, pdq_turned=bytes(one).hex() * 7) for at, one in enumerate(hashes)]
+    )
+    wanted = Wanted("turned", 31, {"pdq": "x"}, "recipe.yaml, line 3")
+    number = sum(far > 0 for far in expected_copies(hashes, 31).values())
+    assert find_pairs(run, ids, [wanted], most=number)["turned"].facts.pairs == number
+    with pytest.raises(RecipeError, match=f"more than {number - 1} pairs"):
+        find_pairs(run, ids, [replace(wanted, columns={"pdq": "y"})], most=number - 1)
 
 
 def test_another_folder(tmp_path):
