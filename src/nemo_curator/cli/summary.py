@@ -140,6 +140,12 @@ def print_funnel(funnel: Funnel) -> None:
     console.print(table)
 
 
+def pairs_note(facts: PairFacts) -> str:
+    """What is known of the pairs of one kind, in a sentence."""
+    found = f"{counted(facts.pairs, 'pair')} of {facts.kind} within {facts.radius:g}"
+    return f"{found}, among {facts.distinct:,} different images{_recall(facts)}"
+
+
 def _recall(facts: PairFacts) -> str:
     """How much a search that looks not at every pair finds, as the end of a sentence."""
     recall = facts.recall
@@ -167,11 +173,7 @@ def print_notes(funnel: Funnel) -> None:
         f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
     ]
-    notes += [
-        f"{counted(one.pairs, 'pair')} of {one.kind} within {one.radius:g}, among {one.distinct:,} different images"
-        + _recall(one)
-        for one in funnel.pairs
-    ]
+    notes += [pairs_note(one) for one in funnel.pairs]
     if funnel.allowed:
         notes.append(f"the allow list names {counted(funnel.allowed, 'image')}, which no rule was asked about")
     notes += [

@@ -69,7 +69,14 @@ class PairFacts:
     def of(cls, metadata: Mapping[bytes, bytes] | None) -> Self | None:
         """What the metadata of a schema say; None where it is not that of pairs."""
         try:
-            facts = json.loads((metadata or {})[FACTS])
+            return cls.read(json.loads((metadata or {})[FACTS]))
+        except (KeyError, ValueError):
+            return None
+
+    @classmethod
+    def read(cls, facts: Any) -> Self | None:
+        """What plain data say, as they stand in `run.json` too; None where they are not that of pairs."""
+        try:
             recall = facts["recall"]
             return cls(
                 str(facts["kind"]),
