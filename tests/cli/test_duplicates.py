@@ -58,7 +58,8 @@ def test_what_is_known_of_a_search():
     facts = PairFacts("similar", 0.05, "x", 90_000, 80_000, 700, False, Recall(0.995, 0.983, 3125, 400, 8))
     assert pairs_note(facts) == (
         "700 pairs of similar within 0.05, among 80,000 different images; each was compared with those of 8 cells, "
-        "which finds 99.50% of the 400 pairs of 3,125 sampled images (of all pairs at least 98.30%, with 95 % confidence)"
+        "which finds 99.50% of the 400 pairs of 3,125 sampled images "
+        "(of all pairs at least 98.30%, with 95 % confidence)"
     )
     none = replace(facts, recall=Recall(None, 0.0, 3125, 0, 8))
     assert pairs_note(none).endswith("of 3,125 sampled images none has a pair to measure by what that finds")

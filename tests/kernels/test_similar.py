@@ -61,9 +61,10 @@ def test_cosines_of_pairs_are_those_of_one_query():
 
 
 @pytest.mark.filterwarnings("error")
-def test_rows_without_a_direction_are_in_no_pair():
-    """Zeros, NaN, infinity and numbers that overflow: not even with themselves."""
-    rows = clustered(20, 8).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_rows_without_a_direction_are_in_no_pair(dtype):
+    """Zeros, NaN, infinity: not even with themselves, in whatever precision they are stored."""
+    rows = clustered(20, 8).astype(dtype)
     rows[[3, 4]] = 0
     rows[[5, 6]] = np.nan
     rows[[7, 8], 2] = np.inf
