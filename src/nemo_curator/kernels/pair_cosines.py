@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nemo_curator.kernels.nearest import exact_cosines
+
 _AT_ONCE = 500_000  # numbers that are widened together
 
 Ints = npt.NDArray[np.int64]
@@ -25,9 +27,5 @@ def pair_cosines(matrix: npt.NDArray[np.float16], left: Ints, right: Ints) -> np
     step = max(1, _AT_ONCE // max(1, matrix.shape[1]))
     for start in range(0, len(left), step):
         some = slice(start, start + step)
-        one, other = (np.ascontiguousarray(matrix[rows[some]], np.float64) for rows in (left, right))
-        # sums along rows, which NumPy takes one row at a time; a matrix product may group them as it likes
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            lengths = np.sqrt((one * one).sum(axis=1)) * np.sqrt((other * other).sum(axis=1))
-            cosines[some] = (one * other).sum(axis=1) / lengths
-    return np.clip(cosines, -1.0, 1.0)  # NaN stays
+        cosines[some] = exact_cosines(matrix[left[some]], matrix[right[some]])
+    return cosines
