@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from tests.kernels.vectors import as_mapping, clustered
+from tests.kernels.vectors import as_mapping, clustered, planted
 
 from nemo_curator.kernels import pair_search
 from nemo_curator.kernels.cell_recall import bands_up_to, lower_bound
@@ -16,21 +16,6 @@ from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.kernels.similar import pairs_between, similar_pairs
 
 CELLS = SearchSettings(exact_rows=100)
-
-
-def planted(count, pairs, far, dimension=64, seed=0):
-    """Rows in all directions, of which a few are turned copies of others, up to so far from them."""
-    random = np.random.default_rng(seed)
-    rows = random.standard_normal((count, dimension))
-    rows /= np.linalg.norm(rows, axis=1)[:, None]
-    picked = random.permutation(count)[: 2 * pairs]
-    one = rows[picked[:pairs]]
-    away = random.standard_normal((pairs, dimension))
-    away -= (away * one).sum(axis=1)[:, None] * one
-    away /= np.linalg.norm(away, axis=1)[:, None]
-    cosines = 1 - far * random.uniform(0.5, 0.95, pairs)[:, None]
-    rows[picked[pairs:]] = cosines * one + np.sqrt(1 - cosines**2) * away
-    return rows.astype(np.float16)
 
 
 def found_by(search):

@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.kernels.vectors import planted
 from tests.runs.embedded import unit_rows
 from tests.runs.paired import bits_between, hashed_run, image, near_hashes, shuffled
 
 from nemo_curator.errors import InputError, RecipeError
 from nemo_curator.kernels.cell_recall import Recall
+from nemo_curator.kernels.pair_search import SearchSettings, search_within
+from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.runs.pairing.pair_file import SCHEMA, PairFacts, open_pairs
-from nemo_curator.runs.pairing.searches import SEARCHES, Search
+from nemo_curator.runs.pairing.searches import SEARCHES, Found, Search
 from nemo_curator.runs.pairing.store import Wanted, current_pairs, find_pairs
 
 COPIES = Wanted("copies", 31, {"pdq": "x"}, "recipe.yaml, line 3")
@@ -190,6 +193,31 @@ def test_similar_is_exact_to_the_last_bit(tmp_path):
                 expected[one, other] = 0.0 if equal else far
     assert pairs_of(file) == expected
     assert len(expected) > 10
+
+
+def in_cells(rows, radius, tell):
+    """Look-alikes as they are searched for in a large run."""
+    del tell
+    search = search_within(ArrayRows([rows]), 1 - radius - 2**-40, SearchSettings(exact_rows=100))
+    blocks = (Found(one.left, one.right, 1 - one.cosines) for one in search.pairs(lambda *_: None))
+    return Search(blocks, search.recall is None, search.recall)
+
+
+def test_look_alikes_in_cells_do_not_depend_on_what_was_asked_before(tmp_path):
+    """In a run too large to compare all, pairs within a radius are the same from a search up to a larger one."""
+    vectors = np.concatenate([planted(1200, 300, 0.05, 32), planted(800, 300, 0.2, 32, 1)])
+    rows = [image(f"{at:04}") for at in range(len(vectors))]
+    embeddings = {one["image_id"]: vector for one, vector in zip(rows, vectors, strict=True)}
+    searches = replace(SEARCHES, similar=in_cells)
+    found = []
+    for radii in ((0.05,), (0.2, 0.05)):
+        run, ids = hashed_run(tmp_path / str(len(radii)), rows, embeddings=embeddings)
+        for radius in radii:
+            file = find_pairs(run, ids, [replace(SIMILAR, radius=radius)], searches=searches)["similar"]
+        found.append(pairs_of(file, 0.05))
+    assert found[0] == found[1]
+    assert len(found[0]) >= 290
+    assert file.facts.recall.probes > 2
 
 
 def test_measured_recall_is_written_down(tmp_path):

@@ -20,6 +20,7 @@ Half = npt.NDArray[np.float16]
 Tell = Callable[[int], None]
 """Told of how many more rows have been searched."""
 
+_ROUNDING = 2.0**-40
 _HASHES = 1 << 15  # hashes looked up between two reports of progress
 
 
@@ -108,8 +109,8 @@ def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
 
 def similar(rows: Half, radius: float, tell: Tell) -> Search:
     """Pairs of rows whose cosine is at least 1 - radius: each is compared with each, or in cells if there are many."""
-    margin = 4.0 * (rows.shape[1] + 4) * 2.0**-24  # see `kernels.nearest`: the caller computes distances once more
-    search = search_within(ArrayRows([rows]), 1.0 - radius - margin, SearchSettings(threads=usable_cores()))
+    # the caller computes distances once more, by the same arithmetic: the bound needs no more than its own rounding
+    search = search_within(ArrayRows([rows]), 1.0 - radius - _ROUNDING, SearchSettings(threads=usable_cores()))
     return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=search.recall)
 
 
