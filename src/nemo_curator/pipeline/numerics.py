@@ -16,10 +16,12 @@ from nemo_curator.planning.numerics import (
     ASKED_FOR,
     LEAST_IMAGES,
     NOTHING_ELSE,
+    RECORDED,
     TOO_FEW,
     Settled,
     asked_for,
     sample_of,
+    settled_in,
 )
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.state import RunState
@@ -32,7 +34,6 @@ from nemo_curator.stages.image.numerics_trial import NumericsTrialStage, Trial, 
 from nemo_curator.stages.worker import MOST
 from nemo_curator.tasks import FileGroupTask
 
-_KEY = "numerics"  # in `run.json`
 _FEW = LEAST_IMAGES // 2  # readable images of a sample without which it says nothing
 
 Stage = ProcessingStage[Any, Any]
@@ -51,24 +52,17 @@ class ComputesModel(Protocol):
         ...
 
 
-def recorded(state: RunState | None) -> dict[str, Settled]:
-    """Model to what is settled for it in a run."""
-    held = {} if state is None else state.facts.get(_KEY)
-    pairs = ((str(name), Settled.from_facts(facts)) for name, facts in (held if isinstance(held, dict) else {}).items())
-    return {name: settled for name, settled in pairs if settled is not None}
-
-
 def record(state: RunState, settled: Mapping[str, Settled], stages: Sequence[Stage]) -> None:
     """Write into a run's state what is settled; of other models than the stages' what is there stays.
 
     What was settled once, and is not how a stage computes now, because its recipe says otherwise, is forgotten.
     """
     now = {spec.name: _own(stage) for stage in stages if (spec := _computed(stage)) is not None}
-    held = {**recorded(state), **settled}
+    held = {**settled_in(state.facts), **settled}
     ways = {name: (one.numerics.runtime, one.numerics.precision) for name, one in held.items()}
     kept = {name: one.facts() for name, one in held.items() if now.get(name, ways[name]) == ways[name]}
-    if kept or _KEY in state.facts:
-        state.facts[_KEY] = kept
+    if kept or RECORDED in state.facts:
+        state.facts[RECORDED] = kept
 
 
 def settled_stage(stage: Stage, inference: InferenceSection, settled: Mapping[str, Settled]) -> Stage:
@@ -164,7 +158,13 @@ def _judged(open_: Settled, tried: Sequence[Tried]) -> Settled:
     if images < _FEW:
         return replace(open_, why=f"only {images} of the images that were looked at can be read")
     figures = tuple(
-        {**one.numerics.facts(), **one.agreement.facts(), "seconds": round(one.seconds, 6)} for one in tried
+        {
+            **one.numerics.facts(),
+            **one.agreement.facts(),
+            "seconds": round(one.seconds, 6),
+            "fp32_seconds": round(one.full_seconds, 6),
+        }
+        for one in tried
     )
     return replace(open_, numerics=tried[-1].numerics, tried=figures)
 

@@ -18,7 +18,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
-from nemo_curator.planning.numerics import Settled
+from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
@@ -95,7 +95,7 @@ def plan_score(
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
-    settled = {**({} if rescore else numerics.recorded(state)), **(settled or {})}
+    settled = {**({} if rescore else settled_in(state.facts if state else {})), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)

@@ -17,6 +17,9 @@ LEAST_IMAGES = 16
 MOST_IMAGES = 64
 """Images that a trial looks at."""
 
+RECORDED = "numerics"
+"""Where `run.json` holds what is settled."""
+
 TOO_FEW = "there are too few images for a trial to pay"
 NOTHING_ELSE = "nothing faster is installed, or runs on this CPU"
 ASKED_FOR = "the recipe asks for that precision"
@@ -111,11 +114,22 @@ class Settled:
         return f"{model} is computed in {self.numerics}, which agrees with fp32 on {images} ({far})"
 
 
+def settled_in(facts: Mapping[str, Any]) -> dict[str, Settled]:
+    """Model to what is settled for it in a run.
+
+    Args:
+        facts: What `run.json` says; it holds them under `RECORDED`.
+    """
+    held = facts.get(RECORDED)
+    pairs = ((str(name), Settled.from_facts(one)) for name, one in (held if isinstance(held, dict) else {}).items())
+    return {name: settled for name, settled in pairs if settled is not None}
+
+
 def _is_sound(figures: Mapping[str, Any]) -> bool:
     """Whether the figures of a candidate are numbers: people may have been at the file that they come from."""
     changed = figures.get("changed", {})
     shares = list(changed.values()) if isinstance(changed, Mapping) else [None]
-    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds")]
+    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds", "fp32_seconds")]
     return all(isinstance(one, int | float) for one in (*numbers, *shares))
 
 
