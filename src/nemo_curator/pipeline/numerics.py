@@ -22,11 +22,13 @@ from nemo_curator.planning.numerics import (
     asked_for,
     sample_of,
     settled_in,
+    to_measure,
 )
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.entry import Entry
 from nemo_curator.shards.partitioning import Partition
+from nemo_curator.shards.sample_size import sample_bytes
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 from nemo_curator.stages.image.io.partition_tasks import partition_task
@@ -139,9 +141,9 @@ def _tried(
     entries: Sequence[Entry],
     watcher: Watcher,
 ) -> dict[str, Settled]:
-    chosen, each, images = sample_of(entries)
     if not trials:
         return {}
+    chosen, each, images = sample_of(entries, sample_bytes(to_measure(entries)))
     if not chosen:
         return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
     watcher.trying([one.model for one in trials])
