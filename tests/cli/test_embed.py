@@ -138,7 +138,10 @@ def test_changed_images_and_another_way(place):
     """Other limits are refused without --rescore; changed files are embedded again with it."""
     (place / "in" / "001.jpg").write_bytes((place / "in" / "002.jpg").read_bytes())
     other = ("embed", place / "in", place / "out", *BOTH, "-s", "limits.pixels=50")
-    assert "stored scores were computed in another way" in sentence(imagecurator(*other), 4)
+    said = sentence(imagecurator(*other), 4)
+    assert "stored scores were computed in another way" in said
+    assert "pass --rescore --replace to compute these columns again" in said  # both at once, not one after the other
+    assert "--replace" not in sentence(imagecurator(*other, "--replace"), 4)
     facts = as_json("embed", place / "in", place / "out", *BOTH, "--rescore", "--replace")
     assert facts["partitions_computed"] == 1
     rows = np.load(place / "out" / "embeddings.npy")

@@ -112,7 +112,7 @@ def plan_score(
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
-    notes = [*_notes_on(growth, again), *notes]
+    notes = [*_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
@@ -313,6 +313,18 @@ def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: lis
         notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again")
     del held[EMBEDDING]
     return held if EMBEDDING in wanted else None
+
+
+def _notes_on_closed(listing: Listing) -> list[str]:
+    """What nobody can count: a folder that may not be read is one record, whatever it holds."""
+    if not listing.closed:
+        return []
+    shown = ", ".join(listing.closed[:3]) + (", …" if len(listing.closed) > 3 else "")
+    are, them = ("folders", "them") if len(listing.closed) > 1 else ("folder", "it")
+    return [
+        f"{len(listing.closed):,} {are} cannot be read ({shown}): what lies in {them} is not in this run; check "
+        "the permissions, and give the command again"
+    ]
 
 
 def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:

@@ -116,7 +116,8 @@ def search(run: RunDirectory, sought: Sought, progress: Callable[[int, int], Non
     if not ranking.searched and ranking.left_out:
         raise _nothing(run)
     hits = _hits(run, ranking.found, locations, decided=_is_decided(state))
-    return Hits(sought, embedder.model, ranking.searched, hits, tuple(_notes(sought, embedder, ranking, len(locations.ids))))
+    notes = tuple(_notes(sought, embedder, ranking, len(locations.ids)))
+    return Hits(sought, embedder.model, ranking.searched, hits, notes)
 
 
 def _hits(run: RunDirectory, found: Sequence[Found], locations: Locations, *, decided: bool) -> tuple[Hit, ...]:
