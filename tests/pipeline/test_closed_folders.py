@@ -26,7 +26,7 @@ def listed_by_a_stranger(folder):
 
 
 def test_a_folder_that_may_not_be_read_is_told(tmp_path):
-    """It is one record, whatever lies in it, so a note says that something may be missing; without one there is none."""
+    """It is one record, whatever lies in it, so a note says that something is missing; else there is none."""
     with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
         Path(place).chmod(0o755)
         folder = pictures(Path(place) / "in")

@@ -11,10 +11,11 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from nemo_curator.cli.amounts import shown
+from nemo_curator.cli.amounts import counted, shown
 from nemo_curator.pipeline.progress import Watcher
 
 _PLAIN_SECONDS = 10.0
+_MOST_GUESSED = 0.99  # of the input, for as long as a partition is under way
 
 
 def display(*, quiet: bool, opening: Callable[[], None] = lambda: None) -> Watcher:
@@ -40,12 +41,14 @@ class _Counting(Watcher):
         self.done_size = 0
         self.started = time.monotonic()
         self.ended: float | None = None
+        self.partitions = ""
         self.resumed = ""
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         self._opening()
         self.size = size
         self.started = time.monotonic()
+        self.partitions = counted(partitions - done, "partition")
         self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
 
     def noted(self, notes: Sequence[str]) -> None:
@@ -80,14 +83,19 @@ class _Counting(Watcher):
         if not finished:
             return 0.0
         in_work = max(0, self.images - finished) * self.done_size / finished
-        return min(self.done_size + in_work, float(self.size))
+        if self.done_size < self.size:  # images differ in size, so that an estimate may be past the end
+            return min(self.done_size + in_work, _MOST_GUESSED * self.size)
+        return float(self.size)
 
     @property
     def line(self) -> str:
-        found = self.verdicts
+        found, speed = self.verdicts, f"{self.images:,} images, {self.rate:,.0f} images/s"
+        if not found:  # verdicts come with the end of a partition: that there are none yet is not that all are zero
+            return f"{speed}; none of {self.partitions} is finished yet"
+        of = f" (of {found.total():,} in finished partitions)" if found.total() < self.images else ""
         return (
-            f"{self.images:,} images, {self.rate:,.0f} images/s; so far kept {found['keep'] + found['duplicate']:,}, "
-            f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}"
+            f"{speed}; so far kept {found['keep'] + found['duplicate']:,}, "
+            f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}{of}"
         )
 
 
@@ -182,8 +190,8 @@ class _Plain(_Counting):
         super().read(records)
         if time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
-            share = self.passed / max(self.size, 1)
-            sys.stderr.write(f"score: {self.line}, {share:.0%} of the input done\n")
+            share = f", {self.passed / max(self.size, 1):.0%} of the input done" if self.verdicts else ""
+            sys.stderr.write(f"score: {self.line}{share}\n")
 
     def searching(self, kind: str, images: int) -> None:
         sys.stderr.write(f"pairs: looking for {kind} among {images:,} different images\n")

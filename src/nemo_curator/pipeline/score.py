@@ -321,10 +321,8 @@ def _notes_on_closed(listing: Listing) -> list[str]:
         return []
     shown = ", ".join(listing.closed[:3]) + (", …" if len(listing.closed) > 3 else "")
     are, them = ("folders", "them") if len(listing.closed) > 1 else ("folder", "it")
-    return [
-        f"{len(listing.closed):,} {are} cannot be read ({shown}): what lies in {them} is not in this run; check "
-        "the permissions, and give the command again"
-    ]
+    missing = f"what lies in {them} is not in this run; check the permissions, and give the command again"
+    return [f"{len(listing.closed):,} {are} cannot be read ({shown}): {missing}"]
 
 
 def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:
