@@ -10,7 +10,7 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.backends.local.cores import usable_cores
 from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
-from nemo_curator.models.numerics import Numerics, candidates, choose
+from nemo_curator.models.numerics import Numerics, candidates, choose, is_tower
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.numerics import (
     ASKED_FOR,
@@ -132,6 +132,31 @@ def settle(
         if len(ways) > 1:
             trials.append(Trial(spec.name, _model_dir(stage), ways, _heads(stages, spec.name)))
     return {**settled, **_tried(trials, settled, recipe, entries, watcher)}
+
+
+def unheard(stages: Sequence[Stage], inference: InferenceSection) -> list[str]:
+    """Which models are not computed as the recipe wants all of them to be, in a sentence each choice.
+
+    Args:
+        stages: The score stages of a recipe.
+        inference: What it says of all models.
+    """
+    told = []
+    models = {spec.name: (spec, _own(stage)) for stage in stages if (spec := _computed(stage)) is not None}
+    precision, runtime = inference.precision, inference.runtime
+    if precision not in {"auto", "fp32"}:
+        deaf = [name for name, (spec, own) in models.items() if own[1] is None and precision not in spec.precisions]
+        if deaf:
+            told.append(f"`inference.precision: {precision}` is not for {_are(deaf)} computed in fp32 alone")
+    if runtime == "torch":
+        deaf = [name for name, (spec, own) in models.items() if own[0] is None and not is_tower(spec.precisions)]
+        if deaf:
+            told.append(f"`inference.runtime: torch` is not for {_are(deaf)} computed on the CPU by onnxruntime alone")
+    return told
+
+
+def _are(models: Sequence[str]) -> str:
+    return f"{' and '.join(models)}, which {'is' if len(models) == 1 else 'are'}"
 
 
 def _tried(

@@ -19,7 +19,7 @@ from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.numerics import Settled, settled_in
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
@@ -112,7 +112,9 @@ def plan_score(
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
-    notes = [*_notes_on_closed(listing), *_notes_on(growth, again), *notes]
+    asked = recipe.inference != InferenceSection()
+    unheard = numerics.unheard(open_stages(recipe), recipe.inference) if asked else []
+    notes = [*unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
