@@ -151,7 +151,7 @@ def usable(numerics: Numerics, model: str, known: Sequence[Precision] = PRECISIO
 
 
 def _way_to(numerics: Numerics) -> str:
-    """What would compute a precision that a runtime has not on the CPU, as the beginning of an advice; "" if nothing."""
+    """What would compute a precision that a runtime has not on the CPU, as the beginning of an advice; or ""."""
     if numerics.device != "cpu":
         return ""
     if numerics.precision == "fp16":
