@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -86,6 +87,16 @@ def test_what_is_said(made, tmp_path):
     facts = as_json("embed", made / "in", tmp_path / "out")
     assert (facts["images"], facts["written"], facts["partitions_computed"]) == (8, False, 0)
     assert facts["unreadable"] == {"decode_failed": 1}
+
+
+def test_it_speaks_of_embeddings_alone(made, tmp_path):
+    """It keeps, rejects and exports nothing, and its progress does not say that it does."""
+    done = imagecurator("embed", made / "in", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^embed: 9 images, [\d,]+ images/s; so far readable 8, unreadable 1$", done.stderr, re.MULTILINE)
+    assert "\nwrite: 8 embeddings\n" in done.stderr
+    for word in ("kept", "export", "samples", "score:"):
+        assert word not in done.stderr
 
 
 def test_workers_change_no_byte(made, tmp_path):
