@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
@@ -135,6 +136,7 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
     *HEADS,
 )
 _SPECS = {spec.name: spec for spec in _ALL}
+_ALIKE = 0.85  # of two places, 1 where they are equal: a slip of the hand, and no other model of the same owner
 _PLACES = {
     str(PurePosixPath(spec.weights.file).parent): spec
     for spec in _ALL
@@ -155,8 +157,15 @@ def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> Mode
         WeightsNotFoundError: The name is a place, and no model lies there.
         WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
+    if name in _PLACES:
+        return _PLACES[name]
     if is_place(name):
-        return _PLACES.get(name) or placed_spec(name, model_dir)
+        try:
+            return placed_spec(name, model_dir)
+        except WeightsNotFoundError as error:
+            for near in get_close_matches(name, _PLACES, n=1, cutoff=_ALIKE):
+                error.act = f"did you mean {near!r}? If not, {error.act}"
+            raise
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]

@@ -231,6 +231,12 @@ def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) ->
     except (RecipeError, UnknownModelError) as error:
         error.where = error.where or _place(recipe, index, name)
         raise
+    except WeightsNotFoundError:  # no mistake of the recipe's
+        raise
+    except ModelError as error:  # its words are about a model, and how that is computed
+        place = _place(recipe, index, name)
+        error.where = error.where or f"{f'{place}, ' if place else ''}score {name!r}"
+        raise
 
 
 def _place(recipe: Recipe, index: int, name: str) -> str:

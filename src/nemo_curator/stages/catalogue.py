@@ -85,7 +85,9 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
             raise RecipeError(f"score {name!r} has no parameter {parameter!r}", act=nearest(parameter, public))
     try:
         stage = kind(**parameters)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:  # the stage's own words
+        raise RecipeError(f"score {name!r}: {error}") from error
+    except TypeError as error:
         raise RecipeError(f"score {name!r} does not take these parameters: {error}") from error
     return cast("ProcessingStage[ImageBatch, ImageBatch]", stage)
 
