@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nemo_curator.errors import CuratorError, OutputExistsError, WeightsNotFoundError
+from nemo_curator.errors import CuratorError, OutputExistsError, WeightsError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.models.detectors import DETECTING
 from nemo_curator.models.hub import listed
+from nemo_curator.models.legible import is_file
 from nemo_curator.models.spec import HeadSpec, ModelSpec, PackagedWeights, PublishedFile, UserWeights
 from nemo_curator.models.weights import fresh_sha256, model_directory
 
@@ -120,9 +121,12 @@ def check(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None =
         spec: The model.
         model_dir: The user's model directory, for models whose weights no package carries.
     """
-    files = _files(spec, model_dir)
+    files: tuple[Lying, ...] = ()
     try:
+        files = _files(spec, model_dir)
         used = spec.weights.find(model_dir)
+    except WeightsError as error:  # a file, or a folder on the way, that nobody may read
+        return Checked(spec.name, "damaged", str(error), files)
     except WeightsNotFoundError as error:
         weights_there = any(one.state != "missing" and one.name in _names(spec) for one in files)
         return Checked(spec.name, "damaged" if weights_there else "missing", str(error), files)
@@ -139,7 +143,7 @@ def check(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None =
 
 def _lying(name: str, path: Path, hashes: set[str], own: FileState = "other") -> Lying:
     """A file, whose bytes are published if they have one of the hashes; `own` is what it is if they have none."""
-    if not path.is_file():
+    if not is_file(path):
         return Lying(name, str(path), "missing")
     sha256 = fresh_sha256(path)
     state: FileState = "published" if sha256 in hashes else own if hashes else "unknown"

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
-from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
+from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
 from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.detectors import DETECTING, DETECTORS
@@ -193,6 +193,8 @@ def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] |
         return Availability(ok=True, detail=str(spec.weights.find(model_dir)), how_to_get="")
     except WeightsNotFoundError as error:
         return Availability(ok=False, detail=str(error.what), how_to_get=spec.weights.how_to_get)
+    except WeightsError as error:  # there or not, nobody may look
+        return Availability(ok=False, detail=str(error.what), how_to_get=str(error))
 
 
 def provenance(

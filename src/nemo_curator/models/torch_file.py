@@ -19,7 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator.errors import CuratorError, WeightsError
+from nemo_curator.models.legible import legible
 from nemo_curator.models.torch_pickle import PickleRefusedError, StorageRecord, TensorRecord, read_pickle
 from nemo_curator.models.weights import widened
 
@@ -49,17 +50,19 @@ def read_tensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)
 
     Raises:
         WeightsNotFoundError: There is no such file.
-        WeightsError: The file is damaged, claims more than it holds, or its pickle names anything but plain tensors.
+        WeightsError: The file cannot be read, is damaged, claims more than it holds, or its pickle names anything but plain tensors.
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
+        with legible(path):
+            stream = path.open("rb")
+        with stream:
             source = _open(stream, path)
             tree = source.tree()
             wanted = [(name, record) for name, record in _flatten(tree) if name.startswith(prefixes)]
             return {name: _window(record, source) for name, record in wanted}
-    except FileNotFoundError:
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
+    except CuratorError:
+        raise
     except PickleRefusedError as error:
         raise WeightsError(
             f"the weight file holds more than plain tensors: {error}",

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from nemo_curator import storage
 from nemo_curator.errors import StorageError, WeightsError, WeightsNotFoundError
 from nemo_curator.models.graph_cache import cache_dir
+from nemo_curator.models.legible import is_file, legible
 
 SETTINGS = ("config.json", "preprocessor_config.json")
 """Files beside a user's weights that say how these are used, as model hubs lay them out."""
@@ -66,6 +67,8 @@ def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = (
     except FileNotFoundError:
         raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        with legible(Path(path)), Path(path).open("rb"):  # a file that nobody may read is not a damaged one
+            pass
         raise WeightsError(
             f"the file is not readable as safetensors: {error}", where=str(path), act="fetch it again"
         ) from error
@@ -95,6 +98,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     identity = _identity(path)
     return _digests.get(identity) or _hashed(path, identity)
@@ -105,6 +109,7 @@ def weights_sha256(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     identity = _identity(path)
     if identity in _digests or identity[1] <= _SMALL:
@@ -128,6 +133,7 @@ def fresh_sha256(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     return _hashed(path, _identity(path))
 
@@ -137,31 +143,22 @@ def settings_sha256(weights: str | os.PathLike[str]) -> dict[str, str]:
     # a repository may hold the same weights in two layouts, and only the settings of the one that is used count
     names = OPEN_CLIP_SETTINGS if Path(weights).name.startswith(OPEN_CLIP) else SETTINGS
     beside = (Path(weights).parent / name for name in names)
-    return {path.name: sha256_of(path) for path in beside if path.is_file()}
+    return {path.name: sha256_of(path) for path in beside if is_file(path)}
 
 
 def _identity(path: str | os.PathLike[str]) -> _Identity:
-    try:
+    with legible(Path(path)):
         facts = Path(path).stat()
-    except FileNotFoundError:
-        raise _no_file(path) from None
     # a copy may bring the time of its writing along, never that of its last change
     return os.path.realpath(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _hashed(path: str | os.PathLike[str], identity: _Identity) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise _no_file(path) from None
+    with legible(Path(path)), Path(path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if identity[1] > _SMALL:
         _digests[identity] = digest
     return digest
-
-
-def _no_file(path: str | os.PathLike[str]) -> WeightsNotFoundError:
-    return WeightsNotFoundError("there is no such weight file", where=str(path))
 
 
 def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
@@ -169,7 +166,7 @@ def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
 
     Raises:
         WeightsNotFoundError: There is no such file.
-        WeightsError: Its SHA-256 is another.
+        WeightsError: Its SHA-256 is another, or it cannot be read.
     """
     actual = sha256_of(path)
     if actual != expected:
@@ -200,6 +197,7 @@ def find_weights(
 
     Raises:
         WeightsNotFoundError: It is not there; the message says which file to put where.
+        WeightsError: A folder on the way cannot be read.
     """
     folder = model_directory(model_dir)
     if folder is None:
@@ -209,7 +207,7 @@ def find_weights(
         )
     path = folder / relative
     for candidate in (path, *(path.with_name(name) for name in instead)):
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     names = " or ".join((path.name, *instead))
     raise WeightsNotFoundError(
