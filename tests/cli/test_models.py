@@ -175,7 +175,8 @@ def test_get_needs_a_directory_and_a_known_name(models):
     said = sentence(imagecurator("models", "get", AESTHETIC, "clip-vit-base-patch23", "--model-dir", models), 6)
     assert "did you mean 'clip-vit-base-patch32'" in said
     said = sentence(imagecurator("models", "get", "yunet-own", "--model-dir", models), 6)
-    assert "put the file yunet.onnx there, from your own training" in said
+    assert "missing: yunet.onnx" in said
+    assert "put it there, from your own training" in said
 
 
 def test_a_directory_in_use_is_told(hub, models):
@@ -214,7 +215,8 @@ def test_verify_of_a_model_that_is_not_here(tmp_path):
     """A model that is asked for by name and is not there is code 6, and says what to put where."""
     said = sentence(imagecurator("models", "verify", "yunet-n", "--model-dir", tmp_path), 6)
     assert "the model yunet-n is not here" in said
-    assert "put the file yunet_n_640_640.onnx there" in said
+    assert "missing: yunet_n_640_640.onnx" in said
+    assert "put it there, from libfacedetection.train (folder onnx) (https://github.com/" in said
 
 
 def test_real_heads_are_as_published(shared_models):

@@ -58,7 +58,7 @@ def test_availability_says_where_or_how(tmp_path):
 
 def test_weights_that_are_not_in_place_say_how_to_get_them(tmp_path):
     """Loading what is not there is a sentence with the place."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
+    with pytest.raises(WeightsNotFoundError, match=r"missing: model\.safetensors or pytorch_model\.bin and c"):
         registry.load("clip-vit-large-patch14", model_dir=tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_provenance_names_weights_precision_and_libraries():
 
 def test_provenance_of_a_users_weights(tmp_path):
     """Weights that a user brings are known by their bytes; where there are none, it is said what to put where."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
+    with pytest.raises(WeightsNotFoundError, match=r"missing: model\.safetensors or pytorch_model\.bin and c"):
         registry.provenance("clip-vit-large-patch14", tmp_path)
     place = tmp_path / "openai" / "clip-vit-large-patch14" / "model.safetensors"
     place.parent.mkdir(parents=True)

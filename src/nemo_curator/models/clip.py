@@ -26,7 +26,7 @@ from nemo_curator.models.towers.vision import VisionWeights
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
-SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+SOURCE = hub_weights(MODEL_ID, "model.safetensors", model=MODEL_ID.rpartition("/")[2])
 """The weights: where they are published, and their place under `model_dir`."""
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nemo_curator.errors import CuratorError, WeightsError, WeightsNotFoundError
 
+_HEAD = 256  # bytes that tell what was fetched instead
+_POINTER = b"version https://git-lfs"
 _MISSING = (FileNotFoundError, NotADirectoryError)
 
 
@@ -48,3 +50,23 @@ def is_file(path: Path) -> bool:
     """
     with legible(path):
         return path.is_file()
+
+
+def mistaken(path: Path) -> tuple[str, str] | None:
+    """What a file is that is taken for weights or settings, and is none for certain; and what to do about it.
+
+    Args:
+        path: A file that could not be understood.
+
+    Returns:
+        (what it is, what to do), or None where it is nothing that is known.
+    """
+    with legible(path), path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return "the file is empty", ""
+    if head.startswith(_POINTER):
+        return "it is a pointer of Git LFS, not the file itself", "run `git lfs pull` where it was cloned, and copy it"
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, perhaps the one about the file", ""
+    return None

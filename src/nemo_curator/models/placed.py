@@ -14,8 +14,9 @@ from nemo_curator.errors import UnknownModelError, WeightsNotFoundError
 from nemo_curator.models.embedders import tower_spec
 from nemo_curator.models.layouts import clip, openclip
 from nemo_curator.models.layouts.choosing import layout_of, weights_in
+from nemo_curator.models.remedies import NAMING
 from nemo_curator.models.spec import ModelSpec
-from nemo_curator.models.weights import MODEL_DIR, model_directory
+from nemo_curator.models.weights import model_directory
 
 # no part may be empty, begin with a dot (`..` leaves the directory) or hold what some systems take for a separator
 _PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,3}")
@@ -48,7 +49,7 @@ def placed_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> M
     if models is None:
         raise WeightsNotFoundError(
             f"no model_dir was given, so the model {name} cannot be found",
-            act=f"put its folder at DIR/{name}, and name DIR as model_dir or in {MODEL_DIR}",
+            act=f"{NAMING}, with the folder {name} in it",
         )
     folder = models / name
     weights = weights_in(folder)

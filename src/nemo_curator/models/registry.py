@@ -8,7 +8,8 @@ is loaded until `load`, or `setup` on what `create`, `create_detector` and `crea
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +24,7 @@ from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
 from nemo_curator.models.placed import is_place, placed_spec
 from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
+from nemo_curator.models.remedies import with_remedy
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
@@ -39,7 +41,7 @@ from nemo_curator.models.spec import (
 )
 from nemo_curator.models.text_numerics import text_numerics
 from nemo_curator.models.tokenizers import clip_tokenizer
-from nemo_curator.models.weights import settings_sha256, weights_sha256
+from nemo_curator.models.weights import model_directory, settings_sha256, verify_sha256, weights_sha256
 
 __all__ = [
     "Availability",
@@ -134,10 +136,21 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
     *DETECTORS,
     *HEADS,
 )
-_SPECS = {spec.name: spec for spec in _ALL}
+
+_SLIP = 0.85  # how like a registered model's place a name has to be for a slip
+
+
+def _named(spec: ModelSpec | HeadSpec) -> ModelSpec | HeadSpec:
+    """The entry, whose weights know what the model is called."""
+    return (
+        replace(spec, weights=replace(spec.weights, model=spec.name)) if isinstance(spec.weights, UserWeights) else spec
+    )
+
+
+_SPECS = {spec.name: _named(spec) for spec in _ALL}
 _PLACES = {
     str(PurePosixPath(spec.weights.file).parent): spec
-    for spec in _ALL
+    for spec in _SPECS.values()
     if spec.task == "embedding" and isinstance(spec.weights, UserWeights)
 }
 
@@ -156,10 +169,21 @@ def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> Mode
         WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
     if is_place(name):
-        return _PLACES.get(name) or placed_spec(name, model_dir)
+        return _PLACES.get(name) or _placed(name, model_dir)
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]
+
+
+def _placed(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
+    """A model in a folder; where there is none, the name may be a slip of a registered model's place."""
+    try:
+        return placed_spec(name, model_dir)
+    except WeightsNotFoundError:
+        folder, close = model_directory(model_dir), get_close_matches(name, _PLACES, n=1, cutoff=_SLIP)
+        if not close or (folder is not None and (folder / name).is_dir()):
+            raise
+        raise UnknownModelError(f"no model lies at {name!r}", act=f"did you mean {close[0]!r}?") from None
 
 
 def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:
@@ -274,11 +298,16 @@ def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> H
         UnknownModelError: No model has this name.
         ModelError: It takes pictures, not embeddings.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: What is in their place is damaged, not the pinned file, or of another model.
     """
     spec = get_spec(name, model_dir)
     if not isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes pictures, not embeddings")
-    return Head(spec, spec.weights.find(model_dir))
+    path = spec.weights.find(model_dir)
+    head = Head(spec, path)
+    with with_remedy(spec.weights, path):
+        head.check()
+    return head
 
 
 def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> Detector:
@@ -323,7 +352,6 @@ def create_text(
     """
     spec = _of_texts(name, model_dir)
     model: TextModel = _made(spec, threads, model_dir, numerics or text_numerics(spec.precisions), text=True)
-    model.check()
     return model
 
 
@@ -367,8 +395,18 @@ def _made(
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
     chosen = usable(numerics, spec.name, spec.precisions) if numerics else None
+    weights = spec.weights.find(model_dir)
     module, _, attribute = (spec.text_loader if text else spec.loader).partition(":")
-    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
+    loader = getattr(import_module(module), attribute)
+    if isinstance(spec.weights, PackagedWeights):
+        return loader(spec, weights, threads, chosen)
+    with with_remedy(spec.weights, weights):
+        if spec.sha256:  # files of the user's that are pinned are small
+            verify_sha256(weights, spec.sha256)
+        model = loader(spec, weights, threads, chosen)
+        if text:
+            model.check()
+    return model
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:
