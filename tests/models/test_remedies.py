@@ -44,6 +44,12 @@ def test_all_that_is_missing_is_told_at_once(tmp_path):
     assert isinstance(caught.value, FileNotFoundError)
 
 
+def test_settings_are_told_with_weights_of_either_layout(tmp_path):
+    """Of weights that are published in two layouts the settings of the published files are named with them."""
+    with pytest.raises(WeightsNotFoundError, match=r"missing: open_clip_model\.safetensors or .* and open_clip_config"):
+        registry.get_spec("openclip-vit-b-32-laion2b").weights.find(tmp_path)
+
+
 def test_the_environment_need_not_be_repeated(tmp_path, monkeypatch):
     """Where the variable names the directory, the command needs no option."""
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(tmp_path))

@@ -15,7 +15,7 @@ from tests.models.test_heads import aesthetic_tensors, nsfw_tensors, write_aesth
 from tests.models.test_registered_heads import write_linear
 from tests.models.torch_reference import write_tower
 
-from nemo_curator.errors import RecipeError, WeightsNotFoundError
+from nemo_curator.errors import ModelError, RecipeError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.pipeline.scoring import in_order, plan_scoring
 from nemo_curator.planning.recipe import Recipe
@@ -249,3 +249,10 @@ def test_order_of_any_recipe(permuted, count):
     cheap = [stage.cost for stage in ordered if not needs_embeddings(stage)]
     assert cheap == sorted(cheap)
     assert in_order(ordered) == tuple(ordered)
+
+
+def test_a_precision_that_there_is_not_is_told_with_its_place():
+    """The line of the recipe and the score, because a recipe may name several models."""
+    recipe = Recipe(scores=["header", {"embedding": {"precision": "fp8"}}], rules={})
+    with pytest.raises(ModelError, match=r"^line 2: score 'embedding': 'fp8' is no precision"):
+        plan_scoring(recipe.found_at({("scores", 1): "line 2"}, "r"))

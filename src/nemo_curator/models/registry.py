@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
-from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.detectors import DETECTING, DETECTORS
-from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
+from nemo_curator.models.embedders import EMBEDDERS, UNIT
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
 from nemo_curator.models.placed import is_place, placed_spec
-from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
 from nemo_curator.models.remedies import with_remedy
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
@@ -41,7 +38,7 @@ from nemo_curator.models.spec import (
 )
 from nemo_curator.models.text_numerics import text_numerics
 from nemo_curator.models.tokenizers import clip_tokenizer
-from nemo_curator.models.weights import model_directory, settings_sha256, verify_sha256, weights_sha256
+from nemo_curator.models.weights import settings_sha256, verify_sha256, weights_sha256
 
 __all__ = [
     "Availability",
@@ -71,29 +68,6 @@ __all__ = [
     "text_provenance",
     "with_text",
 ]
-
-
-def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
-    """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
-    repository = f"openai/{name}"
-    return ModelSpec(
-        name=name,
-        task="embedding",
-        view=clip_view(224),
-        dimension=dimension,
-        low=-1.0,
-        high=1.0,
-        unit=UNIT,
-        licence=PUBLISHED[repository].licence,
-        weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
-        sha256="",
-        loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16", "fp16"),
-        normalisation=CLIP,
-        patch=patch,
-        text_loader=TEXT_LOADER,
-        shared=True,
-    )
 
 
 _ALL: tuple[ModelSpec | HeadSpec, ...] = (
@@ -129,15 +103,10 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
         normalisation=Normalisation((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)),
     ),
-    _clip("clip-vit-large-patch14", 768, 14),
-    _clip("clip-vit-base-patch16", 512, 16),
-    _clip("clip-vit-base-patch32", 512, 32),
     *EMBEDDERS,
     *DETECTORS,
     *HEADS,
 )
-
-_SLIP = 0.85  # how like a registered model's place a name has to be for a slip
 
 
 def _named(spec: ModelSpec | HeadSpec) -> ModelSpec | HeadSpec:
@@ -169,21 +138,10 @@ def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> Mode
         WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
     if is_place(name):
-        return _PLACES.get(name) or _placed(name, model_dir)
+        return _PLACES.get(name) or placed_spec(name, model_dir, tuple(_PLACES))
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]
-
-
-def _placed(name: str, model_dir: str | os.PathLike[str] | None) -> ModelSpec:
-    """A model in a folder; where there is none, the name may be a slip of a registered model's place."""
-    try:
-        return placed_spec(name, model_dir)
-    except WeightsNotFoundError:
-        folder, close = model_directory(model_dir), get_close_matches(name, _PLACES, n=1, cutoff=_SLIP)
-        if not close or (folder is not None and (folder / name).is_dir()):
-            raise
-        raise UnknownModelError(f"no model lies at {name!r}", act=f"did you mean {close[0]!r}?") from None
 
 
 def specs(task: Task | None = None) -> list[ModelSpec | HeadSpec]:

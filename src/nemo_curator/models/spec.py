@@ -135,7 +135,9 @@ class UserWeights:
         if models is None:
             raise no_directory(self)
         path = next((place for name in self.names if is_file(place := models / self.place(name))), None)
-        lacking = [name for name in self.beside if not is_file(models / self.place(name))]
+        # where it depends on the layout what belongs beside them, that of the published files is told with them
+        settings = [file.name for file in self.files if file.name not in self.names] if path is None else []
+        lacking = [name for name in self.beside or settings if not is_file(models / self.place(name))]
         if path is None or lacking:
             raise missing(self, models, [*([] if path else [" or ".join(self.names)]), *lacking])
         return path

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator import storage
-from nemo_curator.errors import StorageError, WeightsError, WeightsNotFoundError
+from nemo_curator.errors import StorageError, WeightsError
 from nemo_curator.models.graph_cache import cache_dir
 from nemo_curator.models.legible import is_file, legible, mistaken
 
@@ -88,13 +88,13 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """A safetensors file, whatever goes wrong with it being one of our errors."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415  not needed to import the room
 
+    with legible(Path(path)), Path(path).open("rb"):
+        pass  # the library says of a file that nobody may read that it is not there
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
-    except FileNotFoundError:
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        what, act = mistaken(Path(path)) or (str(error), "")  # or one that nobody may read, which is not damaged
+        what, act = mistaken(Path(path)) or (str(error), "")
         raise WeightsError(
             f"the file is not readable as safetensors: {what}", where=str(path), act=act or "fetch it again"
         ) from error

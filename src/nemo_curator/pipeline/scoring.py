@@ -256,6 +256,10 @@ def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) ->
     except (RecipeError, UnknownModelError) as error:
         error.where = error.where or _place(recipe, index, name)
         raise
+    except ModelError as error:  # of how it is to be computed, where no file is at fault
+        if not isinstance(error, MissingExtraError | WeightsNotFoundError):
+            error.where = error.where or ": ".join(filter(None, (_place(recipe, index, name), f"score {name!r}")))
+        raise
 
 
 def _place(recipe: Recipe, index: int, name: str) -> str:
