@@ -45,9 +45,9 @@ def tower_spec(
         text: Whether there is a text tower with CLIP's tokens in the same file.
         normalisation: Of the published model, where it is known.
     """
-    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside)
+    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside, model=name)
     if place in PUBLISHED:
-        weights = hub_weights(place, names[0], instead=names[1:], beside=beside)
+        weights = hub_weights(place, names[0], instead=names[1:], beside=beside, model=name)
     return ModelSpec(
         name=name,
         task="embedding",
@@ -80,7 +80,9 @@ def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
         high=1.0,
         unit=UNIT,
         licence=PUBLISHED[repository].licence,
-        weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
+        weights=hub_weights(
+            repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",), model=name
+        ),
         sha256="",
         loader="nemo_curator.models.clip:ClipVisionTower",
         precisions=("int8", "bf16", "fp16"),
