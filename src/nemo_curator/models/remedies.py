@@ -45,10 +45,11 @@ def missing(weights: UserWeights, models: Path, names: Sequence[str]) -> Weights
             where=str(models),
             act=f"name {models.parents[len(own.parts) - 1]} as the directory of models",
         )
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     its, them = ("these files are", "them") if len(names) > 1 else ("this file is", "it")
     cause = "" if models.is_dir() else f"there is no directory {models}"
     return WeightsNotFoundError(
-        f"{its} missing: {' and '.join(names)}",
+        f"{its} missing: {listed}",
         where=str(folder),
         cause=cause,
         act=f"{_fetching(weights, models, '')}put {them} there, from {_source(weights)}",
