@@ -22,8 +22,11 @@ _VAGUE = ("", "fetch it again", "install the file again")  # acts of readers, wh
 
 def no_directory(weights: UserWeights) -> WeightsNotFoundError:
     """The sentence for weights that nobody can look for."""
+    where = f"DIR/{weights.place(weights.published)}"
+    bring = f"then run `imagecurator models get {weights.model}`, or " if weights.repository and weights.model else ""
     return WeightsNotFoundError(
-        f"no model_dir was given, so {weights.file} cannot be found", act=f"{NAMING}; {weights.how_to_get}"
+        f"no model_dir was given, so {weights.file} cannot be found",
+        act=f"{NAMING}; {bring}put the file of {_source(weights)} at {where}",
     )
 
 
