@@ -15,6 +15,7 @@ from tests.models.torch_reference import write_tower
 
 from nemo_curator.errors import WeightsError
 from nemo_curator.models import registry
+from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.outlines import read_outlines
 
 NAME, AESTHETIC = "clip-vit-base-patch32", "sac-logos-ava1-l14-linearMSE"
@@ -91,3 +92,13 @@ def test_a_head_that_was_cut_short_is_refused_when_it_is_made(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match="not readable"):
         registry.create_head(AESTHETIC, tmp_path)
+
+
+def test_the_public_clip_is_refused_when_a_run_is_planned(tmp_path):
+    """What the plan asks of its weights, which is their identity, is not given for a file that was cut short."""
+    folder = write_tower(tmp_path / "openai" / "clip-vit-large-patch14", clip_config(14, 768, **SMALL_TOWER))
+    assert CLIPImageEmbeddings.provenance(tmp_path)["model"]["weights"]
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="not readable"):
+        CLIPImageEmbeddings.provenance(tmp_path)
