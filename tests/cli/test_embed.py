@@ -250,7 +250,11 @@ def test_mistakes(place):
         ((given, place / "new", "--model", "eficientnet-lite0"), 6, "did you mean 'efficientnet-lite0'?"),
         ((given, place / "new", "--model", "open-nsfw"), 6, "gives a score (nsfw), not embeddings"),
         ((given, place / "new", "--model", "clip-vit-base-patch32"), 6, "no model_dir was given"),
-        ((given, place / "new", "--model", "clip-vit-base-patch32", "--model-dir", place), 6, "weight file is missing"),
+        (
+            (given, place / "new", "--model", "clip-vit-base-patch32", "--model-dir", place),
+            6,
+            "files are missing",
+        ),
         ((given, place / "new", "-s", "rules.x=true"), 5, "has no say in how images are embedded"),
         ((given, place / "new", "-s", "limits.pixel=1"), 5, "did you mean 'pixels'?"),
         ((given, place / "new", "-s", "decode"), 5, "this is not KEY=VALUE"),

@@ -47,6 +47,14 @@ def class_of(name: str) -> str:
     return next((point.value for point in entry_points(group=GROUP) if point.name == name), "")
 
 
+def declared_class(name: str) -> Any:
+    """The class of a recipe's name for a stage; None where there is none, or its parts are not installed."""
+    try:
+        return _stage_class(name)
+    except (MissingExtraError, RecipeError):
+        return None
+
+
 def declared_columns(name: str) -> tuple[Column, ...]:
     """The columns that a score's class declares, whether or not its parts are installed; () where that is not known."""
     try:
