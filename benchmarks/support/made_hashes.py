@@ -21,7 +21,8 @@ from support.clean_pictures import SHARED, photo_files
 Hashes = npt.NDArray[np.uint8]
 
 SHARE = 100
-_BLENDED = 3  # photos in one picture
+_BLENDED = 4  # photos in one picture
+_EVEN = 4.0  # how evenly: with 1 most blends are one photo, and copies of each other
 _AT_ONCE = 20_000
 
 
@@ -46,12 +47,12 @@ def _spectra() -> Iterator[npt.NDArray[np.float64]]:
 
 
 def blended_hashes(spectra: npt.NDArray[np.float32], count: int, seed: int = 0) -> Hashes:
-    """Hashes of blends of three photos, with any weights."""
+    """Hashes of blends of four photos, in unlike shares."""
     random = np.random.default_rng([seed, 1])
     made = []
     for start in range(0, count, _AT_ONCE):
         size = min(_AT_ONCE, count - start)
-        weights = random.dirichlet([1.0] * _BLENDED, size).astype(np.float32)
+        weights = random.dirichlet([_EVEN] * _BLENDED, size).astype(np.float32)
         chosen = random.integers(0, len(spectra), (size, _BLENDED))
         blends = np.einsum("nk,nkf->nf", weights, spectra[chosen])
         middle = np.partition(blends, 127, axis=1)[:, 127:128]
