@@ -148,7 +148,7 @@ class SemanticDeduplicationWorkflow:
         tables.check_ids()
         result = WorkflowRunResult(NAME)
         with ExitStack() as held:
-            for root in dict.fromkeys([places.output, places.cache]):
+            for root in places.roots():
                 held.enter_context(storage.locked(root))
             places.prepare(clear=self.clear_output)
             self._run(result, places, files, kmeans_executor, pairwise_executor)
