@@ -75,6 +75,8 @@ class EmbeddingTables:
             if name not in schema.names:
                 raise InputError(f"there is no column {name!r}", where=url, act=nearest(name, schema.names))
         kind = schema.field(self.embedding_field).type
+        if pa.types.is_null(kind):  # no row of this file has one
+            return
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
         if not (is_list and pa.types.is_floating(kind.value_type)):
             raise InputError(
@@ -124,7 +126,8 @@ class EmbeddingTables:
 
         Yields:
             (Ids and metadata, embeddings `(N, D)` at unit length, whether each has a direction). The embedding of a
-            row without one (missing, zeros, NaN, infinity) is zeros.
+            row without one (missing, empty, zeros, NaN, infinity) is zeros; before the first row that has any number,
+            D is 0 unless it is given.
 
         Raises:
             InputError: A file cannot be read, or embeddings differ in length.
@@ -144,23 +147,30 @@ class EmbeddingTables:
                 raise _unreadable(url, error) from None
 
 
-def _matrix(column: pa.ChunkedArray[Any], dimension: int | None, url: str) -> tuple[npt.NDArray[np.float64], int]:
-    """Embeddings as `(N, D)`; a row that is missing, or holds a missing number, is NaN."""
-    lengths = pc.list_value_length(column)
-    found = sorted(pc.unique(lengths.drop_null()).to_pylist())
-    dimension = dimension if dimension is not None else (found[0] if found else None)
-    if dimension is None:
-        return np.full((len(column), 0), np.nan), 0
+def _matrix(
+    column: pa.ChunkedArray[Any], dimension: int | None, url: str
+) -> tuple[npt.NDArray[np.float64], int | None]:
+    """Embeddings as `(N, D)`, and D; a row that is missing or empty, or holds a missing number, is NaN.
+
+    Where no row tells D it stays None, and the matrix has no columns: a later file may tell.
+    """
+    if pa.types.is_null(column.type):
+        return np.full((len(column), dimension or 0), np.nan), dimension
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    there = (lengths > 0) & column.is_valid().to_numpy(zero_copy_only=False)
+    found = np.unique(lengths[there]).tolist()
+    if dimension is None and found:
+        dimension = found[0]
     if [length for length in found if length != dimension]:
         raise InputError(
             f"embeddings have {', '.join(map(str, found))} numbers where {dimension} are expected",
             where=url,
             act="embed all images with one model, or leave embedding_dim out",
         )
-    matrix = np.full((len(column), dimension), np.nan)
-    there = column.is_valid().to_numpy(zero_copy_only=False)
-    values = pc.list_flatten(column.drop_null())
-    matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, dimension)
+    matrix = np.full((len(column), dimension or 0), np.nan)
+    if found:
+        values = pc.list_flatten(column.filter(pa.array(there)))
+        matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, dimension)
     return matrix, dimension
 
 

@@ -154,7 +154,7 @@ def _spilled(
     for table, vectors, good in tables.blocks(dimension):
         known.append(table)
         directed.append(good)
-        width = vectors.shape[1]
+        width = max(width, vectors.shape[1])  # 0 in blocks before the first embedding
         scratch.write(np.ascontiguousarray(vectors[good]).data)
     scratch.flush()
     if not known:
