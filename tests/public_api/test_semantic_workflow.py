@@ -184,6 +184,28 @@ def test_files_do_not_depend_on_workers(tmp_path, workers):
     assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_files_do_not_depend_on_the_order_of_an_executor(tmp_path):
+    """What gives the last task first writes the same bytes, and the tasks of the result are in the same order."""
+    rows = [row.tolist() for row in clustered(200, 8)]
+    rows[9] = [0.0] * 8
+
+    class Backwards(LocalExecutor):
+        """Gives its results in reverse."""
+
+        def execute(self, stages, initial_tasks=None):
+            """As always, and then turned round."""
+            return list(reversed(super().execute(stages, initial_tasks)))
+
+    seen = []
+    write(tmp_path / "in", np.array(rows, np.float32))
+    for executor in (HERE, Backwards({"num_workers": 0})):
+        result, found = run(tmp_path, executor=executor)
+        order = [[task.data for task in tasks] for tasks in result.pipeline_tasks.values()]
+        seen.append((found, order, (tmp_path / "out" / "duplicates" / "duplicates.parquet").read_bytes()))
+    assert seen[0] == seen[1]
+    assert found
+
+
 def test_any_executor_will_do(tmp_path):
     """Whatever has `execute` gets the stages and the tasks."""
 

@@ -258,7 +258,13 @@ class SemanticDeduplicationWorkflow:
 
 
 def _executed(executor: Any, stage: Any, tasks: Sequence[Task[Any]]) -> list[Any]:
-    return list((executor or LocalExecutor()).execute([stage], list(tasks)))
+    """What a stage gives, by cluster: an executor may give tasks in the order in which they were done."""
+    return sorted((executor or LocalExecutor()).execute([stage], list(tasks)), key=_by_cluster)
+
+
+def _by_cluster(task: Task[Any]) -> tuple[bool, int]:
+    """Clusters by number, then the rows that stand in none."""
+    return NO_DIRECTION in task._metadata, int(task._metadata.get("centroid", 0))
 
 
 def _write_duplicates(url: str, files: Sequence[str], options: Mapping[str, Any]) -> None:
