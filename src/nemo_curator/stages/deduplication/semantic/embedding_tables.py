@@ -170,7 +170,7 @@ def _matrix(
     matrix = np.full((len(column), dimension or 0), np.nan)
     if found:
         values = pc.list_flatten(column.filter(pa.array(there)))
-        matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, dimension)
+        matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, found[0])
     return matrix, dimension
 
 
