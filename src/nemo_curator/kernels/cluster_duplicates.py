@@ -123,12 +123,16 @@ def _leading(at: Int64, of: Int64, cosines: Float64) -> Int64:
 
 def _note_earlier(found: ClusterDuplicates, block: _Block, least: float, off: float) -> None:
     """Note which rows duplicate one that was kept before their block; the others are open."""
-    kept = np.flatnonzero(found.kept[block.columns[: np.searchsorted(block.columns, block.begin)]] < 0)
-    rough = block.rough[:, kept]
-    # the nearest alone is looked at exactly: if that is not near enough, none is
-    bound = np.maximum(rough.max(axis=1, initial=-np.inf) - 2 * off, least - off)
-    at, of = np.nonzero(rough >= bound[:, None])
-    of = block.columns[kept[of]]
+    before = int(np.searchsorted(block.columns, block.begin))
+    kept = np.flatnonzero(found.kept[block.columns[:before]] < 0)
+    rough = block.rough[:, :before] if len(kept) == before else block.rough[:, kept]
+    at, of = np.nonzero(rough >= least - off)
+    best = np.full(len(rough), -np.inf)
+    np.maximum.at(best, at, rough[at, of])
+    nearest = (
+        rough[at, of] >= best[at] - 2 * off
+    )  # they alone are looked at exactly: if none is near enough, no other is
+    at, of = at[nearest], block.columns[kept[of[nearest]]]
     cosines = block.exactly(at, of)
     leading = _leading(at, of, cosines)
     leading = leading[cosines[leading] >= least]
