@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,11 +56,18 @@ class Searches:
         turned: `(M, 8, 32)`, of each picture the hash and those of its seven turns, to the same; a pair may be found
             more than once. A hash of zeros is none.
         similar: `(M, D)` different rows with a direction, perhaps mapped, and a radius of 1 - cosine, to the same.
+        copies_between: The same between hashes of a run, `(N, 32)`, and those of elsewhere, `(M, 32)`; a search within
+            neither is made. It is told of as many rows as the smaller side has.
+        turned_between: The same of pictures with their turns; a pair may be found more than once.
+        similar_between: The same of rows, `(N, D)` and `(M, D)`.
     """
 
     copies: Callable[[Hashes, int, Tell], Search]
     turned: Callable[[Hashes, int, Tell], Search]
     similar: Callable[[Half, float, Tell], Search]
+    copies_between: Callable[[Hashes, Hashes, int, Tell], Search]
+    turned_between: Callable[[Hashes, Hashes, int, Tell], Search]
+    similar_between: Callable[[Half, Half, float, Tell], Search]
 
 
 def copies(hashes: Hashes, radius: int, tell: Tell) -> Search:
@@ -119,11 +126,76 @@ def _similar(rows: Half, radius: float, tell: Tell) -> Iterator[Found]:
         tell(len(block))
 
 
+def copies_between(left: Hashes, right: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of a hash of one side and one of the other; exact."""
+    return _either_way(_copies_between, left, right, radius, tell)
+
+
+def _copies_between(few: Hashes, many: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    index = HammingIndex(many)
+    for start in range(0, len(few), _HASHES):
+        block = few[start : start + _HASHES]
+        for found in index.pairs(block, radius):
+            yield Found(found.left + start, found.right, found.distance.astype(np.float64))
+        tell(len(block))
+
+
+def turned_between(left: Hashes, right: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of pictures of two sides of which one, as it stands, is near any turn of the other; exact."""
+    return _either_way(_turned_between, left, right, radius, tell)
+
+
+def _turned_between(few: Hashes, many: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    upright = [np.ascontiguousarray(side[:, 0]) for side in (few, many)]
+    rows, turns = _structured(many)
+    for found in _copies_between(upright[0], turns, radius, tell):
+        yield Found(found.left, rows[found.right], found.distance)
+    rows, turns = _structured(few)
+    for found in _copies_between(turns, upright[1], radius, lambda _: None):
+        yield Found(rows[found.left], found.right, found.distance)
+
+
+def _structured(hashes: Hashes) -> tuple[npt.NDArray[np.int64], Hashes]:
+    """Every turn that has a hash, and the row of its picture."""
+    every = hashes.reshape(-1, hashes.shape[2])
+    some = np.flatnonzero(every.any(axis=1))
+    return some // hashes.shape[1], every[some]
+
+
+def similar_between(left: Half, right: Half, radius: float, tell: Tell) -> Search:
+    """Pairs of a row of one side and one of the other; each is compared with each."""
+    return _either_way(_similar_between, left, right, radius, tell)
+
+
+def _similar_between(few: Half, many: Half, radius: float, tell: Tell) -> Iterator[Found]:
+    least = np.float32(1.0 - radius - 4.0 * (many.shape[1] + 4) * 2.0**-24)
+    for start in range(0, len(few), _ROWS):
+        block = _unit(few[start : start + _ROWS])
+        for other in range(0, len(many), _ROWS):
+            cosines = block @ _unit(many[other : other + _ROWS]).T
+            one, two = np.nonzero(cosines >= least)
+            if len(one):
+                yield Found(one + start, two + other, 1.0 - cosines[one, two].astype(np.float64))
+        tell(len(block))
+
+
+def _either_way(
+    between: Callable[[Any, Any, Any, Tell], Iterator[Found]], left: Any, right: Any, radius: float, tell: Tell
+) -> Search:
+    """A search that takes the smaller side first, whichever that is; none where one side is empty."""
+    if not len(left) or not len(right):
+        return Search(iter(()))
+    if len(left) <= len(right):
+        return Search(between(left, right, radius, tell))
+    turned_around = between(right, left, radius, tell)
+    return Search(Found(found.right, found.left, found.distance) for found in turned_around)
+
+
 def _unit(rows: Half) -> npt.NDArray[np.float32]:
     wide = widen(rows, np.empty(rows.shape, np.float32))
     found: npt.NDArray[np.float32] = wide / np.sqrt(np.vecdot(wide, wide))[:, None]
     return found
 
 
-SEARCHES = Searches(copies, turned, similar)
+SEARCHES = Searches(copies, turned, similar, copies_between, turned_between, similar_between)
 """Those in use."""
