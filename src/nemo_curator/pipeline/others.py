@@ -10,7 +10,6 @@ from nemo_curator.errors import (
     IncompleteScoreError,
     InputError,
     MissingExtraError,
-    OutputExistsError,
     RecipeError,
     StaleScoresError,
     WeightsNotFoundError,
@@ -24,7 +23,7 @@ from nemo_curator.pipeline.score import plan_score, score, start
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.set_names import NamedSet, check_names, earlier_runs, protect_sets
 from nemo_curator.planning.recipe import DuplicatesSection, KnownBadSection, Recipe, ScoreEntry
-from nemo_curator.runs.elsewhere import OtherSet
+from nemo_curator.runs.elsewhere import OtherSet, Role
 from nemo_curator.runs.fingerprints import EMBEDDING, changes
 from nemo_curator.runs.fingerprints import fingerprint as fingerprint_of
 from nemo_curator.runs.growth import grow
@@ -48,11 +47,13 @@ class _Found:
 
     Attributes:
         named: As the recipe names it.
+        role: What it is for.
         scored: Where it is scored already; None for an input.
         data: What is read of an input; None for what is scored.
     """
 
     named: NamedSet
+    role: Role
     scored: RunState | None
     data: DataSet | None
 
@@ -80,14 +81,20 @@ def check_others(recipe: Recipe, run: RunDirectory, facts: Facts) -> None:
         OutputExistsError: A set lies inside the run directory, or that in it.
         StaleScoresError: The columns of a scored one were computed in another way than the run's.
     """
+    _checked(recipe, run, facts)
+
+
+def _checked(recipe: Recipe, run: RunDirectory, facts: Facts) -> list[_Found]:
     check_names(recipe)
-    for one in [*map(_protected, protect_sets(recipe)), *map(_earlier, earlier_runs(recipe))]:
+    found = [*map(_protected, protect_sets(recipe)), *map(_earlier, earlier_runs(recipe))]
+    for one in found:
         if one.data is not None:
             check_run_place(run, one.data.roots)
         if one.scored is not None:
             if path_inside(one.scored.run.root, run.root) == "":
                 raise RecipeError("this is the run itself", where=one.named.where, act="name another one")
             _refuse_other_columns(one.named, one.scored, recipe, facts)
+    return found
 
 
 def other_sets(
@@ -113,14 +120,10 @@ def other_sets(
         CuratorError: As `check_others`, and as any scoring.
     """
     facts = {name: found for name in compared_columns(recipe) if (found := state.column_facts(name)) is not None}
-    check_others(recipe, state.run, facts)
     sets = []
-    for one in map(_protected, protect_sets(recipe)):
+    for one in _checked(recipe, state.run, facts):
         run = one.scored.run if one.scored else _scored(one, state, recipe, facts, watcher, folder, workers)
-        sets.append(OtherSet(one.named.name, "protect", run, tuple(scored_partitions(run))))
-    for one in map(_earlier, earlier_runs(recipe)):
-        run = RunDirectory(one.named.place)
-        sets.append(OtherSet(one.named.name, "against", run, tuple(scored_partitions(run, one.scored))))
+        sets.append(OtherSet(one.named.name, one.role, run, tuple(scored_partitions(run))))
     return sets
 
 
@@ -128,8 +131,8 @@ def _protected(named: NamedSet) -> _Found:
     scored = RunState.read(RunDirectory(named.place))
     if scored is not None:
         scored_partitions(scored.run, scored)
-        return _Found(named, scored, None)
-    return _Found(named, None, open_data_set(named.place))
+        return _Found(named, "protect", scored, None)
+    return _Found(named, "protect", None, open_data_set(named.place))
 
 
 def _earlier(named: NamedSet) -> _Found:
@@ -146,7 +149,7 @@ def _earlier(named: NamedSet) -> _Found:
             where=named.place,
             act="run `imagecurator decide` on it first",
         )
-    return _Found(named, state, None)
+    return _Found(named, "against", state, None)
 
 
 def _refuse_other_columns(named: NamedSet, other: RunState, recipe: Recipe, facts: Facts) -> None:

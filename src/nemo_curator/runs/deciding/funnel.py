@@ -121,7 +121,8 @@ def funnel_of(
     """The funnel of what was tallied, with what only the tables know."""
     errors = "SELECT error, count(*) FROM records WHERE error IS NOT NULL GROUP BY error ORDER BY error"
     lists = [one.name for one in policy.known_bad.lists] if policy.known_bad else []
-    names = [*lists, *([PROTECT] if policy.protect else []), *(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
+    names = [*lists, *([PROTECT] if policy.protect else []), *(["deny"] if policy.deny else [])]
+    names += [rule.name for rule in policy.rules]
     names += ["sample"] if policy.sample else []
     alone, undecided = (
         {**of_lists, **of_rules}

@@ -31,7 +31,9 @@ def unless_earlier(policy: Policy) -> str:
     return " AND __position NOT IN (SELECT __position FROM earlier)" if policy.against else ""
 
 
-def find_leaks(connection: duckdb.DuckDBPyConnection, policy: Policy, others: Sequence[OtherSet], pairs: Between) -> None:
+def find_leaks(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, others: Sequence[OtherSet], pairs: Between
+) -> None:
     """Make the tables `leak_links` (every image with each protected one that it shows) and `leaks` (with the nearest).
 
     Nothing of either is made where the policy protects nothing.

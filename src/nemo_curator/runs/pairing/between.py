@@ -22,6 +22,7 @@ from nemo_curator.runs.pairing.pair_writer import pair_table
 from nemo_curator.runs.pairing.searches import SEARCHES, Search, Searches
 from nemo_curator.runs.pairing.store import MOST_PAIRS, Began, Wanted, inputs_of, records_of, too_many
 from nemo_curator.runs.parts import read_part
+
 _Rows = npt.NDArray[np.int64]
 _Apart = Callable[[_Rows, _Rows], npt.NDArray[np.float64]]
 

@@ -106,7 +106,9 @@ def current_pairs(
     """
     records = records_of(run, partition_ids)
     files = {kind: open_pairs(_place(run, kind)) for kind in columns}
-    return {kind: file for kind, file in files.items() if file and file.facts.inputs == inputs_of(columns[kind], records)}
+    return {
+        kind: file for kind, file in files.items() if file and file.facts.inputs == inputs_of(columns[kind], records)
+    }
 
 
 def _place(run: RunDirectory, kind: str, folder: str | None = None) -> str:
