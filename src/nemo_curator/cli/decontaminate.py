@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +83,7 @@ def decontaminate(
         if found.summary:
             print_summary(found.summary)
         else:
-            print_notes(found.funnel)
+            print_notes(replace(found.funnel, shown={}))  # they are listed above
     if found.leaks.images and found.summary is None:
         raise LeakError(
             f"{found.leaks.images:,} of {found.funnel.inputs:,} images show some that are protected",

@@ -169,7 +169,7 @@ def print_notes(funnel: Funnel) -> None:
         for name, count in funnel.unreadable.items()
     ]
     notes += [
-        f"{counted(count, 'image')} of {counted(funnel.protected.get(name, 0), 'image')} of the protect set {name} "
+        f"{count:,} of the {counted(funnel.protected.get(name, 0), 'image')} of the protect set {name} "
         f"{'is' if count == 1 else 'are'} shown by {counted(funnel.leaks.get(name, 0), 'input')}; "
         "`imagecurator leaks` lists them"
         for name, count in funnel.shown.items()
