@@ -182,8 +182,8 @@ class Run:
 
         Args:
             write: Whether to write the verdicts and put the recipe in force; False is a dry run.
-            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `known_bad`, `sample`,
-                `split`); the others stay as they are in force.
+            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `known_bad`, `protect`,
+                `against`, `sample`, `split`); the others stay as they are in force.
 
         Raises:
             RecipeError: A key is unknown or says what to compute, or a rule cannot be evaluated.
