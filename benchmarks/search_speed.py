@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nemo_curator.backends.local.cores import usable_cores
+from nemo_curator.cores import usable_cores
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema, write_embeddings, write_part_table
 from nemo_curator.runs.ranking import Target, rank

@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ours", deadline=None)  # time decides no test
+settings.load_profile("ours")
 
 # Models compute on the CPU in tests, wherever they run. Tests of CUDA take the devices back with the fixture `cuda`.
 ASKED = os.environ.get("CUDA_VISIBLE_DEVICES")

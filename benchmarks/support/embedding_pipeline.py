@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nemo_curator.backends.local.cores import usable_cores
 from nemo_curator.backends.local.executor import LocalExecutor
+from nemo_curator.cores import usable_cores
 from nemo_curator.models.registry import ModelSpec, get_spec
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.stages.base import ProcessingStage

@@ -38,7 +38,7 @@ def sixteen_bit(data: bytes) -> np.ndarray:
     return raw.view(">u2").reshape(height, width, channels).astype(np.uint16)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(npst.arrays(np.uint8, SHAPES))
 def test_eight_bit_round_trip(pixels):
     """PNG gives every 8-bit picture back bit for bit, for one to four channels."""
@@ -49,7 +49,7 @@ def test_eight_bit_round_trip(pixels):
         assert np.array_equal(decode(data, probe(data)), np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(npst.arrays(np.uint16, SHAPES))
 def test_sixteen_bit_round_trip(pixels):
     """16 bits survive too, although Pillow cannot write them in colour."""
@@ -60,7 +60,7 @@ def test_sixteen_bit_round_trip(pixels):
         assert np.array_equal(reopened(data)[..., 0], pixels[..., 0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(npst.arrays(np.uint8, SHAPES), st.sampled_from([np.float16, np.float32, np.float64]))
 def test_floats_in_both_ranges(pixels, dtype):
     """Both k / 255 and k itself come back as k."""

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from tests.codecs.format_edits import FORMAT_EDITS
 from tests.codecs.fuzzing import Child, outcomes, table
 from tests.codecs.mutations import EDITS, LONGEST, mutant
@@ -148,7 +148,6 @@ def child():
         yield one
 
 
-@settings(deadline=None)
 @given(data=damaged_files())
 def test_decoding_ends_in_a_picture_or_a_sentence(child, data):
     """Whatever the bytes, decoding gives a picture or a `SampleError`, in a process that may die of it."""

@@ -129,7 +129,7 @@ def test_equals_pillow_on_odd_files(odd_files):
     assert seen > 150
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
     view=st.builds(

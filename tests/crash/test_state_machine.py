@@ -220,7 +220,6 @@ def _machine(examples: int, steps: int) -> None:
     given = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[phase for phase in Phase if phase is not Phase.shrink],  # minutes, for a story of seconds
         print_blob=True,

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
@@ -45,7 +45,6 @@ def screenshot() -> np.ndarray:
     return picture
 
 
-@settings(deadline=None)
 @given(GREY)
 def test_range_and_mirrors(grey):
     """From one pixel up it is 0 to 255 levels, and the same left to right; upside down too where its rows are odd."""

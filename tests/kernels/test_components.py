@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -40,7 +40,6 @@ def test_runs_are_in_reading_order():
     assert components(mask("...", "...")) == []
 
 
-@settings(deadline=None)
 @given(arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.booleans()))
 def test_a_flood_finds_the_same_parts(drawn):
     """Every pixel is in exactly one part, and a flood from any pixel of a part fills that part."""

@@ -6,27 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.hashes import changed, distances, random_hashes
 
 from nemo_curator.kernels import hamming
 from nemo_curator.kernels.hamming import HammingIndex, nearest_within, pairs_within
-
-
-def random_hashes(random: np.random.Generator, count: int) -> np.ndarray:
-    """Hashes that have nothing to do with one another."""
-    return random.integers(0, 256, (count, 32), dtype=np.uint8)
-
-
-def changed(random: np.random.Generator, hashes: np.ndarray, bits: int) -> np.ndarray:
-    """Hashes with exactly so many of their bits changed."""
-    spread = np.unpackbits(hashes, axis=1)
-    for row in spread:
-        row[random.choice(256, bits, replace=False)] ^= 1
-    return np.packbits(spread, axis=1)
-
-
-def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Bits in which each differs from each."""
-    return np.unpackbits(left[:, None] ^ right[None], axis=2).sum(axis=2, dtype=np.int64)
 
 
 def listed(left, right, radius) -> dict[tuple[int, int], int]:
@@ -54,9 +37,10 @@ def by_hand(left, right, radius) -> dict[tuple[int, int], int]:
     right=st.integers(0, 60),
     few=st.booleans(),
     sparse=st.booleans(),
+    widest=st.sampled_from([1, 2, 64]),
 )
-@settings(max_examples=120, deadline=None)
-def test_nothing_is_missed(seed, radius, left, right, few, sparse):
+@settings(max_examples=120)
+def test_nothing_is_missed(seed, radius, left, right, few, sparse, widest):
     """Both ways to search find what comparing each with each finds, at every distance around the radius."""
     random = np.random.default_rng(seed)
     ours, theirs = random_hashes(random, left), random_hashes(random, right)
@@ -67,8 +51,9 @@ def test_nothing_is_missed(seed, radius, left, right, few, sparse):
         theirs = np.concatenate([theirs, *near])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hamming, "_FEW", 512 if few else 0)
-        patch.setattr(hamming, "_BLOCK", 64)
+        patch.setattr(hamming, "_BLOCK", 16)
         patch.setattr(hamming, "_COMPARED", 64)
+        patch.setattr(hamming, "_WIDEST", widest)
         assert listed(ours, theirs, radius) == by_hand(ours, theirs, radius)
         check_nearest(ours, theirs, radius)
 
@@ -110,10 +95,64 @@ def test_equal_hashes_in_great_number():
     """A list of equal hashes against images of the same hash is found in blocks, whole."""
     same = np.zeros((700, 32), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hamming, "_BLOCK", 1000)
+        patch.setattr(hamming, "_COMPARED", 1000)
         blocks = list(pairs_within(same, same, 31))
     assert sum(len(one.left) for one in blocks) == 700 * 700
     assert max(len(one.left) for one in blocks) <= 1000
+
+
+def test_threads_change_nothing():
+    """Blocks and their order are the same with one thread and with three."""
+    random = np.random.default_rng(3)
+    listed = random_hashes(random, 3000)
+    asked = changed(random, listed[random.integers(0, 3000, 500)], 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hamming, "_BLOCK", 64)
+        one, three = (list(HammingIndex(listed).pairs(asked, 31, threads)) for threads in (1, 3))
+    assert len(one) == len(three) > 1
+    for first, second in zip(one, three, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert sum(len(block.left) for block in one) >= 500
+
+
+def test_an_index_from_its_arrays():
+    """An index made from stored arrays, which may not be written to, finds what the first one finds."""
+    random = np.random.default_rng(4)
+    listed = random_hashes(random, 700)
+    asked = changed(random, listed[:100], 31)
+    first = HammingIndex(listed)
+    arrays = first.arrays()
+    for values in arrays.values():
+        values.flags.writeable = False
+    again = HammingIndex.from_arrays(arrays)
+    blocks = [list(index.pairs(asked, 31)) for index in (first, again)]
+    assert [one.left.tolist() for one in blocks[0]] == [one.left.tolist() for one in blocks[1]]
+    assert sum(len(one.left) for one in blocks[1]) == 100
+
+
+def broken_arrays() -> list[tuple[str, np.ndarray]]:
+    """What a damaged file may hold."""
+    order, offsets = np.zeros((16, 700), np.uint32), np.zeros((16, 65537), np.uint32)
+    offsets[:, 1:] = 700
+    down = offsets.copy()
+    down[3, 5] = 701
+    return [
+        ("order", order.astype(np.int64)),
+        ("order", order + np.uint32(700)),
+        ("order", order[:, :-1]),
+        ("near", np.zeros((16, 700), np.uint32)),
+        ("offsets", np.zeros((16, 65537), np.uint32)),
+        ("offsets", down),
+        ("hashes", np.zeros((700, 31), np.uint8)),
+    ]
+
+
+@pytest.mark.parametrize(("name", "values"), broken_arrays())
+def test_damaged_arrays_are_refused(name, values):
+    """Arrays that would lead a search outside are refused before it begins."""
+    arrays = HammingIndex(random_hashes(np.random.default_rng(5), 700)).arrays()
+    with pytest.raises(ValueError, match=r"order|offsets|near|hashes"):
+        HammingIndex.from_arrays({**arrays, name: values})
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 16), np.uint8), np.zeros(32, np.uint8), np.zeros((2, 32), np.int64)])

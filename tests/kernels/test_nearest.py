@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.kernels.nearest import exact_cosines, nearest
@@ -29,7 +29,6 @@ def chosen(found, count):
     return [int(found.rows[at]) for at in order[:count]]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.sampled_from([1, 2, 3, 8, 17, 300]), st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_the_nearest_are_those_of_the_definition(count, dimension, wanted, seed):
     """Whatever the shape, the best rows and their cosines are those of a sort by the definition."""
@@ -42,7 +41,6 @@ def test_the_nearest_are_those_of_the_definition(count, dimension, wanted, seed)
     assert np.allclose(best, np.sort(cosines)[::-1][:wanted], rtol=0, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.sampled_from([1, 5, 96, 768, 1280]), st.integers(0, 2**32 - 1))
 def test_a_cosine_depends_on_its_row_alone(count, dimension, seed):
     """To the last bit, whatever rows stand beside it and in which order."""

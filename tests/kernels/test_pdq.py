@@ -58,7 +58,7 @@ def test_the_size_is_what_makes_it_so():
 
 
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 80), st.integers(1, 80), st.just(3))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_picture_has_a_hash(pixels):
     """From one pixel up there are 32 bytes, half of their bits set or fewer where numbers are equal, and a quality."""
     found = pdq(pixels)

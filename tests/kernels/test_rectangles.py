@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.kernels.rectangles import covered_share, share_of_picture, signed_area, smallest_rectangle
@@ -31,7 +31,6 @@ def test_points_and_lines_are_rectangles_without_area(points, sides):
     assert sorted(2 * side for side in found.half) == pytest.approx(sides)
 
 
-@settings(deadline=None)
 @given(POINTS)
 def test_every_point_is_inside_and_no_level_box_is_smaller(points):
     """The rectangle holds its points, and is no larger than the level one."""
@@ -70,7 +69,6 @@ def test_what_two_polygons_cover_counts_once():
     assert covered_share(np.array([level(-9, -9, -1, -1), level(50, 50, 60, 60)]), 10, 10) == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-30, 60), min_size=4, max_size=4))
 def test_both_shares_agree_on_one_box(edges):
     """Counting pixels and measuring area differ by a row and a column of pixels at most."""

@@ -75,7 +75,7 @@ def cases(draw):
     return fixed, made
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(case=cases(), size=st.integers(1, 5))
 def test_as_the_plain_reference(case, size):
     """Kept items, and for each duplicate the item, kind and distance, are those of comparing each with each."""
@@ -83,7 +83,7 @@ def test_as_the_plain_reference(case, size):
     assert told(resolve(np.array(fixed), kinds_of(made, size))) == naive(fixed, made)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=cases())
 def test_what_is_kept_is_apart(case):
     """A duplicate names a kept item; no two kept items are linked unless both are fixed; a fixed item is kept."""
@@ -97,7 +97,7 @@ def test_what_is_kept_is_apart(case):
             assert (fixed[one] and fixed[other]) or not list(distances(made, one, other))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=cases(), data=st.data())
 def test_no_order_counts_but_preference(case, data):
     """Pairs in another order, turned around, cut otherwise, and codes of other names change nothing."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -105,7 +105,6 @@ def vanishes(shares):
     return shares == sorted(shares, reverse=True) and shares[-1] < shares[0] / 5
 
 
-@settings(deadline=None)
 @given(PICTURES)
 def test_everything_is_defined_and_in_range(pixels):
     """From one pixel up, no figure is ever NaN or outside its range."""

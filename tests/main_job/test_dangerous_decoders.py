@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """
 scores: ["tests.main_job.dangerous:FirstPixelFilterStage"]
 rules: {}
-limits: {seconds: 1.5, memory: 300MB}
+limits: {seconds: 5, memory: 300MB}
 """
 SAYS = {
     "abort": ("worker_died", "its worker was killed by SIGABRT, twice"),
     "crash": ("worker_died", "its worker was killed by SIGSEGV, twice"),
-    "hang": ("worker_died", "its worker was killed after 1.5 seconds on one image, twice"),
+    "hang": ("worker_died", "its worker was killed after 5 seconds on one image, twice"),
     "eat": ("over_limit", "its decoder takes more memory than the limit of 300,000,000 bytes; raise limits.memory"),
     "eatshared": (
         "worker_died",

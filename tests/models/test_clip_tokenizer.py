@@ -129,14 +129,14 @@ def test_no_byte_has_a_say_far_before_it():
     assert (LENGTH - 2) * longest + max(reach.values()) + 4 <= ENOUGH
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text("aehinotrs", min_size=1, max_size=200) | st.text(min_size=1, max_size=40))
 def test_joining_is_what_its_definition_says(text):
     """Joining the pair that was learnt first, the leftmost of them, gives what a sweep over all pairs gives."""
     assert clip_tokenizer._merging()(text) == swept(text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text("ahe漢😂", min_size=1, max_size=12))
 def test_what_is_cut_off_changes_no_token(text):
     """The first 75 tokens of a piece of some 30,000 bytes are those of all of it."""
@@ -147,7 +147,6 @@ def test_what_is_cut_off_changes_no_token(text):
     assert list(clip_tokenizer._merging()(whole))[:75] == merging._join(tokens, clip_tokenizer._merging()._made)[:75]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=5))
 def test_every_row_is_one_that_a_tower_takes(texts):
     """A row begins with the beginning and ends with the end, and depends on its own text alone."""
@@ -159,7 +158,6 @@ def test_every_row_is_one_that_a_tower_takes(texts):
         np.testing.assert_array_equal(tokenizer([text])[0], row)
 
 
-@settings(deadline=None)
 @given(st.text("a\u0301\u0316\u0345\u0f73\u0f71\u0344\u1df6é각ᄀ", max_size=60))
 def test_marks_are_ordered_as_unicode_orders_them(text):
     """Ordering the marks first, which keeps long runs of them cheap, changes no composed text."""

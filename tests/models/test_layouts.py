@@ -173,7 +173,7 @@ def test_missing_settings_are_named(name, tmp_path):
             layout_of(weights).describe(tmp_path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), name=st.sampled_from(["clip", "openclip", "openclip-quick", "siglip", "dinov2-registers"]))
 def test_hostile_settings_end_in_a_sentence(data, name, tmp_path):
     """Whatever stands in the place of a setting, the folder is read or refused with an error of ours."""

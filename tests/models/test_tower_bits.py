@@ -67,7 +67,7 @@ def test_a_row_is_its_pictures_alone(folder, name, numerics):
 
 
 @pytest.mark.parametrize("numerics", EVERY, ids=str)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=25))
 def test_any_choice_of_pictures_gives_the_rows_of_these(folder, numerics, order):
     """Whatever pictures are put together, with repetitions, their rows are those that each has alone."""

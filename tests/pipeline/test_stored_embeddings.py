@@ -280,7 +280,7 @@ def test_a_dry_run_says_so(source, embedded):
 ADDED = st.permutations([HEAD, OTHER, PICKY, "sharpness"])
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=ADDED, cuts=st.lists(st.integers(0, 4), min_size=1, max_size=3))
 def test_any_order_of_adding(source, tmp_path_factory, order, cuts):
     """Scores added in any order, some at a time, are the bytes of one scoring by the last recipe."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.errors import StaleScoresError
@@ -22,7 +22,6 @@ WANTED = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(HELD, max_size=6), WANTED, st.sets(st.integers(0, 5)))
 def test_everything_that_is_lacking_and_nothing_else(held, wanted, again):
     """Each partition is asked for exactly the columns it lacks, and as a whole where its records are other ones."""

@@ -152,7 +152,7 @@ def recipes(draw):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(recipe=recipes(), unicode=st.booleans())
 def test_round_trip_through_yaml(recipe, unicode):
     """A recipe that is written as YAML and read again is the same recipe, whatever its names and texts."""
@@ -160,7 +160,7 @@ def test_round_trip_through_yaml(recipe, unicode):
     assert parse_recipe(text).model_dump() == recipe.model_dump()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     text=st.text(max_size=80)
     | st.lists(

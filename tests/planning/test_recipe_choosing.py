@@ -6,7 +6,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.errors import RecipeError
@@ -44,7 +44,6 @@ EXPORTS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.none() | SAMPLES, st.none() | splits(), EXPORTS, st.none() | SEED, st.none() | st.text("a/é .", min_size=1))
 def test_round_trip(sample, split, export, shuffle, listed):
     """A recipe survives being written into `run.json`, and as the YAML of what differs from the default."""

@@ -34,6 +34,7 @@ def test_the_public_surface_needs_no_framework(absent):
         "nemo_curator.stages.image.io.image_reader, nemo_curator.stages.image.io.image_writer, "
         "nemo_curator.stages.image.io.convert, nemo_curator.stages.image.embedders.clip_embedder, "
         "nemo_curator.stages.image.filters.aesthetic_filter, nemo_curator.stages.image.filters.nsfw_filter, "
-        "nemo_curator.stages.image.deduplication.removal, nemo_curator.stages.text.io.writer.parquet"
+        "nemo_curator.stages.image.deduplication.removal, nemo_curator.stages.text.io.writer.parquet, "
+        "nemo_curator.stages.deduplication.semantic"
     )
     assert absent not in loaded_by(f"import {modules}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
@@ -19,6 +18,7 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.backends.xenna import XennaExecutor
 from nemo_curator.core.client import RayClient
 from nemo_curator.pipeline import Pipeline
+from nemo_curator.stages.deduplication.semantic import SemanticDeduplicationWorkflow
 from nemo_curator.stages.file_partitioning import FilePartitioningStage
 from nemo_curator.stages.image.deduplication.removal import ImageDuplicatesRemovalStage
 from nemo_curator.stages.image.embedders.clip_embedder import ImageEmbeddingStage
@@ -200,20 +200,29 @@ def test_deduplication_tutorial(tmp_path, dataset, executor, client):
     table = pq.read_table(tmp_path / "embeddings")
     ids = table["image_id"].to_pylist()
     assert sorted(ids) == INPUTS
-    # SemanticDeduplicationWorkflow is a later issue; what it would write is made here, of what it would read
-    vectors = np.array(table["embedding"].to_pylist())
-    order = np.argsort(ids)
-    same = vectors[order] @ vectors[order].T > 0.9999
-    duplicates = [INPUTS[row] for row in range(len(INPUTS)) if same[row, :row].any()]
-    assert duplicates == INPUTS[EACH:]  # every shard holds the same photos
-    (tmp_path / "duplicates").mkdir()
-    pq.write_table(pa.table({"id": duplicates}), tmp_path / "duplicates" / "part.0.parquet")
+    workflow = SemanticDeduplicationWorkflow(
+        input_path=str(tmp_path / "embeddings"),
+        output_path=str(tmp_path / "removal"),
+        id_field="image_id",
+        embedding_field="embedding",
+        n_clusters=2,
+        eps=0.0001,
+        read_kwargs={"storage_options": {}},
+        write_kwargs={"storage_options": {}},
+        verbose=True,
+    )
+    result = workflow.run(kmeans_executor=executor, pairwise_executor=executor)
+    duplicates = INPUTS[EACH:]  # every shard holds the same photos
+    assert result.metadata["num_duplicates"] == len(duplicates)
+    found = pq.read_table(tmp_path / "removal" / "duplicates").to_pylist()
+    assert sorted(row["id"] for row in found) == duplicates
+    assert all(row["duplicate_of"] == f"{INPUTS[0][:5]}/{row['id'][6:]}" for row in found)
     pipeline = Pipeline(name="image_deduplication", description="Remove the duplicates")
     pipeline.add_stage(FilePartitioningStage(file_paths=str(dataset), files_per_partition=1, file_extensions=[".tar"]))
     pipeline.add_stage(ImageReaderStage(dali_batch_size=100, verbose=True, num_threads=16, num_gpus_per_worker=0.25))
     pipeline.add_stage(
         ImageDuplicatesRemovalStage(
-            removal_parquets_dir=str(tmp_path / "duplicates"), duplicate_id_field="id", verbose=True
+            removal_parquets_dir=str(tmp_path / "removal" / "duplicates"), duplicate_id_field="id", verbose=True
         )
     )
     pipeline.add_stage(ImageWriterStage(output_dir=str(tmp_path / "out"), remove_image_data=True, verbose=True))

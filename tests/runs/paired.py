@@ -10,7 +10,7 @@ from tests.runs.tables import row
 
 from nemo_curator import storage
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.pairing.searches import SEARCHES, Found, Search
+from nemo_curator.runs.pairing.searches import SEARCHES, Found
 from nemo_curator.runs.parts import part_schema, write_embeddings, write_part
 from nemo_curator.stages.declarations import Column
 
@@ -78,7 +78,7 @@ def shuffled(seed):
                 some = slice(start, start + step)
                 yield Found(left[some], right[some], distance[some])
 
-        return Search(blocks(), search.recall)
+        return replace(search, blocks=blocks())
 
     return replace(
         SEARCHES,

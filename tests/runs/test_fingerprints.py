@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.runs.fingerprints import changes, fingerprint, only_environment
@@ -34,7 +34,6 @@ def test_odd_values():
     assert changes(facts, dict(facts)) == []
 
 
-@settings(deadline=None)
 @given(FACTS, FACTS)
 def test_changes_are_named_wherever_fingerprints_differ(old, new):
     """Two facts have different fingerprints if, and only if, there is a change to name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.runs.growth import grow, taken_over
@@ -32,7 +32,6 @@ def inputs(draw):
     ]
 
 
-@settings(deadline=None)
 @given(inputs(), inputs(), inputs())
 def test_whatever_comes_and_goes(first, second, third):
     """Through two growths: known partitions keep ids and order, new ones stand behind, nothing is there twice."""
@@ -58,7 +57,6 @@ def test_whatever_comes_and_goes(first, second, third):
         assert after.foreign == (bool(old) and not there & set(old))
 
 
-@settings(deadline=None)
 @given(inputs(), inputs())
 def test_what_was_scored_stays_on_record_until_it_is_scored_again(first, second):
     """Sizes and versions in the list are those that were scored; taking over puts the present ones there."""

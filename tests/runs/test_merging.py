@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.runs.embedding_reader import NOT_STORED
@@ -70,7 +70,6 @@ def cases(draw):
     return images, draw(SUBSETS), draw(NAMES), draw(SUBSETS), draw(NAMES)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_merged_is_what_one_scoring_gives(case):
     """Whenever a merge says that it can be done, its part equals the part that one scoring of everything writes.
@@ -103,7 +102,6 @@ EMBEDDER = "second"  # the stages behind it need embeddings, where these are rea
 NOT_EMBEDDED = {"error": NOT_STORED, "error_stage": "stored_embeddings", "error_detail": "none"}
 
 
-@settings(deadline=None)
 @given(cases(), st.booleans())
 def test_merged_with_stored_embeddings(case, lost):
     """The same where a stage that reads stored embeddings stands in the place of the embedder.

@@ -38,7 +38,7 @@ def expected(pairs, query, count):
     return [(name, cosine) for cosine, name in ranked[:count]]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.integers(1, 60), st.integers(1, 3), st.integers(0, 99))
 def test_the_answer_is_that_of_a_sort_however_the_run_is_divided(sizes, count, threads, seed):
     """Whatever the partitions, the number wanted and the number of threads; equal embeddings are in order of ids."""

@@ -139,7 +139,7 @@ def test_a_file_that_grows_meanwhile(tmp_path, monkeypatch):
     assert next(read_loose([entry_at(path)])).detail == "a.jpg: the file changed while it was read"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.sampled_from([b"", JPEG[:4], PNG[:8], b"GIF89a", b"BM"]))
 def test_any_content_is_one_sample(tmp_path, data, head):
     """No content makes it raise; an image's bytes are exactly the file's."""

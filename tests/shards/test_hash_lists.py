@@ -153,7 +153,7 @@ def test_parquet_without_hashes(tmp_path):
     ending=st.sampled_from(["\n", "\r\n"]),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_long_lists_are_read_as_short_ones(tmp_path_factory, count, odd, ending, seed):
     """Blocks of like lines, with others among them, give what reading line by line gives; errors name the same line."""
     random = np.random.default_rng(seed)
@@ -171,7 +171,7 @@ def test_long_lists_are_read_as_short_ones(tmp_path_factory, count, odd, ending,
 
 
 @given(st.lists(st.binary(min_size=1, max_size=2), max_size=50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_membership(tmp_path_factory, ends):
     """A list has what was written into it, whatever its bytes, and nothing else."""
     hashes = {one.rjust(16, b"\0") for one in ends} | {one.ljust(16, b"\0") for one in ends}

@@ -34,7 +34,7 @@ def by_tarfile(data: bytes) -> list[tuple[str, int, int]]:
         return [(member.name, member.offset_data, member.size) for member in tar if member.isreg()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(FORMATS), st.lists(st.tuples(member_names(), st.binary(max_size=1500)), max_size=8))
 def test_equal_to_tarfile(form, members):
     """On whatever tarfile writes, in its three formats, both find the same files at the same places."""
@@ -252,7 +252,7 @@ def test_cut_anywhere(form):
             assert max((entry.offset + entry.size for entry in entries), default=0) <= damage.position <= length
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(FORMATS), st.data())
 def test_flipped_bytes_never_raise(form, data):
     """Whatever bytes are changed, the walk ends, every member lies in the file, and a changed header is noticed."""
@@ -264,7 +264,7 @@ def test_flipped_bytes_never_raise(form, data):
     assert all(0 < entry.offset <= entry.offset + entry.size <= len(plain) for entry in entries)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=2000), st.integers(0, 6))
 def test_random_bytes_never_raise(data, blocks):
     """Neither do random bytes, behind zeros or not."""

@@ -332,7 +332,7 @@ def test_cut_anywhere_keeps_the_samples_before(tmp_path):
         assert [sample.error for sample in samples].count("damaged_shard") == (length < marked)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_shards_never_raise(tmp_path, data):
     """Flipped, cut and spliced bytes give samples and records with unique ids, never an error."""

@@ -77,7 +77,7 @@ def test_names_that_are_none(name):
         TarWriter(io.BytesIO()).add(name, b"")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(member_names(), st.binary(max_size=1200), max_size=6))
 def test_round_trip(tmp_path, members):
     """Whatever the names and bytes, tarfile and our reader find exactly them, undecodable names included."""

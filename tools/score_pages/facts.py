@@ -76,6 +76,8 @@ def _has_weights(stage: Any) -> bool:
 
 def _threshold(stage: BaseFilterStage) -> str:
     column = f"`{stage.score_columns()[0].name}`"
+    if stage.score_columns()[0].type == "string":
+        return f"records {column} by `annotate`; no threshold can be compared with it"
     if stage.score_threshold is None:
         return f"compares {column}; give a threshold, there is no default"
     side = "at or above" if stage.keep == "at_or_above" else "below"

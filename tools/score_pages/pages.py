@@ -16,9 +16,12 @@ PICTURES = ROOT / "docs" / "images" / "scores"
 MEASURED = FOLDER / "measured.json"
 PARTS = ("What it means", "Scale", "On real photos", "Examples", "When it fails", "Source")
 
-UNMEASURED = dict.fromkeys(
-    ("aesthetic", "clip_prompts", "clip_score"), "it needs the weights of CLIP, which no package carries"
-)
+UNMEASURED = {
+    **dict.fromkeys(
+        ("aesthetic", "clip_prompts", "clip_score"), "it needs the weights of CLIP, which no package carries"
+    ),
+    **dict.fromkeys(("pixels", "turned_hashes"), "a hash has no quantiles, and looks like nothing"),
+}
 """Scores without quantiles and pictures, and why."""
 
 _HEAD = "| score | column | value | meaning |\n|---|---|---|---|"

@@ -93,7 +93,7 @@ def _other_owner() -> list[str]:
 def _devices() -> dict[str, Any]:
     import psutil
 
-    from nemo_curator.backends.local.cores import usable_cores
+    from nemo_curator.cores import usable_cores
     from nemo_curator.models.numerics import runtimes
     from nemo_curator.models.runtimes.cuda import devices
 

@@ -17,6 +17,7 @@ from nemo_curator.pipeline.score import left_out
 from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import Exported, ExportPlan
+from nemo_curator.runs.pairing.pair_file import PairFacts
 
 _DEFAULT_WHY = {
     "small": "too small to train on at any usual resolution",
@@ -145,6 +146,15 @@ def print_funnel(funnel: Funnel) -> None:
     console.print(table)
 
 
+def _recall(facts: PairFacts) -> str:
+    """How much a search that looks not at every pair finds, as the end of a sentence."""
+    if facts.exact:
+        return ""
+    if facts.recall is None:
+        return "; not every pair was looked at, and no sampled image has one to measure the search by"
+    return f"; the search finds {facts.recall:.2%} of such pairs, as measured on a sample"
+
+
 def print_notes(funnel: Funnel) -> None:
     """The books, and what a reader of the table should know."""
     console = Console(highlight=False)
@@ -160,7 +170,7 @@ def print_notes(funnel: Funnel) -> None:
     ]
     notes += [
         f"{counted(one.pairs, 'pair')} of {one.kind} within {one.radius:g}, among {one.distinct:,} different images"
-        + ("" if one.recall is None else f"; the search finds {one.recall:.2%} of such pairs, as measured on a sample")
+        + _recall(one)
         for one in funnel.pairs
     ]
     notes += [

@@ -1,19 +1,27 @@
 """Hashes of 256 bits that differ in few bits, found among many without comparing each with each.
 
 Sixteen pieces of 16 bits that together differ in at most 31 bits cannot all differ in two: one of them differs in at
-most one bit (M. Norouzi et al., "Fast Exact Search in Hamming Space with Multi-Index Hashing", TPAMI 2014). So the
-pieces of one side are sorted, the other side looks up its own pieces and their 16 neighbours, and only what is found
-there, one pair of 240 where the bits are independent, is compared. Nothing is missed. Work is done in blocks, so that
-memory does not grow with the number of pairs.
+most one bit (M. Norouzi et al., "Fast Exact Search in Hamming Space with Multi-Index Hashing", TPAMI 2014), and the
+half word that it lies in in at most three. So an index has, for each piece, the half words in the order of the piece.
+Who looks up a hash visits the rows with the same piece and with its 16 neighbours: one row of 240 where the bits are
+independent. They lie side by side, are fetched some at a time, and compared by the half word; one of 90 passes, and is
+compared in full. Nothing is missed. Work is done in blocks, so that memory does not grow with the number of pairs.
+
+Pairs within one set of hashes are found faster by `hamming_self`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from nemo_curator.cores import usable_cores
+from nemo_curator.kernels.side_by_side import one_after_another
 
 BITS = 256
 FARTHEST = 31
@@ -21,11 +29,15 @@ FARTHEST = 31
 
 _BYTES = BITS // 8
 _PIECES = 16
+_VALUES = 1 << 16  # of a piece
 _FEW = 512  # hashes up to which comparing each with each is the faster way
-_BLOCK = 1 << 20  # lookups, or pairs that they find, at a time
-_COMPARED = 1 << 17  # pairs to compare at a time where each is compared with each: they stay in the processor's cache
+_BLOCK = 1 << 10  # hashes looked up at a time
+_COMPARED = 1 << 17  # pairs to compare at a time: they stay in the processor's cache
+_WIDEST = 64  # rows fetched together at most
 
 Hashes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
 
 
 class Pairs(NamedTuple):
@@ -37,9 +49,9 @@ class Pairs(NamedTuple):
         distance: `(K,)` int64, bits in which they differ.
     """
 
-    left: npt.NDArray[np.int64]
-    right: npt.NDArray[np.int64]
-    distance: npt.NDArray[np.int64]
+    left: Rows
+    right: Rows
+    distance: Rows
 
 
 def pairs_within(left: Hashes, right: Hashes, radius: int) -> Iterator[Pairs]:
@@ -51,7 +63,7 @@ def pairs_within(left: Hashes, right: Hashes, radius: int) -> Iterator[Pairs]:
         radius: 0 to 256; beyond 31 each is compared with each.
 
     Yields:
-        At most about a million pairs at a time, in no particular order.
+        Some pairs at a time, in no particular order.
     """
     if len(left) <= len(right):
         yield from HammingIndex(right).pairs(left, radius)
@@ -60,9 +72,7 @@ def pairs_within(left: Hashes, right: Hashes, radius: int) -> Iterator[Pairs]:
             yield Pairs(found.right, found.left, found.distance)
 
 
-def nearest_within(
-    hashes: Hashes, listed: HammingIndex, radius: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def nearest_within(hashes: Hashes, listed: HammingIndex, radius: int) -> tuple[Rows, Rows]:
     """For every hash the nearest one of some others that is near enough; of equally near ones the first.
 
     Args:
@@ -91,110 +101,218 @@ def _either_way(hashes: Hashes, listed: HammingIndex, radius: int) -> Iterator[P
 
 
 class HammingIndex:
-    """Hashes that others are looked up in, many times; it takes about 130 bytes a hash.
+    """Hashes that others are looked up in, many times; it takes about 160 bytes a hash.
 
     Args:
         hashes: `(M, 32)` uint8.
     """
 
     def __init__(self, hashes: Hashes) -> None:
-        self.hashes = _checked(hashes)
-        self._words = np.ascontiguousarray(self.hashes.view(np.uint64).T)  # a word of all hashes lies together
-        self._sorted: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
+        self.hashes = checked(hashes)
+        self._sorted: _Sorted | None = None
 
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def pairs(self, hashes: Hashes, radius: int) -> Iterator[Pairs]:
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> HammingIndex:
+        """The index that `arrays` gave, perhaps mapped from files: it costs no sorting, and reads what is looked at.
+
+        Args:
+            arrays: As `arrays` gave them. What they hold is not proved again, but no search goes beyond them.
+
+        Raises:
+            ValueError: They are of another shape or type, or their numbers lead outside.
+        """
+        index = cls(arrays["hashes"])
+        index._sorted = _Sorted(arrays["order"], arrays["near"], arrays["offsets"])
+        index._sorted.check(len(index))
+        return index
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What there is to store, by name: plain arrays.
+
+        Returns:
+            `hashes` `(M, 32)` uint8; `order` `(16, M)` uint32, rows in the order of each piece; `near`
+            `(16, M + 64)` uint32, the half words in that order and zeros; `offsets` `(16, 65537)` uint32, where the
+            rows of each value of a piece begin.
+        """
+        order, near, offsets = self._by_piece()
+        return {"hashes": self.hashes, "order": order, "near": near, "offsets": offsets}
+
+    def pairs(self, hashes: Hashes, radius: int, threads: int | None = None) -> Iterator[Pairs]:
         """All pairs of one of `hashes` (left) and one of the index (right) within `radius` bits, each once, in blocks.
 
         Args:
             hashes: `(N, 32)` uint8.
             radius: As `pairs_within`.
+            threads: How many work at a time; as many as there are cores by default. The pairs, and their order, are
+                the same.
 
         Raises:
             ValueError: The hashes are no `(N, 32)` uint8.
         """
-        hashes = _checked(hashes)
-        words = np.ascontiguousarray(hashes.view(np.uint64).T)
+        hashes = checked(hashes)
         if radius > FARTHEST or len(self) <= _FEW:
-            yield from self._by_force(words, radius)
+            yield from each_with_each(_words(hashes), _words(self.hashes), radius)
             return
-        if not self._sorted:
-            self._sorted = [_sorted_by(piece) for piece in self.hashes.view(np.uint16).T]
-        differing = radius // _PIECES
-        for start in range(0, len(hashes), step := _BLOCK // (_PIECES + 1)):
-            block = np.ascontiguousarray(hashes[start : start + step])
-            for piece in range(_PIECES):
-                for rows, others in self._looked_up(block.view(np.uint16)[:, piece], piece, differing):
-                    found = self._near(words, rows + start, others, radius)
-                    yield from self._first_seen(words, found, piece, differing)
+        table = self._by_piece()
+        blocks = [
+            partial(self._looked_up, table, hashes[start : start + _BLOCK], start, radius)
+            for start in range(0, len(hashes), _BLOCK)
+        ]
+        yield from one_after_another(blocks, usable_cores() if threads is None else threads)
 
-    def _by_force(self, words: npt.NDArray[np.uint64], radius: int) -> Iterator[Pairs]:
-        for first in range(0, len(self), _COMPARED):
-            others = self._words[:, first : first + _COMPARED]
-            width = others.shape[1]
-            step = max(1, _COMPARED // width)
-            for start in range(0, words.shape[1], step):
-                block = words[:, start : start + step]
-                distance = np.zeros((block.shape[1], width), np.uint16)
-                for mine, other in zip(block, others, strict=True):
-                    np.add(distance, np.bitwise_count(mine[:, None] ^ other[None, :]), out=distance)
-                found = np.flatnonzero(distance <= radius)
-                if len(found):
-                    yield Pairs(found // width + start, found % width + first, distance.ravel()[found].astype(np.int64))
+    def _by_piece(self) -> _Sorted:
+        if self._sorted is None:
+            self._sorted = _sorted(self.hashes)
+        return self._sorted
 
-    def _looked_up(
-        self, keys: npt.NDArray[np.uint16], piece: int, differing: int
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """Rows of `keys` and of the index whose piece is the same, or differs in one bit where that may be."""
-        order, offsets = self._sorted[piece]
-        masks = np.array([0, *(1 << bit for bit in range(16))][: 1 + 16 * differing], np.uint16)
-        probes = (keys[:, None] ^ masks[None, :]).ravel()
-        counts = offsets[1:][probes] - offsets[:-1][probes]
-        hit = np.flatnonzero(counts)
-        probes, counts = probes[hit], counts[hit]
-        owners = hit // len(masks)
-        ends = np.cumsum(counts)
-        total = int(ends[-1]) if len(ends) else 0
-        for low in range(0, total, _BLOCK):
-            high = min(total, low + _BLOCK)
-            some = slice(int(np.searchsorted(ends, low, "right")), int(np.searchsorted(ends, high, "left")) + 1)
-            begins = ends[some] - counts[some]
-            taken = np.minimum(ends[some], high) - np.maximum(begins, low)
-            place = np.repeat(offsets[:-1][probes[some]] - begins, taken) + np.arange(low, high)
-            yield np.repeat(owners[some], taken), order[place].astype(np.int64)
-
-    def _near(
-        self, words: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64], radius: int
-    ) -> Pairs:
-        """Those of some pairs that are near enough; after every word, only pairs that still may be are looked at."""
-        distance = np.zeros(len(rows), np.int64)
-        for mine, other in zip(words, self._words, strict=True):
-            distance = distance + np.bitwise_count(mine[rows] ^ other[others])
-            kept = np.flatnonzero(distance <= radius)
-            rows, others, distance = rows[kept], others[kept], distance[kept]
-        return Pairs(rows, others, distance)
-
-    def _first_seen(self, words: npt.NDArray[np.uint64], found: Pairs, piece: int, differing: int) -> Iterator[Pairs]:
-        """Without the pairs that an earlier piece has found."""
-        if not len(found.left):
-            return
-        difference = np.ascontiguousarray((words[:, found.left] ^ self._words[:, found.right]).T)
-        earlier = np.bitwise_count(difference.view(np.uint16)[:, :piece]) <= differing
-        new = ~earlier.any(axis=1)
-        if new.any():
-            yield Pairs(found.left[new], found.right[new], found.distance[new])
+    def _looked_up(self, table: _Sorted, hashes: Hashes, start: int, radius: int) -> Iterator[Pairs]:
+        """The pairs of some hashes."""
+        theirs = self.hashes.view(np.uint64)
+        pieces, halves, words = hashes.view(np.uint16), hashes.view(np.uint32), hashes.view(np.uint64)
+        for piece in range(_PIECES):
+            half = np.ascontiguousarray(halves[:, piece // 2])
+            for left, right in table.near_ones(piece, pieces[:, piece], half, radius):
+                difference = words[left] ^ theirs[right]
+                distance = np.bitwise_count(difference).sum(axis=1, dtype=np.int64)
+                near = np.flatnonzero(distance <= radius)
+                near = near[_first_found(difference[near], piece, radius)]
+                if len(near):
+                    yield Pairs(left[near] + start, right[near], distance[near])
 
 
-def _sorted_by(piece: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Rows in the order of their piece, and where the rows of each of its 65,536 values begin."""
-    order = np.argsort(piece, kind="stable").astype(np.int32)
-    counts = np.bincount(piece, minlength=1 << 16)
-    return order, np.concatenate([[0], np.cumsum(counts)])
+class _Sorted(NamedTuple):
+    """The half words of all hashes, sorted sixteen times; see `HammingIndex.arrays`."""
+
+    order: npt.NDArray[np.uint32]
+    near: npt.NDArray[np.uint32]
+    offsets: npt.NDArray[np.uint32]
+
+    def check(self, count: int) -> None:
+        """Raise ValueError where the arrays are none that a search can rely on."""
+        wanted = ((_PIECES, count), (_PIECES, count + _WIDEST), (_PIECES, _VALUES + 1))
+        for name, values, shape in zip(self._fields, self, wanted, strict=True):
+            if values.shape != shape or values.dtype != np.uint32 or not values.flags.c_contiguous:
+                raise ValueError(f"{name} is {values.shape} of {values.dtype}, not {shape} of uint32")
+        if (self.offsets[:, 0] != 0).any() or (self.offsets[:, -1] != count).any():
+            raise ValueError("offsets do not lead from the first row to the last")
+        if (self.offsets[:, 1:] < self.offsets[:, :-1]).any() or (count and self.order.max() >= count):
+            raise ValueError("offsets do not ascend, or order names rows that are not there")
+
+    def near_ones(
+        self, piece: int, keys: npt.NDArray[np.uint16], halves: npt.NDArray[np.uint32], radius: int
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """Rows looked up, and rows with the same piece or a neighbour of it, where the half words differ in few bits.
+
+        Args:
+            piece: Which of the sixteen.
+            keys: `(N,)` that piece of the hashes looked up.
+            halves: `(N,)` the half word that it lies in.
+            radius: Of the whole hash.
+        """
+        width = self._width()
+        owners, begins, ends = self._visited(piece, keys, width, radius)
+        # so many rows from every place on, as one item: fetched by one copy
+        fetched = np.ndarray(self.order.shape[1] + _WIDEST - width + 1, f"V{4 * width}", self.near[piece], 0, (4,))
+        step = max(1, _COMPARED // 2 // width)
+        for low in range(0, len(owners), step):
+            some = slice(low, low + step)
+            others = fetched[begins[some]].view(np.uint32).reshape(-1, width)
+            others ^= halves[owners[some], None]
+            hit = np.flatnonzero(np.bitwise_count(others) <= radius // 8)
+            window = hit // width + low
+            place = begins[window] + hit % width
+            inside = place < ends[window]
+            yield owners[window[inside]], self.order[piece][place[inside]].astype(np.int64)
+
+    def _width(self) -> int:
+        """Rows to fetch together: most pieces of independent bits have no more of them."""
+        mean = float(self.order.shape[1] / _VALUES)
+        return min(_WIDEST, 2 * math.ceil((mean + 2 * math.sqrt(mean)) / 2) + 2)
+
+    def _visited(self, piece: int, keys: npt.NDArray[np.uint16], width: int, radius: int) -> tuple[Rows, Rows, Rows]:
+        """For each place to fetch `width` rows from: who wants them, where they begin, and where they end."""
+        offsets = self.offsets[piece]
+        masks = np.array([0, *(1 << bit for bit in range(16))][: 1 + 16 * (radius // _PIECES)], np.uint16)
+        wanted = (keys[:, None] ^ masks).ravel()
+        begins, ends = offsets[:-1][wanted].astype(np.int64), offsets[1:][wanted].astype(np.int64)
+        some = np.flatnonzero(ends > begins)
+        owners, begins, ends = some // len(masks), begins[some], ends[some]
+        times = (ends - begins + width - 1) // width
+        if len(times) and times.max() > 1:
+            last = np.cumsum(times)
+            part = np.arange(last[-1]) - np.repeat(last - times, times)
+            owners, begins, ends = (np.repeat(one, times) for one in (owners, begins, ends))
+            begins += part * width
+        return owners, begins, ends
 
 
-def _checked(hashes: Hashes) -> Hashes:
+def each_with_each(left: Words, right: Words, radius: int) -> Iterator[Pairs]:
+    """All pairs within a radius, by comparing each with each.
+
+    Args:
+        left: `(4, N)`, the words of the hashes; each word of all hashes lies together.
+        right: `(4, M)`.
+        radius: In bits.
+
+    Yields:
+        At most about a hundred thousand pairs at a time.
+    """
+    for first in range(0, right.shape[1], _COMPARED):
+        others = right[:, first : first + _COMPARED]
+        width = others.shape[1]
+        step = max(1, _COMPARED // width)
+        for start in range(0, left.shape[1], step):
+            block = left[:, start : start + step]
+            distance = np.zeros((block.shape[1], width), np.uint16)
+            for mine, other in zip(block, others, strict=True):
+                np.add(distance, np.bitwise_count(mine[:, None] ^ other[None, :]), out=distance)
+            found = np.flatnonzero(distance <= radius)
+            if len(found):
+                yield Pairs(found // width + start, found % width + first, distance.ravel()[found].astype(np.int64))
+
+
+def checked(hashes: Hashes) -> Hashes:
+    """The hashes, one behind the other.
+
+    Raises:
+        ValueError: They are no `(N, 32)` uint8.
+    """
     if hashes.ndim != 2 or hashes.shape[1] != _BYTES or hashes.dtype != np.uint8:
         raise ValueError(f"hashes are an (N, {_BYTES}) array of uint8, not {hashes.shape} of {hashes.dtype}")
     return np.ascontiguousarray(hashes)
+
+
+def _words(hashes: Hashes) -> Words:
+    return np.ascontiguousarray(hashes.view(np.uint64).T)
+
+
+def _sorted(hashes: Hashes) -> _Sorted:
+    """For each piece the rows in its order, their half words in that order, and where each value begins."""
+    count = len(hashes)
+    order = np.empty((_PIECES, count), np.uint32)
+    near = np.zeros((_PIECES, count + _WIDEST), np.uint32)
+    offsets = np.zeros((_PIECES, _VALUES + 1), np.uint32)
+    for piece in range(_PIECES):
+        keys = np.ascontiguousarray(hashes.view(np.uint16)[:, piece])
+        order[piece] = np.argsort(keys, kind="stable")
+        near[piece, :count] = hashes.view(np.uint32)[:, piece // 2][order[piece]]
+        offsets[piece, 1:] = np.cumsum(np.bincount(keys, minlength=_VALUES))
+    return _Sorted(order, near, offsets)
+
+
+def _first_found(difference: Words, piece: int, radius: int) -> npt.NDArray[np.bool_]:
+    """Which pairs no earlier piece finds, and this one does.
+
+    Args:
+        difference: `(K, 4)`, bits in which two hashes differ.
+        piece: The piece.
+        radius: Of the whole hash.
+    """
+    pieces = np.bitwise_count(difference.view(np.uint16)[:, : piece + 1]) <= radius // _PIECES
+    halves = np.bitwise_count(difference.view(np.uint32)[:, : piece // 2 + 1]) <= radius // 8
+    finds = pieces & np.repeat(halves, 2, axis=1)[:, : piece + 1]
+    new: npt.NDArray[np.bool_] = finds[:, piece] & ~finds[:, :piece].any(axis=1)
+    return new

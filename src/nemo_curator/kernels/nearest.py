@@ -68,20 +68,22 @@ def nearest(
     return kept
 
 
-def exact_cosines(rows: npt.NDArray[np.float16], query: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The cosine of each row to a query, in double precision; NaN where a row has no direction.
+def exact_cosines(
+    rows: npt.NDArray[np.float16] | npt.NDArray[np.float32], query: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """The cosine of each row to a query, or to one of its own, in double precision; NaN where one has no direction.
 
     Args:
         rows: `(K, D)`.
-        query: `(D,)`.
+        query: `(D,)`, or `(K, D)` for one a row.
 
     Returns:
-        `(K,)`; each depends on its row and the query alone, to the last bit.
+        `(K,)`; each depends on its row and its query alone, to the last bit, and not on which of the two is which.
     """
     wide, wanted = np.ascontiguousarray(rows, np.float64), query.astype(np.float64)
     # sums along rows, which NumPy takes one row at a time; a matrix product may group them as it likes
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        lengths = np.sqrt((wide * wide).sum(axis=1)) * np.sqrt((wanted * wanted).sum())
+        lengths = np.sqrt((wide * wide).sum(axis=1)) * np.sqrt((wanted * wanted).sum(axis=-1))
         cosines: npt.NDArray[np.float64] = (wide * wanted).sum(axis=1) / lengths
     return np.clip(cosines, -1.0, 1.0)  # NaN stays
 

@@ -29,6 +29,8 @@ _KEPT = 2.0**10  # parts of a thousandth of a level that are kept after one dire
 _PART = 16  # parts of a thousandth of a level that the samples have
 _LEVEL = 1000 * _PART
 
+Spectrum = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class PdqHash:
@@ -59,8 +61,8 @@ def pdq(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> PdqH
     return PdqHash(pack(frequencies), quality)
 
 
-def spectrum(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> tuple[npt.NDArray[np.float64], int]:
-    """What the hash is made of: flipping and turning the picture flips signs in it and turns it.
+def spectrum(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> tuple[Spectrum, int]:
+    """What the hash is made of.
 
     Args:
         rgb: As `pdq`.
@@ -69,24 +71,73 @@ def spectrum(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) ->
     Returns:
         `(16, 16)` whole numbers, the lowest frequencies down and across; and the quality, 0 to 100.
     """
-    height, width = rgb.shape[:2]
-    across, down = size or (width, height)
-    if min(across, down) < _SMALLEST:
+    if not _large_enough(rgb, size):
         return np.zeros((_LOWEST, _LOWEST)), 0
-    luma = (rgb.astype(np.float32) @ _LUMA).astype(np.float64)
-    rows = np.rint(_sampling(height, max(height, down)) @ luma * (_KEPT / _WEIGHT))
-    samples = np.rint(rows @ _sampling(width, max(width, across)).T * (_PART / _KEPT / _WEIGHT))
-    centred = samples - samples[0, 0]  # a constant changes no frequency, and a uniform picture becomes exactly 0
-    cosines = _cosines()
-    half = np.rint(cosines @ centred * (1 / _WEIGHT))
-    return half @ cosines.T, _quality(samples)
+    samples = _samples(_luma(rgb), *_matrices(rgb, size))
+    return _transformed(samples), _quality(samples)
 
 
-def pack(frequencies: npt.NDArray[np.float64]) -> bytes:
+def mirrored_spectra(
+    rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None
+) -> tuple[Spectrum, Spectrum, Spectrum]:
+    """The spectra of the picture mirrored left to right, top to bottom, and both.
+
+    PDQ takes its samples, of most sizes, a part of a pixel nearer to the one side. So mirrored pictures are sampled
+    elsewhere, and have not the spectrum with signs changed but one some bits from it.
+
+    Args:
+        rgb: As `pdq`.
+        size: As `pdq`.
+    """
+    if not _large_enough(rgb, size):
+        zeros = np.zeros((_LOWEST, _LOWEST))
+        return zeros, zeros, zeros
+    luma, (down, across) = _luma(rgb), _matrices(rgb, size)
+    up, back = np.ascontiguousarray(down[:, ::-1]), np.ascontiguousarray(across[:, ::-1])
+    ways = ((down, back), (up, across), (up, back))
+    first, second, third = (_transformed(_samples(luma, *matrices)) for matrices in ways)
+    return first, second, third
+
+
+def pack(frequencies: Spectrum) -> bytes:
     """The 32 bytes of a spectrum: which of its numbers are above their lower median; the first is the last bit."""
     flat = frequencies.ravel()
     middle = np.partition(flat, BITS // 2 - 1)[BITS // 2 - 1]
     return np.packbits((flat > middle)[::-1]).tobytes()
+
+
+def _large_enough(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None) -> bool:
+    return bool(min(size or rgb.shape[:2]) >= _SMALLEST)
+
+
+def _luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    brightness: npt.NDArray[np.float64] = (rgb.astype(np.float32) @ _LUMA).astype(np.float64)
+    return brightness
+
+
+def _matrices(
+    rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What takes the samples down, and across."""
+    height, width = rgb.shape[:2]
+    across, down = size or (width, height)
+    return _sampling(height, max(height, down)), _sampling(width, max(width, across))
+
+
+def _samples(
+    luma: npt.NDArray[np.float64], down: npt.NDArray[np.float64], across: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """`(64, 64)` whole parts of a thousandth of a level."""
+    rows = np.rint(down @ luma * (_KEPT / _WEIGHT))
+    return np.rint(rows @ across.T * (_PART / _KEPT / _WEIGHT))
+
+
+def _transformed(samples: npt.NDArray[np.float64]) -> Spectrum:
+    centred = samples - samples[0, 0]  # a constant changes no frequency, and a uniform picture becomes exactly 0
+    cosines = _cosines()
+    half = np.rint(cosines @ centred * (1 / _WEIGHT))
+    frequencies: Spectrum = half @ cosines.T
+    return frequencies
 
 
 def _quality(samples: npt.NDArray[np.float64]) -> int:

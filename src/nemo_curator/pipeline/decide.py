@@ -90,8 +90,10 @@ def decide_run(
         pairs = pairs_for(state, recipe, policy, ids, watcher, folder)
         between = pairs_between_for(state, recipe, policy, ids, others, watcher, folder)
         funnel = _decided(state, recipe, policy, ids, _Beside(pairs, tuple(others), between), write=write)
-    found = tuple(file.facts for file in pairs.values())
-    return replace(funnel, pairs=found)
+    found = [file.facts for file in pairs.values()]
+    for key, files in between.items():
+        found += [replace(file.facts, kind=f"{kind}-{key}") for kind, file in files.items()]
+    return replace(funnel, pairs=tuple(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.backends.local.cores import usable_cores
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, candidates, choose

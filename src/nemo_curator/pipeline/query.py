@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.backends.local.cores import usable_cores
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import InputError, MissingInputError, ModelError
 from nemo_curator.models import registry
 from nemo_curator.pipeline.annotate import AnnotateStage

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.backends.local.cores import usable_cores
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import IncompleteRunError
 from nemo_curator.pipeline.embedder import Embedder, embedder_of
 from nemo_curator.pipeline.export import decided_state

@@ -39,7 +39,7 @@ def cut(rows, places):
     return [rows[start:stop] for start, stop in pairwise(bounds)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=st.data(), rows=tables(), places=st.lists(st.integers(0, 30), max_size=3), threads=st.sampled_from([1, 2, 4])
 )
@@ -102,7 +102,7 @@ def _check_chosen(found, sample):
         assert len(kept) == min(sample[0], len(kept) + outside)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=tables(), small=st.integers(0, 20), more=st.integers(0, 20), seed=st.integers(-(2**63), 2**63))
 def test_a_larger_sample_contains_the_smaller(rows, small, more, seed):
     """Of one seed, what a sample keeps is kept by every larger one."""
@@ -127,7 +127,7 @@ SHARES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=tables(), shares=SHARES, seed=st.integers(0, 5), by=st.sampled_from([None, "word", "b"]), first=st.integers(0)
 )

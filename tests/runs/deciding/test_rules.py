@@ -124,7 +124,7 @@ _WORDS = st.sampled_from(
 _TEXTS = st.text(max_size=60) | st.lists(_WORDS, max_size=12).map(" ".join) | st.lists(_WORDS, max_size=12).map("".join)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(text=_TEXTS, name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 @example(text="a < 'x\0y'", name="r")
 @example(text="b < 99999999999999999999999999999999999999999", name="r")

@@ -138,7 +138,7 @@ def test_threads_and_dry_runs_say_the_same(tmp_path):
     assert decide(run, ids, how, threads=1).warnings == decide(run, ids, how, write=False).warnings != ()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     values=st.lists(st.floats(-9, 9).map(lambda one: round(one, 1)), min_size=1, max_size=9),
     limit=st.floats(-12, 12).map(lambda one: round(one, 1)),

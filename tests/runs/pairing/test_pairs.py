@@ -191,7 +191,7 @@ def test_similar_is_exact_to_the_last_bit(tmp_path):
 def test_measured_recall_is_written_down(tmp_path):
     """A search that is not exact says what it finds, and the file keeps it."""
     run, ids = hashed_run(tmp_path, ROWS)
-    rough = replace(SEARCHES, copies=lambda *given: Search(SEARCHES.copies(*given).blocks, lambda: 0.995))
+    rough = replace(SEARCHES, copies=lambda *given: Search(SEARCHES.copies(*given).blocks, False, 0.995))
     assert find_pairs(run, ids, [COPIES], searches=rough)["copies"].facts.recall == 0.995
     assert find_pairs(run, ids, [COPIES], searches=NEVER)["copies"].facts.recall == 0.995
 

@@ -10,10 +10,10 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
-from nemo_curator.backends.local.cores import usable_cores
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import StageError
 from nemo_curator.planning.shares import share_out
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task

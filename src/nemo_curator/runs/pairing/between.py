@@ -115,7 +115,7 @@ def _searched(
         table.add_equal(left.equal_to, left.others)
         table.add_equal(right.equal_to + sides.records, right.others + sides.records)
         numbers = (left.images + right.images, len(left.first) + len(right.first), table.added)
-        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.recall())
+        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall)
         table.write(url, whole)
     return PairFile(url, whole)
 

@@ -50,8 +50,9 @@ class PairFacts:
         images: How many images have a hash or an embedding to compare.
         distinct: How many different ones those are.
         pairs: How many pairs there are, without those that are equal.
-        recall: Share of the pairs that a search which is not exact finds, as measured on a sample; None where it is
-            exact.
+        exact: Whether the search finds all pairs.
+        recall: Share of the pairs that one which is not exact finds, as measured on a sample; None where it is exact,
+            or the sample has no pair.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class PairFacts:
     images: int
     distinct: int
     pairs: int
+    exact: bool = True
     recall: float | None = None
 
     @classmethod
@@ -75,6 +77,7 @@ class PairFacts:
                 int(facts["images"]),
                 int(facts["distinct"]),
                 int(facts["pairs"]),
+                bool(facts["exact"]),
                 None if recall is None else float(recall),
             )
         except (KeyError, ValueError, TypeError):

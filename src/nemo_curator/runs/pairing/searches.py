@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.kernels.half import widen
+from nemo_curator.cores import usable_cores
 from nemo_curator.kernels.hamming import HammingIndex, Hashes
+from nemo_curator.kernels.hamming_self import self_pairs
+from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_between, search_within
+from nemo_curator.kernels.rows import ArrayRows
 
 Half = npt.NDArray[np.float16]
 Tell = Callable[[int], None]
 """Told of how many more rows have been searched."""
 
 _HASHES = 1 << 15  # hashes looked up between two reports of progress
-_ROWS = 2_048  # embeddings that are compared at a time with as many
 
 
 class Found(NamedTuple):
@@ -40,11 +42,13 @@ class Search:
 
     Attributes:
         blocks: Its pairs, in blocks of any order; each pair once.
-        recall: Asked behind the last block: the share of pairs that it finds, measured on a sample; None if exact.
+        exact: Whether it finds all.
+        recall: The share of pairs that it finds otherwise, measured on a sample; None where that has no pair.
     """
 
     blocks: Iterator[Found]
-    recall: Callable[[], float | None] = lambda: None
+    exact: bool = True
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,16 @@ def copies(hashes: Hashes, radius: int, tell: Tell) -> Search:
 
 
 def _copies(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
-    index = HammingIndex(hashes)
-    for start in range(0, len(hashes), _HASHES):
-        block = hashes[start : start + _HASHES]
-        for found in index.pairs(block, radius):
-            left = found.left + start
-            once = left < found.right
-            if once.any():
-                yield Found(left[once], found.right[once], found.distance[once].astype(np.float64))
-        tell(len(block))
+    told = 0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        rows = round(share * len(hashes))
+        tell(rows - told)
+        told = rows
+
+    for found in self_pairs(hashes, radius, progress=progress):
+        yield Found(found.left, found.right, found.distance.astype(np.float64))
 
 
 def turned(hashes: Hashes, radius: int, tell: Tell) -> Search:
@@ -108,22 +113,23 @@ def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
 
 
 def similar(rows: Half, radius: float, tell: Tell) -> Search:
-    """Pairs of rows whose cosine is at least 1 - radius; each is compared with each."""
-    return Search(_similar(rows, radius, tell))
+    """Pairs of rows whose cosine is at least 1 - radius: each is compared with each, or in cells if there are many."""
+    search = search_within(ArrayRows([rows]), _least(rows, radius), SearchSettings(threads=usable_cores()))
+    recall = search.recall.share if search.recall else None
+    return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=recall)
 
 
-def _similar(rows: Half, radius: float, tell: Tell) -> Iterator[Found]:
-    least = np.float32(1.0 - radius - 4.0 * (rows.shape[1] + 4) * 2.0**-24)  # see `kernels.nearest` for the margin
-    for start in range(0, len(rows), _ROWS):
-        block = _unit(rows[start : start + _ROWS])
-        for other in range(start, len(rows), _ROWS):
-            cosines = block @ (_unit(rows[other : other + _ROWS]) if other > start else block).T
-            left, right = np.nonzero(cosines >= least)
-            once = left + start < right + other
-            left, right = left[once], right[once]
-            if len(left):
-                yield Found(left + start, right + other, 1.0 - cosines[left, right].astype(np.float64))
-        tell(len(block))
+def _similar(search: PairSearch, rows: int, tell: Tell) -> Iterator[Found]:
+    told = 0
+
+    def step(_: str, done: int, total: int) -> None:
+        nonlocal told
+        now = rows * done // max(1, total)
+        tell(now - told)
+        told = now
+
+    for found in search.pairs(step):
+        yield Found(found.left, found.right, 1.0 - found.cosines)
 
 
 def copies_between(left: Hashes, right: Hashes, radius: int, tell: Tell) -> Search:
@@ -163,20 +169,22 @@ def _structured(hashes: Hashes) -> tuple[npt.NDArray[np.int64], Hashes]:
 
 
 def similar_between(left: Half, right: Half, radius: float, tell: Tell) -> Search:
-    """Pairs of a row of one side and one of the other; each is compared with each."""
-    return _either_way(_similar_between, left, right, radius, tell)
+    """Pairs of a row of one side and one of the other: all are compared, or in cells if there are many."""
+    if not len(left) or not len(right):
+        return Search(iter(()))
+    turned_around = len(left) > len(right)
+    few, many = (ArrayRows([rows]) for rows in ((right, left) if turned_around else (left, right)))
+    settings = SearchSettings(threads=usable_cores())
+    search = search_between(few, many, _least(right, radius), settings=settings)
+    blocks = _similar(search, len(few), tell)
+    if turned_around:
+        blocks = (Found(found.right, found.left, found.distance) for found in blocks)
+    return Search(blocks, exact=search.recall is None, recall=search.recall.share if search.recall else None)
 
 
-def _similar_between(few: Half, many: Half, radius: float, tell: Tell) -> Iterator[Found]:
-    least = np.float32(1.0 - radius - 4.0 * (many.shape[1] + 4) * 2.0**-24)
-    for start in range(0, len(few), _ROWS):
-        block = _unit(few[start : start + _ROWS])
-        for other in range(0, len(many), _ROWS):
-            cosines = block @ _unit(many[other : other + _ROWS]).T
-            one, two = np.nonzero(cosines >= least)
-            if len(one):
-                yield Found(one + start, two + other, 1.0 - cosines[one, two].astype(np.float64))
-        tell(len(block))
+def _least(rows: Half, radius: float) -> float:
+    """The cosine to look for: a little less, because the caller computes distances once more (`kernels.nearest`)."""
+    return float(1.0 - radius - 4.0 * (rows.shape[1] + 4) * 2.0**-24)
 
 
 def _either_way(
@@ -189,12 +197,6 @@ def _either_way(
         return Search(between(left, right, radius, tell))
     turned_around = between(right, left, radius, tell)
     return Search(Found(found.right, found.left, found.distance) for found in turned_around)
-
-
-def _unit(rows: Half) -> npt.NDArray[np.float32]:
-    wide = widen(rows, np.empty(rows.shape, np.float32))
-    found: npt.NDArray[np.float32] = wide / np.sqrt(np.vecdot(wide, wide))[:, None]
-    return found
 
 
 SEARCHES = Searches(copies, turned, similar, copies_between, turned_between, similar_between)

@@ -159,7 +159,7 @@ def _search(
             table.unite()
         table.add_equal(distinct.equal_to, distinct.others)
         numbers = (distinct.images, len(distinct.first), table.added)
-        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.recall())
+        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall)
         table.write(url, whole)
     return PairFile(url, whole)
 

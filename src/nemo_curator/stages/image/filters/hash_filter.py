@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.codecs.probe import probe
-from nemo_curator.kernels.pdq import PdqHash, pdq
+from nemo_curator.kernels.pdq import PdqHash, Spectrum, pack, spectrum
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.image.statistics import STATISTICS_VIEW, once, statistics_rgb
@@ -53,7 +53,13 @@ class ImageHashFilterStage(BaseFilterStage):
 
 def pdq_of(image: ImageObject) -> PdqHash:
     """The PDQ hash of an image, upright; computed once an image."""
-    return once(image, "pdq", lambda: pdq(statistics_rgb(image), _size(image)))
+    frequencies, quality = spectrum_of(image)
+    return once(image, "pdq", lambda: PdqHash(pack(frequencies), quality))
+
+
+def spectrum_of(image: ImageObject) -> tuple[Spectrum, int]:
+    """What the PDQ hash of an image is made of, and its quality; computed once an image."""
+    return once(image, "pdq_spectrum", lambda: spectrum(statistics_rgb(image), full_size(image)))
 
 
 def md5_of(image: ImageObject) -> str | None:
@@ -61,8 +67,8 @@ def md5_of(image: ImageObject) -> str | None:
     return None if image.encoded is None else hashlib.md5(image.encoded, usedforsecurity=False).hexdigest()
 
 
-def _size(image: ImageObject) -> tuple[int, int]:
-    """(width, height) of the full picture, which the view was cut from."""
+def full_size(image: ImageObject) -> tuple[int, int]:
+    """(width, height) of the full picture, which the statistics view was cut from."""
     if image.image_data is not None:
         return int(image.image_data.shape[1]), int(image.image_data.shape[0])
     if image.header is not None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nemo_curator.backends.local.cores import least_cores, usable_cores
+from nemo_curator.cores import least_cores, usable_cores
 
 WORDS = st.sampled_from(["max", "-1", "0", "", "x"]) | st.integers(-1, 10**9).map(str)
 

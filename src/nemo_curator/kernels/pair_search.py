@@ -1,0 +1,175 @@
+"""How pairs of similar rows are looked for: every row against every other, or in cells; decided by the number of rows.
+
+Looking at every row is exact and takes time that grows with the square of their number. Cells find nearly all pairs in
+far less; how many is measured on a sample before the search begins, and more cells are looked into until it is enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from nemo_curator.kernels.cell_search import Recall, measured_probes, pairs_in_cells, pairs_with_cells
+from nemo_curator.kernels.cells import Cells, find_centroids, into_cells, number_of_cells, probe
+from nemo_curator.kernels.rows import Float32, Rows
+from nemo_curator.kernels.similar import MEMORY, Pairs, Progress, pairs_between, similar_pairs
+
+EXACT_ROWS = 50_000
+"""Rows that are all compared with one another; by measurement (`benchmarks/similar_search.py`)."""
+
+_FEWEST = 100  # rows that the recall of a few new rows is measured on, at least
+
+Steps = Callable[[str, int, int], None]
+"""Called with (what is done, how much of it, of how much)."""
+
+
+def no_steps(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+    del what, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a search may take, and what it must find.
+
+    Attributes:
+        memory: Bytes that blocks of rows may take, about. Cells take some 20 bytes a row and probed cell besides.
+        threads: Threads that look at blocks.
+        seed: Of cells and samples.
+        exact_rows: Rows up to which every one is compared with every other.
+        sample: Rows that the recall is measured on; of new rows against stored ones fewer, so that it stays cheap.
+        target: Share of the sample's pairs that must be found, before cells are thought good enough.
+    """
+
+    memory: int = MEMORY
+    threads: int = 1
+    seed: int = 42
+    exact_rows: int = EXACT_ROWS
+    sample: int = 1000
+    target: float = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class PairSearch:
+    """A search that is ready to run.
+
+    Attributes:
+        pairs: Starts it; called with progress, gives pairs by blocks.
+        cells: The cells of the rows, to be stored and used again; None where every row is compared.
+        recall: What it finds, as measured; None where it finds all.
+    """
+
+    pairs: Callable[[Steps], Iterator[Pairs]]
+    cells: Cells | None = None
+    recall: Recall | None = None
+
+
+def search_within(
+    rows: Rows, least: float, settings: SearchSettings | None = None, progress: Steps = no_steps
+) -> PairSearch:
+    """Get ready to find all pairs within a set of rows.
+
+    Args:
+        rows: N of them, of any length; those without a direction are in no pair.
+        least: The smallest cosine that counts.
+        settings: What it may take.
+        progress: Called while cells are made.
+    """
+    settings = settings or SearchSettings()
+    if len(rows) <= settings.exact_rows:
+        within = partial(similar_pairs, rows, least, memory=settings.memory, threads=settings.threads)
+        return PairSearch(lambda steps: within(progress=_named(steps, "comparing rows")))
+    centroids = _centroids(rows, settings, progress)
+    recall = measured_probes(rows, None, centroids, least, settings)
+    probes = probe(rows, centroids, recall.probes, settings.threads, _named(progress, "finding cells"))
+    cells = into_cells(centroids, probes.owners)
+    looking = partial(pairs_in_cells, rows, cells, probes, least, memory=settings.memory, threads=settings.threads)
+    return PairSearch(lambda steps: looking(progress=_named(steps, "comparing cells")), cells, recall)
+
+
+def search_between(
+    left: Rows,
+    right: Rows,
+    least: float,
+    cells: Cells | None = None,
+    settings: SearchSettings | None = None,
+    progress: Steps = no_steps,
+) -> PairSearch:
+    """Get ready to find all pairs of a row of one set, usually a few new ones, and a row of another.
+
+    Args:
+        left: N rows.
+        right: M rows.
+        least: The smallest cosine that counts.
+        cells: The cells of the right, from an earlier search; made anew where they are needed and not given.
+        settings: What it may take.
+        progress: Called while cells are found.
+
+    Raises:
+        ValueError: The cells are not those of the right.
+    """
+    settings = settings or SearchSettings()
+    if cells is not None and (len(cells.order), cells.centroids.shape[1]) != (len(right), right.dimension):
+        raise ValueError(
+            f"these are cells of {len(cells.order):,} rows of {cells.centroids.shape[1]:,} numbers, and there are "
+            f"{len(right):,} of {right.dimension:,}"
+        )
+    # as many comparisons as within the largest set that is compared exactly; a tenth of them where cells are at hand
+    affordable = settings.exact_rows**2 / (2 if cells is None else 20)
+    if len(left) * len(right) <= affordable:
+        between = partial(pairs_between, left, right, least, memory=settings.memory, threads=settings.threads)
+        return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)
+    if cells is None:
+        cells = cells_of(right, settings, progress)
+    # each sampled row is compared with all of the right: no more of that than the search itself is worth
+    sample = min(settings.sample, max(_FEWEST, math.isqrt(len(right)) // 5))
+    recall = measured_probes(left, right, cells.centroids, least, replace(settings, sample=sample))
+    probes = probe(left, cells.centroids, recall.probes, settings.threads, _named(progress, "finding cells"))
+    looking = partial(
+        pairs_with_cells, left, probes, right, cells, least, memory=settings.memory, threads=settings.threads
+    )
+    return PairSearch(lambda steps: looking(progress=_named(steps, "comparing cells")), cells, recall)
+
+
+def cells_of(rows: Rows, settings: SearchSettings | None = None, progress: Steps = no_steps) -> Cells:
+    """The cells of a set of rows, to be stored and searched later.
+
+    Args:
+        rows: N of them, at least 1.
+        settings: What it may take.
+        progress: Called while cells are made.
+    """
+    settings = settings or SearchSettings()
+    centroids = _centroids(rows, settings, progress)
+    return into_cells(centroids, probe(rows, centroids, 1, settings.threads, _named(progress, "finding cells")).owners)
+
+
+def with_further(cells: Cells, rows: Rows, settings: SearchSettings | None = None) -> Cells:
+    """The same cells with further rows, numbered after those that are there.
+
+    Args:
+        cells: Of the rows so far.
+        rows: The further ones.
+        settings: What it may take.
+    """
+    threads = (settings or SearchSettings()).threads
+    return cells.extended(probe(rows, np.asarray(cells.centroids), 1, threads).owners)
+
+
+def _centroids(rows: Rows, settings: SearchSettings, progress: Steps) -> Float32:
+    return find_centroids(
+        rows,
+        number_of_cells(len(rows)),
+        seed=settings.seed,
+        memory=settings.memory,
+        threads=settings.threads,
+        progress=lambda what: progress(what, 0, 0),
+    )
+
+
+def _named(steps: Steps, what: str) -> Progress:
+    return lambda done, total: steps(what, done, total)
