@@ -39,6 +39,7 @@ class Reading(Watcher):
     """Remembers which protect sets were read, and which searches were made."""
 
     def __init__(self):
+        """Nothing yet."""
         self.sets = []
         self.searches = []
 
