@@ -42,7 +42,7 @@ def test_run_leaks_and_explain(made, tmp_path):
         *("--protect", made / "eval", "-s", "rules={}"),
     )
     assert done.returncode == 0, done.stderr
-    assert f"protect: what shows an image of eval={made}/eval" in done.stderr
+    assert f"protect: what shows an image of eval={made}/eval (equal bytes, PDQ within 31 bits)" in done.stderr
     assert "protect: reading eval" in done.stderr
     assert "rejected: protect" in done.stdout
     assert "2 of the 3 images of the protect set eval are shown by 2 inputs" in done.stdout

@@ -46,7 +46,7 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
         console.print(Text(f"  {shown(name)}: what has a hash in {shown(file)} ({near})"), soft_wrap=True)
     if recipe.protect:
         names = ", ".join(shown(entry) for entry in recipe.protect)
-        console.print(Text(f"  protect: what shows an image of {names}"), soft_wrap=True)
+        console.print(Text(f"  protect: what shows an image of {names} ({_shows(recipe.duplicates)})"), soft_wrap=True)
     if recipe.deny:
         console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
     for name, expression in recipe.rules.items():
@@ -71,6 +71,14 @@ def _beyond_rules(recipe: Recipe) -> Iterator[str]:
     if recipe.split:
         shares = ", ".join(f"{name} {share:g}" for name, share in recipe.split.shares.items())
         yield f"and divides what is kept{f' by {recipe.split.by}' if recipe.split.by else ''}: {shares}"
+
+
+def _shows(section: DuplicatesSection) -> str:
+    """By what an image is taken to show a protected one."""
+    ways = ["equal bytes", *(["equal pixels"] if section.pixels else [])]
+    if section.copies:
+        ways.append(f"PDQ within {section.copies.distance} bits{', turned too' if section.copies.turned else ''}")
+    return ", ".join([*ways, *([f"1 - cosine up to {section.similar.eps:g}"] if section.similar else [])])
 
 
 def _duplicates(section: DuplicatesSection) -> Iterator[str]:
