@@ -36,7 +36,7 @@ $(BIN)/python:
 
 $(LOCKED): requirements/dev.txt | $(BIN)/python
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip
-	@echo "Installing the locked packages into $(VENV) (a minute or two) …"
+	@echo "Installing the locked packages into $(VENV) (some minutes, in which pip says nothing) …"
 	$(BIN)/python -m pip install -qq --require-hashes -r requirements/dev.txt
 	@touch $@
 

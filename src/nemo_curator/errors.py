@@ -19,6 +19,7 @@
     │   ├── UnknownModelError
     │   ├── WeightsNotFoundError      (also a FileNotFoundError)
     │   ├── WeightsError              a weight file of the wrong kind or shape
+    │   │   └── NoTextTowerError          it embeds pictures, and no texts
     │   └── MissingExtraError         (also an ImportError) a package of an optional extra
     ├── StageError                7   a stage that breaks its contract, or fails on everything
     ├── ConservationError         8   inputs != kept + rejected + duplicates + quarantined
@@ -155,6 +156,10 @@ class WeightsNotFoundError(ModelError, FileNotFoundError):
 
 class WeightsError(ModelError):
     """A weight file is damaged, of another model, or holds more than plain tensors."""
+
+
+class NoTextTowerError(WeightsError):
+    """The files of a model hold no text tower, or none whose tokens are known; pictures are embedded all the same."""
 
 
 class MissingExtraError(ModelError, ImportError):

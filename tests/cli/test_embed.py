@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -88,6 +89,16 @@ def test_what_is_said(made, tmp_path):
     assert facts["unreadable"] == {"decode_failed": 1}
 
 
+def test_it_speaks_of_embeddings_alone(made, tmp_path):
+    """It keeps, rejects and exports nothing, and its progress does not say that it does."""
+    done = imagecurator("embed", made / "in", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^embed: 9 images, [\d,]+ images/s; so far readable 8, unreadable 1$", done.stderr, re.MULTILINE)
+    assert "\nwrite: 8 embeddings\n" in done.stderr
+    for word in ("kept", "export", "samples", "score:"):
+        assert word not in done.stderr
+
+
 def test_workers_change_no_byte(made, tmp_path):
     """Two worker processes write what no worker process wrote."""
     done = imagecurator("embed", made / "in", tmp_path / "out", *BOTH, "--workers", "2")
@@ -138,7 +149,10 @@ def test_changed_images_and_another_way(place):
     """Other limits are refused without --rescore; changed files are embedded again with it."""
     (place / "in" / "001.jpg").write_bytes((place / "in" / "002.jpg").read_bytes())
     other = ("embed", place / "in", place / "out", *BOTH, "-s", "limits.pixels=50")
-    assert "stored scores were computed in another way" in sentence(imagecurator(*other), 4)
+    said = sentence(imagecurator(*other), 4)
+    assert "stored scores were computed in another way" in said
+    assert "pass --rescore --replace to compute these columns again" in said  # both at once, not one after the other
+    assert "--replace" not in sentence(imagecurator(*other, "--replace"), 4)
     facts = as_json("embed", place / "in", place / "out", *BOTH, "--rescore", "--replace")
     assert facts["partitions_computed"] == 1
     rows = np.load(place / "out" / "embeddings.npy")
@@ -236,7 +250,11 @@ def test_mistakes(place):
         ((given, place / "new", "--model", "eficientnet-lite0"), 6, "did you mean 'efficientnet-lite0'?"),
         ((given, place / "new", "--model", "open-nsfw"), 6, "gives a score (nsfw), not embeddings"),
         ((given, place / "new", "--model", "clip-vit-base-patch32"), 6, "no model_dir was given"),
-        ((given, place / "new", "--model", "clip-vit-base-patch32", "--model-dir", place), 6, "weight file is missing"),
+        (
+            (given, place / "new", "--model", "clip-vit-base-patch32", "--model-dir", place),
+            6,
+            "files are missing",
+        ),
         ((given, place / "new", "-s", "rules.x=true"), 5, "has no say in how images are embedded"),
         ((given, place / "new", "-s", "limits.pixel=1"), 5, "did you mean 'pixels'?"),
         ((given, place / "new", "-s", "decode"), 5, "this is not KEY=VALUE"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from tests.cli.processes import CHEAP, command, imagecurator, pictures, process, sentence, tree
@@ -133,6 +135,24 @@ def test_unreadable_files_are_records(tmp_path, source, recipe):
     assert '"unreadable": 2' in done.stdout
 
 
+def test_a_folder_that_may_not_be_read_is_told():
+    """It is one record, whatever lies in it, so a note says before the run that something is missing."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = pictures(Path(place) / "in")
+        for one in (Path(place), folder, *folder.iterdir()):
+            one.chmod(0o755)
+        (folder / "closed").mkdir(mode=0o000)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            done = imagecurator("run", folder, f"{place}/out", "--dry-run", "-s", "scores=[header]", "-s", "rules={}")
+        finally:
+            os.seteuid(user)
+    assert done.returncode == 0, done.stderr
+    assert "1 folder cannot be read (closed): what lies in it is not in this run" in done.stdout + done.stderr
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_forbidden_input(tmp_path, source, recipe):
     """A folder that may not be listed is named with its permissions as the cause."""
@@ -171,6 +191,15 @@ def test_two_shards_of_one_stem(tmp_path, recipe):
     said = sentence(imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", recipe), 3)
     assert "a.tar and " in said
     assert "a.tar.gz" in said
+
+
+def test_other_scores_of_a_finished_data_set(tmp_path, source, recipe):
+    """What a finished data set was made of is changed by two options, and the first refusal names both."""
+    assert imagecurator("run", source, tmp_path / "out", "-r", recipe).returncode == 0
+    other = ("run", source, tmp_path / "out", "-r", recipe, "-s", "limits.pixels=50M")
+    assert "pass --rescore --replace to compute these columns again" in sentence(imagecurator(*other), 4)
+    assert "pass --rescore to compute" in sentence(imagecurator(*other, "--replace"), 4)
+    assert imagecurator(*other, "--rescore", "--replace").returncode == 0
 
 
 def test_other_scores_in_an_unfinished_run(tmp_path, source, recipe):

@@ -55,6 +55,20 @@ MISTAKES = {
     "column of another score": (
         "scores: [header]\nrules:\n  n: nsfw_score > 0.5\n", ["there is no column 'nsfw_score'", "`scores`"]
     ),
+    "column of a score with a name of its own": (
+        "scores: [header]\nrules:\n  n: clip_score < 0.2\n", ["line 3", "add `clip_score` to `scores`"]
+    ),
+    "model of a score in the place of a section": (
+        "embedding: clip-vit-base-patch32\n", ["line 1", "unknown key 'embedding'", "`models: {embedding: …}`"]
+    ),
+    "model in the place of parameters": (
+        "scores: [header, {embedding: clip-vit-base-patch32}]\n",
+        ["line 1", "write `embedding` there", "`models: {embedding: clip-vit-base-patch32}`"],
+    ),
+    "a text that is too long": (
+        f"scores:\n  - embedding\n  - clip_prompts: {{marked: [{'word ' * 80}]}}\n",
+        ["line 3: score 'clip_prompts': a text for marked has more than the 75 tokens", "so shorten it"],
+    ),
     "not boolean": ("rules:\n  x: width\n", ["line 2", "rule 'x'", "not true or false", "compare it"]),
     "text compared": ("rules:\n  x: width + 1\n", ["line 2", "not true or false"]),
     "reads a file": ("rules:\n  x: read_text('/etc/passwd') = ''\n", ["line 2", "not allowed in a rule"]),
@@ -110,6 +124,22 @@ def test_unknown_model(tmp_path, source):
     assert "did you mean 'open-nsfw'?" in said
 
 
+def test_a_precision_in_a_score_that_there_is_not(tmp_path, source):
+    """What is wrong with how a score's model is to be computed is told with the line and the score."""
+    said = _said(tmp_path, source, "scores:\n  - header\n  - embedding: {precision: fp8}\n", 6)
+    assert "line 3: score 'embedding': 'fp8' is no precision that it is computed in" in said
+
+
+@pytest.mark.parametrize(("options", "wanted"), [
+    (["--scores", "header,sharpnes"], "--scores: there is no score 'sharpnes'; did you mean 'sharpness'?"),
+    (["--set", "inference.precision=fp8"], "--set inference.precision: this should be 'auto', 'fp32'"),
+    (["--set", "export={shard_size: many}"], "--set export: export.shard_size: this should be a whole number"),
+])  # fmt: skip
+def test_an_option_is_called_by_its_name(tmp_path, source, options, wanted):
+    """A mistake is told with the option that was typed, and with a key where that does not name it already."""
+    assert wanted in sentence(imagecurator("run", source, tmp_path / "out", *options), 5)
+
+
 def test_model_of_another_kind(tmp_path, source):
     """A model that gives something else than the score asks for is exit code 6."""
     said = _said(tmp_path, source, "models: {nsfw: efficientnet-lite0}\n", 6)
@@ -122,7 +152,8 @@ CLIP = "scores: [{{embedding: {{model: clip-vit-large-patch14, model_dir: {}}}}}
 def test_missing_weights(tmp_path, source):
     """A model whose weights are not in its folder is exit code 6 before anything is written, with what to put there."""
     said = _said(tmp_path, source, CLIP.format(tmp_path / "nowhere"), 6)
-    assert "nowhere/openai/clip-vit-large-patch14/model.safetensors" in said
+    assert "nowhere/openai/clip-vit-large-patch14: " in said
+    assert "model.safetensors" in said
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -95,3 +95,34 @@ def test_a_rule_over_a_score_that_all_leaves_out_says_what_is_missing(tmp_path):
     assert "there is no column 'face_count'" in said
     assert "the score 'faces' gives it, and is left out: " in said
     assert "face_detection_yunet_2023mar.onnx" in said
+
+
+@pytest.mark.parametrize(
+    "place", ["openai/clip-vit-large-patch14/model.safetensors", "ttj/sac-logos-ava1-l14-linearMSE/model.safetensors"]
+)
+@pytest.mark.parametrize("kept", [0, -100])
+def test_a_file_that_was_cut_short_is_told_before_the_run(tmp_path, model_dir, place, kept):
+    """Weights or a head, empty or without their end: the run names the file, and nothing is written."""
+    path = model_dir / place
+    path.write_bytes(path.read_bytes()[:kept])
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    source = pictures(tmp_path / "in", 2)
+    for more in ([], ["--dry-run"]):
+        said = sentence(imagecurator("run", source, tmp_path / "out", "-r", tmp_path / "recipe.yaml", *more), 6)
+        assert str(path) in said
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_head_that_does_not_fit_is_told_before_its_missing_file(tmp_path, model_dir):
+    """With B/32 the default head can never be used: that is said, and not which file of it to fetch in vain."""
+    write_tower(model_dir / "openai" / "clip-vit-base-patch32", clip_config(32, 512, **SMALL_TOWER))
+    (model_dir / "ttj" / "sac-logos-ava1-l14-linearMSE" / "model.safetensors").unlink()
+    source = pictures(tmp_path / "in", 2)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"scores: [{AESTHETIC}, embedding]\nmodels: {{embedding: openai/clip-vit-base-patch32}}\nrules: {{}}\n"
+    )
+    said = sentence(imagecurator("run", source, tmp_path / "out", "-r", recipe), 5)
+    assert "needs embeddings of clip-vit-large-patch14, and those of clip-vit-base-patch32 are computed" in said
+    assert "`models: {aesthetic: sa_0_4_vit_b_32_linear}`, which takes those that are" in said
+    assert "recipe.yaml" in said

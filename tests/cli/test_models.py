@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.cli.processes import imagecurator, process, sentence
+from tests.models.clip_towers import both_towers, write_both
 from tests.models.formula import SMALL_TOWER, clip_config
 from tests.models.hub_server import serving, sha256
 from tests.models.test_heads import aesthetic_tensors, write_aesthetic
@@ -175,7 +176,8 @@ def test_get_needs_a_directory_and_a_known_name(models):
     said = sentence(imagecurator("models", "get", AESTHETIC, "clip-vit-base-patch23", "--model-dir", models), 6)
     assert "did you mean 'clip-vit-base-patch32'" in said
     said = sentence(imagecurator("models", "get", "yunet-own", "--model-dir", models), 6)
-    assert "put the file yunet.onnx there, from your own training" in said
+    assert "missing: yunet.onnx" in said
+    assert "put it there, from your own training" in said
 
 
 def test_a_directory_in_use_is_told(hub, models):
@@ -210,11 +212,32 @@ def test_verify_finds_damage(tmp_path):
     assert "not readable as safetensors" in found["problem"]
 
 
+def test_verify_says_what_embeds_pictures_alone(tmp_path):
+    """An image tower without a text tower is usable, and a line says for what; a file that may be absent is no loss."""
+    write_tower(tmp_path / "openai" / BASE, clip_config(32, 512, **SMALL_TOWER))
+    done = imagecurator("models", "verify", BASE, "--model-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "for pictures alone, no texts (clip_score, clip_prompts, search --text): " in done.stdout
+    assert "preprocessor_config.json: missing, and not needed" in done.stdout
+    write_both(tmp_path / "openai" / BASE, both_towers(32, 512))
+    assert "for pictures alone" not in imagecurator("models", "verify", BASE, "--model-dir", tmp_path).stdout
+
+
+def test_verify_reads_the_text_tower(tmp_path):
+    """Text settings of another model beside the weights are code 6, as they are for a run."""
+    write_both(tmp_path / "openai" / BASE, both_towers(32, 512))
+    config = both_towers(32, 512, num_hidden_layers=24)
+    (tmp_path / "openai" / BASE / "config.json").write_text(json.dumps(config))
+    said = sentence(imagecurator("models", "verify", BASE, "--model-dir", tmp_path), 6)
+    assert "text_model.encoder.layers.2" in said
+
+
 def test_verify_of_a_model_that_is_not_here(tmp_path):
     """A model that is asked for by name and is not there is code 6, and says what to put where."""
     said = sentence(imagecurator("models", "verify", "yunet-n", "--model-dir", tmp_path), 6)
     assert "the model yunet-n is not here" in said
-    assert "put the file yunet_n_640_640.onnx there" in said
+    assert "missing: yunet_n_640_640.onnx" in said
+    assert "put it there, from libfacedetection.train (folder onnx) (https://github.com/" in said
 
 
 def test_real_heads_are_as_published(shared_models):

@@ -14,6 +14,8 @@ import termios
 import pytest
 from tests.cli.processes import CHEAP, command, imagecurator, pictures, process
 
+from nemo_curator.cli import display as showing
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
@@ -125,3 +127,36 @@ def test_undecided_rules_are_named(place, tmp_path):
     (tmp_path / "recipe.yaml").write_text("scores: [header]\nrules: {wordless: length(caption) < 3}\n")
     done = imagecurator("run", place / "in", tmp_path / "out", "-r", tmp_path / "recipe.yaml")
     assert "rule wordless has no value (NULL) for 12 images, which it does not reject" in done.stdout
+
+
+def plain_display(monkeypatch, capsys):
+    """A display for a log that says something at every image, and what takes what it said."""
+    monkeypatch.setattr(showing, "_PLAIN_SECONDS", 0.0)
+    watcher = showing.display(quiet=False)
+    return watcher, lambda: re.sub(r"[\d,]+ images/s", "so many images/s", capsys.readouterr().err)
+
+
+def test_what_is_not_known_yet_is_no_zero(monkeypatch, capsys):
+    """Verdicts come with the end of a partition; before the first, neither they nor a share are made up."""
+    watcher, said = plain_display(monkeypatch, capsys)
+    watcher.planned(2, 1_000, 0)
+    watcher.read(125)
+    assert said() == "score: 125 images, so many images/s; none of 2 partitions is finished yet\n"
+    watcher.scored({"keep": 100, "reject": 20, "quarantine": 5}, 500)
+    watcher.read(25)
+    assert said() == (
+        "score: 150 images, so many images/s; so far kept 100, rejected 20, quarantined 5 (of 125 in finished "
+        "partitions), 60% of the input done\n"
+    )
+
+
+def test_the_end_is_not_told_before_it_is_there(monkeypatch, capsys):
+    """Where images in the first partition were larger than the others, an estimate passes the end, and is not shown."""
+    watcher, said = plain_display(monkeypatch, capsys)
+    watcher.planned(2, 1_000, 0)
+    watcher.scored({"keep": 10}, 700)
+    watcher.read(40)
+    assert "99% of the input done" in said()
+    watcher.scored({"keep": 40}, 300)
+    watcher.read(0)
+    assert "100% of the input done" in said()

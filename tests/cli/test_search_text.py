@@ -87,3 +87,23 @@ def test_a_model_without_a_text_tower(made, tmp_path):
     said = sentence(imagecurator("search", tmp_path / "out" / "run", "--text", WORDS), 6)
     assert "has no text tower" in said
     assert "is empty" in sentence(imagecurator("search", made / "out" / "run", "--text", "  "), 3)
+
+
+def test_a_text_that_is_cut_is_told(made):
+    """Words behind the 75 tokens that CLIP reads do not count, and a note says so; a text that fits has none."""
+    done = imagecurator("search", made / "out" / "run", "--text", "cat " * 76)
+    assert done.returncode == 0, done.stderr
+    assert f"note: the text is longer than the 75 tokens (words and parts of words) that {MODEL} reads" in done.stderr
+    assert imagecurator("search", made / "out" / "run", "--text", "cat " * 75).stderr == ""
+
+
+def test_the_page_says_what_a_cosine_to_words_is(made, tmp_path):
+    """No cosine between words and a picture comes near to 1: the page says so, and speaks of 1 beside a picture."""
+    texts = {}
+    for asked in (("--text", WORDS), ("--image", made / "in" / "003.jpg")):
+        page = tmp_path / f"{asked[0]}.html"
+        assert imagecurator("search", made / "out" / "run", *asked, "--page", page).returncode == 0
+        texts[asked[0]] = Parsed(page.read_text(encoding="utf-8")).text
+    assert "0.3 is much for CLIP" in texts["--text"]
+    assert "1 is the same direction" not in texts["--text"]
+    assert "1 is the same direction" in texts["--image"]

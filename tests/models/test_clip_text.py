@@ -194,7 +194,7 @@ def test_another_projection_is_told_before_a_run(tmp_path):
     model_dir, _ = whole(tmp_path)
     folder = model_dir / "openai" / NAME
     damaged(folder, lambda held: {**held, "text_projection.weight": held["text_projection.weight"][:, :8].copy()})
-    with pytest.raises(WeightsError, match=r"is \[512, 8\], and the settings say \[512, 32\]"):
+    with pytest.raises(WeightsError, match=r"is float32 \[512, 8\], expected floats \[512, 32\]"):
         registry.create_text(NAME, model_dir)
 
 

@@ -402,7 +402,7 @@ def test_the_public_classes_fetch_their_pinned_commit(hub, models, monkeypatch):
 @pytest.mark.parametrize("kind", [CLIPImageEmbeddings, AestheticScorer, NSFWScorer])
 def test_nothing_is_fetched_to_plan(hub, models, kind):
     """What a plan says of weights that are missing is that they are missing; nobody is asked for them."""
-    with pytest.raises(WeightsNotFoundError, match="this weight file is missing"):
+    with pytest.raises(WeightsNotFoundError, match="missing: "):
         kind.provenance(models)
     assert hub.requests == []
     assert not models.exists()

@@ -139,7 +139,7 @@ def test_weights_that_cannot_be_read_are_damaged(tmp_path):
     (tmp_path / "openai" / LARGE / "model.safetensors").write_bytes(b"w")
     found = check(registry.get_spec(LARGE), tmp_path)
     assert found.state == "damaged"
-    assert "config.json: this weight file is missing" in found.problem
+    assert "this file is missing: config.json" in found.problem
 
 
 def test_a_pinned_file_with_other_bytes_is_damaged(tmp_path):

@@ -77,6 +77,25 @@ def test_what_a_machine_cannot_honour_is_refused(machine):
     assert usable(Numerics("onnxruntime", "int8"), "some-model") == Numerics("onnxruntime", "int8")
 
 
+@pytest.mark.parametrize(("there", "precision", "said"), [
+    (("onnxruntime",), "bf16", r"on this CPU; openvino computes it .*pip install 'imagecurator\[openvino\]'.* fp32"),
+    (BOTH, "bf16", "the runtime openvino computes it here.* fp32"),
+    (("onnxruntime",), "fp16", "fp16 is computed on a CUDA device alone, by torch; choose one of fp32"),
+])  # fmt: skip
+def test_the_way_to_a_precision_is_told(machine, there, precision, said):
+    """What computes bf16 on such a CPU is a package away, and fp16 needs another device: the message names it."""
+    machine(there, "avx512_bf16")
+    with pytest.raises(ModelError, match=said):
+        usable(Numerics("onnxruntime", precision), "some-model")
+
+
+def test_a_cpu_without_it_is_told_of_no_package(machine):
+    """Where the CPU has no instructions for bf16, another runtime is of no help, and none is named."""
+    machine(("onnxruntime",), "avx512_vnni")
+    with pytest.raises(ModelError, match=r"on this CPU; choose one of int8, fp32"):
+        usable(Numerics("onnxruntime", "bf16"), "some-model")
+
+
 def test_a_model_that_cannot_be_computed_so_is_refused_when_it_is_made(machine, tmp_path):
     """Before anything is loaded, whether or not the weights are there."""
     machine(("onnxruntime",))

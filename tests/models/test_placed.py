@@ -72,7 +72,7 @@ def test_the_environment_names_the_directory(model_dir, monkeypatch):
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(model_dir))
     assert registry.get_spec("owner/dinov2").dimension == 32
     monkeypatch.delenv("IMAGECURATOR_MODEL_DIR")
-    with pytest.raises(WeightsNotFoundError, match=r"put its folder at DIR/owner/dinov2, .*IMAGECURATOR_MODEL_DIR"):
+    with pytest.raises(WeightsNotFoundError, match=r"IMAGECURATOR_MODEL_DIR, with the folder owner/dinov2 in it"):
         registry.get_spec("owner/dinov2")
 
 
@@ -131,3 +131,12 @@ def test_it_stands_for_no_score(model_dir):
     """A filter that needs a score says that the model is for another task."""
     with pytest.raises(ModelError, match="'owner/siglip' is for another task"):
         ImageNSFWModelFilterStage(model="owner/siglip", model_dir=str(model_dir))
+
+
+def test_a_slip_in_a_registered_place_is_told(tmp_path):
+    """Where nothing lies at a place that is nearly that of a registered model, that one is suggested; else none is."""
+    with pytest.raises(UnknownModelError, match="did you mean 'openai/clip-vit-base-patch32'\\?"):
+        registry.get_spec("openai/clip-vit-base-patch-32", tmp_path)
+    with pytest.raises(WeightsNotFoundError) as caught:
+        registry.get_spec("owner/nothing", tmp_path)
+    assert "did you mean" not in str(caught.value)

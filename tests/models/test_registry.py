@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -7,7 +8,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from tests.models.formula import pictures
+from tests.models.formula import SMALL_TOWER, clip_config, pictures
+from tests.models.torch_reference import write_tower
 
 from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, WeightsNotFoundError
 from nemo_curator.kernels.view import View
@@ -58,7 +60,7 @@ def test_availability_says_where_or_how(tmp_path):
 
 def test_weights_that_are_not_in_place_say_how_to_get_them(tmp_path):
     """Loading what is not there is a sentence with the place."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
+    with pytest.raises(WeightsNotFoundError, match=r"missing: model\.safetensors or pytorch_model\.bin and c"):
         registry.load("clip-vit-large-patch14", model_dir=tmp_path)
 
 
@@ -138,7 +140,7 @@ def test_provenance_names_weights_precision_and_libraries():
 
 def test_provenance_of_a_users_weights(tmp_path):
     """Weights that a user brings are known by their bytes; where there are none, it is said what to put where."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file model\.safetensors or pytorch_model\.bin there"):
+    with pytest.raises(WeightsNotFoundError, match=r"missing: model\.safetensors or pytorch_model\.bin and c"):
         registry.provenance("clip-vit-large-patch14", tmp_path)
     place = tmp_path / "openai" / "clip-vit-large-patch14" / "model.safetensors"
     place.parent.mkdir(parents=True)
@@ -158,13 +160,13 @@ def test_provenance_of_a_users_weights(tmp_path):
 @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
 def test_provenance_covers_the_settings_of_clip(tmp_path, provenance, name):
     """Another epsilon or normalisation beside the same weights makes other embeddings, so the facts differ."""
-    folder = tmp_path / "openai" / "clip-vit-large-patch14"
-    folder.mkdir(parents=True)
-    for file in ("config.json", "preprocessor_config.json", "model.safetensors"):
-        (folder / file).write_text("{}")
+    folder = write_tower(tmp_path / "openai" / "clip-vit-large-patch14", clip_config(14, 768, **SMALL_TOWER))
+    settings = folder / name
+    if not settings.exists():
+        settings.write_text("{}")
     before = provenance(tmp_path)
     assert provenance(tmp_path) == before
-    (folder / name).write_text('{"x": 1}')
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "x": 1}))
     after = provenance(tmp_path)
     assert after["model"]["weights"] == before["model"]["weights"]
     assert after != before

@@ -12,7 +12,7 @@ import pytest
 from tests.models.formula import torch_file_tensors
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
-from nemo_curator.models.torch_file import read_tensors
+from nemo_curator.models.torch_file import read_tensors, torch_outlines
 
 # instructions of the pickle machine, so that a test can write what no honest library writes
 PROTO, STOP, MARK, TUPLE, PERSID, REDUCE, DICT, SET = b"\x80\x02", b".", b"(", b"t", b"Q", b"R", b"}", b"s"
@@ -88,6 +88,15 @@ def test_every_kind_of_tensor_is_read_as_torch_wrote_it(golden, container):
     for key, array in expected.items():
         assert tensors[key].dtype == array.dtype, key
         np.testing.assert_array_equal(tensors[key], array, err_msg=key)
+
+
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+def test_outlines_are_the_shapes_that_reading_gives(golden, container):
+    """Both containers, every type and stride; numbers stay in the file."""
+    read, outlined = read_tensors(golden / f"{container}.pth"), torch_outlines(golden / f"{container}.pth")
+    assert {name: (one.shape, one.dtype) for name, one in outlined.items()} == {
+        name: (one.shape, one.dtype) for name, one in read.items()
+    }
 
 
 def test_strides_are_kept_and_memory_is_not_copied(golden):
@@ -181,8 +190,9 @@ def test_claims_that_the_file_does_not_hold_are_refused(tmp_path, write, value):
     """Huge, negative, overlapping and missing things end as one error, without memory being asked for."""
     path = write(tmp_path / "a.pth", tree(w=value))
     tracemalloc.start()
-    with pytest.raises(WeightsError, match=r"a\.pth"):
-        read_tensors(path)
+    for read in (read_tensors, torch_outlines):
+        with pytest.raises(WeightsError, match=r"a\.pth"):
+            read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 << 20
@@ -251,8 +261,9 @@ def test_a_file_cut_anywhere_is_refused(golden, tmp_path, container):
     path = tmp_path / "cut.pth"
     for length in range(0, len(whole) - 1, 41):
         path.write_bytes(whole[:length])
-        with pytest.raises(WeightsError, match=r"cut\.pth"):
-            read_tensors(path)
+        for read in (read_tensors, torch_outlines):
+            with pytest.raises(WeightsError, match=r"cut\.pth"):
+                read(path)
 
 
 @pytest.mark.parametrize("container", ["zip", "legacy"])

@@ -11,7 +11,6 @@ from nemo_curator.errors import WeightsError, WeightsNotFoundError
 from nemo_curator.models import weights
 from nemo_curator.models.weights import (
     expect_shapes,
-    find_weights,
     model_directory,
     package_file,
     read_safetensors,
@@ -77,37 +76,10 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path):
     assert caught.value.act
 
 
-def test_a_missing_weight_file_names_what_to_put_where(tmp_path):
-    """The sentence holds the full path and the origin."""
-    with pytest.raises(WeightsNotFoundError) as caught:
-        find_weights(tmp_path, "a/b.bin", origin="the moon")
-    assert str(tmp_path / "a" / "b.bin") in str(caught.value)
-    assert "put the file b.bin there, from the moon" in str(caught.value)
-    assert isinstance(caught.value, FileNotFoundError)
-    with pytest.raises(
-        WeightsNotFoundError, match=r"DIR/a/b\.bin, and name DIR as model_dir or in IMAGECURATOR_MODEL_DIR"
-    ):
-        find_weights(None, "a/b.bin", origin="the moon")
-
-
-def test_a_file_that_holds_the_same_is_taken_in_its_place(tmp_path):
-    """Of several names the first that is there counts; where none is, all are named."""
-    with pytest.raises(WeightsNotFoundError, match=r"put the file b\.bin or c\.bin there"):
-        find_weights(tmp_path, "a/b.bin", origin="the moon", instead=("c.bin",))
-    (tmp_path / "a").mkdir()
-    for name in ("c.bin", "b.bin"):
-        (tmp_path / "a" / name).write_bytes(b"w")
-        assert find_weights(tmp_path, "a/b.bin", origin="the moon", instead=("c.bin",)).name == name
-
-
 def test_the_environment_names_the_directory_of_models(tmp_path, monkeypatch):
     """IMAGECURATOR_MODEL_DIR stands in for a model_dir that is not given; one that is given wins; empty is unset."""
-    for name in ("given", "named"):
-        (tmp_path / name / "a").mkdir(parents=True)
-        (tmp_path / name / "a" / "b.bin").write_bytes(b"w")
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(tmp_path / "named"))
-    assert find_weights(None, "a/b.bin", origin="") == tmp_path / "named" / "a" / "b.bin"
-    assert find_weights(tmp_path / "given", "a/b.bin", origin="") == tmp_path / "given" / "a" / "b.bin"
+    assert model_directory(tmp_path / "given") == tmp_path / "given"
     assert model_directory(None) == tmp_path / "named"
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", "")
     assert model_directory(None) is None

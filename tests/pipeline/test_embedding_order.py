@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.formula import clip_config
+from safetensors.numpy import load_file, save_file
+from tests.models.formula import SMALL_TOWER, clip_config
 from tests.models.test_heads import aesthetic_tensors, nsfw_tensors, write_aesthetic, write_nsfw
 from tests.models.test_registered_heads import write_linear
+from tests.models.torch_reference import write_tower
 
-from nemo_curator.errors import RecipeError, WeightsNotFoundError
+from nemo_curator.errors import ModelError, RecipeError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.pipeline.scoring import in_order, plan_scoring
 from nemo_curator.planning.recipe import Recipe
@@ -73,15 +74,14 @@ class ForeignEmbedderStage(CheapHeadStage):
 @pytest.fixture
 def model_dir(tmp_path, monkeypatch):
     """Weights of all models that are asked for here, as far as planning looks at them, in the user's directory."""
-    for name, config in ((LARGE, clip_config(14, 768)), ("clip-vit-base-patch32", clip_config(32, 512))):
-        folder = tmp_path / "openai" / name
-        folder.mkdir(parents=True)
-        (folder / "model.safetensors").write_bytes(name.encode())
-        (folder / "config.json").write_text(json.dumps(config))
+    for name, patch, dimension in ((LARGE, 14, 768), ("clip-vit-base-patch32", 32, 512)):
+        folder = write_tower(tmp_path / "openai" / name, clip_config(patch, dimension, **SMALL_TOWER))
         (folder / "preprocessor_config.json").write_text("{}")
     write_aesthetic(tmp_path, aesthetic_tensors())
     write_nsfw(tmp_path, nsfw_tensors())
-    write_linear(tmp_path / registry.get_spec("sa_0_4_vit_b_32_linear").weights.file, np.ones(512, np.float32), 5)
+    linear = registry.get_spec("sa_0_4_vit_b_32_linear")
+    write_linear(tmp_path / linear.weights.file, np.ones(512, np.float32), 5)
+    monkeypatch.setitem(registry._SPECS, linear.name, replace(linear, sha256=""))  # numbers of our own are not pinned
     monkeypatch.setenv("IMAGECURATOR_MODEL_DIR", str(tmp_path))
     return tmp_path
 
@@ -126,7 +126,8 @@ def test_what_a_head_scores_depends_on_the_weights_of_both(model_dir):
     """Other weights of the tower make another aesthetic score, and so do other weights of the head."""
     before = planned(AESTHETIC, clip()).fingerprints
     assert planned(AESTHETIC, clip()).fingerprints == before
-    (model_dir / "openai" / LARGE / "model.safetensors").write_bytes(b"other weights")
+    held = load_file(model_dir / "openai" / LARGE / "model.safetensors")
+    save_file(held | {"unused": np.ones(1)}, model_dir / "openai" / LARGE / "model.safetensors")
     tower = planned(AESTHETIC, clip()).fingerprints
     assert {name for name in before if tower[name] != before[name]} == {"aesthetic_score", EMBEDDING}
     tensors = aesthetic_tensors()
@@ -176,10 +177,14 @@ def test_the_place_of_a_misfit_is_that_of_its_model_or_of_its_score(model_dir):
         plan_scoring(recipe.found_at({("scores", 1): "line 2"}, "r"))
 
 
-def test_missing_weights_come_before_a_misfit(tmp_path):
-    """Where the head's file is not there, that is what is said first."""
-    with pytest.raises(WeightsNotFoundError, match=r"sac-logos-ava1-l14-linearMSE/model\.safetensors"):
-        planned({AESTHETIC: {"model_dir": str(tmp_path)}})
+def test_a_misfit_comes_before_missing_weights(model_dir):
+    """A head of another embedding is told as that, because its file would not help; one that fits, by its file."""
+    (model_dir / "ttj" / "sac-logos-ava1-l14-linearMSE" / "model.safetensors").unlink()
+    for embedding in ("embedding", clip("clip-vit-base-patch32"), clip("openai/clip-vit-base-patch32")):
+        assert "needs embeddings of clip-vit-large-patch14, and those of " in refused(AESTHETIC, embedding)
+    for scores in ((AESTHETIC,), (AESTHETIC, clip())):
+        with pytest.raises(WeightsNotFoundError, match=r"sac-logos-ava1-l14-linearMSE: this file is missing"):
+            planned(*scores)
 
 
 def test_a_stage_that_takes_any_embedding_needs_one():
@@ -244,3 +249,10 @@ def test_order_of_any_recipe(permuted, count):
     cheap = [stage.cost for stage in ordered if not needs_embeddings(stage)]
     assert cheap == sorted(cheap)
     assert in_order(ordered) == tuple(ordered)
+
+
+def test_a_precision_that_there_is_not_is_told_with_its_place():
+    """The line of the recipe and the score, because a recipe may name several models."""
+    recipe = Recipe(scores=["header", {"embedding": {"precision": "fp8"}}], rules={})
+    with pytest.raises(ModelError, match=r"^line 2: score 'embedding': 'fp8' is no precision"):
+        plan_scoring(recipe.found_at({("scores", 1): "line 2"}, "r"))

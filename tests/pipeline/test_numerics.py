@@ -14,7 +14,7 @@ from tests.models.torch_reference import write_tower
 
 from nemo_curator.models import numerics
 from nemo_curator.models.numerics import candidates
-from nemo_curator.pipeline import numerics as settling
+from nemo_curator.planning.numerics import settled_in
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import RunState
 
@@ -51,7 +51,7 @@ def score(folder, run, *arguments):
 
 def settled(run):
     """What a run has on record for the tower."""
-    return settling.recorded(RunState.require(RunDirectory(str(run))))[NAME]
+    return settled_in(RunState.require(RunDirectory(str(run))).facts)[NAME]
 
 
 def planned(run):
@@ -107,10 +107,14 @@ def test_the_figures_are_told_by_status(folder, tmp_path, model_dir):
     assert told["why"] == found.sentence(NAME)
     lines = imagecurator("status", tmp_path / "run").stdout.splitlines()
     assert f"{found.sentence(NAME)} (embedding)" in lines
+    assert len([line for line in lines if found.sentence(NAME) in line]) == 1
     for one in found.tried:
         (line,) = [line for line in lines if line.startswith(f"{one['precision']} on {one['runtime']}")]
         assert f"{one['cosine']:.6f}" in line
         assert f"{1000 * one['seconds']:.1f}" in line
+        assert "0.000000" not in line  # a drift is of scores, and no head is asked for
+    (line,) = [line for line in lines if line.startswith(f"fp32 on {found.numerics.runtime}")]
+    assert f"{1000 * found.tried[0]['fp32_seconds']:.1f}" in line
 
 
 def test_outliers_are_found(folder, tmp_path, model_dir):
@@ -187,7 +191,7 @@ def test_what_is_in_force_no_more_is_forgotten(folder, tmp_path, model_dir):
     assert settled(tmp_path / "run").tried == ()
     asked = ("inference.precision=fp32", "inference.runtime=onnxruntime")
     score(folder, tmp_path / "run", "--rescore", *[word for one in asked for word in ("--set", one)])
-    assert NAME not in settling.recorded(RunState.require(RunDirectory(str(tmp_path / "run"))))
+    assert NAME not in settled_in(RunState.require(RunDirectory(str(tmp_path / "run"))).facts)
 
 
 ASKED = ("--set", "inference.precision=fp32")

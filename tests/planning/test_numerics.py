@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics
-from nemo_curator.planning.numerics import LEAST_IMAGES, MOST_IMAGES, Settled, asked_for, sample_of
+from nemo_curator.planning.numerics import LEAST_IMAGES, MOST_IMAGES, Settled, asked_for, sample_of, to_measure
 from nemo_curator.planning.recipe import InferenceSection
 from nemo_curator.shards.entry import Entry
 
@@ -100,3 +100,17 @@ def test_a_shard_among_loose_images_leaves_room_for_them():
     assert (len(chosen) - len(loose), images) == (1, MOST_IMAGES)
     assert len(loose) > 55
     assert each * 1 + len(loose) >= images
+
+
+def test_shards_of_small_images_are_counted_by_what_they_hold():
+    """Two shards with 250 thumbnails of 30 kB are worth a trial on a quarter of these; on a guess it would be 19."""
+    shards = [shard(1, 3_750_000), shard(2, 3_750_000)]
+    assert sample_of(shards, 30_000) == (tuple(shards), 31, 62)
+    assert sample_of(shards)[2] == 18
+
+
+def test_few_shards_tell_how_large_a_sample_is():
+    """The beginnings of three shards are looked at, evenly from the whole input, and of no loose image."""
+    shards = [shard(index, 1_000) for index in range(9)]
+    assert to_measure([image(1), *shards, STRAY]) == tuple(shards[index].location for index in (0, 3, 6))
+    assert to_measure([image(1)]) == ()

@@ -1,5 +1,6 @@
 """The report page: what it says, and what it withstands."""
 
+import json
 import re
 from pathlib import Path
 
@@ -242,3 +243,20 @@ def test_odd_thresholds_are_listed_as_text(pile, tmp_path):
     assert "<b>odd</b>" not in page.html
     fitting = report_of(curated(pile, tmp_path / "fits", {"small": "least(width, height) < 64"}))
     assert "Thresholds to look at" not in fitting.text
+
+
+def test_how_models_were_computed(pile, tmp_path):
+    """The page says of each model how it was computed, and the figures of what was tried, as text."""
+    run = curated(pile, tmp_path / "out")
+    facts = json.loads(Path(run.run_json).read_text())
+    way = {"runtime": "openvino", "precision": "int8"}
+    figures = {**way, "images": 40, "cosine": 0.99987, "drift": 0, "changed": {}, "seconds": 0.01, "fp32_seconds": 0.04}
+    facts["numerics"] = {"clip<b>\x1b": {**way, "weights": {}, "why": "", "tried": [figures]}}
+    Path(run.run_json).write_text(json.dumps(facts))
+    parsed = report_of(run)
+    assert "is computed in int8 on openvino, which agrees with fp32 on 40 of your images" in parsed.text
+    rows = re.findall(r"<bdi>(int8|fp32) on openvino</bdi></th>(.*)</tr>", parsed.html)
+    cells = {precision: re.findall(r">([^<>]*)</(?:td|bdi)>", row) for precision, row in rows}
+    assert cells == {"int8": ["0.999870", "", "", "10.0"], "fp32": ["", "", "", "40.0"]}
+    assert "\x1b" not in parsed.html
+    assert not parsed.all("b", **{"class": "bold"})

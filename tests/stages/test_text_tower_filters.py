@@ -200,7 +200,7 @@ def loaded_by_the_host(make):
         ({"watermark": ["a", ""]}, "'' is no text for watermark"),
         ({"watermark": ["a", " \n"]}, "is no text for watermark"),
         ({"watermark": [True]}, "True is no text for watermark; where it was meant as one, put it in quotes"),
-        ({"watermark": ["dress " * 76]}, "has more than the 75 tokens that CLIP reads: 'dress dress"),
+        ({"watermark": ["dress " * 76]}, "that CLIP reads, so shorten it: 'dress dress"),
         ({"watermark": {"for": TEXTS}}, "the prompts of watermark have 'for'; write"),
         ({"watermark": {}}, "the prompts of watermark have nothing; write"),
         ({"watermark": {"for": TEXTS, "against": []}}, "watermark has no texts"),

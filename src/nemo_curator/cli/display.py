@@ -6,46 +6,69 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from nemo_curator.cli.amounts import shown
+from nemo_curator.cli.amounts import counted, shown
 from nemo_curator.pipeline.progress import Watcher
 
 _PLAIN_SECONDS = 10.0
+_MOST_GUESSED = 0.99  # of the input, for as long as a partition is under way
 
 
-def display(*, quiet: bool, opening: Callable[[], None] = lambda: None) -> Watcher:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a command calls its work.
+
+    Attributes:
+        compute: The first step.
+        write: The last one.
+        written: What it writes.
+        decides: Whether verdicts come of it.
+    """
+
+    compute: str = "score"
+    write: str = "export"
+    written: str = "samples"
+    decides: bool = True
+
+
+def display(*, quiet: bool, opening: Callable[[], None] = lambda: None, words: Words | None = None) -> Watcher:
     """The display that suits stderr: live on a terminal, plain lines elsewhere, nothing where machines listen.
 
     Args:
         quiet: Whether machines listen.
         opening: Called before anything is shown, when it is known that there is something to do.
+        words: What the command calls its work, where it is not a data set's.
     """
     if quiet:
         return Watcher()
-    return _Live(opening) if sys.stderr.isatty() else _Plain(opening)
+    return (_Live if sys.stderr.isatty() else _Plain)(opening, words or Words())
 
 
 class _Counting(Watcher):
     """Counts what both displays show."""
 
-    def __init__(self, opening: Callable[[], None]) -> None:
+    def __init__(self, opening: Callable[[], None], words: Words) -> None:
         self._opening = opening
+        self._words = words
         self.images = 0
         self.verdicts: Counter[str] = Counter()
         self.size = 0
         self.done_size = 0
         self.started = time.monotonic()
         self.ended: float | None = None
+        self.partitions = ""
         self.resumed = ""
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         self._opening()
         self.size = size
         self.started = time.monotonic()
+        self.partitions = counted(partitions - done, "partition")
         self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
 
     def noted(self, notes: Sequence[str]) -> None:
@@ -80,14 +103,21 @@ class _Counting(Watcher):
         if not finished:
             return 0.0
         in_work = max(0, self.images - finished) * self.done_size / finished
-        return min(self.done_size + in_work, float(self.size))
+        if self.done_size < self.size:  # images differ in size, so that an estimate may be past the end
+            return min(self.done_size + in_work, _MOST_GUESSED * self.size)
+        return float(self.size)
 
     @property
     def line(self) -> str:
-        found = self.verdicts
+        found, speed = self.verdicts, f"{self.images:,} images, {self.rate:,.0f} images/s"
+        if not found:  # verdicts come with the end of a partition: that there are none yet is not that all are zero
+            return f"{speed}; none of {self.partitions} is finished yet"
+        of = f" (of {found.total():,} in finished partitions)" if found.total() < self.images else ""
+        if not self._words.decides:
+            return f"{speed}; so far readable {found['keep']:,}, unreadable {found['quarantine']:,}{of}"
         return (
-            f"{self.images:,} images, {self.rate:,.0f} images/s; so far kept {found['keep'] + found['duplicate']:,}, "
-            f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}"
+            f"{speed}; so far kept {found['keep'] + found['duplicate']:,}, "
+            f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}{of}"
         )
 
 
@@ -119,15 +149,15 @@ class _Live(_Counting):
     The terminal is touched only once there is something to show, so that an early error leaves it as it was.
     """
 
-    def __init__(self, opening: Callable[[], None]) -> None:
-        super().__init__(opening)
+    def __init__(self, opening: Callable[[], None], words: Words) -> None:
+        super().__init__(opening, words)
         self._bars = _Bars(lambda: self.line if self.images else "")
         self._task: TaskID | None = None
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         super().planned(partitions, size, done)
         self._bars.start()
-        self._task = self._bars.add_task("score", total=max(size, 1), note=self.resumed)
+        self._task = self._bars.add_task(self._words.compute, total=max(size, 1), note=self.resumed)
 
     def scored(self, verdicts: Mapping[str, int], size: int) -> None:
         super().scored(verdicts, size)
@@ -156,7 +186,8 @@ class _Live(_Counting):
     def exporting(self, samples: int) -> None:
         self._bars.start()  # an export alone begins here
         self._update(total=1, completed=1)
-        self._task = self._bars.add_task("export", total=max(samples, 1), note=f"{samples:,} samples")
+        note = f"{samples:,} {self._words.written}"
+        self._task = self._bars.add_task(self._words.write, total=max(samples, 1), note=note)
 
     def exported(self, samples: int) -> None:
         self._update(advance=samples)
@@ -177,8 +208,8 @@ class _Live(_Counting):
 class _Plain(_Counting):
     """A line every ten seconds, for logs."""
 
-    def __init__(self, opening: Callable[[], None]) -> None:
-        super().__init__(opening)
+    def __init__(self, opening: Callable[[], None], words: Words) -> None:
+        super().__init__(opening, words)
         self._said = time.monotonic()
         self._found = self._among = 0
 
@@ -186,8 +217,8 @@ class _Plain(_Counting):
         super().read(records)
         if time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
-            share = self.passed / max(self.size, 1)
-            sys.stderr.write(f"score: {self.line}, {share:.0%} of the input done\n")
+            share = f", {self.passed / max(self.size, 1):.0%} of the input done" if self.verdicts else ""
+            sys.stderr.write(f"{self._words.compute}: {self.line}{share}\n")
 
     def protecting(self, name: str) -> None:
         sys.stderr.write(f"protect: reading {shown(name)}\n")
@@ -203,5 +234,5 @@ class _Plain(_Counting):
             sys.stderr.write(f"pairs: {self._found:,} of {self._among:,} looked for\n")
 
     def exporting(self, samples: int) -> None:
-        scored = f"score: {self.line}\n" if self.images else ""
-        sys.stderr.write(f"{scored}export: {samples:,} samples\n")
+        computed = f"{self._words.compute}: {self.line}\n" if self.images else ""
+        sys.stderr.write(f"{computed}{self._words.write}: {samples:,} {self._words.written}\n")

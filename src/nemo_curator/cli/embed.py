@@ -56,7 +56,7 @@ def embed(
 ) -> None:
     """Write the embeddings of images, for other programs; what is there already is not computed again."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator.cli.display import display
+    from nemo_curator.cli.display import Words, display
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
     from nemo_curator.cli.recipe_options import embedding_recipe
     from nemo_curator.pipeline.embed import embed as embedded
@@ -73,7 +73,8 @@ def embed(
         else:
             print_score_plan(plan)
         return
-    watcher = display(quiet=as_json)
+    words = Words(compute="embed", write="write", written="embeddings", decides=False)
+    watcher = display(quiet=as_json, words=words)
     done = embedded(inputs, output, recipe, how, workers=workers, replace=replace, rescore=rescore, watcher=watcher)
     if as_json:
         sys.stdout.write(json.dumps(_facts(done), indent=2) + "\n")

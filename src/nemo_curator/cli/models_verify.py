@@ -67,9 +67,12 @@ def _lines(found: Checked) -> Iterator[str]:
     from nemo_curator.cli.model_words import length
 
     yield f"{found.name}: {_USABLE[found.state]}"
+    if found.texts:
+        yield f"    for pictures alone, no texts (clip_score, clip_prompts, search --text): {shown(found.texts)}"
     for file in found.files:
         facts = f", {length(file.size)}, sha256 {file.sha256}" if file.sha256 else ""
-        yield f"    {shown(file.path)}: {_WORDS[file.state]}{facts}"
+        needless = file.state == "missing" and found.state not in {"missing", "damaged"}
+        yield f"    {shown(file.path)}: {'missing, and not needed' if needless else _WORDS[file.state]}{facts}"
 
 
 def _say_missing(names: list[str], *, asked: bool) -> None:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import yaml
 
 from nemo_curator.errors import RecipeError
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
+
+
+class Said(str):
+    """`KEY=VALUE` that an option of its own says, and not `--set`.
+
+    Attributes:
+        option: That option.
+    """
+
+    __slots__ = ("option",)
+    option: str
+
+    @classmethod
+    def by(cls, option: str, text: str) -> Self:
+        """What an option says."""
+        said = cls(text)
+        said.option = option
+        return said
 
 
 def with_scores(settings: Sequence[str] | None, scores: str | None) -> list[str]:
@@ -32,7 +51,7 @@ def with_scores(settings: Sequence[str] | None, scores: str | None) -> list[str]
     names = [name.strip() for name in scores.split(",") if name.strip()]
     if not names:  # such as an environment variable that is not set
         raise RecipeError("--scores names no score", act="name some with commas between, or `all`; or leave it out")
-    return [*given, f"scores={'all' if names == ['all'] else json.dumps(names)}"]
+    return [*given, Said.by("--scores", f"scores={'all' if names == ['all'] else json.dumps(names)}")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,7 @@ class DuplicateOptions:
             twice = next((one for one in named if f"{key}.".startswith(f"{one}.")), None)
             if twice is not None:
                 raise RecipeError(f"{option} and --set {twice}=… say the same thing twice", act="leave one of them out")
-            given.append(f"{key}={value}")
+            given.append(Said.by(option, f"{key}={value}"))
         return given
 
 
@@ -95,7 +114,8 @@ def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Rec
         RecipeError: The file cannot be read, or what it or a setting says is not valid.
     """
     overrides = dict(_setting(text, "--set") for text in settings or [])
-    return parse_recipe(_text(path), where=str(path or "the default recipe"), overrides=overrides)
+    where = str(path or "the default recipe")
+    return parse_recipe(_text(path), where=where, overrides=overrides, options=_options(settings))
 
 
 def overridden(text: str, settings: Sequence[str]) -> Recipe:
@@ -117,7 +137,7 @@ def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:
     Raises:
         RecipeError: A setting is not valid.
     """
-    return _with_settings(stored, dict(_setting(text, "--set") for text in settings or []))
+    return _with_settings(stored, dict(_setting(text, "--set") for text in settings or []), _options(settings))
 
 
 def changed_recipe(
@@ -145,9 +165,9 @@ def changed_recipe(
                 act="give it to `imagecurator score`",
             )
     if path is None:
-        recipe = _with_settings(stored, overrides)
+        recipe = _with_settings(stored, overrides, _options(settings))
     else:
-        recipe = parse_recipe(_text(path), where=str(path), overrides=overrides)
+        recipe = parse_recipe(_text(path), where=str(path), overrides=overrides, options=_options(settings))
     for rule in rules or []:
         recipe = recipe.with_rule(*_setting(rule, "--rule"), where=f"--rule {rule.partition('=')[0]}")
     return recipe.model_copy(update={name: getattr(stored, name) for name in SCORING_KEYS})
@@ -196,10 +216,15 @@ def embedding_recipe(model: str | None, model_dir: str | None, settings: Sequenc
     return recipe.model_copy(update={"scores": scores, "rules": {}}).found_at({}, "")
 
 
-def _with_settings(stored: Recipe, overrides: dict[str, str]) -> Recipe:
+def _options(settings: Sequence[str] | None) -> dict[str, str]:
+    """Key to the option that says it, where that is not `--set`."""
+    return {_setting(one, "--set")[0]: one.option for one in settings or [] if isinstance(one, Said)}
+
+
+def _with_settings(stored: Recipe, overrides: dict[str, str], options: Mapping[str, str] | None = None) -> Recipe:
     # defaults are left out, so that setting one of two keys that exclude each other is no conflict
     own = yaml.safe_dump(stored.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
-    return parse_recipe(own, where="the run's recipe", overrides=overrides)
+    return parse_recipe(own, where="the run's recipe", overrides=overrides, options=options)
 
 
 def _section(key: str) -> str:

@@ -19,14 +19,14 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from nemo_curator.cli.amounts import amount, counted, shown
     from nemo_curator.cli.model_figures import print_models
     from nemo_curator.cli.summary import print_funnel, print_notes, print_warnings
-    from nemo_curator.pipeline.computing import computed_models
+    from nemo_curator.planning.computing import computed_models
     from nemo_curator.runs.deciding import Funnel
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
     found = run_status(RunDirectory(run))
-    models = computed_models(RunState.require(RunDirectory(run)))
+    models = computed_models(RunState.require(RunDirectory(run)).facts)
     if as_json:
         facts = {**asdict(found), "models": [one.facts() for one in models]}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -47,7 +47,8 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     print_models(console, models)
     for path in found.damaged:
         console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
-    for note in found.notes:
+    said = {one.why for one in models}
+    for note in (one for one in found.notes if one not in said):
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
     if found.funnel is None or not found.decided:
         console.print("\nnot decided yet")

@@ -24,7 +24,7 @@ from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.weights import expect_shapes, read_safetensors, weights_sha256
 
 MODEL_ID = "ttj/sac-logos-ava1-l14-linearMSE"
-SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+SOURCE = hub_weights(MODEL_ID, "model.safetensors", model=MODEL_ID.rpartition("/")[2])
 """The weights: where they are published, and their place under `model_dir`."""
 
 _WIDTH = 768

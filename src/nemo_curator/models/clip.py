@@ -16,8 +16,10 @@ from nemo_curator.models.hub import fetch
 from nemo_curator.models.layouts import clip as clip_layout
 from nemo_curator.models.layouts.layout import Layout
 from nemo_curator.models.numerics import PRECISIONS, Numerics, default
+from nemo_curator.models.outlines import expect_tower
 from nemo_curator.models.published import hub_weights
 from nemo_curator.models.published_tower import PublishedTower, read_weights
+from nemo_curator.models.remedies import with_remedy
 from nemo_curator.models.request import Pace
 from nemo_curator.models.runtimes.session import Session
 from nemo_curator.models.tower_model import open_vision, unit_rows
@@ -26,7 +28,7 @@ from nemo_curator.models.towers.vision import VisionWeights
 from nemo_curator.models.weights import settings_sha256, weights_sha256
 
 MODEL_ID = "openai/clip-vit-large-patch14"
-SOURCE = hub_weights(MODEL_ID, "model.safetensors")
+SOURCE = hub_weights(MODEL_ID, "model.safetensors", model=MODEL_ID.rpartition("/")[2])
 """The weights: where they are published, and their place under `model_dir`."""
 
 
@@ -79,8 +81,11 @@ class CLIPImageEmbeddings:
 
         Raises:
             WeightsNotFoundError: They are missing.
+            WeightsError: Names and shapes in them are not those that the settings speak of.
         """
         path = SOURCE.find(model_dir)
+        with with_remedy(SOURCE, path):
+            expect_tower(path, clip_layout.LAYOUT.describe(path.parent))
         chosen = numerics or default(PRECISIONS)
         model = {"name": MODEL_ID, "weights": weights_sha256(path), "settings": settings_sha256(path)}
         return {"model": {**model, **chosen.facts()}, "libraries": chosen.libraries()}

@@ -1,8 +1,9 @@
-"""The image towers that a recipe may name besides CLIP's own, whose weights the user brings."""
+"""The image towers that a recipe may name whose weights the user brings."""
 
 from __future__ import annotations
 
 from nemo_curator.kernels.view import Filter, View
+from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.layouts import dinov2, hugging_face, openclip, siglip
 from nemo_curator.models.published import CLIP, HALF, IMAGENET, PUBLISHED, hub_weights
 from nemo_curator.models.spec import ModelSpec, Normalisation, UserWeights
@@ -44,9 +45,9 @@ def tower_spec(
         text: Whether there is a text tower with CLIP's tokens in the same file.
         normalisation: Of the published model, where it is known.
     """
-    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside)
+    weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside, model=name)
     if place in PUBLISHED:
-        weights = hub_weights(place, names[0], instead=names[1:], beside=beside)
+        weights = hub_weights(place, names[0], instead=names[1:], beside=beside, model=name)
     return ModelSpec(
         name=name,
         task="embedding",
@@ -63,6 +64,31 @@ def tower_spec(
         normalisation=normalisation,
         patch=patch,
         text_loader=TEXT_LOADER if text else "",
+        shared=True,
+    )
+
+
+def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
+    """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
+    repository = f"openai/{name}"
+    return ModelSpec(
+        name=name,
+        task="embedding",
+        view=clip_view(224),
+        dimension=dimension,
+        low=-1.0,
+        high=1.0,
+        unit=UNIT,
+        licence=PUBLISHED[repository].licence,
+        weights=hub_weights(
+            repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",), model=name
+        ),
+        sha256="",
+        loader="nemo_curator.models.clip:ClipVisionTower",
+        precisions=("int8", "bf16", "fp16"),
+        normalisation=CLIP,
+        patch=patch,
+        text_loader=TEXT_LOADER,
         shared=True,
     )
 
@@ -112,6 +138,9 @@ def _dinov2(name: str, dimension: int) -> ModelSpec:
 
 
 EMBEDDERS: tuple[ModelSpec, ...] = (
+    _clip("clip-vit-large-patch14", 768, 14),
+    _clip("clip-vit-base-patch16", 512, 16),
+    _clip("clip-vit-base-patch32", 512, 32),
     _openclip("openclip-vit-b-32-laion2b", "CLIP-ViT-B-32-laion2B-s34B-b79K", 512, 32),
     _openclip("openclip-vit-b-32-datacomp", "CLIP-ViT-B-32-DataComp.XL-s13B-b90K", 512, 32),
     _openclip("openclip-vit-b-16-datacomp", "CLIP-ViT-B-16-DataComp.XL-s13B-b90K", 512, 16),
@@ -123,4 +152,4 @@ EMBEDDERS: tuple[ModelSpec, ...] = (
     _dinov2("dinov2-base", 768),
     _dinov2("dinov2-large", 1024),
 )
-"""Every tower from published files but CLIP's own."""
+"""Every tower from published files, best known first."""

@@ -35,12 +35,24 @@ class Head:
             WeightsNotFoundError: The weight file is gone.
             WeightsError: It is not the pinned one, or damaged, or of another model.
         """
-        if self._function is not None:
-            return
+        if self._function is None:
+            self._function = self._loaded()
+
+    def check(self) -> None:
+        """Find out whether the head can be loaded, by loading it: a head has few numbers. It stays as it was.
+
+        Raises:
+            WeightsNotFoundError: The weight file is gone.
+            WeightsError: It is not the pinned one, or damaged, or of another model.
+        """
+        self._loaded()
+
+    def _loaded(self) -> HeadFunction:
         if self.spec.sha256:
             verify_sha256(self._weights, self.spec.sha256)
         module, _, attribute = self.spec.loader.partition(":")
-        self._function = getattr(import_module(module), attribute)(self._weights, self.spec.dimension)
+        function: HeadFunction = getattr(import_module(module), attribute)(self._weights, self.spec.dimension)
+        return function
 
     def __call__(self, embeddings: Any) -> npt.NDArray[np.float32]:
         """Scores for embeddings of unit L2 norm.

@@ -25,6 +25,7 @@ from nemo_curator.errors import (
     WeightsNotFoundError,
 )
 from nemo_curator.models.hub_client import HubClient, Offered, of_storage
+from nemo_curator.models.legible import is_file
 from nemo_curator.models.spec import PublishedFile, UserWeights
 from nemo_curator.models.weights import MODEL_DIR, fresh_sha256, model_directory
 
@@ -52,7 +53,7 @@ def fetch(weights: UserWeights, model_dir: str | os.PathLike[str] | None) -> lis
         cause = f"no model_dir is given, and {MODEL_DIR} is not set"
         raise _missing(weights, Path("MODEL_DIR"), weights.files, cause)
     paths = [models / weights.place(file.name) for file in weights.files]
-    if not all(path.is_file() for path in paths):
+    if not all(map(is_file, paths)):
         bring(weights, models, weights.files, keep=True, wait=True)
     return paths
 
@@ -105,7 +106,7 @@ def bring(
     """
 
     def wanted() -> list[PublishedFile]:
-        return [file for file in files if not (keep and (models / weights.place(file.name)).is_file())]
+        return [file for file in files if not (keep and is_file(models / weights.place(file.name)))]
 
     waiting = wanted()  # what a failure names
     client = _client(weights, models, waiting, progress=progress)

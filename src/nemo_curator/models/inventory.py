@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nemo_curator.errors import CuratorError, OutputExistsError, WeightsNotFoundError
+from nemo_curator.errors import CuratorError, NoTextTowerError, OutputExistsError, WeightsError, WeightsNotFoundError
 from nemo_curator.models import registry
 from nemo_curator.models.detectors import DETECTING
 from nemo_curator.models.hub import listed
+from nemo_curator.models.legible import is_file
 from nemo_curator.models.spec import HeadSpec, ModelSpec, PackagedWeights, PublishedFile, UserWeights
 from nemo_curator.models.weights import fresh_sha256, model_directory
 
@@ -52,12 +53,14 @@ class Checked:
             another than the published one, `unknown` where of one nothing is known, `published`.
         problem: Why it cannot be used; "" where it can.
         files: Its files.
+        texts: Why it embeds no texts, though models of its kind do; "" where it does, or nobody expects it to.
     """
 
     name: str
     state: State
     problem: str
     files: tuple[Lying, ...]
+    texts: str = ""
 
 
 def lying(weights: UserWeights, models: Path) -> list[Lying]:
@@ -120,9 +123,12 @@ def check(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None =
         spec: The model.
         model_dir: The user's model directory, for models whose weights no package carries.
     """
-    files = _files(spec, model_dir)
+    files: tuple[Lying, ...] = ()
     try:
+        files = _files(spec, model_dir)
         used = spec.weights.find(model_dir)
+    except WeightsError as error:  # a file, or a folder on the way, that nobody may read
+        return Checked(spec.name, "damaged", str(error), files)
     except WeightsNotFoundError as error:
         weights_there = any(one.state != "missing" and one.name in _names(spec) for one in files)
         return Checked(spec.name, "damaged" if weights_there else "missing", str(error), files)
@@ -130,16 +136,28 @@ def check(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None =
     files = tuple(one for one in files if one.name not in _names(spec) or one.path == str(used))
     try:
         _created(spec, model_dir).setup()
+        texts = _without_texts(spec, model_dir)
     except CuratorError as error:
         return Checked(spec.name, "damaged", str(error), files)
     found = {one.state for one in files}
     state: State = "other" if "other" in found else "unknown" if "unknown" in found else "published"
-    return Checked(spec.name, state, "", files)
+    return Checked(spec.name, state, "", files, texts)
+
+
+def _without_texts(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] | None) -> str:
+    """Load the text tower beside an image tower; why there is none, which is no fault of an image tower."""
+    if not isinstance(spec, ModelSpec) or not spec.text_loader:
+        return ""
+    try:
+        registry.create_text(spec.name, model_dir).setup()
+    except NoTextTowerError as error:
+        return str(error)
+    return ""
 
 
 def _lying(name: str, path: Path, hashes: set[str], own: FileState = "other") -> Lying:
     """A file, whose bytes are published if they have one of the hashes; `own` is what it is if they have none."""
-    if not path.is_file():
+    if not is_file(path):
         return Lying(name, str(path), "missing")
     sha256 = fresh_sha256(path)
     state: FileState = "published" if sha256 in hashes else own if hashes else "unknown"

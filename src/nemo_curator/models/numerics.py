@@ -145,9 +145,22 @@ def usable(numerics: Numerics, model: str, known: Sequence[Precision] = PRECISIO
         raise ModelError(
             f"{numerics.precision} is not computed by {numerics.runtime} on this {_DEVICES[numerics.device]}",
             where=model,
-            act=f"choose one of {', '.join(fitting)}",
+            act=f"{_way_to(numerics)}choose one of {', '.join(fitting)}",
         )
     return numerics
+
+
+def _way_to(numerics: Numerics) -> str:
+    """What would compute a precision that a runtime has not on the CPU, as the beginning of an advice; or ""."""
+    if numerics.device != "cpu":
+        return ""
+    if numerics.precision == "fp16":
+        return "fp16 is computed on a CUDA device alone, by torch; "
+    if numerics.precision != "bf16" or numerics.runtime == "openvino" or cpu_flags().isdisjoint(_BRAIN_FLOATS):
+        return ""
+    if "openvino" in runtimes():
+        return "the runtime openvino computes it here: leave the runtime open, or "
+    return "openvino computes it on this CPU: run: pip install 'imagecurator[openvino]', or "
 
 
 _DEVICES: dict[Device, str] = {"cpu": "CPU", "cuda": "CUDA device"}

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 from nemo_curator.errors import UnknownModelError, WeightsNotFoundError
 from nemo_curator.models.embedders import tower_spec
 from nemo_curator.models.layouts import clip, openclip
 from nemo_curator.models.layouts.choosing import layout_of, weights_in
+from nemo_curator.models.remedies import NAMING
 from nemo_curator.models.spec import ModelSpec
-from nemo_curator.models.weights import MODEL_DIR, model_directory
+from nemo_curator.models.weights import model_directory
 
 # no part may be empty, begin with a dot (`..` leaves the directory) or hold what some systems take for a separator
 _PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,3}")
 _LONGEST = 200
+_SLIP = 0.85  # how like a registered model's place a name has to be for a slip
 
 
 def is_place(name: str) -> bool:
@@ -27,15 +31,18 @@ def is_place(name: str) -> bool:
     return "/" in name
 
 
-def placed_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> ModelSpec:
+def placed_spec(
+    name: str, model_dir: str | os.PathLike[str] | None = None, registered: Sequence[str] = ()
+) -> ModelSpec:
     """What is known of the model in a folder.
 
     Args:
         name: The folder's place under `model_dir`, such as `apple/DFN2B-CLIP-ViT-L-14`.
         model_dir: The directory that holds all models; None means `$IMAGECURATOR_MODEL_DIR`.
+        registered: Places of registered models, of which a name without a folder may be a slip.
 
     Raises:
-        UnknownModelError: The name is no such place.
+        UnknownModelError: The name is no such place, or a slip of a registered one.
         WeightsNotFoundError: No model lies there, or no directory of models is known.
         WeightsError: Its settings are damaged, or describe a model that is not supported.
     """
@@ -45,10 +52,13 @@ def placed_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> M
             act="name a registered model, or a folder of the model directory as it is published: `owner/name`",
         )
     models = model_directory(model_dir)
+    close = get_close_matches(name, registered, n=1, cutoff=_SLIP)
+    if close and (models is None or not (models / name).is_dir()):
+        raise UnknownModelError(f"no model lies at {name!r}", act=f"did you mean {close[0]!r}?")
     if models is None:
         raise WeightsNotFoundError(
             f"no model_dir was given, so the model {name} cannot be found",
-            act=f"put its folder at DIR/{name}, and name DIR as model_dir or in {MODEL_DIR}",
+            act=f"{NAMING}, with the folder {name} in it",
         )
     folder = models / name
     weights = weights_in(folder)

@@ -224,6 +224,7 @@ def hub_weights(
     beside: tuple[str, ...] = (),
     folder: str | None = None,
     origin: str = "",
+    model: str = "",
 ) -> UserWeights:
     """Weights of a repository of `PUBLISHED`, as an entry of the registry has them.
 
@@ -234,6 +235,7 @@ def hub_weights(
         beside: Names of files without which the weights cannot be used.
         folder: Where the files belong under `model_dir`; the repository's own name by default.
         origin: Where they are published, in words; the repository by default.
+        model: What the registry calls the model.
 
     Raises:
         KeyError: Nothing is known of that repository.
@@ -248,4 +250,5 @@ def hub_weights(
         repository,
         known.revision,
         f"https://huggingface.co/{repository}/tree/{known.revision}",
+        model,
     )

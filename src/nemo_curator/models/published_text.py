@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from nemo_curator.errors import WeightsError
-from nemo_curator.models.layouts import clip_text, openclip_text
+from nemo_curator.errors import NoTextTowerError, WeightsError
+from nemo_curator.models.layouts import clip, clip_text, openclip, openclip_text
 from nemo_curator.models.layouts.text import DescribedText
+from nemo_curator.models.outlines import expect_text_tower, expect_tower, read_outlines
 from nemo_curator.models.published_tower import read_weights
 from nemo_curator.models.text_model import TextTowerModel
 from nemo_curator.models.towers.tensors import Tensors
@@ -20,29 +21,24 @@ class PublishedText(TextTowerModel):
     """The text tower of a CLIP, behind the registry."""
 
     def check(self) -> None:
-        """Look into the settings, and for the last array of the tower in the weight file.
+        """Compare the settings with what is known, and the shapes in the weight file's index with the settings.
 
         Raises:
             WeightsNotFoundError: A file is missing.
-            WeightsError: A file is damaged, or there is no text tower in it, or one with other tokens.
+            NoTextTowerError: There is no text tower in it, or one with other tokens.
+            WeightsError: A file is damaged, or of another model.
         """
         found = self._described()
-        held = read_weights(self._weights, (found.projection,))
+        held = read_outlines(self._weights, (found.projection,))
         if found.projection not in held:
-            raise WeightsError(
+            pictures = (openclip if self._weights.name.startswith(OPEN_CLIP) else clip).LAYOUT
+            expect_tower(self._weights, pictures.describe(self._weights.parent))  # else it is another model's
+            raise NoTextTowerError(
                 "the weights have no text tower",
                 where=str(self._weights),
                 cause="the file was made of the image tower alone",
-                act=self.spec.weights.how_to_get,
             )
-        sizes = (found.tower.dimension, found.tower.width)
-        shape = held[found.projection].shape
-        if sorted(shape) != sorted(sizes):
-            raise WeightsError(
-                f"the last layer of the text tower is {list(shape)}, and the settings say {list(sizes)}",
-                where=str(self._weights),
-                cause="the files of two models lie in one place",
-            )
+        expect_text_tower(self._weights, found)
 
     def read(self) -> TextWeights:
         """The text tower in the weight file's folder.

@@ -13,6 +13,7 @@ from nemo_curator.models.layouts.choosing import layout_of
 from nemo_curator.models.layouts.layout import Described, Layout
 from nemo_curator.models.layouts.preprocessing import words
 from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.outlines import expect_tower
 from nemo_curator.models.spec import ModelSpec
 from nemo_curator.models.torch_file import read_tensors
 from nemo_curator.models.tower_model import TowerModel
@@ -24,8 +25,8 @@ from nemo_curator.models.weights import read_safetensors
 class PublishedTower(TowerModel):
     """An image tower behind the registry: pictures already cut to the view, embeddings of unit L2 norm.
 
-    What the settings beside the weights say is compared with what is known of the model when this is made, so that a
-    mistake is told before a run begins.
+    What the settings beside the weights say is compared with what is known of the model when this is made, and so are
+    the shapes in the weight file's index, so that a mistake is told before a run begins.
 
     Args:
         spec: What is known of the model.
@@ -34,13 +35,13 @@ class PublishedTower(TowerModel):
         numerics: How it is computed; None means full precision, by the fastest runtime that is installed.
 
     Raises:
-        WeightsNotFoundError: A settings file is missing.
-        WeightsError: A settings file is damaged, or of another model.
+        WeightsNotFoundError: A file is missing.
+        WeightsError: A file is damaged, or of another model.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, threads: int = 1, numerics: Numerics | None = None) -> None:
         super().__init__(spec, weights, threads, numerics)
-        self._described()
+        expect_tower(weights, self._described())
 
     @property
     def layout(self) -> Layout:

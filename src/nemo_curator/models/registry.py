@@ -8,21 +8,20 @@ is loaded until `load`, or `setup` on what `create`, `create_detector` and `crea
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
-from nemo_curator.errors import ModelError, UnknownModelError, WeightsNotFoundError, nearest
+from nemo_curator.errors import ModelError, UnknownModelError, WeightsError, WeightsNotFoundError, nearest
 from nemo_curator.kernels.view import View
-from nemo_curator.models.clip_config import clip_view
 from nemo_curator.models.detectors import DETECTING, DETECTORS
-from nemo_curator.models.embedders import EMBEDDERS, TEXT_LOADER, UNIT
+from nemo_curator.models.embedders import EMBEDDERS, UNIT
 from nemo_curator.models.head import Head
 from nemo_curator.models.heads import HEADS
 from nemo_curator.models.numerics import Numerics, default, usable
 from nemo_curator.models.placed import is_place, placed_spec
-from nemo_curator.models.published import CLIP, PUBLISHED, hub_weights
+from nemo_curator.models.remedies import with_remedy
 from nemo_curator.models.runtimes.cpu import array_libraries
 from nemo_curator.models.spec import (
     Availability,
@@ -39,7 +38,7 @@ from nemo_curator.models.spec import (
 )
 from nemo_curator.models.text_numerics import text_numerics
 from nemo_curator.models.tokenizers import clip_tokenizer
-from nemo_curator.models.weights import settings_sha256, weights_sha256
+from nemo_curator.models.weights import settings_sha256, verify_sha256, weights_sha256
 
 __all__ = [
     "Availability",
@@ -69,29 +68,6 @@ __all__ = [
     "text_provenance",
     "with_text",
 ]
-
-
-def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
-    """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
-    repository = f"openai/{name}"
-    return ModelSpec(
-        name=name,
-        task="embedding",
-        view=clip_view(224),
-        dimension=dimension,
-        low=-1.0,
-        high=1.0,
-        unit=UNIT,
-        licence=PUBLISHED[repository].licence,
-        weights=hub_weights(repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",)),
-        sha256="",
-        loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16", "fp16"),
-        normalisation=CLIP,
-        patch=patch,
-        text_loader=TEXT_LOADER,
-        shared=True,
-    )
 
 
 _ALL: tuple[ModelSpec | HeadSpec, ...] = (
@@ -127,17 +103,23 @@ _ALL: tuple[ModelSpec | HeadSpec, ...] = (
         loader="nemo_curator.models.open_nsfw:OpenNSFW",
         normalisation=Normalisation((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255)),
     ),
-    _clip("clip-vit-large-patch14", 768, 14),
-    _clip("clip-vit-base-patch16", 512, 16),
-    _clip("clip-vit-base-patch32", 512, 32),
     *EMBEDDERS,
     *DETECTORS,
     *HEADS,
 )
-_SPECS = {spec.name: spec for spec in _ALL}
+
+
+def _named(spec: ModelSpec | HeadSpec) -> ModelSpec | HeadSpec:
+    """The entry, whose weights know what the model is called."""
+    return (
+        replace(spec, weights=replace(spec.weights, model=spec.name)) if isinstance(spec.weights, UserWeights) else spec
+    )
+
+
+_SPECS = {spec.name: _named(spec) for spec in _ALL}
 _PLACES = {
     str(PurePosixPath(spec.weights.file).parent): spec
-    for spec in _ALL
+    for spec in _SPECS.values()
     if spec.task == "embedding" and isinstance(spec.weights, UserWeights)
 }
 
@@ -156,7 +138,7 @@ def get_spec(name: str, model_dir: str | os.PathLike[str] | None = None) -> Mode
         WeightsError: The name is a place, and what lies there is damaged or not supported.
     """
     if is_place(name):
-        return _PLACES.get(name) or placed_spec(name, model_dir)
+        return _PLACES.get(name) or placed_spec(name, model_dir, tuple(_PLACES))
     if name not in _SPECS:
         raise UnknownModelError(f"there is no model {name!r}", act=nearest(name, _SPECS))
     return _SPECS[name]
@@ -193,6 +175,8 @@ def availability(spec: ModelSpec | HeadSpec, model_dir: str | os.PathLike[str] |
         return Availability(ok=True, detail=str(spec.weights.find(model_dir)), how_to_get="")
     except WeightsNotFoundError as error:
         return Availability(ok=False, detail=str(error.what), how_to_get=spec.weights.how_to_get)
+    except WeightsError as error:  # there or not, nobody may look
+        return Availability(ok=False, detail=str(error.what), how_to_get=str(error))
 
 
 def provenance(
@@ -272,11 +256,16 @@ def create_head(name: str, model_dir: str | os.PathLike[str] | None = None) -> H
         UnknownModelError: No model has this name.
         ModelError: It takes pictures, not embeddings.
         WeightsNotFoundError: Its weights are not in place; the message says how to get them.
+        WeightsError: What is in their place is damaged, not the pinned file, or of another model.
     """
     spec = get_spec(name, model_dir)
     if not isinstance(spec, HeadSpec):
         raise ModelError(f"the model {name!r} takes pictures, not embeddings")
-    return Head(spec, spec.weights.find(model_dir))
+    path = spec.weights.find(model_dir)
+    head = Head(spec, path)
+    with with_remedy(spec.weights, path):
+        head.check()
+    return head
 
 
 def create_detector(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> Detector:
@@ -321,7 +310,6 @@ def create_text(
     """
     spec = _of_texts(name, model_dir)
     model: TextModel = _made(spec, threads, model_dir, numerics or text_numerics(spec.precisions), text=True)
-    model.check()
     return model
 
 
@@ -365,8 +353,18 @@ def _made(
     if threads < 1:
         raise ModelError(f"a model needs at least one thread, not {threads}", where=spec.name)
     chosen = usable(numerics, spec.name, spec.precisions) if numerics else None
+    weights = spec.weights.find(model_dir)
     module, _, attribute = (spec.text_loader if text else spec.loader).partition(":")
-    return getattr(import_module(module), attribute)(spec, spec.weights.find(model_dir), threads, chosen)
+    loader = getattr(import_module(module), attribute)
+    if isinstance(spec.weights, PackagedWeights):
+        return loader(spec, weights, threads, chosen)
+    with with_remedy(spec.weights, weights):
+        if spec.sha256:  # files of the user's that are pinned are small
+            verify_sha256(weights, spec.sha256)
+        model = loader(spec, weights, threads, chosen)
+        if text:
+            model.check()
+    return model
 
 
 def load(name: str, threads: int = 1, model_dir: str | os.PathLike[str] | None = None) -> ImageModel:

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.kernels.view import View
+from nemo_curator.models.legible import is_file
 from nemo_curator.models.numerics import Precision
-from nemo_curator.models.weights import MODEL_DIR, find_weights, package_file
+from nemo_curator.models.remedies import missing, no_directory
+from nemo_curator.models.weights import MODEL_DIR, model_directory, package_file
 
 Task = Literal["embedding", "nsfw", "aesthetic", "text", "faces"]
 
@@ -87,6 +89,7 @@ class UserWeights:
         repository: `owner/name` of the hub repository that publishes `files`; "" where no hub does.
         revision: The commit of that repository that `files` are of.
         address: A web address where a person finds them; "" where nobody publishes them.
+        model: What the registry calls the model, for the command that fetches it; "" where it does not know it.
     """
 
     file: str
@@ -97,6 +100,13 @@ class UserWeights:
     repository: str = ""
     revision: str = ""
     address: str = ""
+    model: str = ""
+
+    @property
+    def published(self) -> str:
+        """The name under which the weight file is published; of several the one that is looked for first."""
+        known = {file.name for file in self.files}
+        return next((name for name in self.names if name in known), self.names[0])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,11 +128,18 @@ class UserWeights:
 
         Raises:
             WeightsNotFoundError: It, or a file that belongs beside it, is not under `model_dir`, or no directory of
-                models is known.
+                models is known; the message says all that is missing.
+            WeightsError: A folder on the way cannot be read.
         """
-        path = find_weights(model_dir, self.file, origin=self.origin, instead=self.instead)
-        for name in self.beside:
-            find_weights(model_dir, self.place(name), origin=self.origin)
+        models = model_directory(model_dir)
+        if models is None:
+            raise no_directory(self)
+        path = next((place for name in self.names if is_file(place := models / self.place(name))), None)
+        # where it depends on the layout what belongs beside them, that of the published files is told with them
+        settings = [file.name for file in self.files if file.name not in self.names] if path is None else []
+        lacking = [name for name in self.beside or settings if not is_file(models / self.place(name))]
+        if path is None or lacking:
+            raise missing(self, models, [*([] if path else [" or ".join(self.names)]), *lacking])
         return path
 
     @property
@@ -131,10 +148,11 @@ class UserWeights:
         others = f" and {', '.join(self.beside)} beside it" if self.beside else ""
         named = f"and name MODEL_DIR as model_dir or in {MODEL_DIR}"
         found = f" ({self.address})" if self.address and not self.repository else ""
-        fetched = "; `imagecurator models get` does so" if self.repository else ""
-        known = {file.name for file in self.files}
-        file = self.place(next((name for name in self.names if name in known), self.names[0]))
-        return f"put the file of {self.origin}{found} at MODEL_DIR/{file}{others}, {named}{fetched}"
+        get = f"imagecurator models get {self.model}".rstrip()
+        fetched = f"; `{get}` does so" if self.repository else ""
+        return (
+            f"put the file of {self.origin}{found} at MODEL_DIR/{self.place(self.published)}{others}, {named}{fetched}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

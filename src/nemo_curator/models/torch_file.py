@@ -13,13 +13,16 @@ import struct
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator.errors import CuratorError, WeightsError
+from nemo_curator.models.legible import legible, mistaken
 from nemo_curator.models.torch_pickle import PickleRefusedError, StorageRecord, TensorRecord, read_pickle
 from nemo_curator.models.weights import widened
 
@@ -49,17 +52,36 @@ def read_tensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)
 
     Raises:
         WeightsNotFoundError: There is no such file.
-        WeightsError: The file is damaged, claims more than it holds, or its pickle names anything but plain tensors.
+        WeightsError: The file cannot be read, is damaged, claims more than it holds, or its pickle names anything but
+            plain tensors.
     """
-    path = Path(path)
+    with _opened(Path(path)) as source:
+        wanted = [(name, record) for name, record in _flatten(source.tree()) if name.startswith(prefixes)]
+        return {name: _window(record, source) for name, record in wanted}
+
+
+def torch_outlines(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)) -> dict[str, Array]:
+    """The same without the numbers, which are not read: arrays of zeros that take no memory, in each tensor's type.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: As `read_tensors`.
+    """
+    with _opened(Path(path), skim=True) as source:
+        wanted = [(name, record) for name, record in _flatten(source.tree()) if name.startswith(prefixes)]
+        return {name: _outline(record, source) for name, record in wanted}
+
+
+@contextmanager
+def _opened(path: Path, *, skim: bool = False) -> Iterator[_Source]:
+    """A torch file, whatever goes wrong with it being one of our errors."""
     try:
-        with path.open("rb") as stream:
-            source = _open(stream, path)
-            tree = source.tree()
-            wanted = [(name, record) for name, record in _flatten(tree) if name.startswith(prefixes)]
-            return {name: _window(record, source) for name, record in wanted}
-    except FileNotFoundError:
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
+        with legible(path):
+            stream = path.open("rb")
+        with stream:
+            yield _open(stream, path, skim=skim)
+    except CuratorError:
+        raise
     except PickleRefusedError as error:
         raise WeightsError(
             f"the weight file holds more than plain tensors: {error}",
@@ -67,22 +89,27 @@ def read_tensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)
             act="use only weights from a source that you trust, saved as a state dict",
         ) from None
     except (*_DAMAGE, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
-        raise WeightsError(f"the weight file is damaged: {error}", where=str(path), act="fetch it again") from error
+        what, act = mistaken(path) or (str(error), "")
+        raise WeightsError(
+            f"the weight file is damaged: {what}", where=str(path), act=act or "fetch it again"
+        ) from error
 
 
 class _Source(Protocol):
     def tree(self) -> Any: ...
 
+    def held(self, record: StorageRecord) -> int: ...
+
     def storage(self, record: StorageRecord) -> Array: ...
 
 
-def _open(stream: IO[bytes], path: Path) -> _Source:
+def _open(stream: IO[bytes], path: Path, *, skim: bool) -> _Source:
     head = stream.read(4)
     stream.seek(0)
     if head == b"PK\x03\x04":
         return _Zip(stream, path.stat().st_size)
     if head[:1] == b"\x80":
-        return _Legacy(stream, path.stat().st_size)
+        return _Legacy(stream, path.stat().st_size, skim=skim)
     raise ValueError("it is not in a format of torch")
 
 
@@ -104,6 +131,9 @@ class _Zip:
             raise ValueError("its numbers are not little-endian")
         return read_pickle(io.BytesIO(self._read("data.pkl", _MAX_PICKLE)))
 
+    def held(self, record: StorageRecord) -> int:
+        return self._member(f"data/{record.key}", self._size).file_size
+
     def storage(self, record: StorageRecord) -> Array:
         if record.key not in self._storages:
             data = self._read(f"data/{record.key}", self._size)
@@ -111,15 +141,21 @@ class _Zip:
         return self._storages[record.key]
 
     def _read(self, name: str, limit: int) -> bytes:
+        entry = self._member(name, limit)
+        # the budget is spent once for the whole file: overlapping members cannot multiply it
+        self._budget -= entry.file_size
+        if self._budget < 0:
+            raise ValueError(f"the member {name} claims {entry.file_size} bytes, more than there are")
+        return self._zip.read(entry)
+
+    def _member(self, name: str, limit: int) -> zipfile.ZipInfo:
         entry = self._zip.getinfo(self._prefix + name)
         # torch stores without compression, so an honest member is never longer than the file around it
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             raise ValueError(f"the member {name} is compressed, which torch never does")
-        # the budget is spent once for the whole file: overlapping members cannot multiply it
-        self._budget -= entry.file_size
-        if entry.file_size > limit or self._budget < 0:
+        if entry.file_size > limit:
             raise ValueError(f"the member {name} claims {entry.file_size} bytes, more than there are")
-        return self._zip.read(entry)
+        return entry
 
 
 class _Bounded:
@@ -133,6 +169,9 @@ class _Bounded:
     def read(self, length: int) -> bytes:
         return self._stream.read(min(length, self._size - self.tell()))
 
+    def skip(self, length: int) -> None:
+        self._stream.seek(length, os.SEEK_CUR)
+
     def readline(self) -> bytes:
         return self._stream.readline(_LONGEST_LINE)
 
@@ -140,10 +179,12 @@ class _Bounded:
 class _Legacy:
     """The stream container: magic, protocol, system facts, tree, list of keys, then one raw storage for each key."""
 
-    def __init__(self, stream: IO[bytes], size: int) -> None:
+    def __init__(self, stream: IO[bytes], size: int, *, skim: bool) -> None:
         self._stream = _Bounded(stream, size)
         self._size = size
+        self._skim = skim
         self._storages: dict[str, Array] = {}
+        self._lengths: dict[str, int] = {}
 
     def tree(self) -> Any:
         if read_pickle(self._stream) != _LEGACY_MAGIC or read_pickle(self._stream) != _LEGACY_PROTOCOL:
@@ -161,8 +202,15 @@ class _Legacy:
             length = count * widths.get(key, 1)
             if not 0 <= length <= self._size - self._stream.tell():
                 raise ValueError(f"the storage {key} claims {count} elements, more than there are")
-            self._storages[key] = np.frombuffer(self._stream.read(length), np.uint8)
+            self._lengths[key] = length
+            if self._skim:
+                self._stream.skip(length)
+            else:
+                self._storages[key] = np.frombuffer(self._stream.read(length), np.uint8)
         return tree
+
+    def held(self, record: StorageRecord) -> int:
+        return self._lengths[record.key]
 
     def storage(self, record: StorageRecord) -> Array:
         return self._storages[record.key]
@@ -193,11 +241,9 @@ def _width(record: StorageRecord) -> int:
     return 2 if record.dtype == "bfloat16" else np.dtype(record.dtype).itemsize
 
 
-def _window(record: TensorRecord, source: _Source) -> Array:
-    """The tensor as a view of its storage; every element is proven to lie inside it first."""
-    raw = source.storage(record.storage)
-    dtype = np.dtype("<u2" if record.storage.dtype == "bfloat16" else record.storage.dtype)
-    held = raw.nbytes // dtype.itemsize
+def _elements(record: TensorRecord, source: _Source) -> tuple[int, int]:
+    """How many elements a tensor has, and its storage; every one of them is proven to lie inside it."""
+    held = source.held(record.storage) // _width(record.storage)
     if record.storage.count > held:
         raise ValueError(f"the storage {record.storage.key} claims {record.storage.count} elements and holds {held}")
     if len(record.shape) != len(record.stride) or len(record.shape) > 32:
@@ -209,6 +255,21 @@ def _window(record: TensorRecord, source: _Source) -> Array:
         last += (length - 1) * step
     if elements > held or (elements and last >= held) or max((*record.stride, 0)) > sys.maxsize // 16:
         raise ValueError(f"a tensor of shape {list(record.shape)} does not fit into its storage of {held} elements")
+    return elements, held
+
+
+def _outline(record: TensorRecord, source: _Source) -> Array:
+    """A tensor of that shape, all zero, of which no element takes memory."""
+    _elements(record, source)
+    zero = np.zeros((), np.float32 if record.storage.dtype == "bfloat16" else record.storage.dtype)
+    return np.broadcast_to(zero, record.shape)
+
+
+def _window(record: TensorRecord, source: _Source) -> Array:
+    """The tensor as a view of its storage."""
+    elements, held = _elements(record, source)
+    dtype = np.dtype("<u2" if record.storage.dtype == "bfloat16" else record.storage.dtype)
+    raw = source.storage(record.storage)
     if not elements:
         return np.zeros(record.shape, np.float32 if record.storage.dtype == "bfloat16" else dtype)
     base = raw[: held * dtype.itemsize].view(dtype)[record.offset :]

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator import storage
-from nemo_curator.errors import StorageError, WeightsError, WeightsNotFoundError
+from nemo_curator.errors import StorageError, WeightsError
 from nemo_curator.models.graph_cache import cache_dir
+from nemo_curator.models.legible import is_file, legible, mistaken
 
 SETTINGS = ("config.json", "preprocessor_config.json")
 """Files beside a user's weights that say how these are used, as model hubs lay them out."""
@@ -39,6 +40,8 @@ MODEL_DIR = "IMAGECURATOR_MODEL_DIR"
 
 _SMALL = 1 << 20  # bytes; such a file is read sooner than looked up
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
+_FLOATS = {"F64", "F32", "F16", "BF16"}  # what expect_shapes takes, in the words of safetensors
+_FLOAT, _NO_FLOAT = np.float32(0), np.int64(0)
 _Identity = tuple[str, int, int, int]
 _digests: dict[_Identity, str] = {}
 
@@ -54,20 +57,46 @@ def read_safetensors(path: str | os.PathLike[str], prefixes: tuple[str, ...] = (
         WeightsNotFoundError: There is no such file.
         WeightsError: The file is no safetensors file, is truncated, or holds a type that NumPy lacks.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  not needed to import the room
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            wanted = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118  it is no mapping
-            brain = [name for name in wanted if file.get_slice(name).get_dtype() == "BF16"]
-            found = {name: file.get_tensor(name) for name in wanted if name not in brain}
+    with _opened(path) as file:
+        wanted = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118  it is no mapping
+        brain = [name for name in wanted if file.get_slice(name).get_dtype() == "BF16"]
+        found = {name: file.get_tensor(name) for name in wanted if name not in brain}
         # read beside the library, which gives them to no NumPy; it has proven that they lie inside the file
         return found | (_brain_floats(Path(path), brain) if brain else {})
-    except FileNotFoundError:
-        raise WeightsNotFoundError("there is no such weight file", where=str(path)) from None
+
+
+def safetensors_outlines(
+    path: str | os.PathLike[str], prefixes: tuple[str, ...] = ("",)
+) -> dict[str, npt.NDArray[Any]]:
+    """The same without the numbers: arrays of zeros that take no memory, of floats where the file's are.
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: The file cannot be read, is no safetensors file, or is truncated.
+    """
+    with _opened(path) as file:
+        wanted = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118  it is no mapping
+        slices = {name: file.get_slice(name) for name in wanted}
+        return {
+            name: np.broadcast_to(_FLOAT if one.get_dtype() in _FLOATS else _NO_FLOAT, one.get_shape())
+            for name, one in slices.items()
+        }
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A safetensors file, whatever goes wrong with it being one of our errors."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  not needed to import the room
+
+    with legible(Path(path)), Path(path).open("rb"):
+        pass  # the library says of a file that nobody may read that it is not there
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        what, act = mistaken(Path(path)) or (str(error), "")
         raise WeightsError(
-            f"the file is not readable as safetensors: {error}", where=str(path), act="fetch it again"
+            f"the file is not readable as safetensors: {what}", where=str(path), act=act or "fetch it again"
         ) from error
 
 
@@ -95,6 +124,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     identity = _identity(path)
     return _digests.get(identity) or _hashed(path, identity)
@@ -105,6 +135,7 @@ def weights_sha256(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     identity = _identity(path)
     if identity in _digests or identity[1] <= _SMALL:
@@ -128,6 +159,7 @@ def fresh_sha256(path: str | os.PathLike[str]) -> str:
 
     Raises:
         WeightsNotFoundError: There is no such file.
+        WeightsError: It cannot be read.
     """
     return _hashed(path, _identity(path))
 
@@ -137,31 +169,22 @@ def settings_sha256(weights: str | os.PathLike[str]) -> dict[str, str]:
     # a repository may hold the same weights in two layouts, and only the settings of the one that is used count
     names = OPEN_CLIP_SETTINGS if Path(weights).name.startswith(OPEN_CLIP) else SETTINGS
     beside = (Path(weights).parent / name for name in names)
-    return {path.name: sha256_of(path) for path in beside if path.is_file()}
+    return {path.name: sha256_of(path) for path in beside if is_file(path)}
 
 
 def _identity(path: str | os.PathLike[str]) -> _Identity:
-    try:
+    with legible(Path(path)):
         facts = Path(path).stat()
-    except FileNotFoundError:
-        raise _no_file(path) from None
     # a copy may bring the time of its writing along, never that of its last change
     return os.path.realpath(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _hashed(path: str | os.PathLike[str], identity: _Identity) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise _no_file(path) from None
+    with legible(Path(path)), Path(path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if identity[1] > _SMALL:
         _digests[identity] = digest
     return digest
-
-
-def _no_file(path: str | os.PathLike[str]) -> WeightsNotFoundError:
-    return WeightsNotFoundError("there is no such weight file", where=str(path))
 
 
 def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
@@ -169,7 +192,7 @@ def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
 
     Raises:
         WeightsNotFoundError: There is no such file.
-        WeightsError: Its SHA-256 is another.
+        WeightsError: Its SHA-256 is another, or it cannot be read.
     """
     actual = sha256_of(path)
     if actual != expected:
@@ -184,37 +207,11 @@ def verify_sha256(path: str | os.PathLike[str], expected: str) -> None:
 def model_directory(model_dir: str | os.PathLike[str] | None) -> Path | None:
     """The directory that holds a user's models: the one that is given, else `$IMAGECURATOR_MODEL_DIR`, else None."""
     named = os.environ.get(MODEL_DIR) if model_dir is None else model_dir
-    return Path(named) if named else None
-
-
-def find_weights(
-    model_dir: str | os.PathLike[str] | None, relative: str, *, origin: str, instead: tuple[str, ...] = ()
-) -> Path:
-    """The path of a weight file under a user's model directory.
-
-    Args:
-        model_dir: The directory that holds all models; None means `$IMAGECURATOR_MODEL_DIR`.
-        relative: The file's place in it, such as `openai/clip-vit-large-patch14/config.json`.
-        origin: Where the file is published, for the sentence that tells how to get it.
-        instead: Names of files in the same folder that hold the same, taken in this order where it is absent.
-
-    Raises:
-        WeightsNotFoundError: It is not there; the message says which file to put where.
-    """
-    folder = model_directory(model_dir)
-    if folder is None:
-        raise WeightsNotFoundError(
-            f"no model_dir was given, so {relative} cannot be found",
-            act=f"put the file, from {origin}, at DIR/{relative}, and name DIR as model_dir or in {MODEL_DIR}",
-        )
-    path = folder / relative
-    for candidate in (path, *(path.with_name(name) for name in instead)):
-        if candidate.is_file():
-            return candidate
-    names = " or ".join((path.name, *instead))
-    raise WeightsNotFoundError(
-        "this weight file is missing", where=str(path), act=f"put the file {names} there, from {origin}"
-    )
+    if not named:
+        return None
+    with contextlib.suppress(RuntimeError):  # a user of that name is not known here
+        return Path(named).expanduser()  # what no shell has read may begin with ~
+    return Path(named)
 
 
 def package_file(package: str, relative: str) -> Path | None:
@@ -249,19 +246,34 @@ def expect_shapes(
         WeightsError: A tensor is missing, has another shape, is not of floats, or holds NaN or infinity.
     """
     for name, shape in expected.items():
-        if name not in tensors:
-            raise WeightsError(
-                f"the weights have no tensor {name!r} of shape {list(shape)}",
-                where=where,
-                cause="the file belongs to another model",
-            )
-        tensor = tensors[name]
-        if tensor.shape != shape or tensor.dtype.kind != "f":
-            raise WeightsError(
-                f"tensor {name!r} is {tensor.dtype} {list(tensor.shape)}, expected floats {list(shape)}",
-                where=where,
-                cause="the file belongs to another model",
-            )
-        if not np.isfinite(tensor).all():
+        expect_shape(tensors, name, shape, where=where)
+        if not np.isfinite(tensors[name]).all():
             raise WeightsError(f"tensor {name!r} holds NaN or infinity", where=where, act="fetch it again")
     return {name: np.ascontiguousarray(tensors[name], np.float32) for name in expected}
+
+
+def expect_shape(tensors: Mapping[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...], *, where: str) -> None:
+    """Refuse a file that has no tensor of floats of that name and shape.
+
+    Args:
+        tensors: What the file holds.
+        name: The tensor's name.
+        shape: The shape.
+        where: The file, for the message.
+
+    Raises:
+        WeightsError: It is missing, has another shape, or is not of floats.
+    """
+    if name not in tensors:
+        raise WeightsError(
+            f"the weights have no tensor {name!r} of shape {list(shape)}",
+            where=where,
+            cause="the file belongs to another model",
+        )
+    tensor = tensors[name]
+    if tensor.shape != shape or tensor.dtype.kind != "f":
+        raise WeightsError(
+            f"tensor {name!r} is {tensor.dtype} {list(tensor.shape)}, expected floats {list(shape)}",
+            where=where,
+            cause="the file belongs to another model",
+        )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemo_curator import storage
-from nemo_curator.errors import OutputExistsError
+from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
 from nemo_curator.pipeline.others import check_others, other_sets
@@ -27,6 +27,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
+from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
@@ -178,9 +179,14 @@ def _plan_curate(
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
     check_others(recipe, run, {})
-    plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
-    plan = dataclasses.replace(plan, run=run)
     manifest = delivered(output)
+    try:
+        plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
+    except StaleScoresError as error:
+        if manifest is not None and not replace:  # else the next command would be refused for that
+            error.act = RESCORE_AND_REPLACE
+        raise
+    plan = dataclasses.replace(plan, run=run)
     if manifest is not None and not replace:
         _refuse_other_result(manifest, output, recipe, plan, policy)
     else:

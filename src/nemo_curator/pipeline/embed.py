@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from nemo_curator import storage
-from nemo_curator.errors import ConservationError
+from nemo_curator.errors import ConservationError, StaleScoresError
 from nemo_curator.pipeline.embed_output import (
     Standing,
     check_run,
@@ -29,6 +29,7 @@ from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scored import scored_partitions
+from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.embedding_files import WrittenFile, extent_of, write_embedding_files, write_unreadable
 from nemo_curator.runs.embedding_names import MANIFEST, EmbeddingSettings
@@ -164,9 +165,14 @@ def _plan(
         raise foreign_input(output)
     if not foreign:
         claim_run(run, write=False)
-    plan = plan_score(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
-    plan = dataclasses.replace(plan, run=run)
     there = standing(output, run, settings)
+    try:
+        plan = plan_score(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
+    except StaleScoresError as error:
+        if there.manifest and not replace:  # else the next command would be refused for that
+            error.act = RESCORE_AND_REPLACE
+        raise
+    plan = dataclasses.replace(plan, run=run)
     if plan.work.partitions:
         there = dataclasses.replace(there, is_whole=False, is_same=False)
     if not replace:

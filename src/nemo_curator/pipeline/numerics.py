@@ -10,21 +10,25 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
-from nemo_curator.models.numerics import Numerics, candidates, choose
+from nemo_curator.models.numerics import Numerics, candidates, choose, is_tower
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.numerics import (
     ASKED_FOR,
     LEAST_IMAGES,
     NOTHING_ELSE,
+    RECORDED,
     TOO_FEW,
     Settled,
     asked_for,
     sample_of,
+    settled_in,
+    to_measure,
 )
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.entry import Entry
 from nemo_curator.shards.partitioning import Partition
+from nemo_curator.shards.sample_size import sample_bytes
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 from nemo_curator.stages.image.io.partition_tasks import partition_task
@@ -32,7 +36,6 @@ from nemo_curator.stages.image.numerics_trial import NumericsTrialStage, Trial, 
 from nemo_curator.stages.worker import MOST
 from nemo_curator.tasks import FileGroupTask
 
-_KEY = "numerics"  # in `run.json`
 _FEW = LEAST_IMAGES // 2  # readable images of a sample without which it says nothing
 
 Stage = ProcessingStage[Any, Any]
@@ -51,24 +54,17 @@ class ComputesModel(Protocol):
         ...
 
 
-def recorded(state: RunState | None) -> dict[str, Settled]:
-    """Model to what is settled for it in a run."""
-    held = {} if state is None else state.facts.get(_KEY)
-    pairs = ((str(name), Settled.from_facts(facts)) for name, facts in (held if isinstance(held, dict) else {}).items())
-    return {name: settled for name, settled in pairs if settled is not None}
-
-
 def record(state: RunState, settled: Mapping[str, Settled], stages: Sequence[Stage]) -> None:
     """Write into a run's state what is settled; of other models than the stages' what is there stays.
 
     What was settled once, and is not how a stage computes now, because its recipe says otherwise, is forgotten.
     """
     now = {spec.name: _own(stage) for stage in stages if (spec := _computed(stage)) is not None}
-    held = {**recorded(state), **settled}
+    held = {**settled_in(state.facts), **settled}
     ways = {name: (one.numerics.runtime, one.numerics.precision) for name, one in held.items()}
     kept = {name: one.facts() for name, one in held.items() if now.get(name, ways[name]) == ways[name]}
-    if kept or _KEY in state.facts:
-        state.facts[_KEY] = kept
+    if kept or RECORDED in state.facts:
+        state.facts[RECORDED] = kept
 
 
 def settled_stage(stage: Stage, inference: InferenceSection, settled: Mapping[str, Settled]) -> Stage:
@@ -138,6 +134,31 @@ def settle(
     return {**settled, **_tried(trials, settled, recipe, entries, watcher)}
 
 
+def unheard(stages: Sequence[Stage], inference: InferenceSection) -> list[str]:
+    """Which models are not computed as the recipe wants all of them to be, in a sentence each choice.
+
+    Args:
+        stages: The score stages of a recipe.
+        inference: What it says of all models.
+    """
+    told = []
+    models = {spec.name: (spec, _own(stage)) for stage in stages if (spec := _computed(stage)) is not None}
+    precision, runtime = inference.precision, inference.runtime
+    if precision not in {"auto", "fp32"}:
+        deaf = [name for name, (spec, own) in models.items() if own[1] is None and precision not in spec.precisions]
+        if deaf:
+            told.append(f"`inference.precision: {precision}` is not for {_are(deaf)} computed in fp32 alone")
+    if runtime == "torch":
+        deaf = [name for name, (spec, own) in models.items() if own[0] is None and not is_tower(spec.precisions)]
+        if deaf:
+            told.append(f"`inference.runtime: torch` is not for {_are(deaf)} computed on the CPU by onnxruntime alone")
+    return told
+
+
+def _are(models: Sequence[str]) -> str:
+    return f"{' and '.join(models)}, which {'is' if len(models) == 1 else 'are'}"
+
+
 def _tried(
     trials: Sequence[Trial],
     open_: Mapping[str, Settled],
@@ -145,9 +166,9 @@ def _tried(
     entries: Sequence[Entry],
     watcher: Watcher,
 ) -> dict[str, Settled]:
-    chosen, each, images = sample_of(entries)
     if not trials:
         return {}
+    chosen, each, images = sample_of(entries, sample_bytes(to_measure(entries)))
     if not chosen:
         return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
     watcher.trying([one.model for one in trials])
@@ -164,7 +185,13 @@ def _judged(open_: Settled, tried: Sequence[Tried]) -> Settled:
     if images < _FEW:
         return replace(open_, why=f"only {images} of the images that were looked at can be read")
     figures = tuple(
-        {**one.numerics.facts(), **one.agreement.facts(), "seconds": round(one.seconds, 6)} for one in tried
+        {
+            **one.numerics.facts(),
+            **one.agreement.facts(),
+            "seconds": round(one.seconds, 6),
+            "fp32_seconds": round(one.full_seconds, 6),
+        }
+        for one in tried
     )
     return replace(open_, numerics=tried[-1].numerics, tried=figures)
 

@@ -29,8 +29,10 @@ from nemo_curator.runs.deciding import (
 )
 from nemo_curator.runs.exporting import ExportSettings
 from nemo_curator.shards.hash_lists import read_hash_list
+from nemo_curator.stages.catalogue import declared_columns, score_names
 from nemo_curator.stages.image.io.rows import IDENTITY
 
+_SCORED_AGAIN = "a run that is scored already is scored again by `imagecurator score INPUT RUN`"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -145,8 +147,7 @@ def _missing(recipe: Recipe, key: str, score: str, what: str) -> RecipeError:
     return RecipeError(
         f"{key} finds duplicates by {what}, and there is no such thing here",
         where=recipe.place(*key.split(".")) or key,
-        act=f"add `{score}` to `scores`, which are listed without it (a run that is scored already is scored again by "
-        "`imagecurator score INPUT RUN`)",
+        act=f"add `{score}` to `scores`, which are listed without it ({_SCORED_AGAIN})",
     )
 
 
@@ -189,6 +190,14 @@ def _rule(name: str, text: str, known: list[str], where: str, absent: Mapping[st
         why = next((why for column, why in absent.items() if error.what == f"there is no column {column!r}"), "")
         if why:
             error.act = why
+        elif score := _scored_by(error.what):
+            error.act = f"add `{score}` to `scores`: it computes that column ({_SCORED_AGAIN})"
         elif "there is no column" in error.what:
             error.act = f"{error.act} (or add the score that computes it to `scores`)".strip()
         raise
+
+
+def _scored_by(what: str) -> str:
+    """The score that computes the column which is not there, as an error says; "" if there is none."""
+    told = ((name, column) for name in score_names() for column in declared_columns(name))
+    return next((name for name, column in told if what == f"there is no column {column.name!r}"), "")

@@ -18,8 +18,8 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
-from nemo_curator.planning.numerics import Settled
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.numerics import Settled, settled_in
+from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
@@ -95,7 +95,7 @@ def plan_score(
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
-    settled = {**({} if rescore else numerics.recorded(state)), **(settled or {})}
+    settled = {**({} if rescore else settled_in(state.facts if state else {})), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)
@@ -112,7 +112,9 @@ def plan_score(
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
-    notes = [*_notes_on(growth, again), *notes]
+    asked = recipe.inference != InferenceSection()
+    unheard = numerics.unheard(open_stages(recipe), recipe.inference) if asked else []
+    notes = [*unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
@@ -313,6 +315,16 @@ def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: lis
         notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again")
     del held[EMBEDDING]
     return held if EMBEDDING in wanted else None
+
+
+def _notes_on_closed(listing: Listing) -> list[str]:
+    """What nobody can count: a folder that may not be read is one record, whatever it holds."""
+    if not listing.closed:
+        return []
+    shown = ", ".join(listing.closed[:3]) + (", …" if len(listing.closed) > 3 else "")
+    are, them = ("folders", "them") if len(listing.closed) > 1 else ("folder", "it")
+    missing = f"what lies in {them} is not in this run; check the permissions, and give the command again"
+    return [f"{len(listing.closed):,} {are} cannot be read ({shown}): {missing}"]
 
 
 def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:

@@ -27,7 +27,14 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage, make_score_stage, score_names
 from nemo_curator.stages.declarations import Column, Cost
 from nemo_curator.stages.fingerprint import plain, stage_facts
-from nemo_curator.stages.image.embedding_fit import fitted, gives_embeddings, misfit, needs_embeddings
+from nemo_curator.stages.image.embedding_fit import (
+    declared_embedding,
+    fitted,
+    gives_embeddings,
+    misfit,
+    misfit_of_head,
+    needs_embeddings,
+)
 from nemo_curator.stages.image.embeddings import STORED_AS
 from nemo_curator.tasks import ImageBatch
 
@@ -129,6 +136,7 @@ def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:
     """Name to stage, and name to what is missing of those that are left out; what does not fit is refused."""
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
+    _refuse_misfit_heads(recipe, entries)
     made, skipped = _made(recipe, entries)
     embedders = {name: stage for name, stage in made.items() if gives_embeddings(stage)}
     if len(embedders) > 1:
@@ -219,6 +227,23 @@ def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tupl
     return made, skipped
 
 
+def _refuse_misfit_heads(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Refuse a head of another embedding before its weights are looked for, which would be in vain.
+
+    Raises:
+        RecipeError: There is one.
+    """
+    found = [declared_embedding(name, parameters) for name, parameters in entries]
+    computed = [one for one in found if one]
+    if len(computed) != 1:
+        return
+    for index, (name, parameters) in enumerate(entries):
+        error = misfit_of_head(name, parameters, computed[0]) if _is_asked_for(recipe, name) else None
+        if error is not None:
+            error.where = _place(recipe, index, name)
+            raise error
+
+
 def _is_asked_for(recipe: Recipe, name: str) -> bool:
     """Whether a score stands in the recipe by its name, and not only because `all` means every one."""
     return recipe.scores != "all" or name in recipe.models
@@ -230,6 +255,10 @@ def _stage(recipe: Recipe, index: int, name: str, parameters: dict[str, Any]) ->
         return make_score_stage(name, parameters)
     except (RecipeError, UnknownModelError) as error:
         error.where = error.where or _place(recipe, index, name)
+        raise
+    except ModelError as error:  # of how it is to be computed, where no file is at fault
+        if not isinstance(error, MissingExtraError | WeightsNotFoundError):
+            error.where = error.where or ": ".join(filter(None, (_place(recipe, index, name), f"score {name!r}")))
         raise
 
 

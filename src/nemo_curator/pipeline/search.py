@@ -12,6 +12,7 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import IncompleteRunError
+from nemo_curator.models.tokenizers.clip_tokenizer import LENGTH, ClipTokenizer
 from nemo_curator.pipeline.embedder import Embedder, embedder_of
 from nemo_curator.pipeline.export import decided_state
 from nemo_curator.pipeline.query import embed_image, embed_text
@@ -115,7 +116,8 @@ def search(run: RunDirectory, sought: Sought, progress: Callable[[int, int], Non
     if not ranking.searched and ranking.left_out:
         raise _nothing(run)
     hits = _hits(run, ranking.found, locations, decided=_is_decided(state))
-    return Hits(sought, embedder.model, ranking.searched, hits, tuple(_notes(embedder, ranking, len(locations.ids))))
+    notes = tuple(_notes(sought, embedder, ranking, len(locations.ids)))
+    return Hits(sought, embedder.model, ranking.searched, hits, notes)
 
 
 def _hits(run: RunDirectory, found: Sequence[Found], locations: Locations, *, decided: bool) -> tuple[Hit, ...]:
@@ -165,8 +167,13 @@ def _is_decided(state: RunState) -> bool:
     return "funnel" in state.facts and storage.exists(state.run.decisions)
 
 
-def _notes(embedder: Embedder, ranking: Ranking, partitions: int) -> Iterator[str]:
+def _notes(sought: Sought, embedder: Embedder, ranking: Ranking, partitions: int) -> Iterator[str]:
     yield from embedder.notes
+    if sought.text and not ClipTokenizer().fits(sought.text):  # the tokenizer of every text tower that there is
+        yield (
+            f"the text is longer than the {LENGTH - 2} tokens (words and parts of words) that {embedder.model} reads; "
+            "what stands behind them does not count"
+        )
     if ranking.left_out:
         yield (
             f"{len(ranking.left_out):,} of {partitions:,} partitions were not searched: they are not scored yet, or "

@@ -13,6 +13,12 @@ from nemo_curator.runs.state import RunState
 
 _MOST_CHANGES = 3  # changes of a column that a sentence names
 
+_GO_BACK = "or go back to what they were computed with"
+RESCORE_AND_REPLACE = (
+    "pass --rescore --replace to compute these columns again and to write what stands in the output anew, " + _GO_BACK
+)
+"""What to do about stale scores where a finished result was made of them."""
+
 Fingerprints = Mapping[str, str]
 
 
@@ -73,7 +79,7 @@ def refuse_stale(stale: Stale, where: str, *, missing: bool) -> None:
         raise StaleScoresError(
             f"stored scores were computed in another way: {stale.sentence}",
             where=where,
-            act="pass --rescore to compute these columns again, or go back to what they were computed with",
+            act=f"pass --rescore to compute these columns again, {_GO_BACK}",
         )
 
 

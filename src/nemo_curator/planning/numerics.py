@@ -17,6 +17,9 @@ LEAST_IMAGES = 16
 MOST_IMAGES = 64
 """Images that a trial looks at."""
 
+RECORDED = "numerics"
+"""Where `run.json` holds what is settled."""
+
 TOO_FEW = "there are too few images for a trial to pay"
 NOTHING_ELSE = "nothing faster is installed, or runs on this CPU"
 ASKED_FOR = "the recipe asks for that precision"
@@ -24,21 +27,30 @@ ASKED_FOR = "the recipe asks for that precision"
 
 _SHARE = 4  # a trial may look at one image in so many: of fewer, it would cost more than it saves
 _MOST_SHARDS = 8  # shards that are opened for a trial
-_USUAL_BYTES = 100_000  # of an image in a shard, to guess how many a shard holds
+_USUAL_BYTES = 100_000  # of an image in a shard where nobody looked
+_LOOKED_AT = 3  # shards whose beginnings tell how large a sample is
 
 
-def sample_of(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], int, int]:
+def to_measure(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Where the shards lie whose beginnings tell how many samples the shards of an input hold."""
+    shards = [entry for entry in entries if entry.kind == "tar"]
+    return tuple(entry.location for entry in _evenly(shards, _LOOKED_AT))
+
+
+def sample_of(entries: Sequence[Entry], sample_bytes: int | None = None) -> tuple[tuple[Entry, ...], int, int]:
     """Which files a trial reads: loose images and shards, evenly from the whole input.
 
     Args:
         entries: The input, in source order.
+        sample_bytes: Bytes of a shard that one of its samples takes; None where nobody knows.
 
     Returns:
         The files, in source order; how many samples of each are read; how many images are looked at in all. Nothing of
         them where the input is too small for a trial to pay.
     """
     there = [entry for entry in entries if entry.kind != "stray"]
-    counts = [max(1, entry.size // _USUAL_BYTES) if entry.kind == "tar" else 1 for entry in there]
+    each = sample_bytes or _USUAL_BYTES
+    counts = [max(1, entry.size // each) if entry.kind == "tar" else 1 for entry in there]
     wanted = min(MOST_IMAGES, sum(counts) // _SHARE)
     if wanted < LEAST_IMAGES:
         return (), 0, 0
@@ -111,11 +123,22 @@ class Settled:
         return f"{model} is computed in {self.numerics}, which agrees with fp32 on {images} ({far})"
 
 
+def settled_in(facts: Mapping[str, Any]) -> dict[str, Settled]:
+    """Model to what is settled for it in a run.
+
+    Args:
+        facts: What `run.json` says; it holds them under `RECORDED`.
+    """
+    held = facts.get(RECORDED)
+    pairs = ((str(name), Settled.from_facts(one)) for name, one in (held if isinstance(held, dict) else {}).items())
+    return {name: settled for name, settled in pairs if settled is not None}
+
+
 def _is_sound(figures: Mapping[str, Any]) -> bool:
     """Whether the figures of a candidate are numbers: people may have been at the file that they come from."""
     changed = figures.get("changed", {})
     shares = list(changed.values()) if isinstance(changed, Mapping) else [None]
-    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds")]
+    numbers = [figures.get(name, 0) for name in ("images", "cosine", "drift", "seconds", "fp32_seconds")]
     return all(isinstance(one, int | float) for one in (*numbers, *shares))
 
 

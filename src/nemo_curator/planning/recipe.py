@@ -43,6 +43,10 @@ def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
         name, parameters = next(iter(entry.items()))
         if isinstance(name, str) and isinstance(parameters or {}, dict):
             return name, parameters or {}
+        if isinstance(parameters, str):  # a model's name, as a rule
+            raise ValueError(
+                f"{entry!r} is no score; write `{name}` there, and beside `scores`: `models: {{{name}: {parameters}}}`"
+            )
     raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nemo_curator.errors import RecipeError, nearest
+from nemo_curator.models import registry
 from nemo_curator.planning.recipe import KeyPath, Recipe
 
 _MAX_VALUES = 20_000
@@ -38,13 +39,19 @@ _LONGEST = 60  # characters of a wrong value that a sentence shows
 _INIT = "`imagecurator init` writes a recipe with every key explained"
 
 
-def parse_recipe(text: str, where: str = "recipe", overrides: Mapping[str, str] | None = None) -> Recipe:
+def parse_recipe(
+    text: str,
+    where: str = "recipe",
+    overrides: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Recipe:
     """Read a recipe.
 
     Args:
         text: YAML.
         where: What to call it in errors; a file name.
         overrides: Dotted key to YAML value, as given on the command line (`export.shard_size` → `500`).
+        options: Dotted key to the option that says it, for those that have one of their own beside `--set`.
 
     Raises:
         RecipeError: It is no YAML, a key is unknown, or a value is not valid; the error names the line.
@@ -54,7 +61,7 @@ def parse_recipe(text: str, where: str = "recipe", overrides: Mapping[str, str] 
     for key, value in (overrides or {}).items():
         if _INSTEAD.get(key, key) not in (overrides or {}):
             _forget(document, data, _INSTEAD.get(key, ""))
-        _override(document, data, key, value)
+        _override(document, data, key, value, (options or {}).get(key, f"--set {key}"))
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
@@ -148,9 +155,8 @@ def _line(where: str, mark: yaml.Mark) -> str:
     return f"{where}, line {mark.line + 1}"
 
 
-def _override(document: _Document, data: dict[str, Any], key: str, value: str) -> None:
-    """Set one key as `--set` says it; a value that is no YAML is taken as text."""
-    place = f"--set {key}"
+def _override(document: _Document, data: dict[str, Any], key: str, value: str, place: str) -> None:
+    """Set one key as the command line says it at some place; a value that is no YAML is taken as text."""
     *parents, last = key.split(".")
     section = data
     for depth, parent in enumerate(parents):
@@ -196,8 +202,18 @@ def _explain(error: ValidationError, document: _Document) -> RecipeError:
     place = document.places.get(path, document.where)
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        return RecipeError(f"unknown key {name!r}", where=place, act=nearest(name, _keys_at(first["loc"][:-1])))
-    return RecipeError(f"{key}: {_message(first)}", where=place, act=_INIT)
+        return RecipeError(f"unknown key {name!r}", where=place, act=_instead_of(name, first["loc"][:-1]))
+    # an option says which key it sets, but for one that sets a whole section
+    named = place == f"--set {key}" or (place.startswith("--") and not place.startswith("--set "))
+    told = _message(first) if named else f"{key}: {_message(first)}"
+    return RecipeError(told, where=place, act=_INIT)
+
+
+def _instead_of(name: str, section: tuple[int | str, ...]) -> str:
+    """What to write instead of a key that a section does not have."""
+    if not section and name in {spec.task for spec in registry.specs()}:
+        return f"a score's model stands under `models`: `models: {{{name}: …}}`; the score itself under `scores`"
+    return nearest(name, _keys_at(section))
 
 
 def _message(problem: ErrorDetails) -> str:

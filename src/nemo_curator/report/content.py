@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
+from nemo_curator.planning.computing import Way
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -135,6 +137,19 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """How a model was computed.
+
+    Attributes:
+        sentence: How it came to that, and what comes of it, fit to be shown.
+        ways: Figures of what was tried; nothing where nothing was.
+    """
+
+    sentence: str
+    ways: tuple[Way, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything on the page.
 
@@ -156,6 +171,7 @@ class Page:
         facts: (name, value) of versions and the like.
         ignored: (path, reason) of files that are nothing to account for, the first ones.
         ignored_count: How many there are.
+        models: How the models were computed.
     """
 
     name: str
@@ -175,6 +191,7 @@ class Page:
     ignored: tuple[tuple[str, str], ...] = field(default=())
     ignored_count: int = 0
     warnings: tuple[str, ...] = ()
+    models: tuple[Computed, ...] = ()
 
     @property
     def inputs(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
 from nemo_curator import storage
+from nemo_curator.planning.computing import ComputedModel, computed_models
+from nemo_curator.report.content import Computed
 from nemo_curator.report.words import printable, shown, shown_id
 from nemo_curator.runs.layout import RunDirectory
 
@@ -33,6 +35,7 @@ class RunFacts:
         versions: (name, value) of versions and the like.
         ignored: (path, reason) of the first ignored files.
         ignored_count: How many there are.
+        models: How the models were computed, fit to be shown.
     """
 
     name: str
@@ -47,6 +50,7 @@ class RunFacts:
     versions: tuple[tuple[str, str], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
     ignored_count: int = 0
+    models: tuple[Computed, ...] = ()
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -80,6 +84,7 @@ def read_facts(run: RunDirectory) -> RunFacts:
         versions=_versions(facts),
         ignored=tuple(ignored[:_MOST_IGNORED]),
         ignored_count=len(ignored),
+        models=tuple(_computed(one) for one in computed_models(facts)),
     )
 
 
@@ -107,6 +112,11 @@ def _versions(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     ]
     pairs = [*own, *(facts.get("versions") or {}).items(), ("fingerprint", facts.get("fingerprint"))]
     return tuple((str(name), shown(str(value), 80)) for name, value in pairs if value)
+
+
+def _computed(model: ComputedModel) -> Computed:
+    ways = (replace(one, name=shown(one.name, 80), changed=shown(one.changed, 300)) for one in model.ways)
+    return Computed(shown(model.sentence, 1_000), tuple(ways))
 
 
 def _ignored(entry: Any) -> tuple[str, str]:

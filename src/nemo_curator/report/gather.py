@@ -65,6 +65,7 @@ def gather(run: RunDirectory) -> Page:
         facts=facts.versions,
         ignored=facts.ignored,
         ignored_count=facts.ignored_count,
+        models=facts.models,
     )
 
 

@@ -27,10 +27,12 @@ class Listing:
     Attributes:
         entries: Inputs in the order given, their files sorted bytewise by relative path.
         ignored: Id-like path (behind the input's name) and reason of each file that is nothing to account for.
+        closed: Id-like paths of folders that cannot be listed. Each has an entry too, but nobody knows what is in it.
     """
 
     entries: tuple[Entry, ...]
     ignored: tuple[tuple[str, str], ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
     _check_names(parsed)
     loose, ignored = _files([one for one in parsed if not one.is_dir])
     entries: list[Entry] = []
+    closed: list[str] = []
     for one in parsed:
         if one.is_dir:
-            found, passed = _directory(one)
+            found, passed, shut = _directory(one)
             entries += found
             ignored += passed
+            closed += shut
         elif one in loose:
             entries.append(loose[one])
     if not entries:
@@ -83,7 +87,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
             act=_GIVE,
         )
     _check_ids(entries)
-    return Listing(tuple(entries), tuple(ignored))
+    return Listing(tuple(entries), tuple(ignored), tuple(closed))
 
 
 def _parsed(argument: str, *, several: bool) -> _Input:
@@ -131,8 +135,8 @@ def _check_ids(entries: Sequence[Entry]) -> None:
             )
 
 
-def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """Entries and ignored files of a directory."""
+def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[str]]:
+    """Entries and ignored files of a directory, and the folders in it that cannot be listed."""
     try:
         found = storage.list(one.place)
     except OSError as error:
@@ -153,7 +157,9 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]]]:
     if not entries:
         cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
         raise EmptyInputError("there is no image and no tar in it", where=one.place, cause=cause, act=_GIVE)
-    return entries, [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
+    shut = sorted(relative_path(stored.url, one.place) for stored in found if stored.kind == "unreadable")
+    named = [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
+    return entries, named, [with_name(one.name, path) for path in shut]
 
 
 def _entries(classified: Classified, one: _Input) -> Iterator[Entry]:

@@ -47,6 +47,14 @@ def class_of(name: str) -> str:
     return next((point.value for point in entry_points(group=GROUP) if point.name == name), "")
 
 
+def declared_class(name: str) -> Any:
+    """The class of a recipe's name for a stage; None where there is none, or its parts are not installed."""
+    try:
+        return _stage_class(name)
+    except (MissingExtraError, RecipeError):
+        return None
+
+
 def declared_columns(name: str) -> tuple[Column, ...]:
     """The columns that a score's class declares, whether or not its parts are installed; () where that is not known."""
     try:
@@ -85,7 +93,9 @@ def make_score_stage(name: str, parameters: dict[str, Any]) -> ProcessingStage[I
             raise RecipeError(f"score {name!r} has no parameter {parameter!r}", act=nearest(parameter, public))
     try:
         stage = kind(**parameters)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:  # the stage's own words
+        raise RecipeError(f"score {name!r}: {error}") from error
+    except TypeError as error:
         raise RecipeError(f"score {name!r} does not take these parameters: {error}") from error
     return cast("ProcessingStage[ImageBatch, ImageBatch]", stage)
 

@@ -8,6 +8,7 @@ from nemo_curator.errors import WeightsNotFoundError
 from nemo_curator.models.layouts import clip, dinov2, hugging_face, openclip, siglip
 from nemo_curator.models.layouts.layout import Layout
 from nemo_curator.models.layouts.settings import read_settings
+from nemo_curator.models.legible import is_file
 from nemo_curator.models.weights import OPEN_CLIP
 
 _KINDS: dict[str, Layout] = {kind: room.LAYOUT for room in (clip, siglip, dinov2) for kind in room.KINDS}
@@ -35,11 +36,12 @@ def weights_in(folder: Path) -> Path:
 
     Raises:
         WeightsNotFoundError: There is none, or no settings beside it.
+        WeightsError: The folder cannot be read.
     """
     kinds = (((openclip.CONFIG,), openclip.WEIGHTS), ((hugging_face.CONFIG,), hugging_face.WEIGHTS))
     for settings, names in kinds:
-        found = [folder / name for name in names if (folder / name).is_file()]
-        if found and all((folder / name).is_file() for name in settings):
+        found = [folder / name for name in names if is_file(folder / name)]
+        if found and all(is_file(folder / name) for name in settings):
             return found[0]
     ways = " or ".join(f"{settings[0]} and {' or '.join(names)}" for settings, names in reversed(kinds))
     raise WeightsNotFoundError("no model lies in this folder", where=str(folder), act=f"put there {ways}")

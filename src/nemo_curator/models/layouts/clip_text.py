@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from nemo_curator.errors import NoTextTowerError
 from nemo_curator.models.layouts.clip_arrays import TEXT_PREFIXES, text_weights
 from nemo_curator.models.layouts.hugging_face import CONFIG
 from nemo_curator.models.layouts.settings import Settings, read_settings
@@ -21,12 +22,14 @@ def describe_text(folder: Path) -> DescribedText:
 
     Raises:
         WeightsNotFoundError: There is no `config.json`.
-        WeightsError: It is damaged, or describes no text tower with CLIP's own tokens.
+        NoTextTowerError: It describes no text tower with CLIP's own tokens.
+        WeightsError: It is damaged.
     """
     config = read_settings(folder / CONFIG)
     kind = config.content.get("model_type", _KIND)
     if kind != _KIND:
-        raise config.wrong(f"it describes a model of the kind {kind!r}, whose text tower is not supported")
+        told = f"it describes a model of the kind {kind!r}, whose text tower is not supported"
+        raise NoTextTowerError(told, where=str(config.path))
     tower = _tower(config, config.section("text_config"))
     return DescribedText(tower, TEXT_PREFIXES, "text_projection.weight", partial(text_weights, tower))
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nemo_curator.errors import NoTextTowerError
 from nemo_curator.models.layouts.openclip import CONFIG, activation_of, layer_of
 from nemo_curator.models.layouts.settings import Settings, read_settings
 from nemo_curator.models.layouts.text import DescribedText, own_tokens
@@ -25,12 +26,13 @@ def describe_text(folder: Path) -> DescribedText:
 
     Raises:
         WeightsNotFoundError: There is no `open_clip_config.json`.
-        WeightsError: It is damaged, or describes no text tower with CLIP's own tokens.
+        NoTextTowerError: It describes no text tower, or one without CLIP's own tokens.
+        WeightsError: It is damaged, or describes a text tower that is not supported.
     """
     model = read_settings(folder / CONFIG).section("model_cfg")
     text = model.section("text_cfg")
     if not text.content:
-        raise model.wrong("it describes no text tower")
+        raise NoTextTowerError("it describes no text tower", where=str(model.path))
     for key, value in text.content.items():
         absent = value is None or value is False or value == _PLAIN.get(key)
         if not absent and key not in _READ | _IDLE:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nemo_curator.errors import WeightsError, WeightsNotFoundError
+from nemo_curator.models.legible import legible, mistaken
 from nemo_curator.models.towers.ops import Activation
 
 Triple = tuple[float, float, float]
@@ -133,10 +134,10 @@ def read_settings(path: Path, *, required: bool = True) -> Settings:
 
     Raises:
         WeightsNotFoundError: It is not there.
-        WeightsError: It is no JSON object, or longer than any settings are.
+        WeightsError: It cannot be read, is no JSON object, or longer than any settings are.
     """
     try:
-        with path.open("rb") as file:
+        with legible(path), path.open("rb") as file:
             data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             raise WeightsError("the file is too long for settings", where=str(path))
@@ -148,7 +149,8 @@ def read_settings(path: Path, *, required: bool = True) -> Settings:
             "this file is missing", where=str(path), act="put it there, from where the weights come from"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"the file is no JSON: {error}", where=str(path), act="fetch it again") from error
+        what, act = mistaken(path) or (str(error), "")
+        raise WeightsError(f"the file is no JSON: {what}", where=str(path), act=act or "fetch it again") from error
     if not isinstance(content, dict):
         raise WeightsError("the file holds no settings", where=str(path), act="fetch it again")
     return Settings(path, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nemo_curator.errors import WeightsError
+from nemo_curator.errors import NoTextTowerError
 from nemo_curator.models.layouts.settings import Settings
 from nemo_curator.models.tokenizers.clip_tokenizer import ENDING, LENGTH, VOCABULARY
 from nemo_curator.models.towers.tensors import Tensors
@@ -33,12 +33,13 @@ def own_tokens(tower: TextTower, told: Settings, *, ending: int = ENDING) -> Tex
     """The tower, if it takes the tokens that CLIP's own tokenizer gives, and its sizes fit each other.
 
     Raises:
-        WeightsError: It was trained with another tokenizer, or its sizes do not fit.
+        NoTextTowerError: It was trained with another tokenizer.
+        WeightsError: Its sizes do not fit.
     """
     if tower.width % tower.heads:
         raise told.wrong("the sizes of its text tower do not divide into heads")
     if (tower.vocabulary, tower.length, ending) != (VOCABULARY, LENGTH, ENDING):
-        raise WeightsError(
+        raise NoTextTowerError(
             f"its text tower knows {tower.vocabulary} tokens, takes {tower.length} of a text, and the last is number "
             f"{ending}; those of CLIP are {VOCABULARY}, {LENGTH} and {ENDING}",
             where=str(told.path),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from nemo_curator.errors import RecipeError
+from nemo_curator.errors import ModelError, RecipeError
 from nemo_curator.models import registry
 from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.catalogue import declared_class
+from nemo_curator.stages.image.filters.registered_filter import RegisteredModelFilterStage
 from nemo_curator.stages.image.filters.text_tower_filter import TextTowerFilterStage
 
 Stage = ProcessingStage[Any, Any]
@@ -72,12 +75,59 @@ def misfit(stage: Stage, embedder: Stage | None) -> RecipeError | None:
     computed = getattr(embedder, "embedding_model", "")
     if embedder is not None and (not wanted or not computed or computed in wanted):
         return _of_other_weights(stage, embedder)
+    return _needs_others(stage, stage.name, getattr(stage, "model", ""), wanted, computed)
+
+
+def declared_embedding(name: str, parameters: Mapping[str, Any]) -> str:
+    """Whose embeddings a score would give, found without making its stage; "" where it gives none, or nobody knows.
+
+    Args:
+        name: A recipe's name for the score.
+        parameters: What the recipe says of it.
+    """
+    kind = declared_class(name)
+    if kind is None or not hasattr(kind, "embedding_model"):
+        return ""
+    spec = _declared(kind, parameters)
+    return spec.name if spec is not None else ""
+
+
+def misfit_of_head(name: str, parameters: Mapping[str, Any], computed: str) -> RecipeError | None:
+    """What is wrong with a head on the embeddings of a model, found without making its stage; None where nothing is.
+
+    A head that can never fit is told as that, and not by the file that it lacks.
+
+    Args:
+        name: A recipe's name for the score.
+        parameters: What the recipe says of it.
+        computed: The model that makes the embeddings.
+    """
+    kind = declared_class(name)
+    if not isinstance(kind, type) or not issubclass(kind, RegisteredModelFilterStage):
+        return None
+    spec = _declared(kind, parameters)
+    if not isinstance(spec, registry.HeadSpec) or computed in spec.embeddings:
+        return None
+    return _needs_others(kind, getattr(kind, "_name", name), spec.name, sorted(spec.embeddings), computed)
+
+
+def _declared(kind: Any, parameters: Mapping[str, Any]) -> registry.ModelSpec | registry.HeadSpec | None:
+    """The model that a stage of that class would use; None where that cannot be told."""
+    fixed = getattr(kind, "embedding_model", "")
+    model = parameters.get("model", getattr(kind, "model", fixed))
+    try:
+        return registry.get_spec(model, parameters.get("model_dir")) if isinstance(model, str) else None
+    except ModelError:
+        return None
+
+
+def _needs_others(stage: Any, name: str, model: str, wanted: list[str], computed: str) -> RecipeError:
+    """The sentence for a stage, or its class, that needs embeddings which are not computed."""
     names = " or ".join(wanted) if len(wanted) < 3 else f"one of {', '.join(wanted)}"
     kind = f"embeddings of {names}" if wanted else "embeddings"
-    model = getattr(stage, "model", "")
     of = f" with the model {model!r}" if model else ""
     there = f"those of {computed} are computed" if computed else "none are computed"
-    return RecipeError(f"score {stage.name!r}{of} needs {kind}, and {there}", act=_remedy(stage, wanted, computed))
+    return RecipeError(f"score {name!r}{of} needs {kind}, and {there}", act=_remedy(stage, name, wanted, computed))
 
 
 def _of_other_weights(stage: Stage, embedder: Stage) -> RecipeError | None:
@@ -103,11 +153,11 @@ def _of_other_weights(stage: Stage, embedder: Stage) -> RecipeError | None:
     )
 
 
-def _remedy(stage: Stage, wanted: list[str], computed: str) -> str:
+def _remedy(stage: Any, name: str, wanted: list[str], computed: str) -> str:
     acts = [] if computed else ["add `embedding` to scores"]
     if wanted:
         acts.append(f"write `models: {{embedding: {wanted[0]}}}`")
     act = " and ".join(acts)
     task = getattr(stage, "task", None)
     others = registry.heads_on(computed, task) if computed and task else []
-    return f"{act}, or `models: {{{stage.name}: {others[0]}}}`, which takes those that are" if others else act
+    return f"{act}, or `models: {{{name}: {others[0]}}}`, which takes those that are" if others else act

@@ -29,11 +29,13 @@ class Tried:
         numerics: How it was computed.
         agreement: How far it agrees with full precision.
         seconds: Seconds a picture, on the machine of the trial; for people, nothing is decided by it.
+        full_seconds: The same in full precision.
     """
 
     numerics: Numerics
     agreement: Agreement
     seconds: float
+    full_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,10 @@ class NumericsTrialStage(PartitionStage[ImageBatch, TrialTask]):
         tried = []
         for numerics in trial.candidates[:-1]:
             low, taken = self._rows(trial, numerics, batch)
-            tried.append(Tried(numerics, _agreement(trial, full, low, heads), taken))
+            tried.append(Tried(numerics, _agreement(trial, full, low, heads), taken, seconds))
             if tried[-1].agreement.enough:
                 return tried
-        return [*tried, Tried(trial.candidates[-1], Agreement(len(full)), seconds)]
+        return [*tried, Tried(trial.candidates[-1], Agreement(len(full)), seconds, seconds)]
 
     def _rows(self, trial: Trial, numerics: Numerics, batch: npt.NDArray[np.uint8]) -> tuple[Rows, float]:
         model = registry.create(trial.model, self._threads, trial.model_dir, numerics)

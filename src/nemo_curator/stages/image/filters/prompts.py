@@ -77,5 +77,8 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"{text!r} is no text for {name}; where it was meant as one, put it in quotes")
         if not ClipTokenizer().fits(text):
-            raise ValueError(f"a text for {name} has more than the {LENGTH - 2} tokens that CLIP reads: {text[:60]!r}…")
+            raise ValueError(
+                f"a text for {name} has more than the {LENGTH - 2} tokens (words and parts of words) that CLIP reads, "
+                f"so shorten it: {text[:60]!r}…"
+            )
     return tuple(texts)
