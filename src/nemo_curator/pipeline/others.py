@@ -14,7 +14,6 @@ from nemo_curator.errors import (
     StaleScoresError,
     WeightsNotFoundError,
 )
-from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.datasets import DataSet, open_data_set
 from nemo_curator.pipeline.output import check_run_place, claim_run, remove_run
 from nemo_curator.pipeline.places import path_inside
@@ -22,6 +21,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import plan_score, score, start
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.set_names import NamedSet, check_names, earlier_runs, protect_sets
+from nemo_curator.planning.numerics import settled_in
 from nemo_curator.planning.recipe import DuplicatesSection, KnownBadSection, Recipe, ScoreEntry
 from nemo_curator.runs.elsewhere import OtherSet, Role
 from nemo_curator.runs.fingerprints import EMBEDDING, changes
@@ -183,7 +183,7 @@ def _scored(
     """A protect set's run directory, after it is scored as the run is."""
     data = one.data or open_data_set(one.named.place)
     own = _recipe(recipe)
-    settled = numerics.recorded(state)
+    settled = settled_in(state.facts)
     run = state.run.protect(one.named.name)
     other = _is_other(run, data)
     if folder is not None and (other or _plan(run, data, own, settled).work.partitions):
