@@ -24,6 +24,7 @@
     ├── StageError                7   a stage that breaks its contract, or fails on everything
     ├── ConservationError         8   inputs != kept + rejected + duplicates + quarantined
     ├── VerificationError         9   a delivered data set is not what its manifest says
+    ├── LeakError                10   a data set shows images that must not leak into it
     └── SampleError               —   about one image; becomes its quarantine record, never ends a run
         ├── NotAnImageError
         ├── DecodeError
@@ -181,6 +182,12 @@ class VerificationError(CuratorError):
     """A delivered data set is not, or not any more, what its manifest says."""
 
     exit_code = 9
+
+
+class LeakError(CuratorError):
+    """A data set shows images of a protect set, and still does."""
+
+    exit_code = 10
 
 
 class SampleError(CuratorError):

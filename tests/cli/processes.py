@@ -30,7 +30,10 @@ def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
 
 def imagecurator(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The same inside this process, which is faster; whatever it raises is a traceback on its stderr, as there."""
-    scores = arguments[:1] in {("run",), ("score",), ("embed",)} and not {"--help", "--workers"} & set(arguments)
+    scores = arguments[:1] in {("run",), ("score",), ("embed",), ("decontaminate",)} and not {
+        "--help",
+        "--workers",
+    } & set(arguments)
     inside = ["--workers", "0"] if scores else []
     result = CliRunner().invoke(app, [*map(str, arguments), *inside])
     stderr = result.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,3 +76,33 @@ def test_one_row():
     """A cluster of one has no pair."""
     found = cluster_duplicates(np.ones((1, 3), np.float32), 0.5)
     assert (found.nearest.tolist(), found.kept.tolist()) == ([-1], [-1])
+
+
+def dense(count, dimension=16, spread=0.4):
+    """Rows that nearly all are similar to one another."""
+    random = np.random.default_rng(1)
+    middle = random.standard_normal((1, dimension))
+    return (middle + spread * random.standard_normal((count, dimension))).astype(np.float32)
+
+
+@pytest.mark.parametrize("least", [0.6, 0.85, 0.95])
+@pytest.mark.parametrize("batch", [1, 130, 1000])
+def test_dense_clusters_are_decided_row_by_row_too(least, batch):
+    """Rows that many kept ones cover, before their block and inside it, duplicate the nearest of these."""
+    rows = dense(500)
+    found, expected = cluster_duplicates(rows, least, batch), by_hand(rows, least)
+    assert {row: int(found.kept[row]) for row in np.flatnonzero(found.kept >= 0)} == expected
+    assert expected
+
+
+def test_pairs_of_a_dense_cluster_are_not_gathered():
+    """All pairs are near enough; what is held beside one batch of cosines does not grow with their number."""
+    rows, batch = dense(2000, spread=0.1), 1000
+    tracemalloc.start()
+    try:
+        found = cluster_duplicates(rows, 0.8, batch)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (found.kept[1:] == 0).all()
+    assert peak < 4 * batch * len(rows) * 4

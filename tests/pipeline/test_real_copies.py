@@ -69,3 +69,18 @@ def test_a_photo_turned_in_every_way_is_one(shared_data, tmp_path):
     assert list(verdicts.values()).count(None) == 1
     _, verdicts = pairs_among(tmp_path / "plain", shared_data / "copies" / "dih")
     assert set(verdicts.values()) == {None}
+
+
+def test_edits_of_a_protected_photo_leak(shared_data, tmp_path):
+    """With the original protected, all its 11 edits are leaks that name it; other photos are none."""
+    edits, original = shared_data / "copies" / "bridge-mods", tmp_path / "eval"
+    original.mkdir()
+    (original / "bridge.jpg").write_bytes((edits / "aaa-orig.jpg").read_bytes())
+    run = RunDirectory(str(tmp_path / "run"))
+    recipe = RECIPE.model_copy(update={"protect": [str(original)]})
+    score_run([f"edits={edits}", f"kodak={shared_data / 'kodak'}"], run, recipe, workers=0)
+    funnel = decide_locked(run, workers=0)
+    rows = pq.read_table(run.decisions).to_pylist()
+    leaks = {one["image_id"] for one in rows if one["duplicate_of"] == "eval:bridge.jpg"}
+    assert leaks == {one["image_id"] for one in rows if one["image_id"].startswith("edits/")}
+    assert (len(leaks), funnel.rejected) == (12, {"protect": 12})

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.kernels.vectors import clustered
+from tests.public_api.semantic_runs import EPS, HERE, names, run, write
 
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import (
@@ -26,37 +27,6 @@ from nemo_curator.stages.deduplication.semantic import RankingStrategy, Semantic
 from nemo_curator.stages.image.deduplication.removal import ImageDuplicatesRemovalStage
 from nemo_curator.storage import locked
 from nemo_curator.tasks import ImageBatch, ImageObject
-
-HERE = LocalExecutor({"num_workers": 0})
-EPS = 0.1
-
-
-def names(count):
-    """Ids of that many rows."""
-    return [f"shard/{at:06d}" for at in range(count)]
-
-
-def write(folder: Path, rows, files=3, ids=None, kind=None, **columns):
-    """Rows as Parquet files of embeddings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ids = names(len(rows)) if ids is None else ids
-    kind = kind or pa.list_(pa.float32())
-    for number, part in enumerate(np.array_split(np.arange(len(rows)), files)):
-        table = {"id": [ids[at] for at in part], "embeddings": pa.array([rows[at].tolist() for at in part], kind)}
-        further = {name: [values[at] for at in part] for name, values in columns.items()}
-        pq.write_table(pa.table(table | further), folder / f"{number}.parquet")
-    return str(folder)
-
-
-def run(folder: Path, rows=None, executor=HERE, **given):
-    """Run the workflow on rows; gives the result and the duplicates."""
-    if rows is not None:
-        write(folder / "in", rows)
-    defaults = {"n_clusters": 8, "eps": EPS, "verbose": False}
-    workflow = SemanticDeduplicationWorkflow(str(folder / "in"), str(folder / "out"), **(defaults | given))
-    result = workflow.run(executor, executor)
-    found = folder / "out" / "duplicates"
-    return result, pq.read_table(found).to_pylist() if found.exists() else None
 
 
 def clusters_of(cache: Path):
@@ -212,6 +182,28 @@ def test_files_do_not_depend_on_workers(tmp_path, workers):
     before = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     run(tmp_path, executor=LocalExecutor({"num_workers": workers}))
     assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_files_do_not_depend_on_the_order_of_an_executor(tmp_path):
+    """What gives the last task first writes the same bytes, and the tasks of the result are in the same order."""
+    rows = [row.tolist() for row in clustered(200, 8)]
+    rows[9] = [0.0] * 8
+
+    class Backwards(LocalExecutor):
+        """Gives its results in reverse."""
+
+        def execute(self, stages, initial_tasks=None):
+            """As always, and then turned round."""
+            return list(reversed(super().execute(stages, initial_tasks)))
+
+    seen = []
+    write(tmp_path / "in", np.array(rows, np.float32))
+    for executor in (HERE, Backwards({"num_workers": 0})):
+        result, found = run(tmp_path, executor=executor)
+        order = [[task.data for task in tasks] for tasks in result.pipeline_tasks.values()]
+        seen.append((found, order, (tmp_path / "out" / "duplicates" / "duplicates.parquet").read_bytes()))
+    assert seen[0] == seen[1]
+    assert found
 
 
 def test_any_executor_will_do(tmp_path):

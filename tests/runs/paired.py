@@ -62,17 +62,17 @@ def bits_between(one, other):
 
 
 def shuffled(seed):
-    """The searches in use, whose pairs come in another order, turned around, and cut into other blocks."""
+    """The searches in use, whose pairs come in another order, cut into other blocks, within one side turned around."""
     random = np.random.default_rng(seed)
 
-    def mixed(search):
+    def mixed(search, *, either_way):
         def blocks():
             columns = [np.concatenate([np.empty(0), *column]) for column in zip(*search.blocks, strict=True)]
             if not columns:
                 return
             order = random.permutation(len(columns[0]))
             left, right, distance = (column[order] for column in columns)
-            turn = random.random(len(order)) < 0.5
+            turn = (random.random(len(order)) < 0.5) & either_way
             left, right = np.where(turn, right, left).astype(np.int64), np.where(turn, left, right).astype(np.int64)
             for start in range(0, len(order), step := int(random.integers(1, 9))):
                 some = slice(start, start + step)
@@ -83,7 +83,7 @@ def shuffled(seed):
     return replace(
         SEARCHES,
         **{
-            name: lambda *given, name=name: mixed(getattr(SEARCHES, name)(*given))
-            for name in ("copies", "turned", "similar")
+            name: lambda *given, name=name: mixed(getattr(SEARCHES, name)(*given), either_way="between" not in name)
+            for name in ("copies", "turned", "similar", "copies_between", "turned_between", "similar_between")
         },
     )

@@ -10,6 +10,7 @@ import typer
 
 from nemo_curator import __version__
 from nemo_curator.cli.decide import decide
+from nemo_curator.cli.decontaminate import decontaminate
 from nemo_curator.cli.demo import demo
 from nemo_curator.cli.diff import diff
 from nemo_curator.cli.doctor import doctor
@@ -19,6 +20,7 @@ from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.init import init
+from nemo_curator.cli.leaks import leaks
 from nemo_curator.cli.models import models
 from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
@@ -35,8 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, score, decide, export, status, explain, duplicates, search),
-    *(embed, verify, remove, diff, init, doctor, demo),
+    *(run, score, decide, export, status, explain, duplicates, leaks, search),
+    *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))
 app.add_typer(models)

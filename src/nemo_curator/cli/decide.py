@@ -24,11 +24,13 @@ def decide(
     copies: options.Copies = None,
     turned: options.Turned = False,
     similar: options.Similar = None,
+    protect: options.Protect = None,
+    against: options.Against = None,
     report: Annotated[bool, typer.Option("--report", help="Write the report page too.")] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Decide anew on a scored run: no image is read, no model runs."""
+    """Decide anew on a scored run: none of its images is read; protect sets that are new are."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe
@@ -38,7 +40,7 @@ def decide(
     from nemo_curator.runs.layout import RunDirectory
 
     place = RunDirectory(run)
-    settings = DuplicateOptions(pixels, copies, turned, similar).settings(settings)
+    settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(settings)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
     watcher = display(quiet=as_json)
     try:

@@ -172,6 +172,10 @@ class _Live(_Counting):
         self._update(completed=self.size or 1)
         self._task = self._bars.add_task("decide", total=None, note="")
 
+    def protecting(self, name: str) -> None:
+        self._bars.start()
+        self._task = self._bars.add_task("protect", total=None, note=shown(name))
+
     def searching(self, kind: str, images: int) -> None:
         self._bars.start()  # a decision alone begins here
         self._task = self._bars.add_task("pairs", total=max(images, 1), note=f"{kind} among {images:,}")
@@ -215,6 +219,9 @@ class _Plain(_Counting):
             self._said = time.monotonic()
             share = f", {self.passed / max(self.size, 1):.0%} of the input done" if self.verdicts else ""
             sys.stderr.write(f"{self._words.compute}: {self.line}{share}\n")
+
+    def protecting(self, name: str) -> None:
+        sys.stderr.write(f"protect: reading {shown(name)}\n")
 
     def searching(self, kind: str, images: int) -> None:
         sys.stderr.write(f"pairs: looking for {kind} among {images:,} different images\n")

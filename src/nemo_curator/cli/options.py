@@ -42,6 +42,22 @@ Similar = Annotated[
         help="Remove images that are alike: with an embedding whose cosine to that of a kept one is at least 1 - EPS.",
     ),
 ]
+Protect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protect",
+        metavar="DATASET",
+        help="Reject images that show one of this evaluation set: tar, folder, data set or scored run; NAME=PATH too.",
+    ),
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="RUN",
+        help="Take for duplicates what an image stands for that this earlier run kept; NAME=RUN too.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
 ]

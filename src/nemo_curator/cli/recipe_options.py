@@ -63,12 +63,16 @@ class DuplicateOptions:
         copies: Of `--copies`.
         turned: Of `--turned`.
         similar: Of `--similar`.
+        protect: Of `--protect`.
+        against: Of `--against`.
     """
 
     pixels: bool = False
     copies: int | None = None
     turned: bool = False
     similar: float | None = None
+    protect: Sequence[str] | None = None
+    against: Sequence[str] | None = None
 
     def settings(self, settings: Sequence[str] | None) -> list[str]:
         """Settings with what these options say.
@@ -84,6 +88,8 @@ class DuplicateOptions:
             "--copies": ("duplicates.copies.distance", self.copies),
             "--turned": ("duplicates.copies.turned", "true" if self.turned else None),
             "--similar": ("duplicates.similar.eps", self.similar),
+            "--protect": ("protect", json.dumps(list(self.protect)) if self.protect else None),
+            "--against": ("against", json.dumps(list(self.against)) if self.against else None),
         }
         given = list(settings or [])
         named = [_setting(text, "--set")[0] for text in given]
@@ -110,6 +116,19 @@ def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Rec
     overrides = dict(_setting(text, "--set") for text in settings or [])
     where = str(path or "the default recipe")
     return parse_recipe(_text(path), where=where, overrides=overrides, options=_options(settings))
+
+
+def overridden(text: str, settings: Sequence[str]) -> Recipe:
+    """The recipe of a command of its own, with keys set.
+
+    Args:
+        text: The recipe.
+        settings: `KEY=VALUE` of each key to set.
+
+    Raises:
+        RecipeError: A setting is not valid.
+    """
+    return parse_recipe(text, where="--set", overrides=dict(_setting(one, "--set") for one in settings))
 
 
 def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:

@@ -21,6 +21,8 @@ def run(
     copies: options.Copies = None,
     turned: options.Turned = False,
     similar: options.Similar = None,
+    protect: options.Protect = None,
+    against: options.Against = None,
     workers: options.Workers = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
@@ -42,7 +44,9 @@ def run(
     from nemo_curator.pipeline.curate import curate, effective, preview_curate
     from nemo_curator.report.page import write_report
 
-    settings = DuplicateOptions(pixels, copies, turned, similar).settings(with_scores(settings, scores))
+    settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
+        with_scores(settings, scores)
+    )
     chosen = effective(read_recipe(recipe, settings))
     whose = "Your" if recipe is not None else "The default"
     if dry_run:

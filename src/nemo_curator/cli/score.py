@@ -18,6 +18,8 @@ def score(
     copies: options.Copies = None,
     turned: options.Turned = False,
     similar: options.Similar = None,
+    protect: options.Protect = None,
+    against: options.Against = None,
     workers: options.Workers = None,
     rescore: options.Rescore = False,
     dry_run: options.DryRun = False,
@@ -34,7 +36,9 @@ def score(
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
-    settings = DuplicateOptions(pixels, copies, turned, similar).settings(with_scores(settings, scores))
+    settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
+        with_scores(settings, scores)
+    )
     place = RunDirectory(run)
     state = RunState.read(place) if recipe is None else None
     chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)

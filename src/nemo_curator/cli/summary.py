@@ -38,12 +38,15 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
     """
     console = Console(stderr=True, highlight=False)
     with_changes = " with your changes" if changed else ""
-    some = recipe.rules or recipe.deny or recipe.known_bad.lists
+    some = recipe.rules or recipe.deny or recipe.known_bad.lists or recipe.protect
     console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if some else ' nothing by rule'}"))
     default = Recipe().rules
     for name, file in recipe.known_bad.lists.items():
         near = f"PDQ within {recipe.known_bad.distance} bits"
         console.print(Text(f"  {shown(name)}: what has a hash in {shown(file)} ({near})"), soft_wrap=True)
+    if recipe.protect:
+        names = ", ".join(shown(entry) for entry in recipe.protect)
+        console.print(Text(f"  protect: what shows an image of {names} ({_shows(recipe.duplicates)})"), soft_wrap=True)
     if recipe.deny:
         console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
     for name, expression in recipe.rules.items():
@@ -58,13 +61,24 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
 def _beyond_rules(recipe: Recipe) -> Iterator[str]:
     if recipe.allow:
         yield f"but by no rule what {shown(recipe.allow)} lists"
-    yield from _duplicates(recipe.duplicates)
+    if recipe.duplicates.within:
+        yield from _duplicates(recipe.duplicates)
+    if recipe.against:
+        yield f"then what an image stands for that was kept by {', '.join(map(shown, recipe.against))}"
     if recipe.sample:
         size = f"{recipe.sample.n:,} images" if recipe.sample.n is not None else f"a share of {recipe.sample.share:g}"
         yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
     if recipe.split:
         shares = ", ".join(f"{name} {share:g}" for name, share in recipe.split.shares.items())
         yield f"and divides what is kept{f' by {recipe.split.by}' if recipe.split.by else ''}: {shares}"
+
+
+def _shows(section: DuplicatesSection) -> str:
+    """By what an image is taken to show a protected one."""
+    ways = ["equal bytes", *(["equal pixels"] if section.pixels else [])]
+    if section.copies:
+        ways.append(f"PDQ within {section.copies.distance} bits{', turned too' if section.copies.turned else ''}")
+    return ", ".join([*ways, *([f"1 - cosine up to {section.similar.eps:g}"] if section.similar else [])])
 
 
 def _duplicates(section: DuplicatesSection) -> Iterator[str]:
@@ -174,6 +188,22 @@ def print_notes(funnel: Funnel) -> None:
         for rule, count in funnel.undecided.items()
     ]
     notes += [pairs_note(one) for one in funnel.pairs]
+    notes += [
+        f"{counted(count, 'image')} of the protect set {name} cannot be read, and protect{'s' if count == 1 else ''} "
+        "nothing"
+        for name, count in funnel.unreadable.items()
+    ]
+    notes += [
+        f"{count:,} of the {counted(funnel.protected.get(name, 0), 'image')} of the protect set {name} "
+        f"{'is' if count == 1 else 'are'} shown by {counted(funnel.leaks.get(name, 0), 'input')}; "
+        "`imagecurator leaks` lists them"
+        for name, count in funnel.shown.items()
+        if count
+    ]
+    notes += [
+        f"{counted(count, 'duplicate')} of images that the earlier run {name} kept"
+        for name, count in funnel.earlier.items()
+    ]
     if funnel.allowed:
         notes.append(f"the allow list names {counted(funnel.allowed, 'image')}, which no rule was asked about")
     notes += [

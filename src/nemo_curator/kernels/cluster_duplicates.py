@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nemo_curator.kernels.nearest import exact_cosines
 from nemo_curator.kernels.rows import Float32, Float64, Int64
 from nemo_curator.kernels.similar import margin, unit
 
 _EXACT_AT_ONCE = 2_000_000  # numbers that the exact look widens together
-
-Mask = npt.NDArray[np.bool_]
+_DECIDED_AT_ONCE = 128  # rows that wait for one another
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +51,50 @@ def cluster_duplicates(rows: Float32, least: float | None, batch: int = 1024) ->
     first = _first_equal(rows)
     distinct = np.unique(first)  # of equal rows the first alone is looked at: it is at least as good a match
     scaled = unit(rows).unit
+    others = scaled if len(distinct) == len(rows) else scaled[distinct]
     off = margin(rows.shape[1])
     for start in range(0, len(rows), batch):
         stop = min(start + batch, len(rows))
-        columns = distinct[: np.searchsorted(distinct, stop)]
-        rough = scaled[start:stop] @ scaled[columns].T
-        rough[columns[None, :] >= np.arange(start, stop)[:, None]] = -np.inf
+        before, count = np.searchsorted(distinct, [start, stop])
+        columns = distinct[:count]
+        rough = scaled[start:stop] @ others[:count].T
+        rough[:, before:][columns[None, before:] >= np.arange(start, stop)[:, None]] = -np.inf
         best = rough.max(axis=1, initial=-np.inf)
-        near = (rough >= (best - 2 * off)[:, None]) & np.isfinite(rough)
-        at, of, cosines = _exactly(rows, first, columns, near, start)
-        _note_nearest(found, at, of, cosines)
+        at, of = np.nonzero((rough >= (best - 2 * off)[:, None]) & np.isfinite(best)[:, None])
+        at, of = at + start, columns[of]
+        cosines = _exactly(rows, first, at, of)
+        leading = _leading(at, of, cosines)
+        found.nearest[at[leading]], found.cosines[at[leading]] = of[leading], cosines[leading]
         if least is not None:
-            # rows that are duplicates themselves are of no interest; of those in this batch it is not known yet
-            open_columns = (found.kept[columns] < 0) | (columns >= start)
-            at, of, cosines = _exactly(rows, first, columns, (rough >= least - off) & open_columns, start)
-            near_enough = cosines >= least
-            _note_kept(found, at[near_enough], of[near_enough], cosines[near_enough])
+            for begin in range(start, stop, _DECIDED_AT_ONCE):
+                piece = rough[begin - start : begin - start + _DECIDED_AT_ONCE]
+                block = _Block(rows, first, columns, piece, begin)
+                _note_earlier(found, block, least, off)
+                _note_among(found, block, least, off)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Rows to be decided, and how similar they roughly are to all before them.
+
+    Attributes:
+        rows: `(N, D)`, all rows.
+        first: `(N,)`, the first row that is equal to each.
+        columns: `(C,)`, distinct rows, ascending.
+        rough: `(B, C)`, rough cosines; -inf where a column is no earlier row.
+        begin: The first row of the block.
+    """
+
+    rows: Float32
+    first: Int64
+    columns: Int64
+    rough: Float32
+    begin: int
+
+    def exactly(self, at: Int64, of: Int64) -> Float64:
+        """Cosines of pairs of a row of the block, counted from its beginning, and any row."""
+        return _exactly(self.rows, self.first, at + self.begin, of)
 
 
 def _first_equal(rows: Float32) -> Int64:
@@ -79,29 +104,54 @@ def _first_equal(rows: Float32) -> Int64:
     return first[back]
 
 
-def _exactly(rows: Float32, first: Int64, columns: Int64, which: Mask, start: int) -> tuple[Int64, Int64, Float64]:
-    """Numbers and cosines of the pairs of a mask, by row and then column."""
-    at, of = np.nonzero(which)
-    at, of = at + start, columns[of]
+def _exactly(rows: Float32, first: Int64, at: Int64, of: Int64) -> Float64:
+    """Cosines of pairs of a row and an earlier one."""
     cosines = np.empty(len(at))
     step = max(1, _EXACT_AT_ONCE // max(1, rows.shape[1]))
     for begin in range(0, len(at), step):
         piece = slice(begin, begin + step)
         cosines[piece] = exact_cosines(rows[at[piece]], rows[of[piece]])
     cosines[first[at] == of] = 1.0
-    return at, of, cosines
+    return cosines
 
 
-def _note_nearest(found: ClusterDuplicates, at: Int64, of: Int64, cosines: Float64) -> None:
+def _leading(at: Int64, of: Int64, cosines: Float64) -> Int64:
+    """Numbers of the pairs that are the most similar of their row; of equally similar ones the first column."""
     order = np.lexsort((of, -cosines, at))
-    leading = order[np.flatnonzero(np.diff(at[order], prepend=-1))]
-    found.nearest[at[leading]], found.cosines[at[leading]] = of[leading], cosines[leading]
+    return order[np.flatnonzero(np.diff(at[order], prepend=-1))]
 
 
-def _note_kept(found: ClusterDuplicates, at: Int64, of: Int64, cosines: Float64) -> None:
-    """Decide the rows of some pairs in their order; all rows before them are decided."""
-    order = np.lexsort((of, -cosines, at))  # of each row the nearest first
-    for pair in order.tolist():
-        row, other = int(at[pair]), int(of[pair])
-        if found.kept[row] < 0 and found.kept[other] < 0:
-            found.kept[row], found.similarity[row] = other, cosines[pair]
+def _note_earlier(found: ClusterDuplicates, block: _Block, least: float, off: float) -> None:
+    """Note which rows duplicate one that was kept before their block; the others are open."""
+    before = int(np.searchsorted(block.columns, block.begin))
+    kept = np.flatnonzero(found.kept[block.columns[:before]] < 0)
+    rough = block.rough[:, :before] if len(kept) == before else block.rough[:, kept]
+    at, of = np.nonzero(rough >= least - off)
+    best = np.full(len(rough), -np.inf)
+    np.maximum.at(best, at, rough[at, of])
+    nearest = (
+        rough[at, of] >= best[at] - 2 * off
+    )  # they alone are looked at exactly: if none is near enough, no other is
+    at, of = at[nearest], block.columns[kept[of[nearest]]]
+    cosines = block.exactly(at, of)
+    leading = _leading(at, of, cosines)
+    leading = leading[cosines[leading] >= least]
+    rows = at[leading] + block.begin
+    found.kept[rows], found.similarity[rows] = of[leading], cosines[leading]
+
+
+def _note_among(found: ClusterDuplicates, block: _Block, least: float, off: float) -> None:
+    """Decide the open rows of a block in their order, and note which other rows of it duplicate those that are kept."""
+    stop = block.begin + len(block.rough)
+    inside = slice(*np.searchsorted(block.columns, [block.begin, stop]))
+    still_open = found.kept[block.columns[inside]] < 0  # what duplicates an earlier row can be duplicated by none
+    columns = block.columns[inside][still_open]
+    at, of = np.nonzero(block.rough[:, inside][:, still_open] >= least - off)
+    similar = np.full((len(block.rough), len(columns)), -np.inf)
+    similar[at, of] = block.exactly(at, columns[of])
+    similar[similar < least] = -np.inf
+    kept, similarity = found.kept[block.begin : stop], found.similarity[block.begin : stop]  # views
+    for number in np.unique(of).tolist():
+        if found.kept[columns[number]] < 0:
+            nearer = similar[:, number] > np.where(kept < 0, -np.inf, similarity)
+            kept[nearer], similarity[nearer] = columns[number], similar[nearer, number]

@@ -12,13 +12,16 @@ _AT_ONCE = 500_000  # numbers that are widened together
 Ints = npt.NDArray[np.int64]
 
 
-def pair_cosines(matrix: npt.NDArray[np.float16], left: Ints, right: Ints) -> npt.NDArray[np.float64]:
+def pair_cosines(
+    matrix: npt.NDArray[np.float16], left: Ints, right: Ints, others: npt.NDArray[np.float16] | None = None
+) -> npt.NDArray[np.float64]:
     """The cosine of each pair of rows, in double precision.
 
     Args:
         matrix: `(N, D)`.
         left: `(K,)` rows.
         right: `(K,)` rows.
+        others: `(M, D)`, where the rows of `right` are of another matrix.
 
     Returns:
         `(K,)`, from -1 to 1; NaN where a row has no direction. Which row of a pair is called left does not matter.
@@ -27,5 +30,6 @@ def pair_cosines(matrix: npt.NDArray[np.float16], left: Ints, right: Ints) -> np
     step = max(1, _AT_ONCE // max(1, matrix.shape[1]))
     for start in range(0, len(left), step):
         some = slice(start, start + step)
-        cosines[some] = exact_cosines(matrix[left[some]], matrix[right[some]])
+        beside = matrix if others is None else others
+        cosines[some] = exact_cosines(matrix[left[some]], beside[right[some]])
     return cosines

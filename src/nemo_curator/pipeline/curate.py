@@ -13,6 +13,7 @@ from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
+from nemo_curator.pipeline.others import check_others, other_sets
 from nemo_curator.pipeline.output import (
     check_places,
     check_run_place,
@@ -140,7 +141,7 @@ def curate(
         score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
-        funnel = decide_run(run, recipe, watcher=watcher)
+        funnel = decide_run(run, recipe, workers=workers, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
@@ -177,6 +178,7 @@ def _plan_curate(
     foreign = replace and rescore and _is_of_another_input(run, listing)
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
+    check_others(recipe, run, {})
     manifest = delivered(output)
     try:
         plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
@@ -222,6 +224,7 @@ def score_run(
     listing = list_inputs(inputs)
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
+    check_others(recipe, run, {})
     _plan(run, listing, recipe, rescore=rescore)
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -230,6 +233,7 @@ def score_run(
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
         start(plan, recipe, rescore=rescore)
         score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
+        other_sets(RunState.require(run), recipe, watcher, workers=workers)
     return plan
 
 
@@ -243,6 +247,7 @@ def preview_score(inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, r
     listing = list_inputs(inputs)
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
+    check_others(recipe, run, {})
     return _plan(run, listing, recipe, rescore=rescore)[0]
 
 
@@ -252,10 +257,21 @@ def _settled_plan(
     """The same, after it is settled how the models are computed that the recipe leaves open."""
     plan, policy = _plan(run, listing, recipe, rescore=rescore)
     settled = newly_settled(plan, recipe, listing, rescore=rescore, watcher=watcher)
-    if not settled:
-        return plan, policy
-    plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
-    return with_news(plan, settled), policy
+    if settled:
+        plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
+        plan = with_news(plan, settled)
+    check_others(recipe, run, _facts(plan, rescore=rescore))
+    return plan, policy
+
+
+def _facts(plan: ScorePlan, *, rescore: bool) -> dict[str, Mapping[str, Any]]:
+    """What the columns will depend on: what is stored stays as it is, unless it may be computed again."""
+    facts: dict[str, Mapping[str, Any]] = {one.name: one.facts for one in plan.scoring.planned}
+    state = RunState.read(plan.run)
+    if state is not None:
+        stored = {name: state.column_facts(name) or {} for name in state.fingerprints}
+        facts = {**stored, **facts} if rescore else {**facts, **stored}
+    return facts
 
 
 def _plan(

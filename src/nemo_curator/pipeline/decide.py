@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from nemo_curator import storage
-from nemo_curator.errors import IncompleteRunError, RecipeError
+from nemo_curator.errors import RecipeError
+from nemo_curator.pipeline.others import other_sets
 from nemo_curator.pipeline.output import sweep_run
-from nemo_curator.pipeline.pairs import pairs_for
+from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
 from nemo_curator.runs.deciding.scratch import scratch_folder
+from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.pairing.pair_file import PairFile
-from nemo_curator.runs.partitions import read_partition_ids
-from nemo_curator.runs.parts import part_fingerprints
+from nemo_curator.runs.pairing.pair_file import Between, PairFile
 from nemo_curator.runs.state import RunState
-
-_SCORE = "finish scoring with `imagecurator score INPUT RUN`, or `run`"
 
 
 def stored_recipe(state: RunState) -> Recipe:
@@ -57,15 +55,21 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
 
 
 def decide_run(
-    run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True, watcher: Watcher | None = None
+    run: RunDirectory,
+    recipe: Recipe | None = None,
+    *,
+    write: bool = True,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
 ) -> Funnel:
-    """Give every input of a run its verdict.
+    """Give every input of a run its verdict. A protect set that is not scored yet is scored before.
 
     Args:
         run: The run; all its partitions must have been scored.
         recipe: Whose rules, lists, duplicates, sample and split count; the one in force by default.
         write: Whether to write `decisions.parquet` and put the recipe in force.
-        watcher: Told of a search for pairs, where the recipe needs one that nobody made yet.
+        workers: Worker processes for protect sets; one a CPU core by default.
+        watcher: Told of a search for pairs, where the recipe needs one that nobody made yet, and of protect sets.
 
     Raises:
         MissingRunError: There is no run.
@@ -74,16 +78,52 @@ def decide_run(
         InputError: A list or a part cannot be read.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
+        StaleScoresError: A set of elsewhere cannot be compared with.
     """
+    watcher = watcher or Watcher()
     state = RunState.require(run)
     ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
     with nullcontext(None) if write else scratch_folder() as folder:
-        pairs = pairs_for(state, recipe, policy, ids, watcher or Watcher(), folder)
-        funnel = _decided(state, recipe, policy, ids, pairs, write=write)
-    found = tuple(file.facts for file in pairs.values())
-    return replace(funnel, pairs=found)
+        others = other_sets(state, recipe, watcher, folder=folder, workers=workers)
+        pairs = pairs_for(state, recipe, policy, ids, watcher, folder)
+        between = pairs_between_for(state, recipe, policy, ids, others, watcher, folder)
+        funnel = _decided(state, recipe, policy, ids, _Beside(pairs, tuple(others), between), write=write)
+    found = [file.facts for file in pairs.values()]
+    for key, files in between.items():
+        found += [replace(file.facts, kind=f"{kind}-{key}") for kind, file in files.items()]
+    return replace(funnel, pairs=tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a decision needs beside the run.
+
+    Attributes:
+        pairs: Kind to near pairs within it.
+        others: Sets of elsewhere.
+        between: Near pairs with each of them.
+    """
+
+    pairs: Mapping[str, PairFile]
+    others: tuple[OtherSet, ...]
+    between: Between
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the files of pairs are of."""
+        found = {kind: asdict(file.facts) for kind, file in self.pairs.items()}
+        for key, files in self.between.items():
+            found |= {f"{kind}-{key}": asdict(file.facts) for kind, file in files.items()}
+        return found
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Of every protect set how many images can be compared, and how many cannot be read."""
+        counted = {one.name: one.counted() for one in self.others if one.role == "protect"}
+        readable = {name: int(found.sum()) for name, found in counted.items()}
+        broken = {name: len(found) - readable[name] for name, found in counted.items()}
+        return readable, {name: number for name, number in broken.items() if number}
 
 
 def _decided(
@@ -91,7 +131,7 @@ def _decided(
     recipe: Recipe,
     policy: Policy,
     ids: Sequence[str],
-    pairs: Mapping[str, PairFile],
+    beside: _Beside,
     *,
     write: bool,
 ) -> Funnel:
@@ -103,11 +143,22 @@ def _decided(
         state.undecided()
         state.write()
 
-    funnel = decide(run, ids, policy, write=write, pairs=pairs, before_writing=begin)
+    funnel = decide(
+        run,
+        ids,
+        policy,
+        write=write,
+        pairs=beside.pairs,
+        others=beside.others,
+        between=beside.between,
+        before_writing=begin,
+    )
+    protected, unreadable = beside.counts()
+    funnel = replace(funnel, protected=protected, unreadable=unreadable)
     funnel = replace(funnel, warnings=tuple(one for one in funnel.warnings if not _is_expected(one, recipe)))
     if write:
         state.decided(funnel.figures, decision_of(run), lists_of(policy), [asdict(one) for one in funnel.warnings])
-        state.facts["pairs"] = {kind: asdict(file.facts) for kind, file in pairs.items()}
+        state.facts["pairs"] = beside.facts
         state.write()
     return funnel
 
@@ -132,12 +183,6 @@ def lists_of(policy: Policy) -> dict[str, dict[str, Any]]:
     return lists
 
 
-def decision_of(run: RunDirectory) -> str:
-    """A name for the verdicts that stand in a run: 16 hex digits, equal for equal verdicts."""
-    with storage.open(run.decisions) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]  # type: ignore[arg-type]  # it is read like one
-
-
 def recipe_of(run: RunDirectory) -> Recipe:
     """The recipe in force in a run.
 
@@ -148,7 +193,12 @@ def recipe_of(run: RunDirectory) -> Recipe:
 
 
 def decide_locked(
-    run: RunDirectory, recipe: Recipe | None = None, *, write: bool = True, watcher: Watcher | None = None
+    run: RunDirectory,
+    recipe: Recipe | None = None,
+    *,
+    write: bool = True,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
 ) -> Funnel:
     """`decide_run`, with nobody else at work in the run directory.
 
@@ -158,43 +208,7 @@ def decide_locked(
     """
     RunState.require(run)
     if not write:
-        return decide_run(run, recipe, write=False, watcher=watcher)
+        return decide_run(run, recipe, write=False, workers=workers, watcher=watcher)
     with storage.locked(run.root):
         sweep_run(run)
-        return decide_run(run, None if recipe is None else anchored(recipe), watcher=watcher)
-
-
-def scored_partitions(run: RunDirectory, state: RunState | None = None) -> list[str]:
-    """Ids of a run's partitions, in source order, all of which are there.
-
-    Args:
-        run: The run directory.
-        state: Where given, no partition may hold a column that was computed in another way than the run records: a
-            rescoring that was interrupted leaves such.
-
-    Raises:
-        IncompleteRunError: Some are not.
-    """
-    ids = read_partition_ids(run)
-    if not ids:
-        raise IncompleteRunError("nothing is scored here yet", where=run.root, act=_SCORE)
-    marks = {one: part_fingerprints(run, one) for one in ids}
-    missing = [one for one in ids if marks[one] is None]
-    if missing:
-        raise IncompleteRunError(
-            f"{len(missing):,} of {len(ids):,} partitions are not scored, or damaged",
-            where=run.root,
-            cause=f"the first is {run.part(missing[0])}",
-            act=_SCORE,
-        )
-    recorded = state.fingerprints if state is not None else {}
-    for one in ids:
-        old = [name for name, mark in (marks[one] or {}).items() if recorded.get(name, mark) != mark]
-        if old:
-            raise IncompleteRunError(
-                f"some partitions hold {', '.join(sorted(old)[:5])} as computed before the last change",
-                where=run.root,
-                cause=f"a scoring with --rescore was interrupted; the first is {run.part(one)}",
-                act="give the same `score` or `run` command again",
-            )
-    return ids
+        return decide_run(run, None if recipe is None else anchored(recipe), workers=workers, watcher=watcher)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, OutputExistsError
-from nemo_curator.pipeline.decide import scored_partitions
 from nemo_curator.pipeline.pairs import FOUND_BY
+from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.runs.arrow_arrays import array_of
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.pairing.pair_file import PairFile

@@ -11,7 +11,6 @@ from typing import cast
 
 from nemo_curator import storage
 from nemo_curator.errors import ConservationError, StaleScoresError
-from nemo_curator.pipeline.decide import scored_partitions
 from nemo_curator.pipeline.embed_output import (
     Standing,
     check_run,
@@ -29,6 +28,7 @@ from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.embedding_files import WrittenFile, extent_of, write_embedding_files, write_unreadable

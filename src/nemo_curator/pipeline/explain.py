@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, UnknownImageError
-from nemo_curator.pipeline.decide import policy_of, scored_partitions, stored_recipe
+from nemo_curator.pipeline.decide import policy_of, stored_recipe
 from nemo_curator.pipeline.policy import without_lists
+from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.runs.deciding import Explanation, Policy, explain_row
 from nemo_curator.runs.exporting import delivered_files
 from nemo_curator.runs.layout import RunDirectory

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, InputError
-from nemo_curator.pipeline.decide import decision_of, scored_partitions, stored_recipe
+from nemo_curator.pipeline.decide import stored_recipe
 from nemo_curator.pipeline.output import (
     check_places,
     claim_output,
@@ -20,6 +20,7 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel

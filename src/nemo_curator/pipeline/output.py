@@ -28,9 +28,11 @@ from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
 
+_SCORED = r"run\.json|partitions\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
 _RUN_FILE = re.compile(
-    r"run\.json|report\.html|(partitions|decisions)\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet"
-    r"|pairs/(copies|turned|similar)\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
+    rf"(protect/[\w.-]+/)?({_SCORED})|report\.html|(decisions|leaks)\.parquet"
+    r"|pairs/(copies|turned|similar)(-(protect|against)-[\w.-]+)?\.parquet",
+    re.ASCII,
 )
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 

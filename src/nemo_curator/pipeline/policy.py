@@ -12,6 +12,7 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.pipeline.places import refuse_secret
+from nemo_curator.pipeline.set_names import check_names, earlier_runs, protect_sets, renamed_places
 from nemo_curator.planning.recipe import PREFER, KnownBadSection, Recipe
 from nemo_curator.runs.deciding import (
     Alike,
@@ -51,6 +52,7 @@ def plan_policy(
             boolean; a list of hashes has a name that is taken, or needs the score `hashes`.
         InputError: A list of ids or hashes cannot be read.
     """
+    check_names(recipe)
     known = schema.names
     rules = tuple(_rule(name, text, known, recipe.place("rules", name), absent) for name, text in recipe.rules.items())
     prefer = parse_rule("prefer", recipe.duplicates.prefer, known, recipe.place("duplicates", "prefer"))
@@ -66,6 +68,9 @@ def plan_policy(
         split or None,
         _known_bad(recipe),
         _alike(recipe, known, embeds=embeds),
+        recipe.duplicates.within,
+        tuple(one.name for one in protect_sets(recipe)),
+        tuple(one.name for one in earlier_runs(recipe)),
     )
     check_policy(policy, schema)
     return policy
@@ -118,6 +123,7 @@ def _with_files(recipe: Recipe, named: Callable[[str], str]) -> Recipe:
     if recipe.known_bad.lists:
         lists = {name: named(file) for name, file in recipe.known_bad.lists.items()}
         places["known_bad"] = recipe.known_bad.model_copy(update={"lists": lists})
+    places |= renamed_places(recipe, named)
     return recipe.model_copy(update=places)
 
 

@@ -26,6 +26,9 @@ class Watcher:
     def deciding(self) -> None:
         """All partitions are done; verdicts are being computed."""
 
+    def protecting(self, name: str) -> None:
+        """The images of a protect set are about to be read and scored."""
+
     def searching(self, kind: str, images: int) -> None:
         """A search for pairs of near images begins: of which kind, and among how many different ones."""
 

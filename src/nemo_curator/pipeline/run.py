@@ -13,10 +13,11 @@ import yaml
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.pipeline.curate import score_run
-from nemo_curator.pipeline.decide import decide_locked, recipe_of, scored_partitions
+from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.explain import ImageFacts, explain
 from nemo_curator.pipeline.export import decided_state, export_locked
 from nemo_curator.pipeline.places import plain_place
+from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.search import Hits, Sought, search
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
@@ -181,8 +182,8 @@ class Run:
 
         Args:
             write: Whether to write the verdicts and put the recipe in force; False is a dry run.
-            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `known_bad`, `sample`,
-                `split`); the others stay as they are in force.
+            recipe: Keys of a recipe that decide (`rules`, `duplicates`, `allow`, `deny`, `known_bad`, `protect`,
+                `against`, `sample`, `split`); the others stay as they are in force.
 
         Raises:
             RecipeError: A key is unknown or says what to compute, or a rule cannot be evaluated.

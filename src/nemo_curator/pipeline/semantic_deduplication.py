@@ -137,7 +137,8 @@ class SemanticDeduplicationWorkflow:
         began = time.perf_counter()
         places = Places(self.output_path, self.cache_path or self.output_path)
         files = self._files(places)
-        tables = EmbeddingTables(files, self.id_field, self.embedding_field, self.metadata_fields or [])
+        ranking = self.ranking_strategy.metadata_cols if self.ranking_strategy else []
+        tables = EmbeddingTables(files, self.id_field, self.embedding_field, self.metadata_fields or [], ranking)
         rows = tables.check()
         if rows < self.n_clusters:
             raise InputError(
@@ -145,15 +146,27 @@ class SemanticDeduplicationWorkflow:
                 where=files[0] if len(files) == 1 else f"{len(files):,} files",
                 act="ask for fewer clusters with n_clusters",
             )
+        self._check_width(tables)
         tables.check_ids()
         result = WorkflowRunResult(NAME)
         with ExitStack() as held:
-            for root in dict.fromkeys([places.output, places.cache]):
+            for root in places.roots():
                 held.enter_context(storage.locked(root))
             places.prepare(clear=self.clear_output)
             self._run(result, places, files, kmeans_executor, pairwise_executor)
         result.extend_metadata({"num_rows": rows, "total_time": time.perf_counter() - began})
         return result
+
+    def _check_width(self, tables: EmbeddingTables) -> None:
+        """Tell other lengths of embeddings than those given before an earlier result is removed."""
+        width = tables.width(self.embedding_dim)
+        wanted = width if width is None or isinstance(self.init, str) else np.shape(self.init)[1]
+        if width != wanted:
+            raise InputError(
+                f"embeddings have {width} numbers, and the centroids given as init {wanted}",
+                where=tables.files[0],
+                act="give centroids of these embeddings, or the name of a way to begin",
+            )
 
     def _run(
         self,
@@ -258,7 +271,13 @@ class SemanticDeduplicationWorkflow:
 
 
 def _executed(executor: Any, stage: Any, tasks: Sequence[Task[Any]]) -> list[Any]:
-    return list((executor or LocalExecutor()).execute([stage], list(tasks)))
+    """What a stage gives, by cluster: an executor may give tasks in the order in which they were done."""
+    return sorted((executor or LocalExecutor()).execute([stage], list(tasks)), key=_by_cluster)
+
+
+def _by_cluster(task: Task[Any]) -> tuple[bool, int]:
+    """Clusters by number, then the rows that stand in none."""
+    return NO_DIRECTION in task._metadata, int(task._metadata.get("centroid", 0))
 
 
 def _write_duplicates(url: str, files: Sequence[str], options: Mapping[str, Any]) -> None:

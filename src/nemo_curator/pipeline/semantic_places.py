@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, OutputExistsError
+from nemo_curator.pipeline.places import final_name, path_inside, real_place
 
 _OURS = {
     "clusters": re.compile(r"centroid=\d+/part\.parquet|_centroids\.npy|_without_direction\.parquet"),
@@ -48,6 +49,10 @@ class Places:
         """The one file in it."""
         return storage.join(self.duplicates, "duplicates.parquet")
 
+    def roots(self) -> list[str]:
+        """The folders that are given, each place once however it is spelled."""
+        return list({real_place(root): root for root in (self.cache, self.output)}.values())
+
     def refuse_as_input(self, files: Sequence[str]) -> None:
         """Results are no input: they would be removed before they are read.
 
@@ -56,7 +61,7 @@ class Places:
         """
         for folder in (self.clusters, self.pairs, self.duplicates):
             for url in files:
-                if storage.local_path(url).startswith(f"{storage.local_path(folder).rstrip('/')}/"):
+                if path_inside(url, folder):
                     raise InputError(
                         "this is a result of the workflow, which it would write over",
                         where=url,
@@ -80,8 +85,7 @@ class Places:
             if not storage.exists(folder):
                 continue
             for stored in storage.list(folder):
-                name = stored.url[len(folder) :].lstrip("/")
-                if not storage.is_temporary(stored.url) and not known.fullmatch(name):
+                if not _is_ours(stored, folder, known):
                     raise OutputExistsError(
                         "the folder of results holds a file that this workflow does not write",
                         where=stored.url,
@@ -96,5 +100,13 @@ class Places:
             )
         for url, _ in doomed:
             storage.remove(url)
-        for root in dict.fromkeys([self.output, self.cache]):
-            storage.prune([url for url, _ in doomed if url.startswith(root)], root)
+        for root in dict.fromkeys([self.output, self.cache]):  # in both spellings, where they are one place
+            storage.prune([url for url, _ in doomed], root)  # it heeds those below the root alone
+
+
+def _is_ours(stored: storage.Stored, folder: str, known: re.Pattern[str]) -> bool:
+    """Whether something in a folder of results is a file of ours; what lies behind a link is somebody else's."""
+    if stored.kind != "file":
+        return False
+    name = path_inside(stored.url, folder) or ""
+    return known.fullmatch(final_name(name) if storage.is_temporary(name) else name) is not None

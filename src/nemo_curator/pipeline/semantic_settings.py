@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator.errors import nearest
@@ -37,6 +38,7 @@ class Given(Protocol):
     n_init: int
     max_iter: int
     tol: float
+    random_state: int
     fit_data_fraction: float | None
     distance_metric: Any
     which_to_keep: Any
@@ -58,13 +60,11 @@ def check_settings(given: Given) -> None:
         raise ValueError(f"input_filetype is 'parquet', not {given.input_filetype!r}: embeddings are read from Parquet")
     for name in ("n_clusters", "n_init", "max_iter", "pairwise_batch_size", "embedding_dim"):
         _check_count(name, getattr(given, name), optional=name == "embedding_dim")
+    _check_count("random_state", given.random_state, least=0)
     for name, known in (("distance_metric", DISTANCES), ("which_to_keep", KEEP)):
         if getattr(given, name) not in known:
             raise ValueError(f"{name} is {' or '.join(map(repr, known))}, not {getattr(given, name)!r}")
-    if isinstance(given.init, str) and given.init not in _INITS:
-        raise ValueError(f"init is {' or '.join(map(repr, _INITS))}, or centroids, not {given.init!r}")
-    if not isinstance(given.init, str) and (np.ndim(given.init) != 2 or len(given.init) != given.n_clusters):
-        raise ValueError(f"init has the shape {np.shape(given.init)}; {given.n_clusters} centroids are a row each")
+    _check_init(given)
     _check_share("eps", given.eps, most=2.0, least_included=True)
     _check_share("fit_data_fraction", given.fit_data_fraction, most=1.0, least_included=False)
     if not (isinstance(given.tol, Real) and given.tol >= 0):
@@ -74,11 +74,28 @@ def check_settings(given: Given) -> None:
         _check_options(name, getattr(given, name))
 
 
-def _check_count(name: str, value: object, *, optional: bool) -> None:
+def _check_count(name: str, value: object, *, optional: bool = False, least: int = 1) -> None:
     if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name} is a whole number of at least {least}, not {value!r}")
+
+
+def _check_init(given: Given) -> None:
+    if isinstance(given.init, str):
+        if given.init not in _INITS:
+            raise ValueError(f"init is {' or '.join(map(repr, _INITS))}, or centroids, not {given.init!r}")
+        return
+    try:
+        centroids = np.asarray(given.init, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"init is a name or numbers, a row for each centroid, not {given.init!r:.100}") from None
+    if centroids.ndim != 2 or len(centroids) != given.n_clusters:
+        raise ValueError(f"init has the shape {centroids.shape}; {given.n_clusters} centroids are a row each")
+    if not np.isfinite(centroids).all():
+        raise ValueError("init holds NaN or infinity in single precision; centroids are finite")
+    if given.embedding_dim not in (None, centroids.shape[1]):
+        raise ValueError(f"init has {centroids.shape[1]} numbers a row, and embedding_dim is {given.embedding_dim}")
 
 
 def _check_share(name: str, value: object, *, most: float, least_included: bool) -> None:
@@ -113,6 +130,15 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"{name}: {option!r} is no option of pyarrow's Parquet writer; {nearest(option, _OPTIONS)}"
             )
+    size = options.get("write_batch_size")
+    if size is not None:
+        _check_count(f"{name}: write_batch_size", size)  # of 0 rows at once the writer would never end
+    row = pa.table({"one": pa.array([0.0])})
+    try:
+        with pq.ParquetWriter(pa.BufferOutputStream(), row.schema, **writer_options(options)) as writer:
+            writer.write_table(row)
+    except (pa.ArrowException, OSError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: pyarrow's Parquet writer refuses it: {' '.join(str(error).split())}") from None
 
 
 def writer_options(options: Mapping[str, Any]) -> dict[str, Any]:

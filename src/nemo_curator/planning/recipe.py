@@ -115,6 +115,11 @@ class DuplicatesSection(_Section):
         default=None,
         description="Remove images that are alike, by embeddings: `true`, or {eps: 0.05}; needs the score `embedding`",
     )
+    within: bool = Field(
+        default=True,
+        description="Whether images of the input duplicate each other; `false` compares them with those of `protect` "
+        "and `against` alone",
+    )
     prefer: str = Field(
         default=PREFER,
         description="SQL expression; of duplicates the one where it is largest stays, then the smaller id. As it is "
@@ -317,6 +322,16 @@ class Recipe(_Section):
         default=None, description="File of image ids in the same form; these are rejected, even if `allow` names them"
     )
     known_bad: KnownBadSection = Field(default=KnownBadSection(), description="Known images that are never kept")
+    protect: list[str] = Field(
+        default_factory=list,
+        description="Evaluation sets that must not leak, each `PATH` or `NAME=PATH`: tars, folders, data sets, scored "
+        "runs, patterns; an image that shows one of theirs, by the kinds of `duplicates`, is rejected",
+    )
+    against: list[str] = Field(
+        default_factory=list,
+        description="Run directories of earlier runs, each `RUN` or `NAME=RUN`; an image that one which they kept "
+        "stands for is a duplicate",
+    )
     sample: SampleSection | None = Field(default=None, description="A seeded subset of what is left")
     split: SplitSection | None = Field(default=None, description="Named shares to divide the kept images into")
     shuffle: int | None = Field(
@@ -332,6 +347,15 @@ class Recipe(_Section):
     def _taken_back(cls, given: Any) -> Any:
         # an empty value takes it back, as it does for `sample`, `split`, `allow` and `deny`
         return KnownBadSection() if given is None else given
+
+    @field_validator("protect", "against", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        if given is None:
+            return []
+        if isinstance(given, str):
+            return [given]
+        return given
 
     _places: Mapping[KeyPath, str] = PrivateAttr(default_factory=dict)
     _where: str = PrivateAttr(default="")

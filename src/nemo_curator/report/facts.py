@@ -30,6 +30,7 @@ class RunFacts:
         rules: Rule name to expression, in recipe order.
         warnings: What is odd about thresholds, fit to be shown.
         known: Name of a list of known images to what it is, in recipe order.
+        protect: Names of protect sets, or "".
         image_seconds: Time that one image may take.
         versions: (name, value) of versions and the like.
         ignored: (path, reason) of the first ignored files.
@@ -44,6 +45,7 @@ class RunFacts:
     rules: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     known: dict[str, str] = field(default_factory=dict)
+    protect: str = ""
     image_seconds: float = 10.0
     versions: tuple[tuple[str, str], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
@@ -52,8 +54,9 @@ class RunFacts:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """List of known images or rule to what it says, in the order in which they are asked."""
-        return {**self.known, **self.rules}
+        """List of known images, `protect`, or rule to what it says, in the order in which they are asked."""
+        protect = {"protect": f"shows an image of {self.protect}"} if self.protect else {}
+        return {**self.known, **protect, **self.rules}
 
 
 def read_facts(run: RunDirectory) -> RunFacts:
@@ -76,6 +79,7 @@ def read_facts(run: RunDirectory) -> RunFacts:
         rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
         warnings=tuple(shown(str(one.get("text", "")), 1_000) for one in facts.get("warnings") or ()),
         known={str(name): f"hashes in {_base(file)}" for name, file in _lists(recipe).items()},
+        protect=", ".join(str(entry).partition("=")[0] for entry in recipe.get("protect") or ()),
         image_seconds=float((recipe.get("limits") or {}).get("seconds", 10.0)),
         versions=_versions(facts),
         ignored=tuple(ignored[:_MOST_IGNORED]),

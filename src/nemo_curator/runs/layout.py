@@ -38,6 +38,15 @@ class RunDirectory:
         return storage.join(self.root, "report.html")
 
     @property
+    def leaks(self) -> str:
+        """Which images show which protected ones, where a decision looked at protect sets."""
+        return storage.join(self.root, "leaks.parquet")
+
+    def protect(self, name: str) -> RunDirectory:
+        """The run directory, inside this one, in which a protect set is scored."""
+        return RunDirectory(storage.join(self.root, "protect", name))
+
+    @property
     def pairs_folder(self) -> str:
         """Where candidate pairs of duplicates lie, one file a kind."""
         return storage.join(self.root, "pairs")

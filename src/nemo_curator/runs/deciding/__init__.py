@@ -14,7 +14,7 @@ from nemo_curator.runs.deciding.explanation import Explanation, RuleAnswer, expl
 from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
 from nemo_curator.runs.deciding.known_bad import KnownMatch
-from nemo_curator.runs.deciding.look_alikes import Near, near_kinds
+from nemo_curator.runs.deciding.near import Near, near_kinds
 from nemo_curator.runs.deciding.policy import Alike, Copies, KnownBad, Policy, Sample, Split
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
 from nemo_curator.runs.deciding.thresholds import RuleWarning

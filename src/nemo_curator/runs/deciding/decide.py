@@ -20,15 +20,19 @@ from nemo_curator.runs.deciding.figures import Figures, figures
 from nemo_curator.runs.deciding.funnel import Funnel, Tally, funnel_of
 from nemo_curator.runs.deciding.judging import check_rules, judge, take_lists
 from nemo_curator.runs.deciding.known_bad import find_known
+from nemo_curator.runs.deciding.leaks import write_leaks
+from nemo_curator.runs.deciding.others import find_earlier, find_leaks
 from nemo_curator.runs.deciding.policy import Alike, Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
 from nemo_curator.runs.deciding.thresholds import threshold_warnings
 from nemo_curator.runs.deciding.verdicts import ROW_GROUP, SCHEMA, verdicts
+from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.pairing.pair_file import PairFile
+from nemo_curator.runs.pairing.pair_file import Between, PairFile
 
 _NONE: Mapping[str, PairFile] = MappingProxyType({})
+_NEITHER: Between = MappingProxyType({})
 
 
 def decide(
@@ -39,6 +43,8 @@ def decide(
     write: bool = True,
     threads: int | None = None,
     pairs: Mapping[str, PairFile] = _NONE,
+    others: Sequence[OtherSet] = (),
+    between: Between = _NEITHER,
     before_writing: Callable[[], None] = lambda: None,
 ) -> Funnel:
     """Give every input of a run its verdict and write `decisions.parquet`.
@@ -52,6 +58,8 @@ def decide(
         write: Whether to write; False computes the funnel alone.
         threads: Threads of the database; one a core, up to 8, by default.
         pairs: Kind of pairs to their file, as far as the policy needs them: `near_kinds` says which.
+        others: The sets of elsewhere that the policy names, in its order.
+        between: Pairs of near images with each of them, as far as the policy needs them.
         before_writing: Called when every rule has been evaluated, before the verdicts are written.
 
     Raises:
@@ -67,13 +75,18 @@ def decide(
         lock(connection)
         unlisted = take_lists(connection, policy)
         find_known(connection, policy)
+        find_leaks(connection, policy, others, between)
         with evaluating():
             known = figures(connection, policy.rules)
-            _settle(connection, policy, known, pairs)
+            _settle(connection, policy, known, pairs, others, between)
             warnings = threshold_warnings(connection, policy.rules, known)
         rows = _tallied(verdicts(connection, policy, inputs), tally)
         if write:
             before_writing()
+            if policy.protect:
+                write_leaks(connection, run, policy.protect)
+            else:
+                storage.remove(run.leaks)
             with _decisions(run) as writer:
                 for group in rows:
                     writer.write_table(group, row_group_size=ROW_GROUP)
@@ -107,7 +120,7 @@ def check_policy(policy: Policy, schema: pa.Schema) -> None:
 
 
 def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
-    """Verdicts of one part by lists, duplicates and the rules that need no other part, for a progress display.
+    """Verdicts of one part by lists, duplicates and the rules that need nothing else, for a progress display.
 
     Args:
         table: All columns of a part.
@@ -117,7 +130,7 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
     prefer = policy.prefer if policy.prefer and policy.prefer.of_one_row else None  # which one stays changes no count
     pixels = policy.alike is not None and policy.alike.pixels
     alike = Alike(pixels=True) if pixels else None  # copies and look-alikes take a search
-    known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None, alike=alike)
+    known = replace(policy, rules=rules, prefer=prefer, sample=None, split=None, alike=alike, protect=(), against=())
     tally = Tally()
     with connected(spill=False) as connection:
         load_table(connection, table, known)
@@ -132,10 +145,16 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures, pairs: Mapping[str, PairFile] = _NONE
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    known: Figures,
+    pairs: Mapping[str, PairFile] = _NONE,
+    others: Sequence[OtherSet] = (),
+    between: Between = _NEITHER,
 ) -> None:
     """Everything about every record, in tables."""
     judge(connection, policy, known)
+    find_earlier(connection, policy, others, between)
     find_copies(connection, policy, pairs)
     draw(connection, policy)
 

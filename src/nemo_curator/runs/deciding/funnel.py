@@ -15,6 +15,7 @@ from nemo_curator.errors import ConservationError
 from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.rules import PROTECT
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.pairing.pair_file import PairFacts
 
@@ -27,8 +28,8 @@ class Funnel:
         inputs: Number of input records.
         kept: Number kept.
         quarantined: Error code to number.
-        rejected: Rule to number, first match counting, in recipe order; lists of known images and `deny` before and
-            `sample` after the rules where the recipe has them.
+        rejected: Rule to number, first match counting, in recipe order; lists of known images, `protect` and `deny`
+            before and `sample` after the rules where the recipe has them.
         alone: Rule or list of known images to the number that it would reject by itself.
         undecided: Rule to the number of readable images for which it came out NULL, which does not reject; list of
             known images to the number of those without a hash that it could be asked for.
@@ -37,6 +38,11 @@ class Funnel:
         allowed: Number of readable images that the allow list names, and the deny list does not: no rule was asked.
         unlisted: `allow` or `deny` to the number of ids in that list that the run does not have.
         splits: Name of a share to the number of images kept in it.
+        protected: Protect set to the number of its images that can be compared.
+        unreadable: Protect set to the number of its images that cannot be read, and protect nothing, where there are.
+        leaks: Protect set to the number of readable images that show one of its images.
+        shown: Protect set to the number of its images that they show.
+        earlier: Earlier run to the number of duplicates of images that it kept.
         pairs: What the files of pairs say that were used; no figure either.
         warnings: Rules whose thresholds do not fit what was seen, in recipe order; no figure, and kept apart from them.
     """
@@ -52,6 +58,11 @@ class Funnel:
     allowed: int = 0
     unlisted: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+    protected: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[str, int] = field(default_factory=dict)
+    leaks: dict[str, int] = field(default_factory=dict)
+    shown: dict[str, int] = field(default_factory=dict)
+    earlier: dict[str, int] = field(default_factory=dict)
     warnings: tuple[RuleWarning, ...] = ()
     pairs: tuple[PairFacts, ...] = ()
 
@@ -110,12 +121,16 @@ def funnel_of(
     """The funnel of what was tallied, with what only the tables know."""
     errors = "SELECT error, count(*) FROM records WHERE error IS NOT NULL GROUP BY error ORDER BY error"
     lists = [one.name for one in policy.known_bad.lists] if policy.known_bad else []
-    names = [*lists, *(["deny"] if policy.deny else []), *(rule.name for rule in policy.rules)]
+    names = [*lists, *([PROTECT] if policy.protect else []), *(["deny"] if policy.deny else [])]
+    names += [rule.name for rule in policy.rules]
     names += ["sample"] if policy.sample else []
     alone, undecided = (
         {**of_lists, **of_rules}
         for of_lists, of_rules in zip(known_counts(connection, policy), _by_rule(connection, policy), strict=True)
     )
+    leaks, shown = _leaks(connection, policy)
+    if policy.protect:
+        alone = {PROTECT: count(connection, "SELECT count(*) FROM leaks"), **alone}
     return Funnel(
         inputs=inputs,
         kept=tally.verdicts["keep"],
@@ -128,7 +143,31 @@ def funnel_of(
         allowed=count(connection, "SELECT count(*) FROM judged WHERE __allowed"),
         unlisted=unlisted,
         splits={name: tally.splits[name] for name, _ in policy.split.shares} if policy.split else {},
+        leaks=leaks,
+        shown=shown,
+        earlier=_earlier(connection, policy),
     )
+
+
+def _leaks(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[dict[str, int], dict[str, int]]:
+    """Protect set to the images that show one of its, and to those of its that are shown."""
+    if not policy.protect:
+        return {}, {}
+    rows = connection.execute(
+        "SELECT __set, count(DISTINCT __position), count(DISTINCT __other) FROM leak_links GROUP BY __set"
+    ).fetchall()
+    found = {int(number): (int(images), int(shown)) for number, images, shown in rows}
+    counts = {name: found.get(number, (0, 0)) for number, name in enumerate(policy.protect)}
+    return {name: images for name, (images, _) in counts.items()}, {name: shown for name, (_, shown) in counts.items()}
+
+
+def _earlier(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str, int]:
+    """Earlier run to the duplicates of images that it kept."""
+    if not policy.against:
+        return {}
+    rows = connection.execute("SELECT __set, count(*) FROM earlier GROUP BY __set").fetchall()
+    found = {int(number): int(images) for number, images in rows}
+    return {name: found.get(number, 0) for number, name in enumerate(policy.against)}
 
 
 def _by_rule(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[dict[str, int], dict[str, int]]:

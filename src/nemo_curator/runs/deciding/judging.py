@@ -51,7 +51,7 @@ def judge(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures)
     """Make the table `judged`: `__rule_0` … (true, false, NULL), the first that is true, its figures, and the lists.
 
     Rules are not asked about quarantined images (there is nothing to ask about) and allowed ones (no answer counts).
-    What a list of known images has is allowed by nothing.
+    What a list of known images has, or shows an image of a protect set, is allowed by nothing.
     """
     conditions = _conditions(connection, policy, known)
     answers = "".join(f", CASE WHEN __asked THEN {sql} END AS __rule_{at}" for at, sql in enumerate(conditions))
@@ -61,19 +61,21 @@ def judge(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures)
     denied = _in_list("deny") if policy.deny else "false"
     allowed = _in_list("allow") if policy.allow else "false"
     known_bad = "__position IN (SELECT __position FROM known)" if policy.known_bad else "false"
+    leak = "__position IN (SELECT __position FROM leaks)" if policy.protect else "false"
     connection.execute(f"""
         CREATE TABLE judged AS
         WITH listed AS (
-            SELECT *, error IS NULL AND {known_bad} AS __known, error IS NULL AND {denied} AS __denied,
-                   error IS NULL AND {allowed} AS __listed
+            SELECT *, error IS NULL AND {known_bad} AS __known, error IS NULL AND {leak} AS __leak,
+                   error IS NULL AND {denied} AS __denied, error IS NULL AND {allowed} AS __listed
             FROM records{known.joins}),
+        barred AS (SELECT *, __known OR __leak OR __denied AS __barred FROM listed),
         open AS (
-            SELECT *, __listed AND NOT (__denied OR __known) AS __allowed,
-                   error IS NULL AND NOT (__listed AND NOT (__denied OR __known)) AS __asked FROM listed),
+            SELECT *, __listed AND NOT __barred AS __allowed,
+                   error IS NULL AND NOT (__listed AND NOT __barred) AS __asked FROM barred),
         answered AS (SELECT *{answers} FROM open),
         matched AS (SELECT *, CAST({f"CASE{first} END" if first else "NULL"} AS INTEGER) AS __first FROM answered)
-        SELECT __position, __known, __denied, __allowed, __asked, __first,
-               error IS NULL AND NOT (__denied OR __known) AND __first IS NULL AS __alive,
+        SELECT __position, __known, __leak, __denied, __allowed, __asked, __first,
+               error IS NULL AND NOT __barred AND __first IS NULL AS __alive,
                CAST({_of_first([score for score, _ in compared])} AS DOUBLE) AS __score,
                CAST({_of_first([threshold for _, threshold in compared])} AS DOUBLE) AS __threshold{columns}
         FROM matched
@@ -83,7 +85,7 @@ def judge(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures)
 def _of_first(values: list[str]) -> str:
     """One of several expressions, by the number of the first rule that matched."""
     cases = "".join(f" WHEN {at} THEN TRY(CAST({sql} AS DOUBLE))" for at, sql in enumerate(values))
-    return f"CASE WHEN NOT (__denied OR __known) THEN CASE __first{cases} END END" if cases else "NULL"
+    return f"CASE WHEN NOT __barred THEN CASE __first{cases} END END" if cases else "NULL"
 
 
 def _conditions(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures) -> list[str]:

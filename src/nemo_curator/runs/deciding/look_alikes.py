@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -14,37 +13,14 @@ import pyarrow as pa
 from nemo_curator.kernels.resolution import Kind, resolve
 from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding.connection import count, give
+from nemo_curator.runs.deciding.near import Near, near_kinds
+from nemo_curator.runs.deciding.others import unless_earlier
 from nemo_curator.runs.deciding.policy import Alike, Copies, Policy
 from nemo_curator.runs.deciding.rules import DUPLICATE_RULES
-from nemo_curator.runs.pairing.pair_file import COPIES, SIMILAR, TURNED, PairFile
+from nemo_curator.runs.pairing.pair_file import PairFile
 
 _EXACT = {"same_bytes": "__sha", "same_pixels": "__pixels"}
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """Pairs that make duplicates under a policy.
-
-    Attributes:
-        rule: `copy` or `similar`.
-        pairs: Which pairs those are: `copies`, `turned` or `similar`.
-        radius: Distance up to which they count.
-    """
-
-    rule: str
-    pairs: str
-    radius: float
-
-
-def near_kinds(alike: Alike) -> tuple[Near, ...]:
-    """The pairs that a policy needs, in order of precedence."""
-    found = []
-    if alike.copies:
-        found.append(Near("copy", TURNED if alike.copies.turned else COPIES, alike.copies.distance))
-    if alike.similar is not None:
-        found.append(Near("similar", SIMILAR, alike.similar))
-    return tuple(found)
 
 
 def find_alike(
@@ -119,7 +95,7 @@ def _candidates(policy: Policy, alike: Alike, exact: list[str], near: tuple[Near
     return f"""
         SELECT __position, __allowed, {", ".join(codes)}
         FROM records JOIN judged USING (__position) LEFT JOIN paired USING (__position)
-        WHERE __alive AND ({some}) ORDER BY {", ".join([*order, "image_id"])}
+        WHERE __alive{unless_earlier(policy)} AND ({some}) ORDER BY {", ".join([*order, "image_id"])}
     """
 
 

@@ -194,9 +194,13 @@ class Policy:
         known_bad: Lists of hashes of images that are rejected before anything else is asked, even if `allow` names
             them; or None.
         alike: What makes duplicates beside equal bytes; None where nothing does.
+        within: Whether images of the run duplicate each other; if not, they are compared with those of elsewhere alone.
+        protect: Names of protect sets. An image that shows one of theirs is rejected, whatever else is said of it but
+            that it is known; equal bytes always count.
+        against: Names of earlier runs. An image that one which they kept stands for is a duplicate.
 
     Raises:
-        RecipeError: A list and a rule have one name.
+        RecipeError: A list and a rule have one name; or there are earlier runs, and nothing makes duplicates.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -208,8 +212,17 @@ class Policy:
     split: Split | None = None
     known_bad: KnownBad | None = None
     alike: Alike | None = None
+    within: bool = True
+    protect: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.against and not self.duplicate_rules:
+            raise RecipeError(
+                "nothing makes an image a duplicate of one that an earlier run kept",
+                where="against",
+                act="switch on a kind of `duplicates`, such as `bytes`",
+            )
         rules = {rule.name for rule in self.rules}
         for one in self.known_bad.lists if self.known_bad else ():
             if one.name in rules:

@@ -33,7 +33,8 @@ _BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
 _GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
 _HASHES = {"md5": 16, "pdq": 32}  # score to its length in bytes
-_SHA = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
+SHA_SQL = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encode(sha256)) ELSE encode(sha256) END"
+"""The hash of an image's bytes, as bytes."""
 
 
 def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids: Sequence[str], policy: Policy) -> int:
@@ -276,7 +277,7 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
         kind = "BIGINT" if kinds[column] in _INTEGERS else kinds[column]
         columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
     columns.append(f"{position} AS __position")
-    columns.append(f"{_SHA} AS __sha")
+    columns.append(f"{SHA_SQL} AS __sha")
     columns += _hashes(policy, kinds, known)
     if policy.alike:
         columns += _preferences(kinds, known)
@@ -304,8 +305,12 @@ def _preferences(kinds: Mapping[str, str], known: Collection[str]) -> Iterator[s
 
     yield f"{cast('bytes', 'BIGINT')} AS __bytes"
     yield f"{cast('pdq_quality', 'INTEGER')} AS __quality"
-    pixels = cast("pixels_sha256", "VARCHAR")
-    yield f"CASE WHEN length({pixels}) = 64 THEN TRY(unhex({pixels})) END AS __pixels"
+    yield f"{pixels_sql(cast('pixels_sha256', 'VARCHAR'))} AS __pixels"
+
+
+def pixels_sql(pixels: str) -> str:
+    """The hash of an image's pixels as bytes; NULL where a text is no such hash."""
+    return f"CASE WHEN length({pixels}) = 64 THEN TRY(unhex({pixels})) END"
 
 
 def _side(policy: Policy, split: Split, kinds: Mapping[str, str], known: Collection[str]) -> str:

@@ -31,7 +31,10 @@ _METADATA = "metadata"
 DUPLICATE_RULES = ("same_bytes", "same_pixels", "copy", "similar")
 """What decisions call the reasons of duplicates; where several hold, the first names one."""
 
-RESERVED = ("allow", "deny", "sample", *DUPLICATE_RULES)
+PROTECT = "protect"
+"""What decisions call a rejection because an image shows one of a protect set."""
+
+RESERVED = ("allow", "deny", "sample", PROTECT, *DUPLICATE_RULES)
 """What decisions call their own reasons; no rule may bear one of these names."""
 _MAX_TEXT = 4_000  # characters; a longer text is no rule that a person wrote, and deep nesting exhausts parsers
 _NO_RANKS: Mapping[Rank, str] = MappingProxyType({})

@@ -25,6 +25,7 @@ _DIGITS = 64  # hex digits of one hash
 _ROWS = 4_096  # embeddings that are read at a time
 
 Ints = npt.NDArray[np.int64]
+Some = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,16 @@ class Distinct:
         return len(self.first) + len(self.others)
 
 
-def distinct_hashes(run: RunDirectory, partition_ids: Sequence[str], *, turned: bool) -> tuple[Distinct, Hashes]:
+def distinct_hashes(
+    run: RunDirectory, partition_ids: Sequence[str], *, turned: bool, only: Some | None = None
+) -> tuple[Distinct, Hashes]:
     """The different PDQ hashes of the readable images of a run; those that say nothing (zeros) are left out.
 
     Args:
         run: The run.
         partition_ids: Its partitions, in source order.
         turned: Whether the hashes of the turns count too: then two images are equal where all eight hashes are.
+        only: `(records,)`, which images count; all by default.
 
     Returns:
         What is different, and the hashes: `(M, 32)`, or `(M, 8, 32)` with the turns, the upright one first.
@@ -70,7 +74,8 @@ def distinct_hashes(run: RunDirectory, partition_ids: Sequence[str], *, turned: 
             [_bytes_of(table, name, digits) for name, digits in zip(columns, (_DIGITS, 7 * _DIGITS), strict=False)],
             axis=1,
         )
-        hit = np.flatnonzero(rows[:, :32].any(axis=1) & pc.is_null(table["error"]).to_numpy())
+        good = rows[:, :32].any(axis=1) & pc.is_null(table["error"]).to_numpy()
+        hit = np.flatnonzero(good if only is None else good & only[start : start + table.num_rows])
         places.append(hit + start)
         found.append(rows[hit])
         start += table.num_rows
@@ -80,7 +85,7 @@ def distinct_hashes(run: RunDirectory, partition_ids: Sequence[str], *, turned: 
 
 
 def distinct_embeddings(
-    run: RunDirectory, partition_ids: Sequence[str], folder: str
+    run: RunDirectory, partition_ids: Sequence[str], folder: str, only: Some | None = None
 ) -> tuple[Distinct, npt.NDArray[np.float16]]:
     """The different embeddings of the readable images of a run; those without a direction are left out.
 
@@ -88,6 +93,7 @@ def distinct_embeddings(
         run: The run.
         partition_ids: Its partitions, in source order.
         folder: A folder for a temporary file.
+        only: `(records,)`, which images count; all by default.
 
     Returns:
         What is different, and the embeddings: `(M, D)`, mapped from the temporary file.
@@ -100,7 +106,8 @@ def distinct_embeddings(
     for start, _, block in _blocks(run, partition_ids):
         # in single precision no sum of squares of half-precision numbers is too large
         lengths = np.square(block.astype(np.float32)).sum(axis=1)
-        hit = np.flatnonzero(np.isfinite(lengths) & (lengths > 0))
+        good = np.isfinite(lengths) & (lengths > 0)
+        hit = np.flatnonzero(good if only is None else good & only[start])
         digests = b"".join(hashlib.blake2b(row, digest_size=16).digest() for row in np.ascontiguousarray(block[hit]))
         places.append(start[hit])
         found.append(np.frombuffer(digests, np.uint8).reshape(-1, 16))

@@ -153,6 +153,10 @@ class PairFile:
             raise _damaged(self.url, " ".join(str(error).split())) from None
 
 
+Between = Mapping[str, Mapping[str, PairFile]]
+"""Key of a set of images elsewhere to kind of pairs to their file."""
+
+
 def open_pairs(url: str) -> PairFile | None:
     """The file of pairs at a place; None where there is none, or none that is whole.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from nemo_curator.cores import usable_cores
 from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.hamming import HammingIndex, Hashes
 from nemo_curator.kernels.hamming_self import self_pairs
-from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_within
+from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_between, search_within
 from nemo_curator.kernels.rows import ArrayRows
 
 Half = npt.NDArray[np.float16]
@@ -62,11 +62,18 @@ class Searches:
         turned: `(M, 8, 32)`, of each picture the hash and those of its seven turns, to the same; a pair may be found
             more than once. A hash of zeros is none.
         similar: `(M, D)` different rows with a direction, perhaps mapped, and a radius of 1 - cosine, to the same.
+        copies_between: The same between hashes of a run, `(N, 32)`, and those of elsewhere, `(M, 32)`; a search within
+            neither is made. It is told of as many rows as the smaller side has.
+        turned_between: The same of pictures with their turns; a pair may be found more than once.
+        similar_between: The same of rows, `(N, D)` and `(M, D)`.
     """
 
     copies: Callable[[Hashes, int, Tell], Search]
     turned: Callable[[Hashes, int, Tell], Search]
     similar: Callable[[Half, float, Tell], Search]
+    copies_between: Callable[[Hashes, Hashes, int, Tell], Search]
+    turned_between: Callable[[Hashes, Hashes, int, Tell], Search]
+    similar_between: Callable[[Half, Half, float, Tell], Search]
 
 
 def copies(hashes: Hashes, radius: int, tell: Tell) -> Search:
@@ -109,8 +116,7 @@ def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
 
 def similar(rows: Half, radius: float, tell: Tell) -> Search:
     """Pairs of rows whose cosine is at least 1 - radius: each is compared with each, or in cells if there are many."""
-    # the caller computes distances once more, by the same arithmetic: the bound needs no more than its own rounding
-    search = search_within(ArrayRows([rows]), 1.0 - radius - _ROUNDING, SearchSettings(threads=usable_cores()))
+    search = search_within(ArrayRows([rows]), _least(radius), SearchSettings(threads=usable_cores()))
     return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=search.recall)
 
 
@@ -127,5 +133,72 @@ def _similar(search: PairSearch, rows: int, tell: Tell) -> Iterator[Found]:
         yield Found(found.left, found.right, 1.0 - found.cosines)
 
 
-SEARCHES = Searches(copies, turned, similar)
+def copies_between(left: Hashes, right: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of a hash of one side and one of the other; exact."""
+    return _either_way(_copies_between, left, right, radius, tell)
+
+
+def _copies_between(few: Hashes, many: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    index = HammingIndex(many)
+    for start in range(0, len(few), _HASHES):
+        block = few[start : start + _HASHES]
+        for found in index.pairs(block, radius):
+            yield Found(found.left + start, found.right, found.distance.astype(np.float64))
+        tell(len(block))
+
+
+def turned_between(left: Hashes, right: Hashes, radius: int, tell: Tell) -> Search:
+    """Pairs of pictures of two sides of which one, as it stands, is near any turn of the other; exact."""
+    return _either_way(_turned_between, left, right, radius, tell)
+
+
+def _turned_between(few: Hashes, many: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
+    upright = [np.ascontiguousarray(side[:, 0]) for side in (few, many)]
+    rows, turns = _structured(many)
+    for found in _copies_between(upright[0], turns, radius, tell):
+        yield Found(found.left, rows[found.right], found.distance)
+    rows, turns = _structured(few)
+    for found in _copies_between(turns, upright[1], radius, lambda _: None):
+        yield Found(rows[found.left], found.right, found.distance)
+
+
+def _structured(hashes: Hashes) -> tuple[npt.NDArray[np.int64], Hashes]:
+    """Every turn that has a hash, and the row of its picture."""
+    every = hashes.reshape(-1, hashes.shape[2])
+    some = np.flatnonzero(every.any(axis=1))
+    return some // hashes.shape[1], every[some]
+
+
+def similar_between(left: Half, right: Half, radius: float, tell: Tell) -> Search:
+    """Pairs of a row of one side and one of the other: all are compared, or in cells if there are many."""
+    if not len(left) or not len(right):
+        return Search(iter(()))
+    turned_around = len(left) > len(right)
+    few, many = (ArrayRows([rows]) for rows in ((right, left) if turned_around else (left, right)))
+    settings = SearchSettings(threads=usable_cores())
+    search = search_between(few, many, _least(radius), settings=settings)
+    blocks = _similar(search, len(few), tell)
+    if turned_around:
+        blocks = (Found(found.right, found.left, found.distance) for found in blocks)
+    return Search(blocks, exact=search.recall is None, recall=search.recall)
+
+
+def _least(radius: float) -> float:
+    """The cosine to look for: the caller computes distances once more, by the same arithmetic but for one rounding."""
+    return 1.0 - radius - _ROUNDING
+
+
+def _either_way(
+    between: Callable[[Any, Any, Any, Tell], Iterator[Found]], left: Any, right: Any, radius: float, tell: Tell
+) -> Search:
+    """A search that takes the smaller side first, whichever that is; none where one side is empty."""
+    if not len(left) or not len(right):
+        return Search(iter(()))
+    if len(left) <= len(right):
+        return Search(between(left, right, radius, tell))
+    turned_around = between(right, left, radius, tell)
+    return Search(Found(found.right, found.left, found.distance) for found in turned_around)
+
+
+SEARCHES = Searches(copies, turned, similar, copies_between, turned_between, similar_between)
 """Those in use."""

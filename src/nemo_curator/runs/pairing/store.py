@@ -78,10 +78,10 @@ def find_pairs(
     """
     if not wanted:
         return {}
-    records = _records(run, partition_ids)
+    records = records_of(run, partition_ids)
     found = {}
     for one in wanted:
-        inputs = _inputs(one.columns, records)
+        inputs = inputs_of(one.columns, records)
         there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
             url = _place(run, one.kind, folder)
@@ -101,21 +101,28 @@ def current_pairs(
         partition_ids: Its partitions, in source order.
         columns: Kind to the columns that its pairs are found by, with their fingerprints.
     """
-    records = _records(run, partition_ids)
+    records = records_of(run, partition_ids)
     files = {kind: open_pairs(_place(run, kind)) for kind in columns}
-    return {kind: file for kind, file in files.items() if file and file.facts.inputs == _inputs(columns[kind], records)}
+    return {
+        kind: file for kind, file in files.items() if file and file.facts.inputs == inputs_of(columns[kind], records)
+    }
 
 
 def _place(run: RunDirectory, kind: str, folder: str | None = None) -> str:
     return storage.join(folder or run.pairs_folder, f"{kind}.parquet")
 
 
-def _inputs(columns: Mapping[str, str], records: str) -> str:
-    """The fingerprint of what is searched."""
+def inputs_of(columns: Mapping[str, str], records: str) -> str:
+    """The fingerprint of what is searched.
+
+    Args:
+        columns: Column to fingerprint, of what pairs are found by.
+        records: As `records_of`; of both sides, where there are two.
+    """
     return fingerprint({"version": _VERSION, "columns": dict(columns), "records": records})
 
 
-def _records(run: RunDirectory, partition_ids: Sequence[str]) -> str:
+def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> str:
     """A hash of which records there are, by their bytes; with a column's fingerprint all that its values depend on."""
     digest = hashlib.sha256()
     for partition_id in partition_ids:
@@ -146,7 +153,7 @@ def _search(
             if table.added > most and facts.kind == TURNED:
                 table.unite()  # one pair is found up to sixteen times
             if table.added > most:
-                raise _too_many(wanted, facts.radius, most)
+                raise too_many(wanted, facts.radius, most)
         if facts.kind == TURNED:
             table.unite()
         table.add_equal(distinct.equal_to, distinct.others)
@@ -173,7 +180,8 @@ def _begun(
     return distinct, search(hashes, int(facts.radius), began(facts.kind, len(hashes))), None
 
 
-def _too_many(wanted: Wanted, radius: float, most: int) -> RecipeError:
+def too_many(wanted: Wanted, radius: float, most: int) -> RecipeError:
+    """What to say where a radius takes too many images for alike."""
     return RecipeError(
         f"more than {most:,} pairs of images are within {radius:g} of each other",
         where=wanted.where,

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from nemo_curator.errors import DuplicateIdError, InputError, nearest
 from nemo_curator.kernels.rows import Float32
 from nemo_curator.shards.parquet import open_parquet
+from nemo_curator.stages.deduplication.semantic.column_kinds import has_order, plain, plain_kind
 
 _AT_ONCE = 4_000_000  # numbers that are read together
 
@@ -30,12 +31,14 @@ class EmbeddingTables:
         id_field: Column of the ids.
         embedding_field: Column of the embeddings.
         metadata_fields: Further columns.
+        sorted_by: Those of them that rows are sorted by.
     """
 
     files: Sequence[str]
     id_field: str
     embedding_field: str
     metadata_fields: Sequence[str] = ()
+    sorted_by: Sequence[str] = ()
 
     def columns(self) -> list[str]:
         """Ids and metadata, without the embedding."""
@@ -45,7 +48,8 @@ class EmbeddingTables:
         """Look at the ends of all files; returns how many rows there are.
 
         Raises:
-            InputError: A file is no Parquet, lacks a column, or holds something else than lists of floats in it.
+            InputError: A file is no Parquet, lacks a column, or holds something else in it: the embeddings are lists of
+                floats, and ids and what rows are sorted by have an order.
         """
         rows = 0
         known: dict[str, tuple[pa.DataType, str]] = {}
@@ -57,7 +61,7 @@ class EmbeddingTables:
                 raise _unreadable(url, error) from None
             self._check_schema(url, schema)
             for name in self.columns():
-                kind = schema.field(name).type
+                kind = plain_kind(schema.field(name).type)
                 if pa.types.is_null(kind):  # no row of this file has a value
                     continue
                 first, there = known.setdefault(name, (kind, url))
@@ -75,13 +79,22 @@ class EmbeddingTables:
             if name not in schema.names:
                 raise InputError(f"there is no column {name!r}", where=url, act=nearest(name, schema.names))
         kind = schema.field(self.embedding_field).type
-        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-        if not (is_list and pa.types.is_floating(kind.value_type)):
+        if not (_is_list_of_floats(kind) or pa.types.is_null(kind)):  # of a file where no row has one
             raise InputError(
                 f"column {self.embedding_field!r} holds {kind}, not lists of floating-point numbers",
                 where=url,
                 act="name the column of the embeddings as embedding_field",
             )
+        for name in (self.id_field, *self.sorted_by):
+            if name not in schema.names:  # a distance, which is added
+                continue
+            kind = plain_kind(schema.field(name).type)
+            if not has_order(kind):
+                raise InputError(
+                    f"column {name!r} holds {kind}, which has no order",
+                    where=url,
+                    act="write text or numbers there, or name another column",
+                )
 
     def check_ids(self) -> None:
         """Whether every row has an id of its own.
@@ -94,14 +107,14 @@ class EmbeddingTables:
         for url in self.files:
             try:
                 with open_parquet(url) as parquet:
-                    column = parquet.read(columns=[self.id_field])[self.id_field]
+                    column = plain(parquet.read(columns=[self.id_field]))[self.id_field]
             except (OSError, pa.ArrowException) as error:
                 raise _unreadable(url, error) from None
             if column.null_count:
                 raise InputError(
                     f"{column.null_count:,} rows have no {self.id_field!r}", where=url, act="give every row an id"
                 )
-            found += column.chunks
+            found += column.chunks if len(column) else []  # no row, and maybe no type
         if not found:
             return
         counts = pc.value_counts(pa.chunked_array(found))
@@ -116,6 +129,17 @@ class EmbeddingTables:
             act="write unique ids; what is removed is told by id",
         )
 
+    def width(self, dimension: int | None = None) -> int | None:
+        """Numbers of the first embedding; None where there is none.
+
+        Args:
+            dimension: What it must be; None takes anything.
+
+        Raises:
+            InputError: It is another, or a file cannot be read.
+        """
+        return next((vectors.shape[1] for _, vectors, directed in self.blocks(dimension) if directed.any()), None)
+
     def blocks(self, dimension: int | None = None) -> Iterator[tuple[pa.Table, Float32, npt.NDArray[np.bool_]]]:
         """All rows, some at a time.
 
@@ -124,7 +148,8 @@ class EmbeddingTables:
 
         Yields:
             (Ids and metadata, embeddings `(N, D)` at unit length, whether each has a direction). The embedding of a
-            row without one (missing, zeros, NaN, infinity) is zeros.
+            row without one (missing, empty, zeros, NaN, infinity) is zeros; before the first row that has any number,
+            D is 0 unless it is given.
 
         Raises:
             InputError: A file cannot be read, or embeddings differ in length.
@@ -139,28 +164,40 @@ class EmbeddingTables:
                         table = pa.Table.from_batches([batch])
                         vectors, dimension = _matrix(table[self.embedding_field], dimension, url)
                         scaled, directed = _at_unit_length(vectors)
-                        yield table.select(self.columns()), scaled, directed
+                        yield plain(table.select(self.columns())), scaled, directed
             except (OSError, pa.ArrowException) as error:
                 raise _unreadable(url, error) from None
 
 
-def _matrix(column: pa.ChunkedArray[Any], dimension: int | None, url: str) -> tuple[npt.NDArray[np.float64], int]:
-    """Embeddings as `(N, D)`; a row that is missing, or holds a missing number, is NaN."""
-    lengths = pc.list_value_length(column)
-    found = sorted(pc.unique(lengths.drop_null()).to_pylist())
-    dimension = dimension if dimension is not None else (found[0] if found else None)
-    if dimension is None:
-        return np.full((len(column), 0), np.nan), 0
+def _is_list_of_floats(kind: Any) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(is_list and pa.types.is_floating(kind.value_type))
+
+
+def _matrix(
+    column: pa.ChunkedArray[Any], dimension: int | None, url: str
+) -> tuple[npt.NDArray[np.float64], int | None]:
+    """Embeddings as `(N, D)`, and D; a row that is missing or empty, or holds a missing number, is NaN.
+
+    Where no row tells D it stays None, and the matrix has no columns: a later file may tell.
+    """
+    if pa.types.is_null(column.type):
+        return np.full((len(column), dimension or 0), np.nan), dimension
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    there = (lengths > 0) & column.is_valid().to_numpy(zero_copy_only=False)
+    found = np.unique(lengths[there]).tolist()
+    if dimension is None and found:
+        dimension = found[0]
     if [length for length in found if length != dimension]:
         raise InputError(
             f"embeddings have {', '.join(map(str, found))} numbers where {dimension} are expected",
             where=url,
             act="embed all images with one model, or leave embedding_dim out",
         )
-    matrix = np.full((len(column), dimension), np.nan)
-    there = column.is_valid().to_numpy(zero_copy_only=False)
-    values = pc.list_flatten(column.drop_null())
-    matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, dimension)
+    matrix = np.full((len(column), dimension or 0), np.nan)
+    if found:
+        values = pc.list_flatten(column.filter(pa.array(there)))
+        matrix[there] = values.to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, found[0])
     return matrix, dimension
 
 

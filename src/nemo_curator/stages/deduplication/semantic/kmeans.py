@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -84,10 +85,10 @@ class KMeansStage(ProcessingStage[FileGroupTask, FileGroupTask]):
 
         Raises:
             InputError: A file cannot be read, embeddings differ in length, or there are fewer than clusters.
-            StorageError: A file cannot be written.
+            StorageError: A file cannot be written, or the temporary one.
         """
         tables = EmbeddingTables(task.data, self.id_field, self.embedding_field, self.metadata_fields)
-        with tempfile.TemporaryFile() as scratch:  # nameless: it goes with its process, however that ends
+        with _scratch() as scratch:
             known, directed, dimension = _spilled(tables, self.embedding_dim, scratch)
             places = np.flatnonzero(directed)
             if len(places) < self.n_clusters:
@@ -144,6 +145,27 @@ class KMeansStage(ProcessingStage[FileGroupTask, FileGroupTask]):
         return _task(task, url, {NO_DIRECTION: known.num_rows})
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the disk of temporary files says is told as of any other."""
+    try:
+        yield
+    except OSError as error:
+        raise storage.storage_error(tempfile.gettempdir(), error) from error
+
+
+@contextmanager
+def _scratch() -> Iterator[IO[bytes]]:
+    """A file without a name: it goes with its process, however that ends."""
+    with _explained():
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below; what is done with it explains itself)
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what could not be written is dropped
+            file.close()
+
+
 def _spilled(
     tables: EmbeddingTables, dimension: int | None, scratch: IO[bytes]
 ) -> tuple[pa.Table, npt.NDArray[np.bool_], int]:
@@ -154,9 +176,11 @@ def _spilled(
     for table, vectors, good in tables.blocks(dimension):
         known.append(table)
         directed.append(good)
-        width = vectors.shape[1]
-        scratch.write(np.ascontiguousarray(vectors[good]).data)
-    scratch.flush()
+        width = max(width, vectors.shape[1])  # 0 in blocks before the first embedding
+        with _explained():
+            scratch.write(np.ascontiguousarray(vectors[good]).data)
+    with _explained():
+        scratch.flush()
     if not known:
         raise InputError("there is no row in it", where=tables.files[0], act="embed some images first")
     return pa.concat_tables(known, promote_options="default").combine_chunks(), np.concatenate(directed), width

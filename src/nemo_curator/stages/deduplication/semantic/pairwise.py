@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.kernels.cluster_duplicates import cluster_duplicates
+from nemo_curator.kernels.rows import Float32
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.declarations import Needs
@@ -72,11 +73,10 @@ class PairwiseStage(ProcessingStage[FileGroupTask, FileGroupTask]):
         Raises:
             StorageError: The file cannot be written.
         """
-        members = _read(task.data)
         if NO_DIRECTION in task._metadata:
-            table, name = _alone(members[self.id_field]), "without-direction"
+            table, name = _alone(_read(task.data)[self.id_field]), "without-direction"
         else:
-            table, name = self._compared(members, int(task._metadata["centroid"])), f"cluster-{_of(task)}"
+            table, name = self._compared(task.data, int(task._metadata["centroid"])), f"cluster-{_of(task)}"
         url = storage.join(self.output_path, f"{name}.parquet")
         with storage.write_atomic(url) as file:
             pq.write_table(table, file, **self.write_kwargs)
@@ -84,18 +84,12 @@ class PairwiseStage(ProcessingStage[FileGroupTask, FileGroupTask]):
         metadata = {**task._metadata, "num_rows": table.num_rows, DUPLICATES: duplicates}
         return FileGroupTask(dataset_name=task.dataset_name, data=[url], _metadata=metadata, task_id=task.task_id)
 
-    def _compared(self, members: pa.Table, cluster: int) -> pa.Table:
-        seed = [self.random_state, cluster]
-        order = preferred_first(
-            members, self.id_field, self.which_to_keep, self.distance_metric, self.ranking_strategy, seed
-        )
-        ids = members[self.id_field].combine_chunks().take(order)
-        column = cast("pa.FixedSizeListArray[Any, Any]", members[EMBEDDING].combine_chunks())
-        vectors = column.flatten().to_numpy().reshape(len(order), -1)[order]
+    def _compared(self, files: list[str], cluster: int) -> pa.Table:
+        ids, vectors = self._preferred_first(files, cluster)
         least = None if self.eps is None else 1.0 - self.eps
         found = cluster_duplicates(vectors, least, self.pairwise_batch_size)
         first, kept = found.nearest < 0, found.kept < 0
-        nearest = np.where(first, np.arange(len(order)), found.nearest)
+        nearest = np.where(first, np.arange(len(ids)), found.nearest)
         return pa.table(
             {
                 "id": ids,
@@ -107,6 +101,21 @@ class PairwiseStage(ProcessingStage[FileGroupTask, FileGroupTask]):
                 "similarity": pa.array(found.similarity, mask=kept),
             }
         )
+
+    def _preferred_first(self, files: list[str], cluster: int) -> tuple[pa.Array[Any], Float32]:
+        """Ids and embeddings in order; the table that they came in is let go, which is larger than both."""
+        members = _read(files)
+        seed = [self.random_state, cluster]
+        order = preferred_first(
+            members, self.id_field, self.which_to_keep, self.distance_metric, self.ranking_strategy, seed
+        )
+        ids = members[self.id_field].combine_chunks().take(order)
+        vectors = np.empty((len(order), members.schema.field(EMBEDDING).type.list_size), np.float32)
+        places, start = np.argsort(order), 0  # where each row goes
+        for chunk in cast("list[pa.FixedSizeListArray[Any, Any]]", members[EMBEDDING].chunks):
+            vectors[places[start : start + len(chunk)]] = chunk.flatten().to_numpy().reshape(len(chunk), -1)
+            start += len(chunk)
+        return ids, vectors
 
 
 def _read(files: list[str]) -> pa.Table:

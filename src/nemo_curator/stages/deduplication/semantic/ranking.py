@@ -86,5 +86,8 @@ def preferred_first(
 
 
 def _sorted(members: pa.Table, keys: Sequence[tuple[str, Direction]]) -> npt.NDArray[np.int64]:
+    for at, field in enumerate(members.schema):
+        if pa.types.is_float16(field.type):  # Arrow does not sort it
+            members = members.set_column(at, field.name, members[field.name].cast(pa.float32()))
     order = pc.sort_indices(members, sort_keys=list(keys))  # nulls come last
     return np.asarray(order, np.int64)
