@@ -49,7 +49,14 @@ def ours(path: str, least: float, given: dict[str, Any]) -> Answer:
     found = joined(list(search.pairs(lambda *_: None)))
     seconds = time.perf_counter() - start
     recall = search.recall
-    facts = {} if recall is None else {"probes": recall.probes, "measured_recall": recall.share, "on": recall.pairs}
+    facts: dict[str, Any] = {}
+    if recall is not None:
+        facts = {
+            "probes": recall.probes,
+            "measured_recall": recall.share,
+            "at_least": recall.at_least,
+            "on": recall.pairs,
+        }
     return seconds, _codes(found, len(rows)), facts
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 from tests.cli.kept import as_json
 from tests.cli.processes import imagecurator, sentence
 from tests.kernels.pdq_pictures import picture
 
+from nemo_curator.cli.summary import pairs_note
+from nemo_curator.kernels.cell_recall import Recall
+from nemo_curator.runs.pairing.pair_file import PairFacts
 from nemo_curator.testing import encoded
 
 
@@ -42,7 +47,22 @@ def test_groups_are_listed(made):
     (group,) = facts["largest"]
     assert (facts["groups"], facts["duplicates"], group["kept"], group["size"]) == (1, 3, "q95.jpg", 3)
     assert [one["rule"] for one in group["duplicates"]] == ["copy", "copy", "same_bytes"]
+    assert "\nnote: 3 pairs of copies within 31, among 4 different images\n" in done.stdout
+    (searched,) = facts["searched"]
+    assert (searched["kind"], searched["pairs"], searched["exact"], searched["recall"]) == ("copies", 3, True, None)
     assert "see --limit" in imagecurator("duplicates", made / "out" / "run", "--limit", "0").stdout
+
+
+def test_what_is_known_of_a_search():
+    """Of a search in cells it is told what it finds, on how much that rests, and what it proves."""
+    facts = PairFacts("similar", 0.05, "x", 90_000, 80_000, 700, False, Recall(0.995, 0.983, 3125, 400, 8))
+    assert pairs_note(facts) == (
+        "700 pairs of similar within 0.05, among 80,000 different images; each was compared with those of 8 cells, "
+        "which finds 99.50% of the 400 pairs of 3,125 sampled images "
+        "(of all pairs at least 98.30%, with 95 % confidence)"
+    )
+    none = replace(facts, recall=Recall(None, 0.0, 3125, 0, 8))
+    assert pairs_note(none).endswith("of 3,125 sampled images none has a pair to measure by what that finds")
 
 
 def test_pairs_are_written(made, tmp_path):

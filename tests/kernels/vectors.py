@@ -15,6 +15,21 @@ def clustered(count, dimension=32, clusters=20, copies=0.2, seed=0, dtype=np.flo
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
+def planted(count, pairs, far, dimension=64, seed=0):
+    """Rows in all directions, of which a few are turned copies of others, up to so far from them."""
+    random = np.random.default_rng(seed)
+    rows = random.standard_normal((count, dimension))
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    picked = random.permutation(count)[: 2 * pairs]
+    one = rows[picked[:pairs]]
+    away = random.standard_normal((pairs, dimension))
+    away -= (away * one).sum(axis=1)[:, None] * one
+    away /= np.linalg.norm(away, axis=1)[:, None]
+    cosines = 1 - far * random.uniform(0.5, 0.95, pairs)[:, None]
+    rows[picked[pairs:]] = cosines * one + np.sqrt(1 - cosines**2) * away
+    return rows.astype(np.float16)
+
+
 def reference_pairs(rows, least):
     """Pairs of the definition, in double precision: (left, right) to cosine."""
     wide = rows.astype(np.float64)

@@ -208,6 +208,32 @@ def test_a_score_that_is_missing_is_told_before(text, said):
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("section", "command"),
+    [
+        ({"copies": {"distance": 20}}, "--copies 20"),
+        ({"pixels": True, "similar": {"eps": 0.1}}, "--pixels --similar 0.1"),
+        ({"copies": {"turned": True}}, "--copies 31 --turned"),
+    ],
+)
+def test_a_run_without_the_score_is_told_how_to_get_it(section, command):
+    """Where nobody listed scores, the act is the command that computes what the run lacks, not to change a list."""
+    with pytest.raises(RecipeError) as caught:
+        plan_policy(Recipe(rules={}, duplicates=section), part_schema(()))
+    assert f"compute it: `imagecurator score INPUT RUN {command}`" in str(caught.value)
+    assert "`scores`" not in str(caught.value)
+
+
+def test_the_command_that_is_told_helps(source, tmp_path):
+    """A run of the default scores is decided by copies after it was scored with that switch, and not before."""
+    run = scored(source, tmp_path, duplicates={}, scores=["header"])
+    changed = Recipe(rules={}, duplicates={"copies": {"distance": 31}})
+    with pytest.raises(RecipeError, match="--copies 31"):
+        decide_locked(run, changed)
+    score_run([str(source)], run, Recipe(**COPIES), workers=0)
+    assert decide_locked(run, changed).duplicates == 4
+
+
 def test_the_policy_of_a_recipe():
     """Every key arrives; by default nothing but equal bytes makes duplicates."""
     names = ("pdq", "pdq_quality", "pdq_turned", "pixels_sha256")

@@ -30,17 +30,22 @@ def duplicates(
 ) -> None:
     """List groups of duplicates, largest first: the kept image, and those that duplicate it, and how."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator.cli.summary import pairs_note
     from nemo_curator.pipeline.duplicates import check_pairs_place, write_pairs
     from nemo_curator.runs.deciding.groups import duplicate_groups
     from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.pairing.pair_file import PairFacts
+    from nemo_curator.runs.state import RunState
 
     place = RunDirectory(run)
     if pairs is not None:
         check_pairs_place(pairs, replace=replace)
     found = duplicate_groups(place, limit, _ALL if as_json else _SHOWN)
     written = write_pairs(place, pairs) if pairs is not None else None
+    searched = [PairFacts.read(one) for one in RunState.require(place).facts.get("pairs", {}).values()]
     if as_json:
-        facts = asdict(found) | ({} if written is None else {"pairs": written, "file": pairs})
+        facts: dict[str, Any] = asdict(found) | {"searched": [asdict(one) for one in searched if one]}
+        facts |= {} if written is None else {"pairs": written, "file": pairs}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     sys.stdout.write(f"{counted(found.groups, 'group')}, {counted(found.duplicates, 'duplicate')}\n")
@@ -52,6 +57,8 @@ def duplicates(
             sys.stdout.write(f"  … and {group.size - len(group.duplicates):,} more\n")
     if found.groups > len(found.largest):
         sys.stdout.write(f"\n… and {counted(found.groups - len(found.largest), 'smaller group')}; see --limit\n")
+    for known in filter(None, searched):
+        sys.stdout.write(f"\nnote: {pairs_note(known)}\n")
     if written is not None:
         sys.stdout.write(f"\npairs: {pairs} ({written:,})\n")
 

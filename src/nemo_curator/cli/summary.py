@@ -154,13 +154,24 @@ def print_funnel(funnel: Funnel) -> None:
     console.print(table)
 
 
+def pairs_note(facts: PairFacts) -> str:
+    """What is known of the pairs of one kind, in a sentence."""
+    found = f"{counted(facts.pairs, 'pair')} of {facts.kind} within {facts.radius:g}"
+    return f"{found}, among {facts.distinct:,} different images{_recall(facts)}"
+
+
 def _recall(facts: PairFacts) -> str:
     """How much a search that looks not at every pair finds, as the end of a sentence."""
-    if facts.exact:
+    recall = facts.recall
+    if facts.exact or recall is None:
         return ""
-    if facts.recall is None:
-        return "; not every pair was looked at, and no sampled image has one to measure the search by"
-    return f"; the search finds {facts.recall:.2%} of such pairs, as measured on a sample"
+    looked = f"each was compared with those of {counted(recall.probes, 'cell')}"
+    if recall.share is None:
+        return f"; {looked}, and of {recall.rows:,} sampled images none has a pair to measure by what that finds"
+    return (
+        f"; {looked}, which finds {recall.share:.2%} of the {counted(recall.pairs, 'pair')} of {recall.rows:,} sampled "
+        f"images (of all pairs at least {recall.at_least:.2%}, with 95 % confidence)"
+    )
 
 
 def print_notes(funnel: Funnel) -> None:
@@ -176,11 +187,7 @@ def print_notes(funnel: Funnel) -> None:
         f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
     ]
-    notes += [
-        f"{counted(one.pairs, 'pair')} of {one.kind} within {one.radius:g}, among {one.distinct:,} different images"
-        + _recall(one)
-        for one in funnel.pairs
-    ]
+    notes += [pairs_note(one) for one in funnel.pairs]
     notes += [
         f"{counted(count, 'image')} of the protect set {name} cannot be read, and protect{'s' if count == 1 else ''} "
         "nothing"

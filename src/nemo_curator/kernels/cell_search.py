@@ -1,132 +1,56 @@
-"""Pairs of similar rows, looked for in cells, and how many of all pairs that finds.
-
-Two rows are compared if one of them stands in a cell that the other probes. How many of the true pairs that catches is
-measured, not assumed: some rows are compared with all others, and each pair found so is looked up in the probes.
-"""
+"""Pairs of similar rows, looked for in cells: two are compared if one stands in a cell that the other probes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from nemo_curator.kernels.cells import Cells, Probes, probe
+from nemo_curator.kernels.cell_recall import Band, reached
+from nemo_curator.kernels.cells import Cells, Probes
 from nemo_curator.kernels.in_order import in_order
-from nemo_curator.kernels.rows import Float32, Int64, PickedRows, Rows
-from nemo_curator.kernels.similar import (
-    MEMORY,
-    Pairs,
-    Progress,
-    block_side,
-    found_in,
-    joined,
-    no_progress,
-    pairs_between,
-    unit,
-)
+from nemo_curator.kernels.rows import Int32, Int64, Rows
+from nemo_curator.kernels.similar import MEMORY, Pairs, Progress, block_side, found_in, joined, no_progress, unit
 
-_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024)
-
-
-class Needed(Protocol):
-    """What the measurement is told; `pair_search.SearchSettings` is one."""
-
-    @property
-    def sample(self) -> int:
-        """Rows to sample."""
-
-    @property
-    def target(self) -> float:
-        """Share of their pairs that must be found."""
-
-    @property
-    def seed(self) -> int:
-        """Of the sample."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes that blocks may take, about."""
-
-    @property
-    def threads(self) -> int:
-        """Threads that look at blocks."""
+_Piece = tuple[int, Int64, Int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
-    """What a search in cells finds, against looking at every row.
+class Stricter:
+    """Probes of a band of which fewer cells are looked into than the search does.
 
     Attributes:
-        probes: Cells that each row looks into.
-        share: Share of the pairs of the sampled rows that are found; None where these have no pair at all.
-        rows: Rows that were compared with all others.
-        pairs: Pairs that they have.
+        band: Its pairs.
+        probes: What shows them: the cells that the rows of the left look into.
+        owners: The cells of the rows of the right; None where those of the left are compared with one another.
     """
 
-    probes: int
-    share: float | None
-    rows: int
-    pairs: int
+    band: Band
+    probes: Probes
+    owners: Int32 | None = None
+
+    def agrees(self, found: Pairs) -> Pairs:
+        """Pairs without those of the band that its own probes do not show."""
+        good = ~self.band.holds(found.cosines)
+        some = np.flatnonzero(~good)
+        left, right = found.left[some], found.right[some]
+        owners = self.probes.owners if self.owners is None else self.owners
+        shown = reached(self.probes.cells[left], owners[right])
+        if self.owners is None:
+            shown |= reached(self.probes.cells[right], owners[left])
+        good[some] = shown
+        return Pairs(found.left[good], found.right[good], found.cosines[good])
 
 
-def measured_probes(
-    left: Rows, right: Rows | None, centroids: Float32, least: float, needed: Needed, floor: int = 2
-) -> Recall:
-    """How many cells to look into, so that a sample of the rows finds enough of its pairs.
-
-    Args:
-        left: N rows, of which some are sampled.
-        right: Rows in cells, or None where they are those of the left, compared with one another.
-        centroids: `(K, D)`, of the cells.
-        least: The smallest cosine that counts.
-        needed: How many rows to sample, what must be found, and what it may take.
-        floor: Cells that are looked into at least.
-    """
-    threads = needed.threads
-    picked = np.sort(
-        np.random.default_rng([needed.seed, 1]).choice(len(left), min(needed.sample, len(left)), replace=False)
-    )
-    others, sampled = left if right is None else right, PickedRows(left, picked)
-    found = joined(list(pairs_between(sampled, others, least, memory=needed.memory, threads=threads)))
-    at, of = picked[found.left], found.right
-    if right is None:
-        at, of = at[at != of], of[at != of]
-    most = len(centroids)
-    if not len(at):
-        return Recall(min(most, floor), None, len(picked), 0)
-    share = 0.0
-    count = floor
-    for count in [step for step in _STEPS if floor <= step < most] + [most]:
-        if right is None:
-            caught = _caught(left, at, of, centroids, count, threads)
-        else:
-            caught = _reached(
-                _of_distinct(left, at, centroids, count, threads), _of_distinct(right, of, centroids, 1, threads)
-            )
-        share = float(np.count_nonzero(caught)) / len(at)
-        if share >= needed.target:
-            break
-    return Recall(count, share, len(picked), len(at))
-
-
-def _caught(rows: Rows, at: Int64, of: Int64, centroids: Float32, count: int, threads: int) -> npt.NDArray[np.bool_]:
-    one = _of_distinct(rows, at, centroids, count, threads)
-    other = _of_distinct(rows, of, centroids, count, threads)
-    return _reached(one, other) | _reached(other, one)
-
-
-def _of_distinct(rows: Rows, numbers: Int64, centroids: Float32, count: int, threads: int) -> Probes:
-    distinct, back = np.unique(numbers, return_inverse=True)
-    found = probe(PickedRows(rows, distinct), centroids, count, threads)
-    return Probes(found.owners[back], found.cells[back])
-
-
-def _reached(seeker: Probes, sought: Probes) -> npt.NDArray[np.bool_]:
-    reached: npt.NDArray[np.bool_] = (seeker.cells == sought.owners[:, None]).any(axis=1)
-    return reached
+def as_strict(blocks: Iterator[Pairs], stricter: Sequence[Stricter]) -> Iterator[Pairs]:
+    """Blocks of pairs without those that the probes of their own band do not show."""
+    for block in blocks:
+        found = block
+        for one in stricter:
+            found = one.agrees(found)
+        if len(found):
+            yield found
 
 
 def pairs_in_cells(
@@ -156,21 +80,19 @@ def pairs_in_cells(
     seekers, starts = _by_cell(probes, len(cells.centroids))
     most = block_side(rows.dimension, memory, threads)
 
-    def look(cell: int) -> Pairs:
-        owned, seeking = cells.members(cell), seekers[starts[cell] : starts[cell + 1]]
-        return joined([_once(one, probes) for one in _compared(rows, owned, rows, seeking, least, most)])
+    def look(piece: _Piece) -> tuple[int, Pairs]:
+        cell, owned, seeking = piece
+        return cell, _once(_compared(rows, owned, rows, seeking, least), probes)
 
-    for done, found in enumerate(in_order(look, range(len(cells.centroids)), threads), 1):
-        if len(found):
-            yield found
-        progress(done, len(cells.centroids))
+    pieces = _pieces(cells, lambda cell: (cells.members(cell), seekers[starts[cell] : starts[cell + 1]]), most)
+    yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
 
 
 def _once(found: Pairs, probes: Probes) -> Pairs:
     """Each pair as (smaller, larger), left out where it is found the other way round too."""
     # the left stands in the cell, the right looks into it; where both do both, the smaller one is the left
     owner, seeker = found.left, found.right
-    back = (probes.cells[owner] == probes.owners[seeker][:, None]).any(axis=1)
+    back = reached(probes.cells[owner], probes.owners[seeker])
     good = (owner < seeker) | ((owner > seeker) & ~back)
     owner, seeker = owner[good], seeker[good]
     return Pairs(np.minimum(owner, seeker), np.maximum(owner, seeker), found.cosines[good])
@@ -205,14 +127,29 @@ def pairs_with_cells(
     seekers, starts = _by_cell(probes, len(cells.centroids))
     most = block_side(left.dimension, memory, threads)
 
-    def look(cell: int) -> Pairs:
-        seeking = seekers[starts[cell] : starts[cell + 1]]
-        return joined(list(_compared(left, seeking, right, cells.members(cell), least, most)))
+    def look(piece: _Piece) -> tuple[int, Pairs]:
+        cell, seeking, owned = piece
+        return cell, _compared(left, seeking, right, owned, least)
 
-    for done, found in enumerate(in_order(look, range(len(cells.centroids)), threads), 1):
+    pieces = _pieces(cells, lambda cell: (seekers[starts[cell] : starts[cell + 1]], cells.members(cell)), most)
+    yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
+
+
+def _pieces(cells: Cells, sides: Callable[[int], tuple[Int64, Int64]], most: int) -> Iterator[_Piece]:
+    """What is compared, cell by cell, in blocks that do not grow with the cells."""
+    for cell in range(len(cells.centroids)):
+        one, other = sides(cell)
+        for start in range(0, len(one), most):
+            for begin in range(0, len(other), most):
+                yield cell, one[start : start + most], other[begin : begin + most]
+
+
+def _told(blocks: Iterator[tuple[int, Pairs]], number: int, progress: Progress) -> Iterator[Pairs]:
+    for cell, found in blocks:
         if len(found):
             yield found
-        progress(done, len(cells.centroids))
+        progress(cell, number)
+    progress(number, number)
 
 
 def _by_cell(probes: Probes, number: int) -> tuple[Int64, Int64]:
@@ -223,18 +160,6 @@ def _by_cell(probes: Probes, number: int) -> tuple[Int64, Int64]:
     return order // probes.cells.shape[1], starts
 
 
-def _compared(
-    left: Rows,
-    lefts: Int64,
-    right: Rows,
-    rights: Int64,
-    least: float,
-    most: int,
-) -> Iterator[Pairs]:
-    for start in range(0, len(lefts), most):
-        some = lefts[start : start + most]
-        one = unit(left.take(some))
-        for other in range(0, len(rights), most):
-            beside = rights[other : other + most]
-            for found in found_in(one, unit(right.take(beside)), least):
-                yield Pairs(some[found.left], beside[found.right], found.cosines)
+def _compared(left: Rows, some: Int64, right: Rows, beside: Int64, least: float) -> Pairs:
+    found = joined(list(found_in(unit(left.take(some)), unit(right.take(beside)), least)))
+    return Pairs(some[found.left], beside[found.right], found.cosines)

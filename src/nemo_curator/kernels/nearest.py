@@ -69,7 +69,8 @@ def nearest(
 
 
 def exact_cosines(
-    rows: npt.NDArray[np.float16] | npt.NDArray[np.float32], query: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.float16] | npt.NDArray[np.float32],
+    query: npt.NDArray[np.float16] | npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float64]:
     """The cosine of each row to a query, or to one of its own, in double precision; NaN where one has no direction.
 

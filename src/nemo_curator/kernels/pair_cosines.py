@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nemo_curator.kernels.nearest import exact_cosines
+
 _AT_ONCE = 500_000  # numbers that are widened together
 
 Ints = npt.NDArray[np.int64]
@@ -28,10 +30,6 @@ def pair_cosines(
     step = max(1, _AT_ONCE // max(1, matrix.shape[1]))
     for start in range(0, len(left), step):
         some = slice(start, start + step)
-        one = np.ascontiguousarray(matrix[left[some]], np.float64)
-        other = np.ascontiguousarray((matrix if others is None else others)[right[some]], np.float64)
-        # sums along rows, which NumPy takes one row at a time; a matrix product may group them as it likes
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            lengths = np.sqrt((one * one).sum(axis=1)) * np.sqrt((other * other).sum(axis=1))
-            cosines[some] = (one * other).sum(axis=1) / lengths
-    return np.clip(cosines, -1.0, 1.0)  # NaN stays
+        beside = matrix if others is None else others
+        cosines[some] = exact_cosines(matrix[left[some]], beside[right[some]])
+    return cosines

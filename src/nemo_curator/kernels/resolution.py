@@ -103,7 +103,8 @@ class _Graph:
         self.codes[given >= 0] = self.place[given[given >= 0]]
         counts = np.zeros(self.size + 1, np.int64)
         for left, right, _ in self.blocks(kind):
-            counts[1:] += np.bincount(left, minlength=self.size) + np.bincount(right, minlength=self.size)
+            for codes in (left, right):
+                np.add.at(counts[1:], codes, 1)  # as long as the block, not as all codes
         self.offsets: Ints = np.cumsum(counts)
         self.neighbours: _Codes = np.empty(int(self.offsets[-1]), np.int32)
         filled = self.offsets[:-1].copy()

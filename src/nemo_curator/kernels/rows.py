@@ -1,7 +1,7 @@
 """Rows of numbers that need not fit into memory: what k-means and the search for pairs read.
 
 Rows come as single precision. Half precision widens to it exactly, so nothing that is computed of a row depends on how
-it is stored.
+it is stored; infinity comes as NaN, and neither has a direction.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+
+_NOT_FINITE = np.float32(65_536)
 
 
 class Rows(Protocol):
@@ -121,6 +123,10 @@ class PickedRows:
 
 def _widened(piece: npt.NDArray[Any], out: Float32) -> Float32:
     if piece.dtype == np.float16:
-        return widen(piece, out)
+        widen(piece, out)
+        # infinity and NaN come out as numbers that no other half-precision number becomes
+        if out.size and (out.max() >= _NOT_FINITE or out.min() <= -_NOT_FINITE):
+            out[np.abs(out) >= _NOT_FINITE] = np.nan
+        return out
     np.copyto(out, piece)
     return out

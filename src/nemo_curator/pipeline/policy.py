@@ -144,11 +144,25 @@ def _alike(recipe: Recipe, known: Collection[str], *, embeds: bool) -> Alike | N
 
 
 def _missing(recipe: Recipe, key: str, score: str, what: str) -> RecipeError:
+    scores = recipe.with_needed_scores().scores
+    if scores == "all" or score in scores:
+        act = f"compute it: `imagecurator score INPUT RUN {_switches(recipe)}` (or with your recipe), then decide again"
+    else:
+        act = f"add `{score}` to `scores`, where you list others ({_SCORED_AGAIN})"
     return RecipeError(
         f"{key} finds duplicates by {what}, and there is no such thing here",
         where=recipe.place(*key.split(".")) or key,
-        act=f"add `{score}` to `scores`, which are listed without it ({_SCORED_AGAIN})",
+        act=act,
     )
+
+
+def _switches(recipe: Recipe) -> str:
+    """The options that switch on the kinds of duplicates of a recipe."""
+    section = recipe.duplicates
+    switches = ["--pixels"] if section.pixels else []
+    if section.copies:
+        switches += [f"--copies {section.copies.distance}", *(["--turned"] if section.copies.turned else [])]
+    return " ".join(switches + ([f"--similar {section.similar.eps:g}"] if section.similar else []))
 
 
 def _known_bad(recipe: Recipe) -> KnownBad | None:

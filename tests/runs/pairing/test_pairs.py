@@ -7,13 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from tests.kernels.vectors import planted
 from tests.runs.embedded import unit_rows
 from tests.runs.paired import bits_between, hashed_run, image, near_hashes, shuffled
 
 from nemo_curator.errors import InputError, RecipeError
-from nemo_curator.runs.pairing.pair_file import open_pairs
-from nemo_curator.runs.pairing.searches import SEARCHES, Search
+from nemo_curator.kernels.cell_recall import Recall
+from nemo_curator.kernels.pair_search import SearchSettings, search_within
+from nemo_curator.kernels.rows import ArrayRows
+from nemo_curator.runs.pairing.pair_file import SCHEMA, PairFacts, open_pairs
+from nemo_curator.runs.pairing.searches import SEARCHES, Found, Search
 from nemo_curator.runs.pairing.store import Wanted, current_pairs, find_pairs
 
 COPIES = Wanted("copies", 31, {"pdq": "x"}, "recipe.yaml, line 3")
@@ -82,14 +88,15 @@ def test_what_is_there_is_not_searched_for_again(tmp_path):
 
 
 def test_a_larger_radius_is_searched_for(tmp_path):
-    """A larger radius replaces the file; a smaller one afterwards, of other images, is searched for as far again."""
+    """A larger radius replaces the file; of other images it is the one asked for that counts, not an earlier one."""
     run, ids = hashed_run(tmp_path, ROWS)
     find_pairs(run, ids, [replace(COPIES, radius=5)])
     file = find_pairs(run, ids, [COPIES])["copies"]
     assert (file.facts.radius, pairs_of(file)) == (31, expected_copies(HASHES, 31))
     run, ids = hashed_run(tmp_path, ROWS[:40])
-    file = find_pairs(run, ids, [replace(COPIES, radius=5)])["copies"]
-    assert (file.facts.radius, pairs_of(file)) == (31, expected_copies(HASHES[:40], 31))
+    few = len(expected_copies(HASHES[:40], 5))  # so many, and no more, as a radius that was too large once would find
+    file = find_pairs(run, ids, [replace(COPIES, radius=5)], most=few)["copies"]
+    assert (file.facts.radius, pairs_of(file)) == (5, expected_copies(HASHES[:40], 5))
 
 
 @pytest.mark.parametrize("change", ["bytes", "error", "fingerprint", "order"])
@@ -188,12 +195,42 @@ def test_similar_is_exact_to_the_last_bit(tmp_path):
     assert len(expected) > 10
 
 
+def in_cells(rows, radius, tell):
+    """Look-alikes as they are searched for in a large run."""
+    del tell
+    search = search_within(ArrayRows([rows]), 1 - radius - 2**-40, SearchSettings(exact_rows=100))
+    blocks = (Found(one.left, one.right, 1 - one.cosines) for one in search.pairs(lambda *_: None))
+    return Search(blocks, search.recall is None, search.recall)
+
+
+def test_look_alikes_in_cells_do_not_depend_on_what_was_asked_before(tmp_path):
+    """In a run too large to compare all, pairs within a radius are the same from a search up to a larger one."""
+    vectors = np.concatenate([planted(1200, 300, 0.05, 32), planted(800, 300, 0.2, 32, 1)])
+    rows = [image(f"{at:04}") for at in range(len(vectors))]
+    embeddings = {one["image_id"]: vector for one, vector in zip(rows, vectors, strict=True)}
+    searches = replace(SEARCHES, similar=in_cells)
+    found = []
+    for radii in ((0.05,), (0.2, 0.05)):
+        run, ids = hashed_run(tmp_path / str(len(radii)), rows, embeddings=embeddings)
+        for radius in radii:
+            file = find_pairs(run, ids, [replace(SIMILAR, radius=radius)], searches=searches)["similar"]
+        found.append(pairs_of(file, 0.05))
+    assert found[0] == found[1]
+    assert len(found[0]) >= 290
+    assert file.facts.recall.probes > 2
+
+
 def test_measured_recall_is_written_down(tmp_path):
-    """A search that is not exact says what it finds, and the file keeps it."""
+    """A search that is not exact says what it finds, and on how many rows and pairs; the file keeps all of it."""
     run, ids = hashed_run(tmp_path, ROWS)
-    rough = replace(SEARCHES, copies=lambda *given: Search(SEARCHES.copies(*given).blocks, False, 0.995))
-    assert find_pairs(run, ids, [COPIES], searches=rough)["copies"].facts.recall == 0.995
-    assert find_pairs(run, ids, [COPIES], searches=NEVER)["copies"].facts.recall == 0.995
+    for recall in (Recall(0.995, 0.99, 1000, 300, 8), Recall(None, 0.0, 1000, 0, 2)):
+        rough = replace(
+            SEARCHES, copies=lambda *given, recall=recall: Search(SEARCHES.copies(*given).blocks, False, recall)
+        )
+        wanted = replace(COPIES, columns={"pdq": str(recall.pairs)})
+        assert find_pairs(run, ids, [wanted], searches=rough)["copies"].facts.recall == recall
+        facts = find_pairs(run, ids, [wanted], searches=NEVER)["copies"].facts
+        assert (facts.exact, facts.recall) == (False, recall)
 
 
 def test_a_search_that_fails_leaves_nothing(tmp_path):
@@ -223,6 +260,19 @@ def test_too_many_pairs(tmp_path):
         RecipeError, match=r"^recipe.yaml, line 3: more than 10 pairs .* within 31 .*; lower the radius"
     ):
         find_pairs(run, ids, [COPIES], most=10)
+
+
+def test_a_pair_found_often_counts_once(tmp_path):
+    """Pictures that look like their own turns are found up to sixteen times each, which is no reason to refuse them."""
+    hashes = near_hashes(8, bits=10, bases=1)
+    run, ids = hashed_run(
+        tmp_path, [image(f"{at}", one, pdq_turned=bytes(one).hex() * 7) for at, one in enumerate(hashes)]
+    )
+    wanted = Wanted("turned", 31, {"pdq": "x"}, "recipe.yaml, line 3")
+    number = sum(far > 0 for far in expected_copies(hashes, 31).values())
+    assert find_pairs(run, ids, [wanted], most=number)["turned"].facts.pairs == number
+    with pytest.raises(RecipeError, match=f"more than {number - 1} pairs"):
+        find_pairs(run, ids, [replace(wanted, columns={"pdq": "y"})], most=number - 1)
 
 
 def test_another_folder(tmp_path):
@@ -272,6 +322,17 @@ def test_positions_that_the_run_does_not_have(tmp_path):
     run, ids = hashed_run(tmp_path, ROWS)
     with pytest.raises(InputError, match="images that the run does not have"):
         find_pairs(run, ids, [COPIES])["copies"].codes(20)
+
+
+@pytest.mark.parametrize("ends", [(99, 2), (-1, 2), (1, 99), (1, -2)])
+def test_either_end_is_checked(tmp_path, ends):
+    """A pair of which one end is no image of the run is a damaged file, whichever end it is."""
+    place = str(tmp_path / "copies.parquet")
+    columns = {"left": [0, ends[0]], "right": [1, ends[1]], "distance": [1.0, 1.0], "equal": [False, False]}
+    table = pa.table(columns, schema=SCHEMA)
+    pq.write_table(table.replace_schema_metadata(PairFacts("copies", 31, "x", 3, 3, 2).metadata), place)
+    with pytest.raises(InputError, match="images that the run does not have"):
+        open_pairs(place).codes(3)
 
 
 def test_embeddings_of_other_images(tmp_path):

@@ -91,8 +91,7 @@ def find_pairs_between(
             inputs, name = inputs_of(one.columns, theirs), f"{one.kind}-{other.key}.parquet"
             there = open_pairs(storage.join(run.pairs_folder, name))
             if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
-                radius = float(max(one.radius, there.facts.radius if there else 0.0))
-                facts = PairFacts(one.kind, radius, inputs, 0, 0, 0)
+                facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0)
                 url = storage.join(folder or run.pairs_folder, name)
                 there = _searched(sides, one, facts, url, began, searches, most)
             found[other.key][one.kind] = there
@@ -108,6 +107,8 @@ def _searched(
             distance = found if apart is None else apart(rows, others)
             near = distance <= facts.radius  # NaN is not
             table.add(left.first[rows[near]], right.first[others[near]] + sides.records, distance[near])
+            if table.added > most and facts.kind == TURNED:
+                table.unite()  # one pair is found up to sixteen times
             if table.added > most:
                 raise too_many(wanted, facts.radius, most)
         if facts.kind == TURNED:

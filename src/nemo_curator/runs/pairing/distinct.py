@@ -127,7 +127,9 @@ def _gathered(run: RunDirectory, partition_ids: Sequence[str], positions: Ints, 
                 if dimension not in {0, stored.dimension}:
                     raise damaged(run.embeddings(stored.partition_id), "its vectors are of another length")
                 dimension = stored.dimension
-                file.write(np.ascontiguousarray(block[np.isin(start, positions, assume_unique=True)]).tobytes())
+                # both ascend, so only those of this block are looked at
+                wanted = positions[slice(*np.searchsorted(positions, [start[0], start[-1] + 1]))]
+                file.write(np.ascontiguousarray(block[np.searchsorted(start, wanted)]).tobytes())
     except OSError as error:
         raise storage.storage_error(path, error) from error
     return np.memmap(path, np.float16, "r", shape=(len(positions), dimension))

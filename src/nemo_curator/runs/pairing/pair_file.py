@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
+from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.resolution import Links
 from nemo_curator.shards.parquet import open_parquet
 
@@ -51,8 +52,8 @@ class PairFacts:
         distinct: How many different ones those are.
         pairs: How many pairs there are, without those that are equal.
         exact: Whether the search finds all pairs.
-        recall: Share of the pairs that one which is not exact finds, as measured on a sample; None where it is exact,
-            or the sample has no pair.
+        recall: What one which is not exact finds, as measured on a sample: the share, what that proves, and on how many
+            rows and pairs; None where it is exact.
     """
 
     kind: str
@@ -62,13 +63,20 @@ class PairFacts:
     distinct: int
     pairs: int
     exact: bool = True
-    recall: float | None = None
+    recall: Recall | None = None
 
     @classmethod
     def of(cls, metadata: Mapping[bytes, bytes] | None) -> Self | None:
         """What the metadata of a schema say; None where it is not that of pairs."""
         try:
-            facts = json.loads((metadata or {})[FACTS])
+            return cls.read(json.loads((metadata or {})[FACTS]))
+        except (KeyError, ValueError):
+            return None
+
+    @classmethod
+    def read(cls, facts: Any) -> Self | None:
+        """What plain data say, as they stand in `run.json` too; None where they are not that of pairs."""
+        try:
             recall = facts["recall"]
             return cls(
                 str(facts["kind"]),
@@ -78,7 +86,7 @@ class PairFacts:
                 int(facts["distinct"]),
                 int(facts["pairs"]),
                 bool(facts["exact"]),
-                None if recall is None else float(recall),
+                None if recall is None else Recall(**recall),
             )
         except (KeyError, ValueError, TypeError):
             return None
@@ -112,7 +120,7 @@ class PairFile:
         """
         codes = np.arange(inputs)
         for left, right, _, equal in self.batches():
-            if len(right) and not (0 <= left.min() < inputs and right.min() >= 0 and right.max() < inputs):
+            if any(len(ends) and not 0 <= ends.min() <= ends.max() < inputs for ends in (left, right)):
                 raise _damaged(self.url, "it speaks of images that the run does not have")
             codes[right[equal]] = left[equal]
         return codes

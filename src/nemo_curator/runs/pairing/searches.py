@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.cores import usable_cores
+from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.hamming import HammingIndex, Hashes
 from nemo_curator.kernels.hamming_self import self_pairs
 from nemo_curator.kernels.pair_search import PairSearch, SearchSettings, search_between, search_within
@@ -19,6 +20,7 @@ Half = npt.NDArray[np.float16]
 Tell = Callable[[int], None]
 """Told of how many more rows have been searched."""
 
+_ROUNDING = 2.0**-40
 _HASHES = 1 << 15  # hashes looked up between two reports of progress
 
 
@@ -43,12 +45,12 @@ class Search:
     Attributes:
         blocks: Its pairs, in blocks of any order; each pair once.
         exact: Whether it finds all.
-        recall: The share of pairs that it finds otherwise, measured on a sample; None where that has no pair.
+        recall: What it finds otherwise, measured on a sample.
     """
 
     blocks: Iterator[Found]
     exact: bool = True
-    recall: float | None = None
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,8 @@ def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
 
 def similar(rows: Half, radius: float, tell: Tell) -> Search:
     """Pairs of rows whose cosine is at least 1 - radius: each is compared with each, or in cells if there are many."""
-    search = search_within(ArrayRows([rows]), _least(rows, radius), SearchSettings(threads=usable_cores()))
-    recall = search.recall.share if search.recall else None
-    return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=recall)
+    search = search_within(ArrayRows([rows]), _least(radius), SearchSettings(threads=usable_cores()))
+    return Search(_similar(search, len(rows), tell), exact=search.recall is None, recall=search.recall)
 
 
 def _similar(search: PairSearch, rows: int, tell: Tell) -> Iterator[Found]:
@@ -175,16 +176,16 @@ def similar_between(left: Half, right: Half, radius: float, tell: Tell) -> Searc
     turned_around = len(left) > len(right)
     few, many = (ArrayRows([rows]) for rows in ((right, left) if turned_around else (left, right)))
     settings = SearchSettings(threads=usable_cores())
-    search = search_between(few, many, _least(right, radius), settings=settings)
+    search = search_between(few, many, _least(radius), settings=settings)
     blocks = _similar(search, len(few), tell)
     if turned_around:
         blocks = (Found(found.right, found.left, found.distance) for found in blocks)
-    return Search(blocks, exact=search.recall is None, recall=search.recall.share if search.recall else None)
+    return Search(blocks, exact=search.recall is None, recall=search.recall)
 
 
-def _least(rows: Half, radius: float) -> float:
-    """The cosine to look for: a little less, because the caller computes distances once more (`kernels.nearest`)."""
-    return float(1.0 - radius - 4.0 * (rows.shape[1] + 4) * 2.0**-24)
+def _least(radius: float) -> float:
+    """The cosine to look for: the caller computes distances once more, by the same arithmetic but for one rounding."""
+    return 1.0 - radius - _ROUNDING
 
 
 def _either_way(

@@ -24,7 +24,7 @@ from nemo_curator.runs.parts import read_part
 MOST_PAIRS = 200_000_000
 """Pairs of one kind at most: what is near in more pairs is no data set with copies, but a radius that is too large."""
 
-_VERSION = 1  # another one where a search finds other pairs of equal inputs
+_VERSION = 2  # another one where a search finds other pairs of equal inputs
 
 Began = Callable[[str, int], Tell]
 """Told that a search begins, of which kind and among how many; gives what is told of progress."""
@@ -84,12 +84,9 @@ def find_pairs(
         inputs = inputs_of(one.columns, records)
         there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
-            # a radius that was asked for once may be asked for again
-            radius = float(max(one.radius, there.facts.radius if there else 0.0))
             url = _place(run, one.kind, folder)
-            there = _search(
-                run, partition_ids, one, PairFacts(one.kind, radius, inputs, 0, 0, 0), url, began, searches, most
-            )
+            facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0)
+            there = _search(run, partition_ids, one, facts, url, began, searches, most)
         found[one.kind] = there
     return found
 
@@ -153,6 +150,8 @@ def _search(
             distance = found if exact is None else 1.0 - pair_cosines(exact, left, right)
             near = distance <= facts.radius  # NaN is not
             table.add(distinct.first[left[near]], distinct.first[right[near]], distance[near])
+            if table.added > most and facts.kind == TURNED:
+                table.unite()  # one pair is found up to sixteen times
             if table.added > most:
                 raise too_many(wanted, facts.radius, most)
         if facts.kind == TURNED:
