@@ -262,8 +262,12 @@ def _check_nan(trial: _Trial) -> None:
 
 
 def _check_threshold(trial: _Trial, scores: Scores, missing: float | None) -> None:
-    """`process` is `annotate`, and then the threshold."""
+    """`process` is `annotate`, and then the threshold; of strings there is none."""
     column = trial.columns[0]
+    if column.type == "string":
+        kept = {image.image_id for image in cast("BaseFilterStage", trial.stage()).process(trial.batch()).data}
+        assert kept == set(scores), f"process() of a filter that gives strings rejects images: {set(scores) - kept}"
+        return
     given = {one: missing if row[column.name] is None else row[column.name] for one, row in scores.items()}
     compared = {one: float(score) for one, score in given.items()}  # type: ignore[arg-type]  # checked before
     if not compared:

@@ -184,9 +184,13 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
     def process(self, task: ImageBatch) -> ImageBatch:
         """Score the batch's images, keep those that `keeps` says, and record the rest.
 
+        A filter that gives strings alone, and has no threshold, rejects nothing.
+
         Raises:
             StageError: As `annotate`; or there is no threshold, or the first column is none that it compares with.
         """
+        if self.score_threshold is None and all(column.type == "string" for column in self.score_columns()):
+            return self.annotate(task)
         if self.score_threshold is None:
             raise StageError(
                 f"stage {self.name!r} has no threshold, because none has a basis for every data set",
