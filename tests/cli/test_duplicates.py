@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ from tests.cli.kept import as_json
 from tests.cli.processes import imagecurator, sentence
 from tests.kernels.pdq_pictures import picture
 
-from nemo_curator.cli.summary import pairs_note
+from nemo_curator.cli.pair_words import pairs_note
 from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.runs.pairing.pair_file import PairFacts
 from nemo_curator.testing import encoded
@@ -33,7 +34,7 @@ def made(tmp_path_factory):
     assert "then edited copies: PDQ within 31 bits of a kept image" in done.stderr
     assert "pairs: looking for copies among" in done.stderr
     assert "duplicates: copy" in done.stdout
-    assert "of copies within 31, among" in done.stdout
+    assert "of copies within 31 bits, among" in done.stdout
     return folder
 
 
@@ -42,12 +43,12 @@ def test_groups_are_listed(made):
     done = imagecurator("duplicates", made / "out" / "run")
     assert done.stdout.startswith("1 group, 3 duplicates\n\nq95.jpg is kept, and 3 images with it not:\n")
     assert "\n  r95.jpg: same_bytes\n" in done.stdout
-    assert "\n  q60.jpg: copy, " in done.stdout
+    assert re.search(r"\n  q60\.jpg: copy, \d+ bits? apart\n", done.stdout)
     facts = as_json("duplicates", made / "out" / "run")
     (group,) = facts["largest"]
     assert (facts["groups"], facts["duplicates"], group["kept"], group["size"]) == (1, 3, "q95.jpg", 3)
     assert [one["rule"] for one in group["duplicates"]] == ["copy", "copy", "same_bytes"]
-    assert "\nnote: 3 pairs of copies within 31, among 4 different images\n" in done.stdout
+    assert "\nnote: 3 pairs of copies within 31 bits, among 4 different images\n" in done.stdout
     (searched,) = facts["searched"]
     assert (searched["kind"], searched["pairs"], searched["exact"], searched["recall"]) == ("copies", 3, True, None)
     assert "see --limit" in imagecurator("duplicates", made / "out" / "run", "--limit", "0").stdout
@@ -57,9 +58,14 @@ def test_what_is_known_of_a_search():
     """Of a search in cells it is told what it finds, on how much that rests, and what it proves."""
     facts = PairFacts("similar", 0.05, "x", 90_000, 80_000, 700, False, Recall(0.995, 0.983, 3125, 400, 8))
     assert pairs_note(facts) == (
-        "700 pairs of similar within 0.05, among 80,000 different images; each was compared with those of 8 cells, "
+        "700 pairs of look-alikes within 0.05, among 80,000 different images; each was compared with those of 8 cells, "
         "which finds 99.50% of the 400 pairs of 3,125 sampled images "
         "(of all pairs at least 98.30%, with 95 % confidence)"
+    )
+    leaks = replace(facts, kind="turned", radius=31.0, recall=None, exact=True, other="protect-our-eval")
+    assert pairs_note(leaks) == (
+        "700 pairs of copies (turned ones too) within 31 bits with the protect set our-eval, "
+        "among 80,000 different images"
     )
     none = replace(facts, recall=Recall(None, 0.0, 3125, 0, 8))
     assert pairs_note(none).endswith("of 3,125 sampled images none has a pair to measure by what that finds")

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from nemo_curator.cli.amounts import counted, shown
+from nemo_curator.cli.pair_words import kind_words
 from nemo_curator.pipeline.progress import Watcher
 
 _PLAIN_SECONDS = 10.0
@@ -178,7 +179,7 @@ class _Live(_Counting):
 
     def searching(self, kind: str, images: int) -> None:
         self._bars.start()  # a decision alone begins here
-        self._task = self._bars.add_task("pairs", total=max(images, 1), note=f"{kind} among {images:,}")
+        self._task = self._bars.add_task("pairs", total=max(images, 1), note=f"{kind_words(kind)} among {images:,}")
 
     def searched(self, images: int) -> None:
         self._update(advance=images)
@@ -224,7 +225,7 @@ class _Plain(_Counting):
         sys.stderr.write(f"protect: reading {shown(name)}\n")
 
     def searching(self, kind: str, images: int) -> None:
-        sys.stderr.write(f"pairs: looking for {kind} among {images:,} different images\n")
+        sys.stderr.write(f"pairs: looking for {kind_words(kind)} among {images:,} different images\n")
         self._said, self._found, self._among = time.monotonic(), 0, images
 
     def searched(self, images: int) -> None:

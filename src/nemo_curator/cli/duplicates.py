@@ -11,6 +11,7 @@ import typer
 
 from nemo_curator.cli import options
 from nemo_curator.cli.amounts import counted, shown
+from nemo_curator.cli.pair_words import how, pairs_note
 
 _SHOWN = 10  # duplicates of one group that a person is told
 _ALL = 2**31
@@ -30,7 +31,6 @@ def duplicates(
 ) -> None:
     """List groups of duplicates, largest first: the kept image, and those that duplicate it, and how."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator.cli.summary import pairs_note
     from nemo_curator.pipeline.duplicates import check_pairs_place, write_pairs
     from nemo_curator.runs.deciding.groups import duplicate_groups
     from nemo_curator.runs.layout import RunDirectory
@@ -52,7 +52,7 @@ def duplicates(
     for group in found.largest:
         sys.stdout.write(f"\n{shown(group.kept)} is kept, and {counted(group.size, 'image')} with it not:\n")
         for one in group.duplicates:
-            sys.stdout.write(f"  {shown(one.image_id)}: {_how(one)}\n")
+            sys.stdout.write(f"  {shown(one.image_id)}: {how(one.rule, one.distance)}\n")
         if group.size > len(group.duplicates):
             sys.stdout.write(f"  … and {group.size - len(group.duplicates):,} more\n")
     if found.groups > len(found.largest):
@@ -61,7 +61,3 @@ def duplicates(
         sys.stdout.write(f"\nnote: {pairs_note(known)}\n")
     if written is not None:
         sys.stdout.write(f"\npairs: {pairs} ({written:,})\n")
-
-
-def _how(one: Any) -> str:
-    return one.rule if one.distance is None else f"{one.rule}, {one.distance:.4g} apart"

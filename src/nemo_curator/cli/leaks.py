@@ -11,6 +11,7 @@ import typer
 
 from nemo_curator.cli import options
 from nemo_curator.cli.amounts import counted, shown
+from nemo_curator.cli.pair_words import how
 
 _SHOWN = 10  # images at the other end of one that a person is told
 _ALL = 2**31
@@ -51,8 +52,7 @@ def print_leaks(found: Any, by: str) -> None:
         words = f"is shown by {many}" if by == "protected" else f"shows {many}"
         sys.stdout.write(f"\n{shown(leak.image_id)} {words}:\n")
         for one in leak.ends:
-            how = one.kind if one.distance is None else f"{one.kind}, {one.distance:.4g} apart"
-            sys.stdout.write(f"  {shown(one.image_id)}: {how}\n")
+            sys.stdout.write(f"  {shown(one.image_id)}: {how(one.kind, one.distance)}\n")
         if leak.size > len(leak.ends):
             sys.stdout.write(f"  … and {leak.size - len(leak.ends):,} more\n")
     total = found.protected if by == "protected" else found.images

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from nemo_curator.cli.amounts import amount, counted, shown
+from nemo_curator.cli.pair_words import pairs_note
 from nemo_curator.pipeline.curate import Summary
 from nemo_curator.pipeline.score import left_out
 from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import Exported, ExportPlan
-from nemo_curator.runs.pairing.pair_file import PairFacts
 
 _DEFAULT_WHY = {
     "small": "too small to train on at any usual resolution",
@@ -152,26 +152,6 @@ def print_funnel(funnel: Funnel) -> None:
         row(f"  {name}", count)
     console.print()
     console.print(table)
-
-
-def pairs_note(facts: PairFacts) -> str:
-    """What is known of the pairs of one kind, in a sentence."""
-    found = f"{counted(facts.pairs, 'pair')} of {facts.kind} within {facts.radius:g}"
-    return f"{found}, among {facts.distinct:,} different images{_recall(facts)}"
-
-
-def _recall(facts: PairFacts) -> str:
-    """How much a search that looks not at every pair finds, as the end of a sentence."""
-    recall = facts.recall
-    if facts.exact or recall is None:
-        return ""
-    looked = f"each was compared with those of {counted(recall.probes, 'cell')}"
-    if recall.share is None:
-        return f"; {looked}, and of {recall.rows:,} sampled images none has a pair to measure by what that finds"
-    return (
-        f"; {looked}, which finds {recall.share:.2%} of the {counted(recall.pairs, 'pair')} of {recall.rows:,} sampled "
-        f"images (of all pairs at least {recall.at_least:.2%}, with 95 % confidence)"
-    )
 
 
 def print_notes(funnel: Funnel) -> None:

@@ -91,8 +91,7 @@ def decide_run(
         between = pairs_between_for(state, recipe, policy, ids, others, watcher, folder)
         funnel = _decided(state, recipe, policy, ids, _Beside(pairs, tuple(others), between), write=write)
     found = [file.facts for file in pairs.values()]
-    for key, files in between.items():
-        found += [replace(file.facts, kind=f"{kind}-{key}") for kind, file in files.items()]
+    found += [file.facts for files in between.values() for file in files.values()]
     return replace(funnel, pairs=tuple(found))
 
 

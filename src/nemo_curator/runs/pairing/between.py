@@ -91,7 +91,7 @@ def find_pairs_between(
             inputs, name = inputs_of(one.columns, theirs), f"{one.kind}-{other.key}.parquet"
             there = open_pairs(storage.join(run.pairs_folder, name))
             if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
-                facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0)
+                facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0, other=other.key)
                 url = storage.join(folder or run.pairs_folder, name)
                 there = _searched(sides, one, facts, url, began, searches, most)
             found[other.key][one.kind] = there
@@ -116,7 +116,9 @@ def _searched(
         table.add_equal(left.equal_to, left.others)
         table.add_equal(right.equal_to + sides.records, right.others + sides.records)
         numbers = (left.images + right.images, len(left.first) + len(right.first), table.added)
-        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall)
+        whole = PairFacts(
+            facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall, sides.other.key
+        )
         table.write(url, whole)
     return PairFile(url, whole)
 

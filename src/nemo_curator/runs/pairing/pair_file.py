@@ -54,6 +54,7 @@ class PairFacts:
         exact: Whether the search finds all pairs.
         recall: What one which is not exact finds, as measured on a sample: the share, what that proves, and on how many
             rows and pairs; None where it is exact.
+        other: Key of the set of elsewhere that one end of each pair is of; "" where both are of the run.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class PairFacts:
     pairs: int
     exact: bool = True
     recall: Recall | None = None
+    other: str = ""
 
     @classmethod
     def of(cls, metadata: Mapping[bytes, bytes] | None) -> Self | None:
@@ -87,6 +89,7 @@ class PairFacts:
                 int(facts["pairs"]),
                 bool(facts["exact"]),
                 None if recall is None else Recall(**recall),
+                str(facts["other"]),
             )
         except (KeyError, ValueError, TypeError):
             return None
