@@ -25,8 +25,9 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
-    found = run_status(RunDirectory(run))
-    models = computed_models(RunState.require(RunDirectory(run)).facts)
+    state = RunState.require(RunDirectory(run))  # once, because the run may be at work
+    found = run_status(state.run, state)
+    models = computed_models(state.facts)
     if as_json:
         facts = {**asdict(found), "models": [one.facts() for one in models]}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")

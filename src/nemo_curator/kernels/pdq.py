@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,11 @@ class PdqHash:
         """64 hex digits, as PDQ's own tools write them."""
         return self.bits.hex()
 
+    @classmethod
+    def of(cls, frequencies: Spectrum, quality: int) -> Self:
+        """The hash of what `spectrum` gave."""
+        return cls(pack(frequencies), quality)
+
 
 def pdq(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> PdqHash:
     """The PDQ hash of a picture.
@@ -57,8 +63,7 @@ def pdq(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> PdqH
         rgb: `(H, W, 3)` uint8 RGB; 256 pixels on the longer side are enough where `size` is given.
         size: (width, height) of the picture that `rgb` was reduced from, by averaging; its own by default.
     """
-    frequencies, quality = spectrum(rgb, size)
-    return PdqHash(pack(frequencies), quality)
+    return PdqHash.of(*spectrum(rgb, size))
 
 
 def spectrum(rgb: npt.NDArray[np.uint8], size: tuple[int, int] | None = None) -> tuple[Spectrum, int]:

@@ -30,6 +30,7 @@ def tower_spec(
     beside: tuple[str, ...],
     text: bool = False,
     normalisation: Normalisation | None = None,
+    loader: str = LOADER,
 ) -> ModelSpec:
     """What is known of a tower that lies at a place under a model directory.
 
@@ -44,6 +45,7 @@ def tower_spec(
         beside: Names of the files that belong beside it.
         text: Whether there is a text tower with CLIP's tokens in the same file.
         normalisation: Of the published model, where it is known.
+        loader: What loads the image tower.
     """
     weights = UserWeights(f"{place}/{names[0]}", f"the hub repository {place}", names[1:], beside, model=name)
     if place in PUBLISHED:
@@ -59,7 +61,7 @@ def tower_spec(
         licence=licence,
         weights=weights,
         sha256="",
-        loader=LOADER,
+        loader=loader,
         precisions=("int8", "bf16", "fp16"),
         normalisation=normalisation,
         patch=patch,
@@ -71,25 +73,18 @@ def tower_spec(
 def _clip(name: str, dimension: int, patch: int) -> ModelSpec:
     """An image tower of OpenAI, in the layout of its repository on the hub; some offer only the file of torch."""
     repository = f"openai/{name}"
-    return ModelSpec(
-        name=name,
-        task="embedding",
+    return tower_spec(
+        name,
+        repository,
         view=clip_view(224),
         dimension=dimension,
-        low=-1.0,
-        high=1.0,
-        unit=UNIT,
-        licence=PUBLISHED[repository].licence,
-        weights=hub_weights(
-            repository, "model.safetensors", instead=("pytorch_model.bin",), beside=("config.json",), model=name
-        ),
-        sha256="",
-        loader="nemo_curator.models.clip:ClipVisionTower",
-        precisions=("int8", "bf16", "fp16"),
-        normalisation=CLIP,
         patch=patch,
-        text_loader=TEXT_LOADER,
-        shared=True,
+        licence=PUBLISHED[repository].licence,
+        names=("model.safetensors", "pytorch_model.bin"),
+        beside=("config.json",),
+        text=True,
+        normalisation=CLIP,
+        loader="nemo_curator.models.clip:ClipVisionTower",
     )
 
 

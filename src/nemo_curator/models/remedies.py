@@ -23,7 +23,7 @@ _VAGUE = ("", "fetch it again", "install the file again")  # acts of readers, wh
 def no_directory(weights: UserWeights) -> WeightsNotFoundError:
     """The sentence for weights that nobody can look for."""
     where = f"DIR/{weights.place(weights.published)}"
-    bring = f"then run `imagecurator models get {weights.model}`, or " if weights.repository and weights.model else ""
+    bring = f"then run `imagecurator models get {weights.model}`, or " if weights.fetchable else ""
     return WeightsNotFoundError(
         f"no model_dir was given, so {weights.file} cannot be found",
         act=f"{NAMING}; {bring}put the file of {_source(weights)} at {where}",
@@ -59,18 +59,12 @@ def missing(weights: UserWeights, models: Path, names: Sequence[str]) -> Weights
     )
 
 
-def instead_of(weights: UserWeights, path: Path) -> str:
-    """What to do about a weight file that is another one than the model's.
-
-    Args:
-        weights: The model's weights.
-        path: The file that lies in its place.
-    """
-    models = path.parents[len(PurePosixPath(weights.file).parts) - 1]
+def _instead_of(weights: UserWeights, path: Path, models: Path) -> str:
+    """What to do about a weight file that is another one than the model's."""
     published = weights.published
     if path.name == published:
         return f"{_fetching(weights, models, ' --replace')}put the file of {_source(weights)} there"
-    fetched = f": {_command(weights, models)}" if weights.repository and weights.model else ""
+    fetched = f": {_command(weights, models)}" if weights.fetchable else ""
     return f"move it away, and put {published} of {_source(weights)} there{fetched}"
 
 
@@ -90,16 +84,17 @@ def with_remedy(weights: UserWeights, path: Path) -> Iterator[None]:
     except WeightsError as error:
         if error.act in _VAGUE:
             models = path.parents[len(PurePosixPath(weights.file).parts) - 1]
-            settings = f"put the settings of {_source(weights)} there"
-            of_settings = error.where == str(path.parent) or error.where.endswith(".json")
-            act = f"{_fetching(weights, models, ' --replace')}{settings}" if of_settings else instead_of(weights, path)
-            error.act = act
+            if error.where == str(path.parent) or error.where.endswith(".json"):
+                settings = f"put the settings of {_source(weights)} there"
+                error.act = f"{_fetching(weights, models, ' --replace')}{settings}"
+            else:
+                error.act = _instead_of(weights, path, models)
         raise
 
 
 def _fetching(weights: UserWeights, models: Path, option: str) -> str:
     """The command that does it, as the first of two ways; "" where no hub has the files."""
-    return f"run {_command(weights, models, option)}, or " if weights.repository and weights.model else ""
+    return f"run {_command(weights, models, option)}, or " if weights.fetchable else ""
 
 
 def _command(weights: UserWeights, models: Path, option: str = "") -> str:

@@ -103,6 +103,11 @@ class UserWeights:
     model: str = ""
 
     @property
+    def fetchable(self) -> bool:
+        """Whether a command of ours fetches the published files."""
+        return bool(self.repository and self.model)
+
+    @property
     def published(self) -> str:
         """The name under which the weight file is published; of several the one that is looked for first."""
         known = {file.name for file in self.files}

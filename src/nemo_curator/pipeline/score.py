@@ -16,10 +16,10 @@ from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
-from nemo_curator.pipeline.scoring import Scoring, Stage, open_stages, plan_scoring
+from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.numerics import Settled, settled_in
-from nemo_curator.planning.recipe import InferenceSection, Recipe
+from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
@@ -112,8 +112,7 @@ def plan_score(
     parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
-    asked = recipe.inference != InferenceSection()
-    unheard = numerics.unheard(open_stages(recipe), recipe.inference) if asked else []
+    unheard = numerics.unheard(scoring.open, recipe.inference)
     notes = [*unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
@@ -151,7 +150,7 @@ def newly_settled(
     if not plan.work.partitions and not rescore:
         return {}
     held = {} if rescore else plan.settled
-    settled = numerics.settle(open_stages(recipe), recipe, listing.entries, held, watcher)
+    settled = numerics.settle(plan.scoring.open, recipe, listing.entries, held, watcher)
     return {model: one for model, one in settled.items() if plan.settled.get(model) != one}
 
 

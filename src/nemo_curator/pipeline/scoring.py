@@ -50,11 +50,13 @@ class Scoring:
             stands before all that need them.
         planned: The records, then every column in the order of `stages`, then the embedding.
         skipped: (name, what is missing) of the scores that `all` leaves out.
+        open: The stages before it was settled how their models are computed, in recipe order.
     """
 
     stages: tuple[Stage, ...]
     planned: tuple[PlannedColumn, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    open: tuple[Stage, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -120,16 +122,7 @@ def plan_scoring(recipe: Recipe, settled: Mapping[str, Settled] | None = None) -
     settled_stages = {name: settled_stage(stage, recipe.inference, settled or {}) for name, stage in made.items()}
     stages = in_order(tuple(settled_stages.values()))
     part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()))
-
-
-def open_stages(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages of a recipe before it is settled how their models are computed.
-
-    Raises:
-        CuratorError: As `plan_scoring`.
-    """
-    return tuple(_fitting(recipe)[0].values())
+    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()), tuple(made.values()))
 
 
 def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:

@@ -72,13 +72,17 @@ class RunStatus:
     exports: tuple[ExportStatus, ...]
 
 
-def run_status(run: RunDirectory) -> RunStatus:
+def run_status(run: RunDirectory, state: RunState | None = None) -> RunStatus:
     """Look at a run, which may be at work.
+
+    Args:
+        run: The run.
+        state: Its state, where it is read already.
 
     Raises:
         MissingRunError: There is no run.
     """
-    state = RunState.require(run)
+    state = state or RunState.require(run)
     partitions = read_partitions(run)
     recorded = state.fingerprints
     held: Counter[str] = Counter()

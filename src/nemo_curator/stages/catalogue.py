@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import fields, is_dataclass
-from importlib.metadata import entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast, runtime_checkable
 
 from nemo_curator.errors import MissingExtraError, RecipeError, nearest
@@ -35,16 +37,23 @@ class ScoreStage(Protocol):
         ...
 
 
+@lru_cache(1)
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points on a path; looking through all installed packages takes milliseconds, and each score asks."""
+    del path  # it is where they are looked for
+    return tuple(entry_points(group=GROUP))
+
+
 def score_names() -> list[str]:
     """Names of all score stages that are installed, sorted."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return sorted({point.name for point in _points(tuple(sys.path))})
 
 
 def class_of(name: str) -> str:
     """`package.module:Class` of a recipe's name for a stage, found without importing it; "" where there is none."""
     if ":" in name:
         return name
-    return next((point.value for point in entry_points(group=GROUP) if point.name == name), "")
+    return next((point.value for point in _points(tuple(sys.path)) if point.name == name), "")
 
 
 def declared_class(name: str) -> Any:
@@ -124,7 +133,7 @@ def _stage_class(name: str) -> Any:
                 f"score {name!r} cannot be imported: {error}",
                 act="install its package, or name its folder in PYTHONPATH (`PYTHONPATH=. imagecurator run …`)",
             ) from error
-    for point in entry_points(group=GROUP):
+    for point in _points(tuple(sys.path)):
         if point.name == name:
             try:
                 return point.load()

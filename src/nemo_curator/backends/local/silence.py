@@ -8,8 +8,8 @@ from __future__ import annotations
 MODEL_SECONDS = 1800.0
 """Seconds after which an inference process that gave nothing is held to be stuck.
 
-Ten pictures, the usual turn, take CLIP ViT-L/14 some 12 seconds on two cores in full precision; to be loaded takes a
-model seconds, or minutes over a network.
+Ten pictures, the usual turn, take CLIP ViT-L/14 some 8 seconds on two cores in full precision (docs/benchmarks.md); to
+be loaded takes a model seconds, or minutes over a network.
 """
 
 _MOST_A_LOOK = 1.0  # seconds that count between two looks: while this process was stopped, the others were too

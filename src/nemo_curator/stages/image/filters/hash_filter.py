@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.codecs.probe import probe
-from nemo_curator.kernels.pdq import PdqHash, Spectrum, pack, spectrum
+from nemo_curator.kernels.pdq import PdqHash, Spectrum, spectrum
 from nemo_curator.stages.declarations import Column, Cost, Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.image.statistics import STATISTICS_VIEW, once, statistics_rgb
@@ -53,8 +53,7 @@ class ImageHashFilterStage(BaseFilterStage):
 
 def pdq_of(image: ImageObject) -> PdqHash:
     """The PDQ hash of an image, upright; computed once an image."""
-    frequencies, quality = spectrum_of(image)
-    return once(image, "pdq", lambda: PdqHash(pack(frequencies), quality))
+    return once(image, "pdq", lambda: PdqHash.of(*spectrum_of(image)))
 
 
 def spectrum_of(image: ImageObject) -> tuple[Spectrum, int]:
