@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kernels.vectors import as_mapping, clustered, reference_pairs
 
-from nemo_curator.kernels.cell_search import pairs_in_cells, pairs_with_cells
+from nemo_curator.kernels.cell_search import pairs_in_cells
 from nemo_curator.kernels.cells import find_centroids, into_cells, number_of_cells, probe
 from nemo_curator.kernels.nearest import exact_cosines
-from nemo_curator.kernels.pair_search import SearchSettings, cells_of, search_between, search_within, with_further
+from nemo_curator.kernels.pair_search import SearchSettings, cells_of, search_between, search_within
 from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.kernels.similar import block_side, pairs_between, similar_pairs
 
@@ -161,21 +161,6 @@ def test_new_rows_against_stored_cells():
     assert set(as_mapping(exact.pairs(lambda *_: None))) == expected
     with pytest.raises(ValueError, match="cells of 3,700 rows"):
         search_between(new, new, LEAST, cells)
-
-
-def test_cells_grow():
-    """Further rows join the cells of the centroids that are there, as if they had been there from the start."""
-    data = clustered(2000, 24)
-    cells = cells_of(ArrayRows([data[:1500]]))
-    grown = with_further(cells, ArrayRows([data[1500:]]))
-    everything = probe(ArrayRows([data]), cells.centroids, 1)
-    assert np.array_equal(grown.owners(), everything.owners)
-    assert all(np.array_equal(grown.members(cell), np.flatnonzero(everything.owners == cell)) for cell in range(10))
-    looking = pairs_with_cells(
-        ArrayRows([data]), probe(ArrayRows([data]), cells.centroids, 99), ArrayRows([data]), grown, LEAST
-    )
-    found = {pair for pair in as_mapping(looking) if pair[0] < pair[1]}
-    assert found <= set(reference_pairs(data, LEAST))
 
 
 def test_sizes():

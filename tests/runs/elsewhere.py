@@ -21,7 +21,7 @@ def other_set(folder, role, name, *partitions, embeddings=None, how=None):
     run, ids = hashed_run(folder / name, *partitions, embeddings=embeddings)
     if role == "against":
         decide(run, ids, how or Policy(duplicate_bytes=False))
-    return OtherSet(name, role, run, tuple(ids))
+    return OtherSet.of(name, role, run, ids)
 
 
 def wanted_by(how):

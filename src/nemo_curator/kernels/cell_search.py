@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nemo_curator.kernels.cell_recall import Band, reached
-from nemo_curator.kernels.cells import Cells, Probes
+from nemo_curator.kernels.cells import Cells, Probes, into_cells
 from nemo_curator.kernels.in_order import in_order
 from nemo_curator.kernels.rows import Int32, Int64, Rows
 from nemo_curator.kernels.similar import MEMORY, Pairs, Progress, block_side, found_in, joined, no_progress, unit
@@ -77,14 +77,14 @@ def pairs_in_cells(
     Yields:
         Pairs by cell; which there are depends on the rows and the centroids alone.
     """
-    seekers, starts = _by_cell(probes, len(cells.centroids))
+    seekers = _seekers(cells, probes)
     most = block_side(rows.dimension, memory, threads)
 
     def look(piece: _Piece) -> tuple[int, Pairs]:
         cell, owned, seeking = piece
         return cell, _once(_compared(rows, owned, rows, seeking, least), probes)
 
-    pieces = _pieces(cells, lambda cell: (cells.members(cell), seekers[starts[cell] : starts[cell + 1]]), most)
+    pieces = _pieces(cells, lambda cell: (cells.members(cell), seekers(cell)), most)
     yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
 
 
@@ -124,14 +124,14 @@ def pairs_with_cells(
     Yields:
         Pairs by cell, left and right numbers each in its own set.
     """
-    seekers, starts = _by_cell(probes, len(cells.centroids))
+    seekers = _seekers(cells, probes)
     most = block_side(left.dimension, memory, threads)
 
     def look(piece: _Piece) -> tuple[int, Pairs]:
         cell, seeking, owned = piece
         return cell, _compared(left, seeking, right, owned, least)
 
-    pieces = _pieces(cells, lambda cell: (seekers[starts[cell] : starts[cell + 1]], cells.members(cell)), most)
+    pieces = _pieces(cells, lambda cell: (seekers(cell), cells.members(cell)), most)
     yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
 
 
@@ -152,12 +152,10 @@ def _told(blocks: Iterator[tuple[int, Pairs]], number: int, progress: Progress) 
     progress(number, number)
 
 
-def _by_cell(probes: Probes, number: int) -> tuple[Int64, Int64]:
-    """The rows that look into each cell: their numbers by cell, and where each cell begins."""
-    flat = probes.cells.ravel()
-    order = np.argsort(flat, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=number))])
-    return order // probes.cells.shape[1], starts
+def _seekers(cells: Cells, probes: Probes) -> Callable[[int], Int64]:
+    """Gives the rows that look into a cell, ascending."""
+    looks = into_cells(cells.centroids, probes.cells.ravel())
+    return lambda cell: looks.members(cell) // probes.cells.shape[1]
 
 
 def _compared(left: Rows, some: Int64, right: Rows, beside: Int64, least: float) -> Pairs:

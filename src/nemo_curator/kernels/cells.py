@@ -44,14 +44,6 @@ class Cells:
         """The numbers of the rows in a cell, ascending."""
         return np.asarray(self.order[int(self.starts[cell]) : int(self.starts[cell + 1])])
 
-    def extended(self, owners: Int32) -> Cells:
-        """The same cells with further rows, numbered after those that are there.
-
-        Args:
-            owners: `(M,)`, the cell of each further row.
-        """
-        return into_cells(self.centroids, np.concatenate([self.owners(), owners]))
-
     def owners(self) -> Int32:
         """The cell of each row, `(N,)`."""
         owners = np.empty(len(self.order), np.int32)

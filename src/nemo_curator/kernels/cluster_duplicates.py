@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nemo_curator.kernels.nearest import exact_cosines
+from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.kernels.rows import Float32, Float64, Int64
 from nemo_curator.kernels.similar import margin, unit
 
-_EXACT_AT_ONCE = 2_000_000  # numbers that the exact look widens together
 _DECIDED_AT_ONCE = 128  # rows that wait for one another
 
 
@@ -105,12 +104,8 @@ def _first_equal(rows: Float32) -> Int64:
 
 
 def _exactly(rows: Float32, first: Int64, at: Int64, of: Int64) -> Float64:
-    """Cosines of pairs of a row and an earlier one."""
-    cosines = np.empty(len(at))
-    step = max(1, _EXACT_AT_ONCE // max(1, rows.shape[1]))
-    for begin in range(0, len(at), step):
-        piece = slice(begin, begin + step)
-        cosines[piece] = exact_cosines(rows[at[piece]], rows[of[piece]])
+    """Cosines of pairs of a row and an earlier one; of equal ones exactly 1."""
+    cosines = pair_cosines(rows, at, of)
     cosines[first[at] == of] = 1.0
     return cosines
 
@@ -129,9 +124,8 @@ def _note_earlier(found: ClusterDuplicates, block: _Block, least: float, off: fl
     at, of = np.nonzero(rough >= least - off)
     best = np.full(len(rough), -np.inf)
     np.maximum.at(best, at, rough[at, of])
-    nearest = (
-        rough[at, of] >= best[at] - 2 * off
-    )  # they alone are looked at exactly: if none is near enough, no other is
+    # they alone are looked at exactly: if none is near enough, no other is
+    nearest = rough[at, of] >= best[at] - 2 * off
     at, of = at[nearest], block.columns[kept[of[nearest]]]
     cosines = block.exactly(at, of)
     leading = _leading(at, of, cosines)

@@ -10,11 +10,10 @@ from nemo_curator.kernels.nearest import exact_cosines
 _AT_ONCE = 500_000  # numbers that are widened together
 
 Ints = npt.NDArray[np.int64]
+Matrix = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 
-def pair_cosines(
-    matrix: npt.NDArray[np.float16], left: Ints, right: Ints, others: npt.NDArray[np.float16] | None = None
-) -> npt.NDArray[np.float64]:
+def pair_cosines(matrix: Matrix, left: Ints, right: Ints, others: Matrix | None = None) -> npt.NDArray[np.float64]:
     """The cosine of each pair of rows, in double precision.
 
     Args:

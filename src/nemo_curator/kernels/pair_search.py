@@ -222,18 +222,6 @@ def cells_of(rows: Rows, settings: SearchSettings | None = None, progress: Steps
     return into_cells(centroids, probe(rows, centroids, 1, settings.threads, _named(progress, "finding cells")).owners)
 
 
-def with_further(cells: Cells, rows: Rows, settings: SearchSettings | None = None) -> Cells:
-    """The same cells with further rows, numbered after those that are there.
-
-    Args:
-        cells: Of the rows so far.
-        rows: The further ones.
-        settings: What it may take.
-    """
-    threads = (settings or SearchSettings()).threads
-    return cells.extended(probe(rows, np.asarray(cells.centroids), 1, threads).owners)
-
-
 def _centroids(rows: Rows, settings: SearchSettings, progress: Steps) -> Float32:
     return find_centroids(
         rows,

@@ -119,7 +119,7 @@ class _Beside:
 
     def counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Of every protect set how many images can be compared, and how many cannot be read."""
-        counted = {one.name: one.counted() for one in self.others if one.role == "protect"}
+        counted = {one.name: one.counted for one in self.others if one.role == "protect"}
         readable = {name: int(found.sum()) for name, found in counted.items()}
         broken = {name: len(found) - readable[name] for name, found in counted.items()}
         return readable, {name: number for name, number in broken.items() if number}

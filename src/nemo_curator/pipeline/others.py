@@ -50,12 +50,14 @@ class _Found:
         role: What it is for.
         scored: Where it is scored already; None for an input.
         data: What is read of an input; None for what is scored.
+        ids: Partitions of what is scored, in source order.
     """
 
     named: NamedSet
     role: Role
     scored: RunState | None
     data: DataSet | None
+    ids: tuple[str, ...] = ()
 
 
 def compared_columns(recipe: Recipe) -> list[str]:
@@ -122,23 +124,26 @@ def other_sets(
     facts = {name: found for name in compared_columns(recipe) if (found := state.column_facts(name)) is not None}
     sets = []
     for one in _checked(recipe, state.run, facts):
-        run = one.scored.run if one.scored else _scored(one, state, recipe, facts, watcher, folder, workers)
-        sets.append(OtherSet(one.named.name, one.role, run, tuple(scored_partitions(run))))
+        if one.scored is not None:
+            run, ids = one.scored.run, one.ids
+        else:
+            run = _scored(one, state, recipe, facts, watcher, folder, workers)
+            ids = tuple(scored_partitions(run))
+        sets.append(OtherSet.of(one.named.name, one.role, run, ids))
     return sets
 
 
 def _protected(named: NamedSet) -> _Found:
     scored = RunState.read(RunDirectory(named.place))
     if scored is not None:
-        scored_partitions(scored.run, scored)
-        return _Found(named, "protect", scored, None)
+        return _Found(named, "protect", scored, None, tuple(scored_partitions(scored.run, scored)))
     return _Found(named, "protect", None, open_data_set(named.place))
 
 
 def _earlier(named: NamedSet) -> _Found:
     run = RunDirectory(named.place)
     state = RunState.require(run)
-    scored_partitions(run, state)
+    ids = tuple(scored_partitions(run, state))
     try:
         decided = "funnel" in state.facts and state.facts.get("decision") == decision_of(run)
     except OSError:
@@ -149,7 +154,7 @@ def _earlier(named: NamedSet) -> _Found:
             where=named.place,
             act="run `imagecurator decide` on it first",
         )
-    return _Found(named, "against", state, None)
+    return _Found(named, "against", state, None, ids)
 
 
 def _refuse_other_columns(named: NamedSet, other: RunState, recipe: Recipe, facts: Facts) -> None:

@@ -6,9 +6,9 @@ They are read where they lie, in a run directory of their own, and nothing is ev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ class OtherSet:
         role: `protect`, whose every readable image counts; or `against`, an earlier run, whose kept images do.
         run: Where it was scored.
         partition_ids: The partitions of that run, in source order.
+        counted: `(records,)`, which of its images count.
     """
 
     name: str
@@ -43,36 +44,39 @@ class OtherSet:
     run: RunDirectory
     partition_ids: tuple[str, ...]
 
+    counted: Some = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, name: str, role: Role, run: RunDirectory, partition_ids: Sequence[str]) -> Self:
+        """Find out which of its images count, once for all that is compared with them.
+
+        Raises:
+            InputError: A part, or the decisions, are missing, damaged, or of other records.
+        """
+        errors = [read_part(run, one, ["error"])["error"] for one in partition_ids]
+        readable = [np.empty(0, np.bool_), *(pc.is_null(one).to_numpy().astype(np.bool_) for one in errors)]
+        counted: Some = np.concatenate(readable)
+        if role == "against":
+            kept = _kept(run)
+            if len(kept) != len(counted):
+                raise InputError(
+                    f"the earlier run has {len(counted):,} records and {len(kept):,} verdicts",
+                    where=run.root,
+                    act="decide that run again",
+                )
+            counted = counted & kept
+        return cls(name, role, run, tuple(partition_ids), counted)
+
     @property
     def key(self) -> str:
         """What files about it are called."""
         return f"{self.role}-{self.name}"
 
-    def counted(self) -> Some:
-        """`(records,)`, which of its images count.
-
-        Raises:
-            InputError: A part, or the decisions, are missing, damaged, or of other records.
-        """
-        errors = [read_part(self.run, one, ["error"])["error"] for one in self.partition_ids]
-        readable = [np.empty(0, np.bool_), *(pc.is_null(one).to_numpy().astype(np.bool_) for one in errors)]
-        found: Some = np.concatenate(readable)
-        if self.role == "against":
-            kept = self._kept()
-            if len(kept) != len(found):
-                raise InputError(
-                    f"the earlier run has {len(found):,} records and {len(kept):,} verdicts",
-                    where=self.run.root,
-                    act="decide that run again",
-                )
-            found = found & kept
-        return found
-
-    def digest(self, counted: Some) -> str:
+    def digest(self) -> str:
         """A hash of which of its images count."""
-        return hashlib.sha256(np.packbits(counted).tobytes()).hexdigest()
+        return hashlib.sha256(np.packbits(self.counted).tobytes()).hexdigest()
 
-    def rows(self, counted: Some) -> Iterator[pa.Table]:
+    def rows(self) -> Iterator[pa.Table]:
         """Ids and hashes of the images that count, with the place of each in source order, some at a time.
 
         Columns that the set does not have are NULL.
@@ -83,28 +87,29 @@ class OtherSet:
         start = 0
         for partition_id in self.partition_ids:
             table = read_part(self.run, partition_id, list(_READ))
-            here = np.flatnonzero(counted[start : start + table.num_rows])
+            here = np.flatnonzero(self.counted[start : start + table.num_rows])
             columns = [_column(table, name) for name in _READ]
             taken = pa.Table.from_arrays(columns, names=list(_READ)).take(array_of(here))
             if taken.num_rows:
                 yield taken.append_column("place", array_of(here + start))
             start += table.num_rows
 
-    def _kept(self) -> Some:
-        try:
-            with open_parquet(self.run.decisions) as parquet:
-                found = [
-                    pc.equal(batch["verdict"], pa.scalar("keep")).to_numpy(zero_copy_only=False)
-                    for batch in parquet.iter_batches(columns=["verdict"])
-                ]
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(
-                "the decisions of this earlier run cannot be read",
-                where=self.run.decisions,
-                cause=str(error).splitlines()[0],
-                act="decide that run again",
-            ) from None
-        return np.concatenate([np.empty(0, np.bool_), *found]).astype(np.bool_)
+
+def _kept(run: RunDirectory) -> Some:
+    try:
+        with open_parquet(run.decisions) as parquet:
+            found = [
+                pc.equal(batch["verdict"], pa.scalar("keep")).to_numpy(zero_copy_only=False)
+                for batch in parquet.iter_batches(columns=["verdict"])
+            ]
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "the decisions of this earlier run cannot be read",
+            where=run.decisions,
+            cause=str(error).splitlines()[0],
+            act="decide that run again",
+        ) from None
+    return np.concatenate([np.empty(0, np.bool_), *found]).astype(np.bool_)
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray[Any]:

@@ -6,7 +6,7 @@ A part says in its own metadata how each of its columns was computed, so that no
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -20,6 +20,7 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError, StageError
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.row_groups import row_groups
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.io.rows import IDENTITY, identity_row
@@ -100,7 +101,7 @@ def write_part_table(
         StorageError: The file cannot be written.
     """
     marks = {FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)}
-    groups = _row_groups([tables] if isinstance(tables, pa.Table) else tables)
+    groups = row_groups([tables] if isinstance(tables, pa.Table) else tables, ROW_GROUP)
     first = next(groups)
     schema = first.schema.with_metadata(marks)
     with (
@@ -109,21 +110,6 @@ def write_part_table(
     ):
         for group in chain([first], groups):
             writer.write_table(group.replace_schema_metadata(marks), row_group_size=ROW_GROUP)
-
-
-def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROW_GROUP` rows, however they came: equal rows are equal bytes."""
-    held: list[pa.Table] = []
-    rows, empty = 0, True
-    for table in tables:
-        held.append(table)
-        rows += table.num_rows
-        while rows >= ROW_GROUP:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, ROW_GROUP).combine_chunks()
-            held, rows, empty = [whole.slice(ROW_GROUP)], rows - ROW_GROUP, False
-    if rows or empty:
-        yield pa.concat_tables(held).combine_chunks()
 
 
 def write_embeddings(

@@ -15,6 +15,7 @@ from nemo_curator.errors import InputError, RecipeError
 from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.runs.deciding import Policy, decide
 from nemo_curator.runs.deciding.id_lists import read_id_list
+from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.pairing.between import find_pairs_between
 from nemo_curator.runs.pairing.searches import SEARCHES
 from nemo_curator.runs.pairing.store import Wanted
@@ -84,7 +85,8 @@ def test_what_is_there_is_not_searched_for_again(tmp_path):
         find_pairs_between(run, ids, [other], [replace(COPIES, radius=40)], searches=NEVER)
     (tmp_path / "deny.txt").write_text("c000\n")
     decide(other.run, other.partition_ids, Policy(duplicate_bytes=False, deny=read_id_list(str(tmp_path / "deny.txt"))))
-    fewer = find_pairs_between(run, ids, [other], [COPIES])["against-july"]["copies"]
+    decided_again = OtherSet.of("july", "against", other.run, other.partition_ids)
+    fewer = find_pairs_between(run, ids, [decided_again], [COPIES])["against-july"]["copies"]
     assert fewer.facts.inputs != whole.facts.inputs
     expected = {ends: far for ends, far in brute(MINE, THEIRS, 31).items() if ends[1] != len(MINE)}
     assert links_of(fewer, len(MINE) + len(THEIRS)) == expected
@@ -144,12 +146,11 @@ def test_too_many_pairs(tmp_path):
 
 def test_verdicts_that_do_not_fit(tmp_path):
     """An earlier run whose verdicts are damaged, or of other records, is named with the act."""
-    run, ids = hashed_run(tmp_path, rows_of(MINE, "a"))
     other = other_set(tmp_path, "against", "july", rows_of(THEIRS, "c"))
     shorter = other_set(tmp_path, "against", "june", rows_of(THEIRS[:3], "c"))
     Path(other.run.decisions).write_bytes(Path(shorter.run.decisions).read_bytes())
     with pytest.raises(InputError, match=r"25 records and 3 verdicts.*decide that run again"):
-        find_pairs_between(run, ids, [other], [COPIES])
+        OtherSet.of("july", "against", other.run, other.partition_ids)
     Path(other.run.decisions).write_bytes(b"PAR1")
     with pytest.raises(InputError, match="decisions of this earlier run cannot be read"):
-        find_pairs_between(run, ids, [other], [COPIES])
+        OtherSet.of("july", "against", other.run, other.partition_ids)

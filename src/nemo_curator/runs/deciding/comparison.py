@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from nemo_curator.errors import InputError
 from nemo_curator.runs.deciding.connection import connected, count, give, positions
+from nemo_curator.runs.deciding.reading import reading_decisions
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.shards.parquet import open_parquet
 
 _COMPARED = ("verdict", "rule", "reason", "score", "threshold", "duplicate_of")
 _CHANGED = "(a.verdict IS DISTINCT FROM b.verdict OR a.rule IS DISTINCT FROM b.rule)"
@@ -152,16 +151,9 @@ def _take(connection: duckdb.DuckDBPyConnection, side: str, run: RunDirectory) -
     )
     columns = ["image_id", *_COMPARED]
     position = 0
-    try:
-        with open_parquet(run.decisions) as parquet:
-            for batch in parquet.iter_batches(columns=columns):
-                rows = [*(batch[column] for column in columns), positions(position, batch.num_rows)]
-                give(connection, "given", pa.Table.from_arrays(rows, names=[*columns, "position"]))
-                connection.execute(f"INSERT INTO {side} BY NAME FROM given")
-                position += batch.num_rows
-    except FileNotFoundError:
-        raise InputError("this run is not decided", where=run.root, act="decide it first") from None
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            "these decisions cannot be read", where=run.decisions, cause=str(error).splitlines()[0], act="decide again"
-        ) from None
+    with reading_decisions(run) as parquet:
+        for batch in parquet.iter_batches(columns=columns):
+            rows = [*(batch[column] for column in columns), positions(position, batch.num_rows)]
+            give(connection, "given", pa.Table.from_arrays(rows, names=[*columns, "position"]))
+            connection.execute(f"INSERT INTO {side} BY NAME FROM given")
+            position += batch.num_rows

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nemo_curator.errors import InputError
 from nemo_curator.runs.deciding.connection import connected, first_row, give, positions
+from nemo_curator.runs.deciding.reading import reading_decisions
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.shards.parquet import open_parquet
 
 _COLUMNS = ["image_id", "rule", "score", "duplicate_of"]
 
@@ -77,25 +76,15 @@ def duplicate_groups(run: RunDirectory, limit: int, members: int) -> Groups:
             "CREATE TABLE duplicates (image_id VARCHAR, rule VARCHAR, score DOUBLE, duplicate_of VARCHAR, place BIGINT)"
         )
         start = 0
-        try:
-            with open_parquet(run.decisions) as parquet:
-                for batch in parquet.iter_batches(columns=[*_COLUMNS, "verdict"]):
-                    places = positions(start, batch.num_rows)
-                    rows = pa.Table.from_arrays(
-                        [*(batch[name] for name in _COLUMNS), places], names=[*_COLUMNS, "place"]
-                    )
-                    rows = rows.filter(pc.equal(batch["verdict"], pa.scalar("duplicate")))
-                    if rows.num_rows:
-                        give(connection, "given", rows)
-                        connection.execute("INSERT INTO duplicates BY NAME FROM given")
-                    start += batch.num_rows
-        except FileNotFoundError:
-            raise InputError("this run is not decided", where=run.root, act="decide it first") from None
-        except (OSError, pa.ArrowException) as error:
-            cause = str(error).splitlines()[0]
-            raise InputError(
-                "these decisions cannot be read", where=run.decisions, cause=cause, act="decide again"
-            ) from None
+        with reading_decisions(run) as parquet:
+            for batch in parquet.iter_batches(columns=[*_COLUMNS, "verdict"]):
+                places = positions(start, batch.num_rows)
+                rows = pa.Table.from_arrays([*(batch[name] for name in _COLUMNS), places], names=[*_COLUMNS, "place"])
+                rows = rows.filter(pc.equal(batch["verdict"], pa.scalar("duplicate")))
+                if rows.num_rows:
+                    give(connection, "given", rows)
+                    connection.execute("INSERT INTO duplicates BY NAME FROM given")
+                start += batch.num_rows
         total, groups = first_row(connection, "SELECT count(*), count(DISTINCT duplicate_of) FROM duplicates")
         largest = connection.execute(
             "SELECT duplicate_of, count(*) AS size FROM duplicates GROUP BY duplicate_of "

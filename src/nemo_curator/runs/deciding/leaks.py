@@ -14,7 +14,9 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.deciding.connection import connected, first_row, give, positions, text
 from nemo_curator.runs.deciding.rules import DUPLICATE_RULES
+from nemo_curator.runs.deciding.verdicts import ROW_GROUP
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.row_groups import row_groups
 from nemo_curator.shards.parquet import open_parquet
 
 _COLUMNS: dict[str, pa.DataType] = {
@@ -26,8 +28,6 @@ _COLUMNS: dict[str, pa.DataType] = {
 }
 LEAKS_SCHEMA = pa.schema(_COLUMNS)
 """An image, the protected one that it shows (`set:id`), its set, how (`same_bytes`, …), and how far apart they are."""
-
-_ROW_GROUP = 131_072
 
 By = Literal["protected", "image"]
 
@@ -99,15 +99,8 @@ def write_leaks(connection: duckdb.DuckDBPyConnection, run: RunDirectory, names:
         storage.write_atomic(run.leaks) as file,
         pq.ParquetWriter(file, LEAKS_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
     ):
-        held: list[pa.RecordBatch] = []
-        for batch in rows.to_arrow_reader(_ROW_GROUP):
-            held.append(batch)
-            if sum(one.num_rows for one in held) >= _ROW_GROUP:
-                whole = pa.Table.from_batches(held).cast(LEAKS_SCHEMA)
-                writer.write_table(whole.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
-                held = whole.slice(_ROW_GROUP).to_batches()
-        if held:
-            writer.write_table(pa.Table.from_batches(held).cast(LEAKS_SCHEMA), row_group_size=_ROW_GROUP)
+        for group in row_groups(rows.to_arrow_reader(ROW_GROUP), ROW_GROUP):
+            writer.write_table(group.cast(LEAKS_SCHEMA), row_group_size=ROW_GROUP)
 
 
 def read_leaks(run: RunDirectory, by: By, limit: int, ends: int) -> Leaks:

@@ -127,7 +127,7 @@ def _take(connection: duckdb.DuckDBPyConnection, others: Sequence[OtherSet]) -> 
         "__other_pixels BLOB, __other_quality INTEGER)"
     )
     for number, other in enumerate(others):
-        for table in other.rows(other.counted()):
+        for table in other.rows():
             give(connection, "given", table)
             connection.execute(
                 f"INSERT INTO others SELECT {number}, place, {text(f'{other.name}:')} || image_id, {SHA_SQL}, "

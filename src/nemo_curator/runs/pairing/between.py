@@ -14,14 +14,13 @@ import numpy.typing as npt
 from nemo_curator import storage
 from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.runs.deciding.scratch import scratch_folder
-from nemo_curator.runs.elsewhere import OtherSet, Some
+from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.pairing.distinct import Distinct, distinct_embeddings, distinct_hashes
 from nemo_curator.runs.pairing.pair_file import SIMILAR, TURNED, PairFacts, PairFile, open_pairs
 from nemo_curator.runs.pairing.pair_writer import pair_table
 from nemo_curator.runs.pairing.searches import SEARCHES, Search, Searches
 from nemo_curator.runs.pairing.store import MOST_PAIRS, Began, Wanted, inputs_of, records_of, too_many
-from nemo_curator.runs.parts import read_part
 
 _Rows = npt.NDArray[np.int64]
 _Apart = Callable[[_Rows, _Rows], npt.NDArray[np.float64]]
@@ -36,14 +35,12 @@ class _Sides:
         partition_ids: Its partitions.
         records: How many records it has.
         other: The set of elsewhere.
-        counted: Which of its images count.
     """
 
     run: RunDirectory
     partition_ids: Sequence[str]
     records: int
     other: OtherSet
-    counted: Some
 
 
 def find_pairs_between(
@@ -80,12 +77,10 @@ def find_pairs_between(
     if not (others and wanted):
         return {}
     mine = records_of(run, partition_ids)
-    records = sum(read_part(run, one, ["error"]).num_rows for one in partition_ids)
     found: dict[str, dict[str, PairFile]] = {}
     for other in others:
-        counted = other.counted()
-        theirs = f"{mine} {records_of(other.run, other.partition_ids)} {other.digest(counted)}"
-        sides = _Sides(run, partition_ids, records, other, counted)
+        theirs = f"{mine.digest} {records_of(other.run, other.partition_ids).digest} {other.digest()}"
+        sides = _Sides(run, partition_ids, mine.rows, other)
         found[other.key] = {}
         for one in wanted:
             inputs, name = inputs_of(one.columns, theirs), f"{one.kind}-{other.key}.parquet"
@@ -130,13 +125,13 @@ def _begun(
     run, ids, other = sides.run, sides.partition_ids, sides.other
     if facts.kind == SIMILAR:
         left, rows = distinct_embeddings(run, ids, folders[0])
-        right, others = distinct_embeddings(other.run, other.partition_ids, folders[1], sides.counted)
+        right, others = distinct_embeddings(other.run, other.partition_ids, folders[1], other.counted)
         tell = began(facts.kind, min(len(rows), len(others)))
         search = searches.similar_between(rows, others, facts.radius, tell)
         return left, right, search, lambda one, two: 1.0 - pair_cosines(rows, one, two, others)
     turned = facts.kind == TURNED
     left, hashes = distinct_hashes(run, ids, turned=turned)
-    right, listed = distinct_hashes(other.run, other.partition_ids, turned=turned, only=sides.counted)
+    right, listed = distinct_hashes(other.run, other.partition_ids, turned=turned, only=other.counted)
     between = searches.turned_between if turned else searches.copies_between
     tell = began(facts.kind, min(len(hashes), len(listed)))
     return left, right, between(hashes, listed, int(facts.radius), tell), None

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding.connection import connected, first_row, give
 from nemo_curator.runs.pairing.pair_file import ROW_GROUP, SCHEMA, PairFacts
+from nemo_curator.runs.row_groups import row_groups
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -74,7 +74,7 @@ class PairTable:
             storage.write_atomic(url) as file,
             pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
         ):
-            for table in _groups(rows.to_arrow_reader(ROW_GROUP)):
+            for table in row_groups(rows.to_arrow_reader(ROW_GROUP), ROW_GROUP):
                 writer.write_table(table.cast(schema), row_group_size=ROW_GROUP)
 
     def _insert(self, left: Ints, right: Ints, distance: Floats, *, equal: bool) -> None:
@@ -94,19 +94,3 @@ def pair_table() -> Iterator[PairTable]:
     """
     with connected() as connection:
         yield PairTable(connection)
-
-
-def _groups(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROW_GROUP` rows, however they come: equal rows are equal bytes."""
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        held.append(batch)
-        rows += batch.num_rows
-        while rows >= ROW_GROUP:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, ROW_GROUP).combine_chunks()
-            rows -= ROW_GROUP
-            held = table.slice(ROW_GROUP).to_batches()
-    if rows:
-        yield pa.Table.from_batches(held).combine_chunks()

@@ -100,18 +100,12 @@ def turned(hashes: Hashes, radius: int, tell: Tell) -> Search:
 
 
 def _turned(hashes: Hashes, radius: int, tell: Tell) -> Iterator[Found]:
-    turns = hashes.shape[1]
-    every = hashes.reshape(-1, hashes.shape[2])
-    structured = np.flatnonzero(every.any(axis=1))
-    index = HammingIndex(every[structured])
-    for start in range(0, len(hashes), _HASHES):
-        block = np.ascontiguousarray(hashes[start : start + _HASHES, 0])
-        for found in index.pairs(block, radius):
-            left, right = found.left + start, structured[found.right] // turns
-            other = left != right  # a picture may look like a turn of itself
-            if other.any():
-                yield Found(left[other], right[other], found.distance[other].astype(np.float64))
-        tell(len(block))
+    rows, turns = _structured(hashes)
+    for found in _copies_between(np.ascontiguousarray(hashes[:, 0]), turns, radius, tell):
+        right = rows[found.right]
+        other = found.left != right  # a picture may look like a turn of itself
+        if other.any():
+            yield Found(found.left[other], right[other], found.distance[other])
 
 
 def similar(rows: Half, radius: float, tell: Tell) -> Search:

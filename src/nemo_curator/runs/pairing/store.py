@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ def find_pairs(
     """
     if not wanted:
         return {}
-    records = records_of(run, partition_ids)
+    records = records_of(run, partition_ids).digest
     found = {}
     for one in wanted:
         inputs = inputs_of(one.columns, records)
@@ -101,7 +102,7 @@ def current_pairs(
         partition_ids: Its partitions, in source order.
         columns: Kind to the columns that its pairs are found by, with their fingerprints.
     """
-    records = records_of(run, partition_ids)
+    records = records_of(run, partition_ids).digest
     files = {kind: open_pairs(_place(run, kind)) for kind in columns}
     return {
         kind: file for kind, file in files.items() if file and file.facts.inputs == inputs_of(columns[kind], records)
@@ -117,21 +118,38 @@ def inputs_of(columns: Mapping[str, str], records: str) -> str:
 
     Args:
         columns: Column to fingerprint, of what pairs are found by.
-        records: As `records_of`; of both sides, where there are two.
+        records: The digest of `records_of`; of both sides, where there are two.
     """
     return fingerprint({"version": _VERSION, "columns": dict(columns), "records": records})
 
 
-def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> str:
-    """A hash of which records there are, by their bytes; with a column's fingerprint all that its values depend on."""
-    digest = hashlib.sha256()
+class Records(NamedTuple):
+    """Which records a run has.
+
+    Attributes:
+        rows: How many.
+        digest: A hash of them by their bytes; with a column's fingerprint all that its values depend on.
+    """
+
+    rows: int
+    digest: str
+
+
+def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> Records:
+    """The records of a run.
+
+    Raises:
+        InputError: A part is missing or damaged.
+    """
+    digest, count = hashlib.sha256(), 0
     for partition_id in partition_ids:
         table = read_part(run, partition_id, ["sha256", "error"])
         hashes, errors = table["sha256"].to_pylist(), table["error"].to_pylist()
         rows = [str(one) if error is None else "!" for one, error in zip(hashes, errors, strict=True)]
         digest.update(f"{partition_id} {len(rows)}\n".encode())
         digest.update("\n".join(rows).encode())
-    return digest.hexdigest()
+        count += len(rows)
+    return Records(count, digest.hexdigest())
 
 
 def _search(
