@@ -45,11 +45,11 @@ Hashes = npt.NDArray[np.uint8]
 Make = Callable[[int, int], Hashes]
 
 
-def full(hashes: Hashes, threads: int) -> tuple[float, int]:
-    """Seconds, and how many pairs there are."""
-    start = time.perf_counter()
+def full(hashes: Hashes, threads: int) -> tuple[float, float, int]:
+    """Seconds, processor seconds of all threads, and how many pairs there are."""
+    start, worked = time.perf_counter(), time.process_time()
     found = sum(len(block.left) for block in self_pairs(hashes, RADIUS, threads))
-    return time.perf_counter() - start, found
+    return time.perf_counter() - start, time.process_time() - worked, found
 
 
 def incremental(hashes: Hashes, new: Hashes, threads: int, rounds: int) -> dict[str, Any]:
@@ -85,11 +85,13 @@ def measured(make: Make, size: int, rounds: int, threads: int) -> dict[str, Any]
     hashes = make(size, 0)
     rounds = 1 if size >= LARGE else rounds
     ours: list[float] = []
+    worked: list[float] = []
     theirs: dict[str, list[Timed]] = {}
     pairs = 0
     for _ in range(rounds):
-        seconds, pairs = full(hashes, threads)
+        seconds, processor, pairs = full(hashes, threads)
         ours.append(seconds)
+        worked.append(processor)
         for name, library in searchers(RADIUS, threads).items():
             theirs.setdefault(name, []).append(beside(hashes, name, library))
     for name, runs in theirs.items():
@@ -100,6 +102,7 @@ def measured(make: Make, size: int, rounds: int, threads: int) -> dict[str, Any]
         "hashes": size,
         "pairs": pairs,
         "seconds": round(seconds, 2),
+        "processor_seconds": round(statistics.median(worked), 2),
         "libraries": {name: round(one, 2) for name, one in libraries.items()},
         "ratio": round(seconds / min(libraries.values()), 3) if libraries else None,
     }
