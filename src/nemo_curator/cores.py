@@ -37,18 +37,31 @@ def least_cores(there: int, quotas: Iterable[tuple[str, str]]) -> int:
     return max(1, math.ceil(least))
 
 
-def _quotas(root: Path) -> Iterator[tuple[str, str]]:
-    """Quotas of this process's control groups and of those around them, of both versions."""
+def control_groups(root: Path, controller: str, mounts: Iterable[str]) -> Iterator[tuple[int, Path]]:
+    """(Version, folder) of this process's control groups and of those around them.
+
+    Args:
+        root: Where `proc` and `sys` are mounted.
+        controller: What is controlled, in the words of version 1.
+        mounts: Names under which version 1 of it may be mounted.
+    """
     mount = root / "sys/fs/cgroup"
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text_of(root / "proc/self/cgroup").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
-            for folder in _around(mount, path):
-                quota, period = [*_text(folder / "cpu.max").split(), "", ""][:2]
-                yield quota, period
-        elif "cpu" in controllers.split(","):
-            for folder in (one for name in _V1_MOUNTS for one in _around(mount / name, path)):
-                yield _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+            yield from ((2, folder) for folder in _around(mount, path))
+        elif controller in controllers.split(","):
+            yield from ((1, folder) for name in mounts for folder in _around(mount / name, path))
+
+
+def _quotas(root: Path) -> Iterator[tuple[str, str]]:
+    """Quotas of this process's control groups and of those around them, of both versions."""
+    for number, folder in control_groups(root, "cpu", _V1_MOUNTS):
+        if number == 1:
+            yield text_of(folder / "cpu.cfs_quota_us"), text_of(folder / "cpu.cfs_period_us")
+        else:
+            quota, period = [*text_of(folder / "cpu.max").split(), "", ""][:2]
+            yield quota, period
 
 
 def _around(mount: Path, path: str) -> Iterator[Path]:
@@ -57,7 +70,8 @@ def _around(mount: Path, path: str) -> Iterator[Path]:
     yield from (mount / one for one in (inner, *inner.parents) if ".." not in one.parts)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What the system says in a small file, or "" where it says nothing that can be read."""
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -21,6 +21,7 @@
     │   ├── WeightsError              a weight file of the wrong kind or shape
     │   │   └── NoTextTowerError          it embeds pictures, and no texts
     │   └── MissingExtraError         (also an ImportError) a package of an optional extra
+    ├── MemoryBudgetError         2   (also a ValueError) a budget of memory that is too small for a run
     ├── StageError                7   a stage that breaks its contract, or fails on everything
     ├── ConservationError         8   inputs != kept + rejected + duplicates + quarantined
     ├── VerificationError         9   a delivered data set is not what its manifest says
@@ -164,6 +165,12 @@ class NoTextTowerError(WeightsError):
 
 class MissingExtraError(ModelError, ImportError):
     """A package that belongs to an optional extra is not installed."""
+
+
+class MemoryBudgetError(CuratorError, ValueError):
+    """A budget of memory is too small for a run: a use of the command that cannot work."""
+
+    exit_code = 2
 
 
 class StageError(CuratorError):

@@ -122,6 +122,7 @@ class StageChain:
                 records = len(task.data) + len(task.records)
                 self.progress(records)
                 yield task
+                del task  # nobody needs it while the next one is read
                 # whoever asks for more has put this one through all stages; what a stage holds for `save` must not grow
                 saved = tuple(stage.save() for stage in self._gatherers if stage.resumes)
                 if self._resumable and self.on_batch is not None:
@@ -155,9 +156,12 @@ class StageChain:
                 yield from self._stream(adapter, task)
                 continue
             group.append(task)
+            del task  # a batch is not kept while the next one is read
             if len(group) >= size:
-                yield from self._call(adapter, group)
+                results = self._call(adapter, group)
                 group = []
+                while results:
+                    yield results.pop(0)
         if group:
             yield from self._call(adapter, group)
         if isinstance(adapter.stage, PartitionStage):
@@ -185,6 +189,7 @@ class StageChain:
             if result.task_id == task.task_id:
                 result.task_id = f"{task.task_id}.{index}"
             yield result
+            del result
 
     def _call(self, adapter: BaseStageAdapter, group: list[Task[Any]]) -> list[Task[Any]]:
         given = Given(group)

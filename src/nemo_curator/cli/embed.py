@@ -47,6 +47,7 @@ def embed(
     ] = 1_000_000,
     settings: options.Settings = None,
     workers: options.Workers = None,
+    memory: options.Memory = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the result in the place of an earlier one of this command.")
     ] = False,
@@ -61,13 +62,15 @@ def embed(
     from nemo_curator.cli.recipe_options import embedding_recipe
     from nemo_curator.pipeline.embed import embed as embedded
     from nemo_curator.pipeline.embed import preview_embed
+    from nemo_curator.planning.means import Asked
     from nemo_curator.runs.embedding_names import FORMS, EmbeddingSettings
 
     recipe = embedding_recipe(model, model_dir, settings)
     chosen = {one.value for one in forms or [Form.parquet]}
     how = EmbeddingSettings(tuple(one for one in FORMS if one in chosen), dtype.value, rows_per_file)
     if dry_run:
-        plan = preview_embed(inputs, output, recipe, how, replace=replace, rescore=rescore)
+        asked = Asked(workers, memory)
+        plan = preview_embed(inputs, output, recipe, how, asked=asked, replace=replace, rescore=rescore)
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
         else:
@@ -75,7 +78,17 @@ def embed(
         return
     words = Words(compute="embed", write="write", written="embeddings", decides=False)
     watcher = display(quiet=as_json, words=words)
-    done = embedded(inputs, output, recipe, how, workers=workers, replace=replace, rescore=rescore, watcher=watcher)
+    done = embedded(
+        inputs,
+        output,
+        recipe,
+        how,
+        workers=workers,
+        memory=memory,
+        replace=replace,
+        rescore=rescore,
+        watcher=watcher,
+    )
     if as_json:
         sys.stdout.write(json.dumps(_facts(done), indent=2) + "\n")
     else:

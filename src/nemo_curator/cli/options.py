@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from nemo_curator.kernels.sizes import parse_size
+
+
+def _size(text: str) -> int:
+    try:
+        size = parse_size(text)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(str(error)) from None
+    if size <= 0:
+        raise typer.BadParameter(f"{text!r} is no memory at all")
+    return size
+
+
 Inputs = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Folders of images, tars, image files; NAME=PATH names one.")
 ]
@@ -60,6 +73,15 @@ Against = Annotated[
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=0, help="Worker processes; one a core by default, 0 for none.")
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        parser=_size,
+        help="Memory that all processes may take together, as in 4GB; a share of the machine's by default.",
+    ),
 ]
 Rescore = Annotated[
     bool,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
+from nemo_curator.cli.means import means_facts, means_lines
 from nemo_curator.pipeline.score import ScorePlan, left_out
 from nemo_curator.pipeline.scoring import Stage, stands_on_stored
 
@@ -33,6 +34,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
         "changed": list(plan.growth.changed_files),
         "vanished": list(plan.growth.vanished_files),
         "ignored": [path for path, _ in plan.ignored],
+        "means": None if plan.means is None else means_facts(plan.means),
         "notes": [*left_out(plan.scoring), *plan.notes],
     }
 
@@ -50,6 +52,7 @@ def print_score_plan(plan: ScorePlan) -> None:
     for columns, ids in plan.work.columns.items():
         source = " (from the stored embeddings)" if stands_on_stored(_stages(plan, columns)) else ""
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
+    lines += [] if plan.means is None else means_lines(plan.means)
     lines += [f"note: {note}" for note in (*left_out(plan.scoring), *plan.notes)]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")

@@ -24,6 +24,7 @@ def run(
     protect: options.Protect = None,
     against: options.Against = None,
     workers: options.Workers = None,
+    memory: options.Memory = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
     ] = None,
@@ -42,6 +43,7 @@ def run(
     from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
     from nemo_curator.cli.summary import announce, print_summary, summary_facts
     from nemo_curator.pipeline.curate import curate, effective, preview_curate
+    from nemo_curator.planning.means import Asked
     from nemo_curator.report.page import write_report
 
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
@@ -50,7 +52,8 @@ def run(
     chosen = effective(read_recipe(recipe, settings))
     whose = "Your" if recipe is not None else "The default"
     if dry_run:
-        plan = preview_curate(inputs, output, chosen, run_dir=run_dir, replace=replace, rescore=rescore)
+        asked = Asked(workers, memory)
+        plan = preview_curate(inputs, output, chosen, run_dir=run_dir, asked=asked, replace=replace, rescore=rescore)
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
         else:
@@ -64,6 +67,7 @@ def run(
         chosen,
         run_dir=run_dir,
         workers=workers,
+        memory=memory,
         replace=replace,
         rescore=rescore,
         skip_missing=skip_missing,

@@ -21,6 +21,7 @@ def score(
     protect: options.Protect = None,
     against: options.Against = None,
     workers: options.Workers = None,
+    memory: options.Memory = None,
     rescore: options.Rescore = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
@@ -32,6 +33,7 @@ def score(
     from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
     from nemo_curator.pipeline.curate import preview_score, score_run
     from nemo_curator.pipeline.decide import stored_recipe
+    from nemo_curator.planning.means import Asked
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
@@ -43,13 +45,14 @@ def score(
     state = RunState.read(place) if recipe is None else None
     chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
     if dry_run:
-        plan = preview_score(inputs, place, chosen, rescore=rescore)
+        plan = preview_score(inputs, place, chosen, asked=Asked(workers, memory), rescore=rescore)
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
         else:
             print_score_plan(plan)
         return
-    plan = score_run(inputs, place, chosen, workers=workers, rescore=rescore, watcher=display(quiet=as_json))
+    watcher = display(quiet=as_json)
+    plan = score_run(inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher)
     status = run_status(plan.run)
     if as_json:
         sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from nemo_curator.codecs.memory import MOST_KEPT, return_freed_memory
+from nemo_curator.codecs.memory_share import here
 from nemo_curator.errors import LimitError
 
 T = TypeVar("T")
@@ -67,6 +68,10 @@ def guarded(work: Callable[[], T], limit: int, need: int = 0) -> T:
     answer does not depend on the images before this one, but for files that take, without having said so, within some
     megabytes of the limit.
 
+    Where the process has a share of a budget (`memory_share`), the work waits for its turn at what it needs, and is
+    bounded to that at first. Whatever it fails of then, it is tried once more with all that the limit admits, so that
+    the answer does not depend on the share either.
+
     Args:
         work: Decodes one image.
         limit: Bytes.
@@ -77,14 +82,15 @@ def guarded(work: Callable[[], T], limit: int, need: int = 0) -> T:
         Exception: Whatever the work raises.
     """
     try:
-        return _bounded(work, max(need, limit - _KEPT))
+        return _tried(work, limit, need)
     except Exception as error:
-        if not is_memory(error):
+        if not is_memory(error) and not here.bounds:
             raise
     gc.collect()
-    return_freed_memory()
     try:
-        return _bounded(work, max(need, limit - _KEPT_AFTER))
+        with here.lent(limit):
+            return_freed_memory()
+            return _bounded(work, max(need, limit - _KEPT_AFTER))
     except Exception as error:
         if not is_memory(error):
             raise
@@ -97,6 +103,14 @@ def guarded(work: Callable[[], T], limit: int, need: int = 0) -> T:
 def is_memory(error: Exception) -> bool:
     """Whether an exception says that memory ran out, in whatever words."""
     return isinstance(error, MemoryError) or bool(_SAYS_NO_MEMORY.search(str(error)))
+
+
+def _tried(work: Callable[[], T], limit: int, need: int) -> T:
+    """The work with what it needs, and what the process may have for it without asking."""
+    with here.lent(need):
+        if here.held:  # what was kept is beside that
+            return_freed_memory()
+        return _bounded(work, max(need, min(limit, here.room) - _KEPT))
 
 
 def _bounded(work: Callable[[], T], more: int) -> T:

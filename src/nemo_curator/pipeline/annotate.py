@@ -37,6 +37,10 @@ class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
         """What the score stage shares."""
         return self.stage.shared_models()
 
+    def model_bytes(self) -> int:
+        """What the score stage's models take."""
+        return self.stage.model_bytes()
+
     def setup_on_node(self, _node_info: NodeInfo | None = None, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare the host for the score stage."""
         self.stage.setup_on_node(_node_info, _worker_metadata)

@@ -24,10 +24,11 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_means, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
+from nemo_curator.planning.means import NOTHING, Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
@@ -94,6 +95,7 @@ def curate(
     *,
     run_dir: str | None = None,
     workers: int | None = None,
+    memory: int | None = None,
     replace: bool = False,
     rescore: bool = False,
     skip_missing: bool = False,
@@ -109,6 +111,7 @@ def curate(
         recipe: What to compute and reject.
         run_dir: Run directory; `run` inside the output by default.
         workers: Worker processes; one a CPU core by default.
+        memory: Bytes that all processes may take together; a share of the machine's by default.
         replace: Put the result in the place of an earlier one in `output`; scores of the same input stay.
         rescore: Compute columns again that were computed in another way, and files that changed.
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
@@ -120,6 +123,7 @@ def curate(
         StaleScoresError: Stored scores are other ones than the recipe asks for, and `rescore` was not said.
         RecipeError: The recipe names an unknown score, column or parameter.
         ModelError: A model cannot be used.
+        MemoryBudgetError: `memory` is too little.
         StageError: A stage failed on everything.
     """
     watcher = watcher or Watcher()
@@ -128,7 +132,8 @@ def curate(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
-    _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    asked = Asked(workers, memory)
+    with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -136,12 +141,13 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
+        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
+        score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
-        funnel = decide_run(run, recipe, workers=workers, watcher=watcher)
+        funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
@@ -157,6 +163,7 @@ def preview_curate(
     recipe: Recipe,
     *,
     run_dir: str | None = None,
+    asked: Asked = NOTHING,
     replace: bool = False,
     rescore: bool = False,
 ) -> ScorePlan:
@@ -169,7 +176,8 @@ def preview_curate(
     run = RunDirectory(plain_place(run_dir) if run_dir else storage.join(output, "run"))
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
-    return _plan_curate(listing, output, run, effective(recipe), replace=replace, rescore=rescore)
+    recipe = effective(recipe)
+    return with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
 
 
 def _plan_curate(
@@ -200,6 +208,7 @@ def score_run(
     recipe: Recipe,
     *,
     workers: int | None = None,
+    memory: int | None = None,
     rescore: bool = False,
     watcher: Watcher | None = None,
 ) -> ScorePlan:
@@ -210,6 +219,7 @@ def score_run(
         run: The run directory; one that is there is continued.
         recipe: What to compute; its rules are checked, and decide later.
         workers: Worker processes; one a CPU core by default.
+        memory: Bytes that all processes may take together; a share of the machine's by default.
         rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
 
@@ -225,19 +235,23 @@ def score_run(
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
     check_others(recipe, run, {})
-    _plan(run, listing, recipe, rescore=rescore)
+    asked = Asked(workers, memory)
+    with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
+        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
-        other_sets(RunState.require(run), recipe, watcher, workers=workers)
+        score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        other_sets(RunState.require(run), recipe, watcher, asked=asked)
     return plan
 
 
-def preview_score(inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, rescore: bool = False) -> ScorePlan:
+def preview_score(
+    inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, asked: Asked = NOTHING, rescore: bool = False
+) -> ScorePlan:
     """What `score_run` with these arguments would score, after all checks that it makes; nothing is written.
 
     Raises:
@@ -248,15 +262,15 @@ def preview_score(inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, r
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
     check_others(recipe, run, {})
-    return _plan(run, listing, recipe, rescore=rescore)[0]
+    return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
 
 
 def _settled_plan(
-    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, watcher: Watcher
+    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, memory: int | None, watcher: Watcher
 ) -> tuple[ScorePlan, Policy]:
     """The same, after it is settled how the models are computed that the recipe leaves open."""
     plan, policy = _plan(run, listing, recipe, rescore=rescore)
-    settled = newly_settled(plan, recipe, listing, rescore=rescore, watcher=watcher)
+    settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
     if settled:
         plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
         plan = with_news(plan, settled)

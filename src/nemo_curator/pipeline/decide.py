@@ -17,6 +17,8 @@ from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
+from nemo_curator.planning.means import Asked
+from nemo_curator.planning.memory import database_bytes
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
 from nemo_curator.runs.deciding.scratch import scratch_folder
@@ -60,6 +62,7 @@ def decide_run(
     *,
     write: bool = True,
     workers: int | None = None,
+    memory: int | None = None,
     watcher: Watcher | None = None,
 ) -> Funnel:
     """Give every input of a run its verdict. A protect set that is not scored yet is scored before.
@@ -69,6 +72,7 @@ def decide_run(
         recipe: Whose rules, lists, duplicates, sample and split count; the one in force by default.
         write: Whether to write `decisions.parquet` and put the recipe in force.
         workers: Worker processes for protect sets; one a CPU core by default.
+        memory: Bytes that all processes may take together, searches for pairs left out; None leaves it to us.
         watcher: Told of a search for pairs, where the recipe needs one that nobody made yet, and of protect sets.
 
     Raises:
@@ -86,10 +90,12 @@ def decide_run(
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
     with nullcontext(None) if write else scratch_folder() as folder:
-        others = other_sets(state, recipe, watcher, folder=folder, workers=workers)
+        others = other_sets(state, recipe, watcher, folder=folder, asked=Asked(workers, memory))
         pairs = pairs_for(state, recipe, policy, ids, watcher, folder)
         between = pairs_between_for(state, recipe, policy, ids, others, watcher, folder)
-        funnel = _decided(state, recipe, policy, ids, _Beside(pairs, tuple(others), between), write=write)
+        database = None if memory is None else database_bytes(memory)
+        beside = _Beside(pairs, tuple(others), between, database)
+        funnel = _decided(state, recipe, policy, ids, beside, write=write)
     found = [file.facts for file in pairs.values()]
     found += [file.facts for files in between.values() for file in files.values()]
     return replace(funnel, pairs=tuple(found))
@@ -103,11 +109,13 @@ class _Beside:
         pairs: Kind to near pairs within it.
         others: Sets of elsewhere.
         between: Near pairs with each of them.
+        memory: Bytes that the database may hold; None leaves it to us.
     """
 
     pairs: Mapping[str, PairFile]
     others: tuple[OtherSet, ...]
     between: Between
+    memory: int | None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -150,6 +158,7 @@ def _decided(
         pairs=beside.pairs,
         others=beside.others,
         between=beside.between,
+        memory=beside.memory,
         before_writing=begin,
     )
     protected, unreadable = beside.counts()

@@ -27,9 +27,10 @@ from nemo_curator.pipeline.numerics import ComputesModel
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_means, with_news
 from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
+from nemo_curator.planning.means import NOTHING, Asked
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.embedding_files import WrittenFile, extent_of, write_embedding_files, write_unreadable
 from nemo_curator.runs.embedding_names import MANIFEST, EmbeddingSettings
@@ -72,6 +73,7 @@ def embed(
     settings: EmbeddingSettings,
     *,
     workers: int | None = None,
+    memory: int | None = None,
     replace: bool = False,
     rescore: bool = False,
     watcher: Watcher | None = None,
@@ -86,6 +88,7 @@ def embed(
         recipe: Its one score gives embeddings.
         settings: How they are written.
         workers: Worker processes; one a CPU core by default.
+        memory: Bytes that all processes may take together; a share of the machine's by default.
         replace: Put the result in the place of an earlier one of ours.
         rescore: Compute embeddings again that were computed in another way, and those of files that changed.
         watcher: Told of the progress.
@@ -95,13 +98,15 @@ def embed(
         OutputError: The output holds something else, cannot be written, or is in use.
         StaleScoresError: Stored embeddings are other ones than are asked for, and `rescore` was not said.
         ModelError: The model cannot be used.
+        MemoryBudgetError: `memory` is too little.
         StageError: The model failed on everything.
     """
     watcher = watcher or Watcher()
     output = plain_place(output)
     run = RunDirectory(storage.join(output, "run"))
     listing = list_inputs(inputs)
-    _plan(listing, output, run, recipe, settings, replace=replace, rescore=rescore)
+    asked = Asked(workers, memory)
+    with_means(_plan(listing, output, run, recipe, settings, replace=replace, rescore=rescore)[0], recipe, asked)
     began = time.perf_counter()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -113,12 +118,13 @@ def embed(
         plan, there = _plan(listing, output, run, recipe, settings, replace=replace, rescore=rescore)
         if there.is_whole:
             return _as_it_stands(output, plan, there)
-        plan = _settled(plan, listing, recipe, rescore=rescore, watcher=watcher)
+        plan = _settled(plan, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         claim(output, run, replace=replace).sweep()
         if there.manifest and not replace:  # a file of it is gone: it is no finished result any more
             storage.remove(storage.join(output, MANIFEST))
         start(plan, recipe, rescore=rescore, embeds=True)
-        score(plan, recipe, workers=workers, watcher=watcher)
+        plan = with_means(plan, recipe, asked)
+        score(plan, recipe, asked=asked, watcher=watcher)
         scored = time.perf_counter()
         embedded = _write(output, plan, settings, watcher)
         state = RunState.require(run)
@@ -133,6 +139,7 @@ def preview_embed(
     recipe: Recipe,
     settings: EmbeddingSettings,
     *,
+    asked: Asked = NOTHING,
     replace: bool = False,
     rescore: bool = False,
 ) -> ScorePlan:
@@ -143,7 +150,8 @@ def preview_embed(
     """
     output = plain_place(output)
     run = RunDirectory(storage.join(output, "run"))
-    return _plan(list_inputs(inputs), output, run, recipe, settings, replace=replace, rescore=rescore)[0]
+    plan, _ = _plan(list_inputs(inputs), output, run, recipe, settings, replace=replace, rescore=rescore)
+    return with_means(plan, recipe, asked)
 
 
 def _plan(
@@ -180,9 +188,11 @@ def _plan(
     return plan, there
 
 
-def _settled(plan: ScorePlan, listing: Listing, recipe: Recipe, *, rescore: bool, watcher: Watcher) -> ScorePlan:
+def _settled(
+    plan: ScorePlan, listing: Listing, recipe: Recipe, *, rescore: bool, memory: int | None, watcher: Watcher
+) -> ScorePlan:
     """The plan, after it is settled how the model is computed, where the recipe leaves that open."""
-    settled = newly_settled(plan, recipe, listing, rescore=rescore, watcher=watcher)
+    settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
     if not settled:
         return plan
     return with_news(plan_score(plan.run, listing, recipe, rescore=rescore, settled=settled), settled)

@@ -12,6 +12,7 @@ from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, candidates, choose, is_tower
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import (
     ASKED_FOR,
     LEAST_IMAGES,
@@ -93,6 +94,7 @@ def settle(
     entries: Sequence[Entry],
     held: Mapping[str, Settled],
     watcher: Watcher,
+    memory: int | None = None,
 ) -> dict[str, Settled]:
     """Settle what is open: try lower precisions of each model on a sample of the input, and choose runtimes.
 
@@ -102,6 +104,7 @@ def settle(
         entries: The input.
         held: What is settled already.
         watcher: Told before models are tried.
+        memory: Bytes that all processes may take together; None leaves it to us.
 
     Returns:
         Model to how it is computed, for those whose precision or runtime the recipe leaves open; those that are held
@@ -131,7 +134,7 @@ def settle(
         settled[spec.name] = Settled(ways[-1], weights, why=why)
         if len(ways) > 1:
             trials.append(Trial(spec.name, _model_dir(stage), ways, _heads(stages, spec.name)))
-    return {**settled, **_tried(trials, settled, recipe, entries, watcher)}
+    return {**settled, **_tried(trials, settled, recipe, entries, watcher, memory)}
 
 
 def unheard(stages: Sequence[Stage], inference: InferenceSection) -> list[str]:
@@ -165,6 +168,7 @@ def _tried(
     recipe: Recipe,
     entries: Sequence[Entry],
     watcher: Watcher,
+    memory: int | None,
 ) -> dict[str, Settled]:
     if not trials:
         return {}
@@ -173,7 +177,7 @@ def _tried(
         return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
     watcher.trying([one.model for one in trials])
     try:
-        found = _run(trials, chosen, each, images, recipe)
+        found = _run(trials, chosen, each, images, recipe, memory)
     except StageError as error:
         return {one.model: replace(open_[one.model], why=f"the trial failed: {error}") for one in trials}
     return {one.model: _judged(open_[one.model], found.get(one.model, [])) for one in trials}
@@ -197,7 +201,7 @@ def _judged(open_: Settled, tried: Sequence[Tried]) -> Settled:
 
 
 def _run(
-    trials: Sequence[Trial], entries: tuple[Entry, ...], each: int, images: int, recipe: Recipe
+    trials: Sequence[Trial], entries: tuple[Entry, ...], each: int, images: int, recipe: Recipe, memory: int | None
 ) -> dict[str, list[Tried]]:
     """Run trials in a worker process, because the sample may hold anything."""
     stage = NumericsTrialStage(trials, images, usable_cores())
@@ -210,8 +214,9 @@ def _run(
     )
     task: FileGroupTask = partition_task(Partition(entries))
     task._metadata[MOST] = each
-    limits = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
-    results = LocalExecutor({**limits, "num_workers": 1}).execute([reader, stage], [task])
+    config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
+    config |= Asked(1, memory).config
+    results = LocalExecutor(config).execute([reader, stage], [task])
     return {name: tried for one in results if isinstance(one, TrialTask) for name, tried in one.data.items()}
 
 

@@ -21,6 +21,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score import plan_score, score, start
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.set_names import NamedSet, check_names, earlier_runs, protect_sets
+from nemo_curator.planning.means import NOTHING, Asked
 from nemo_curator.planning.numerics import settled_in
 from nemo_curator.planning.recipe import DuplicatesSection, KnownBadSection, Recipe, ScoreEntry
 from nemo_curator.runs.elsewhere import OtherSet, Role
@@ -105,7 +106,7 @@ def other_sets(
     watcher: Watcher,
     *,
     folder: str | None = None,
-    workers: int | None = None,
+    asked: Asked = NOTHING,
 ) -> list[OtherSet]:
     """The sets of a recipe, ready to be compared with: a protect set that is not scored as the run is, is scored now.
 
@@ -116,7 +117,7 @@ def other_sets(
         recipe: The recipe.
         watcher: Told of what is read.
         folder: Where to score instead what is not there, so that nothing is written into the run.
-        workers: Worker processes; one a CPU core by default.
+        asked: What the user said of workers and memory.
 
     Raises:
         CuratorError: As `check_others`, and as any scoring.
@@ -127,7 +128,7 @@ def other_sets(
         if one.scored is not None:
             run, ids = one.scored.run, one.ids
         else:
-            run = _scored(one, state, recipe, facts, watcher, folder, workers)
+            run = _scored(one, state, recipe, facts, watcher, folder, asked)
             ids = tuple(scored_partitions(run))
         sets.append(OtherSet.of(one.named.name, one.role, run, ids))
     return sets
@@ -183,7 +184,7 @@ def _scored(
     facts: Facts,
     watcher: Watcher,
     folder: str | None,
-    workers: int | None,
+    asked: Asked,
 ) -> RunDirectory:
     """A protect set's run directory, after it is scored as the run is."""
     data = one.data or open_data_set(one.named.place)
@@ -209,7 +210,7 @@ def _scored(
         watcher.protecting(one.named.name)
         claim_run(run)
         start(plan, own, rescore=True)
-        score(plan, own, workers=workers, watcher=Watcher())
+        score(plan, own, asked=asked, watcher=Watcher())
     return run
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
+from nemo_curator.kernels.sizes import parse_size
 from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.explain import ImageFacts, explain
@@ -54,6 +55,7 @@ class Run:
         path: str,
         *,
         workers: int | None = None,
+        memory: int | str | None = None,
         rescore: bool = False,
         **recipe: Any,
     ) -> Self:
@@ -63,6 +65,8 @@ class Run:
             inputs: Folders, tars, image files, each optionally as `NAME=PATH`.
             path: The run directory, new or to be continued.
             workers: Worker processes; one a CPU core by default, 0 for none.
+            memory: What all processes may take together: bytes, or a text such as `4GB`; a share of the machine's
+                memory by default.
             rescore: Compute columns again that were computed in another way, and files that changed.
             recipe: Keys of a recipe, such as `scores=["header", "sharpness"]`.
 
@@ -70,7 +74,9 @@ class Run:
             CuratorError: As `imagecurator score`: see `nemo_curator.pipeline.curate.score_run`.
         """
         given = [inputs] if isinstance(inputs, str) else list(inputs)
-        score_run(given, RunDirectory(plain_place(str(path))), _recipe(recipe), workers=workers, rescore=rescore)
+        budget = None if memory is None else parse_size(memory)
+        run = RunDirectory(plain_place(str(path)))
+        score_run(given, run, _recipe(recipe), workers=workers, memory=budget, rescore=rescore)
         return cls(path)
 
     def __repr__(self) -> str:

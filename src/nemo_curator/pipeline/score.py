@@ -11,13 +11,17 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
+from nemo_curator.machine_memory import usable_memory
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
+from nemo_curator.planning.means import NOTHING, Asked, Machine, Means, plan_means
+from nemo_curator.planning.memory import least_budget
 from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
@@ -48,6 +52,7 @@ class ScorePlan:
         ignored: (path, reason) of files that are seen and are no input.
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
+        means: What it uses of the machine; None until `with_means`, and where there is nothing to do.
     """
 
     run: RunDirectory
@@ -58,6 +63,7 @@ class ScorePlan:
     ignored: tuple[tuple[str, str], ...]
     rescored: bool = False
     settled: Mapping[str, Settled] = field(default_factory=dict)
+    means: Means | None = None
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -130,7 +136,7 @@ def plan_score(
 
 
 def newly_settled(
-    plan: ScorePlan, recipe: Recipe, listing: Listing, *, rescore: bool, watcher: Watcher
+    plan: ScorePlan, recipe: Recipe, listing: Listing, *, rescore: bool, memory: int | None, watcher: Watcher
 ) -> dict[str, Settled]:
     """Settle how models are computed that the recipe leaves open, before a plan is carried out.
 
@@ -139,6 +145,7 @@ def newly_settled(
         recipe: The recipe that it was made of.
         listing: What the input holds.
         rescore: Whether what is on record may be settled anew.
+        memory: Bytes that all processes may take together; None leaves it to us.
         watcher: Told before models are tried.
 
     Returns:
@@ -150,7 +157,7 @@ def newly_settled(
     if not plan.work.partitions and not rescore:
         return {}
     held = {} if rescore else plan.settled
-    settled = numerics.settle(plan.scoring.open, recipe, listing.entries, held, watcher)
+    settled = numerics.settle(plan.scoring.open, recipe, listing.entries, held, watcher, memory)
     return {model: one for model, one in settled.items() if plan.settled.get(model) != one}
 
 
@@ -158,6 +165,26 @@ def with_news(plan: ScorePlan, settled: Mapping[str, Settled]) -> ScorePlan:
     """The plan with a note for each model that was tried."""
     told = (one.sentence(model) for model, one in settled.items() if one.is_news)
     return replace(plan, notes=(*plan.notes, *told))
+
+
+def with_means(plan: ScorePlan, recipe: Recipe, asked: Asked) -> ScorePlan:
+    """The plan with what it uses of this machine: of several chains of stages, what the one that takes most uses.
+
+    Args:
+        plan: The plan.
+        recipe: The recipe that it was made of.
+        asked: What the user said.
+
+    Raises:
+        MemoryBudgetError: The budget is too small for it.
+    """
+    chains: list[Sequence[Stage] | None] = [None] if plan.work.whole else []
+    chains += [stages for columns in plan.work.columns for stages in plan.scoring.ways(columns)]
+    machine, partitions = Machine(usable_cores(), usable_memory()), len(plan.work.partitions)
+    found = [
+        plan_means(score_chain(plan.run, plan.scoring, recipe, some), partitions, machine, asked) for some in chains
+    ]
+    return replace(plan, means=max(found, key=lambda one: least_budget(one.memory.needs), default=None))
 
 
 def left_out(scoring: Scoring) -> list[str]:
@@ -199,20 +226,21 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
 
 
 def score(
-    plan: ScorePlan, recipe: Recipe, *, workers: int | None = None, policy: Policy | None = None, watcher: Watcher
+    plan: ScorePlan, recipe: Recipe, *, asked: Asked = NOTHING, policy: Policy | None = None, watcher: Watcher
 ) -> None:
     """Compute what is missing.
 
     Args:
         plan: What that is.
         recipe: The recipe that it was made of.
-        workers: Worker processes; one a CPU core by default.
+        asked: What the user said of workers and memory.
         policy: For the verdicts that a display shows on the way.
         watcher: Told of the progress.
 
     Raises:
         StageError: A stage failed on everything.
         StorageError: A part cannot be written.
+        MemoryBudgetError: The budget is too small for it.
     """
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
@@ -221,11 +249,11 @@ def score(
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], workers, policy, watcher)
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher)
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], workers, policy, watcher)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher)
 
 
 def _execute(
@@ -233,7 +261,7 @@ def _execute(
     recipe: Recipe,
     some: Sequence[Stage] | None,
     partitions: Sequence[Partition],
-    workers: int | None,
+    asked: Asked,
     policy: Policy | None,
     watcher: Watcher,
 ) -> list[str]:
@@ -255,8 +283,7 @@ def _execute(
             watcher.scored(preview(table, policy) if policy else _verdicts(table), partitions[index].size)
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
-    if workers is not None:
-        config["num_workers"] = workers
+    config |= {name: value for name, value in asked.config.items() if value is not None}
     executor = LocalExecutor(
         config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
     )

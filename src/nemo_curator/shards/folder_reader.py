@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from nemo_curator import storage
@@ -17,7 +17,9 @@ from nemo_curator.shards.names import beside, split_loose
 from nemo_curator.shards.sample import Sample
 
 
-def read_loose(entries: Iterable[Entry], *, max_bytes: int = MAX_BYTES) -> Iterator[Sample]:
+def read_loose(
+    entries: Iterable[Entry], *, max_bytes: int = MAX_BYTES, about_to_read: Callable[[int], None] = lambda _: None
+) -> Iterator[Sample]:
     """One sample for each entry, in order, holding the bytes of one at a time.
 
     What cannot be a sample is one with `error` set: `not_an_image` (by content; also an empty file, a stray),
@@ -27,12 +29,13 @@ def read_loose(entries: Iterable[Entry], *, max_bytes: int = MAX_BYTES) -> Itera
     Args:
         entries: Loose files with their sidecars; tars belong to `read_tar`.
         max_bytes: Longest file that is read, bytes; a sample may have four times as much.
+        about_to_read: Called before a file of a sample is read, with how many bytes of the sample there will be then.
     """
     for entry in entries:
-        yield _sample(entry, max_bytes)
+        yield _sample(entry, max_bytes, about_to_read)
 
 
-def _sample(entry: Entry, max_bytes: int) -> Sample:
+def _sample(entry: Entry, max_bytes: int, about_to_read: Callable[[int], None]) -> Sample:
     members: list[Member] = []
     contents: list[bytes] = []
     error, detail, primary, held = "", "", -1, 0
@@ -41,7 +44,7 @@ def _sample(entry: Entry, max_bytes: int) -> Sample:
         if excess:
             raise LimitError(excess)
         for path in (entry.path, *entry.sidecars):
-            data = _load(beside(entry.location, path), path, members, max_bytes, held)
+            data = _load(beside(entry.location, path), path, members, (max_bytes, held), about_to_read)
             contents.append(data)
             held += len(data)
         primary = 0
@@ -69,14 +72,17 @@ def _no_image(head: bytes) -> str:
     return f"its first bytes are of no known image format{f', but look like {what}' if what else ''}"
 
 
-def _load(location: str, path: str, members: list[Member], max_bytes: int, before: int) -> bytes:
+def _load(
+    location: str, path: str, members: list[Member], bounds: tuple[int, int], about_to_read: Callable[[int], None]
+) -> bytes:
     """The bytes of the next file of a sample, whose first is the image; appends what is known of it to `members`.
 
-    `before` is how many bytes those before it have.
+    `bounds` are the most bytes that it may have, and how many bytes those before it have.
 
     Raises:
         SampleError: Why the sample cannot be used.
     """
+    max_bytes, before = bounds
     try:
         with storage.open(location) as file:
             size = file.seek(0, os.SEEK_END)
@@ -85,6 +91,8 @@ def _load(location: str, path: str, members: list[Member], max_bytes: int, befor
             is_image = sniff(head) is not None
             members.append(Member(path, split_loose(path)[1], 0, size))
             excess = over_limit([(path, size)], max_bytes, before=before)
+            if not excess:
+                about_to_read(before + size)
             data = b"" if excess else head + file.read(max(0, size + 1 - len(head)))  # one more byte shows growth
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror or error}") from error

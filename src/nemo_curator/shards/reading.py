@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nemo_curator import storage
@@ -17,7 +17,12 @@ from nemo_curator.shards.tar_reader import read_tar
 
 
 def read_partition(
-    locations: Sequence[str], metadata: Mapping[str, Any], *, max_bytes: int = MAX_BYTES, most: int | None = None
+    locations: Sequence[str],
+    metadata: Mapping[str, Any],
+    *,
+    max_bytes: int = MAX_BYTES,
+    most: int | None = None,
+    about_to_read: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Sample]:
     """The samples of all files, in order; see `read_tar` and `read_loose`.
 
@@ -26,6 +31,7 @@ def read_partition(
         metadata: A `FileGroupTask`'s: `input_root`, `input_name` and `sidecars` are used, where they are there.
         max_bytes: Longest file that is read, bytes.
         most: Samples of each file at most; None means all.
+        about_to_read: Called before bytes of a sample are read, with how many of it there will be in memory then.
 
     Raises:
         InputError: A file does not lie under `input_root`.
@@ -37,10 +43,10 @@ def read_partition(
         own = tuple(relative_path(one, root) for one in sidecars.get(location, ()))
         entry = entry_at(location, root=root, name=name, sidecars=own)
         if entry.kind == "tar" or (entry.kind == "stray" and _is_tar(location)):
-            samples = read_tar(location, root=root, name=name, max_bytes=max_bytes)
+            samples = read_tar(location, root=root, name=name, max_bytes=max_bytes, about_to_read=about_to_read)
             yield from itertools.islice(samples, most)
         else:
-            yield from read_loose([entry], max_bytes=max_bytes)
+            yield from read_loose([entry], max_bytes=max_bytes, about_to_read=about_to_read)
 
 
 def _is_tar(location: str) -> bool:

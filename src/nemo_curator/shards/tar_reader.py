@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nemo_curator.kernels.sniff import sniff
@@ -20,7 +20,13 @@ _NAMED = 5  # members that a sentence lists at most
 
 
 def read_tar(
-    location: str, *, root: str = "", name: str = "", max_bytes: int = MAX_BYTES, spool_dir: str | None = None
+    location: str,
+    *,
+    root: str = "",
+    name: str = "",
+    max_bytes: int = MAX_BYTES,
+    spool_dir: str | None = None,
+    about_to_read: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Sample]:
     """The samples of one shard, in the order of their first members, holding the bytes of one at a time.
 
@@ -37,13 +43,14 @@ def read_tar(
         name: The input's name, which begins its ids, or "".
         max_bytes: Longest member that is read, bytes; a sample may have four times as much.
         spool_dir: Directory for the temporary file that a compressed or remote shard is unpacked to.
+        about_to_read: Called before a sample's bytes are read, with how many there are.
 
     Raises:
         InputError: `location` does not lie under `root`.
         StorageError: There is no room to unpack it.
     """
     path = relative_path(location, root)
-    shard = _Shard(Source(root=root, name=name, path=path, location=location), max_bytes)
+    shard = _Shard(Source(root=root, name=name, path=path, location=location), max_bytes, about_to_read)
     try:
         with open_shard(location, spool_dir=spool_dir) as opened:
             index = index_tar(opened.descriptor)
@@ -61,10 +68,12 @@ class _Shard:
     Attributes:
         source: Its place, without key and members.
         max_bytes: Longest member that is read.
+        about_to_read: Told how many bytes of a sample are read next.
     """
 
     source: Source
     max_bytes: int
+    about_to_read: Callable[[int], None]
 
     def samples(self, descriptor: int, group: Group, index: TarIndex) -> Iterator[Sample]:
         """The sample of a key, and a record for each member that could not be part of it."""
@@ -113,6 +122,7 @@ class _Shard:
             return sample
         members: list[Member] = []
         contents: list[bytes] = []
+        self.about_to_read(sum(entry.size for entry in group.files.values()))
         for entry in group.files.values():
             try:
                 data = read_at(descriptor, entry.offset, entry.size)
@@ -147,6 +157,7 @@ class _Shard:
         sample.error = "duplicate_member"
         sample.detail = f"the name {name} is there twice; this is the one at byte {entry.offset}"
         if entry.size <= self.max_bytes:
+            self.about_to_read(entry.size)
             data, problem = _data(descriptor, entry)
             sha256 = "" if problem else hashlib.sha256(data).hexdigest()
             sample.source = self._with(key, [_member(entry, sha256)])

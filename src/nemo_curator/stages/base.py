@@ -177,6 +177,13 @@ class ProcessingStage(ABC, Generic[X, Y], metaclass=StageMeta):
         """
         return ()
 
+    def model_bytes(self) -> int:
+        """Bytes of memory that what `setup` loads takes where it is computed, with what it computes with; about.
+
+        A run counts them in its budget of memory: once for each worker, or once a host for what `shared_models` gives.
+        """
+        return 0
+
     def setup_on_node(self, node_info: NodeInfo | None = None, worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare a host, once: download weights, build caches."""
 

@@ -18,6 +18,9 @@ PASSED = "passed"
 MOST = "most"
 """Key in a task's `_metadata`: how many samples of each of its files are read at most."""
 
+BATCH_BYTES = 1 << 28
+"""Bytes that the images of a batch may take by default, so that a hundred large pictures do not travel at once."""
+
 _LONGEST_WATCHED = 8_000  # characters of an id that fit into any note
 
 
@@ -60,6 +63,7 @@ class WorkerMetadata:
             "" when the danger is over, so that a supervisor knows which image a worker died on.
         inference: Address of the process that holds the large models of this host; "" where a stage loads its own.
         waiting: Makes a context in which the worker only waits for another process: its time is no image's fault.
+        batch_bytes: Bytes that the images of a batch may take; a reader ends a batch there.
     """
 
     worker_id: str = ""
@@ -67,3 +71,4 @@ class WorkerMetadata:
     watch: Callable[[str], None] = field(default=_nobody_watches, repr=False, compare=False)
     inference: str = ""
     waiting: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)
+    batch_bytes: int = BATCH_BYTES

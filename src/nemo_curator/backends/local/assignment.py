@@ -97,4 +97,6 @@ class Assignment:
             task: A cloudpickle of the task.
         """
         journal = self.journal
-        return Work(self.index, task, self.careful, journal.records, len(journal.results), journal.saved())
+        return Work(
+            self.index, task, self.careful, journal.records, len(journal.results), journal.saved(), bool(self.deaths)
+        )

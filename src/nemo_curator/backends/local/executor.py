@@ -15,7 +15,9 @@ from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import StageError
-from nemo_curator.planning.shares import share_out
+from nemo_curator.kernels.sizes import parse_size
+from nemo_curator.machine_memory import usable_memory
+from nemo_curator.planning.means import Asked, Machine, plan_means
 from nemo_curator.tasks import EmptyTask, ImageBatch, Record, Task
 
 DEFAULT_IMAGE_SECONDS = 60.0
@@ -34,9 +36,10 @@ class LocalExecutor(BaseExecutor):
         config: `num_workers` (default: CPU cores this process may use, as many as its container's quota of CPU time
             allows at most; 0 runs in this process, without isolation, for a debugger), `image_seconds` (default 60;
             how long one image may take), `image_memory` (default 4 GB; bytes that a worker may grow by for one
-            image, from the outside; decoding has its own limit) and `model_seconds` (default 1800; how long the process
-            that holds large models may give nothing, while it loads one or computes ten images or so, before it is
-            started again).
+            image, from the outside; decoding has its own limit), `memory` (bytes, or a text such as `4GB`, that all
+            processes may take together; a share of the machine's by default, for which nothing is refused) and
+            `model_seconds` (default 1800; how long the process that holds large models may give nothing, while it loads
+            one or computes ten images or so, before it is started again).
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
@@ -58,7 +61,8 @@ class LocalExecutor(BaseExecutor):
         """Run the stages over the tasks, in order, and return what the last stage gives, in source order.
 
         Raises:
-            ValueError: `num_workers`, `image_seconds`, `image_memory` or `model_seconds` is no such number.
+            ValueError: A setting is no such number.
+            MemoryBudgetError: `memory` is too little for these stages.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
         self._settings()  # what is wrong with them is said before anything runs
@@ -87,16 +91,17 @@ class LocalExecutor(BaseExecutor):
         """Run the stages over each task, giving what became of it as soon as that is known.
 
         Raises:
-            ValueError: `num_workers`, `image_seconds`, `image_memory` or `model_seconds` is no such number.
+            ValueError: A setting is no such number.
+            MemoryBudgetError: `memory` is too little for these stages.
             StageError: A stage failed on everything it was given, broke its contract, or cannot be sent to a worker.
         """
-        workers, patience, model_seconds = self._settings()
-        with closing(self._partitions(list(stages), list(tasks), workers, patience, model_seconds)) as partitions:
+        asked, patience, model_seconds = self._settings()
+        with closing(self._partitions(list(stages), list(tasks), asked, patience, model_seconds)) as partitions:
             for index, done, records in partitions:
                 self._on_done(index, done)
                 yield index, done, sorted([*records, *_carried(done)], key=lambda record: record.source.ordinal)
 
-    def _settings(self) -> tuple[int | None, Patience, float]:
+    def _settings(self) -> tuple[Asked, Patience, float]:
         workers = self.config.get("num_workers")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
             raise ValueError(f"num_workers must be a whole number of processes, or 0 for none, not {workers!r}")
@@ -105,7 +110,11 @@ class LocalExecutor(BaseExecutor):
         memory = self.config.get("image_memory", DEFAULT_IMAGE_MEMORY)
         if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
             raise ValueError(f"image_memory must be a whole number of bytes above 0, not {memory!r}")
-        return workers, Patience(seconds, memory), model_seconds
+        budget = self.config.get("memory")
+        if budget is not None and (isinstance(budget, bool) or parse_size(budget) <= 0):
+            raise ValueError(f"memory must be a number of bytes above 0, not {budget!r}")
+        asked = Asked(workers, None if budget is None else parse_size(budget))
+        return asked, Patience(seconds, memory), model_seconds
 
     def _seconds(self, name: str, default: float) -> float:
         seconds = self.config.get(name, default)
@@ -114,14 +123,13 @@ class LocalExecutor(BaseExecutor):
         return float(seconds)
 
     def _partitions(
-        self, stages: list[Stage], tasks: list[Task[Any]], workers: int | None, patience: Patience, model_seconds: float
+        self, stages: list[Stage], tasks: list[Task[Any]], asked: Asked, patience: Patience, model_seconds: float
     ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
-        if workers == 0:
+        means = plan_means(stages, len(tasks), Machine(usable_cores(), usable_memory()), asked)
+        if asked.workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        shared = any(stage.shared_models() for stage in stages)
-        shares = share_out(usable_cores(), len(tasks), workers, shared=shared)
-        supervisor = Supervisor(_packed(stages), shares, patience, self._progress, self._on_condemned, model_seconds)
+        supervisor = Supervisor(_packed(stages), means, patience, self._progress, self._on_condemned, model_seconds)
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
                 done: list[Task[Any]] = []

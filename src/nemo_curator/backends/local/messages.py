@@ -7,6 +7,8 @@ Weights never travel: a stage loads its model in `setup`, or lets the inference 
     supervisor  Start            Go          Work                     …      Stop
     worker            [NodeReady]   … Ready      Progress … Through … Done
 
+While it is at work, a worker may say `Ask`, waits for `Granted`, and says `GiveBack` later.
+
 The inference process says two things to the supervisor, a byte each: that it, or a model in it, begins (`BEGUN`), and
 that a turn is computed (`SERVED`).
 """
@@ -15,6 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nemo_curator.planning.memory import MemoryPlan
+
 BEGUN, SERVED = b"+", b"."
 
 
@@ -22,13 +26,15 @@ BEGUN, SERVED = b"+", b"."
 class Start:
     """Supervisor → worker, once: what to run.
 
-    `stages` is a cloudpickle, read after `sys_path` is in place; `inference` as in `WorkerMetadata`.
+    `stages` is a cloudpickle, read after `sys_path` is in place; `inference` as in `WorkerMetadata`; `memory` is what
+    the plan says of every worker.
     """
 
     worker_id: str
     sys_path: list[str]
     stages: bytes
     on_node: bool
+    memory: MemoryPlan
     inference: str = ""
 
 
@@ -53,6 +59,7 @@ class Work:
         records: Input records that are through already.
         batches: Batches that are through already.
         saved: A cloudpickle for each of them of what the stages that gather had gathered of it.
+        died: Whether it cost a worker already, so that every image gets all the memory that it may take.
     """
 
     index: int
@@ -61,6 +68,7 @@ class Work:
     records: int = 0
     batches: int = 0
     saved: list[bytes] = field(default_factory=list)
+    died: bool = False
 
 
 @dataclass(slots=True)
@@ -104,6 +112,23 @@ class Done:
 
     index: int
     result: bytes
+
+
+@dataclass(slots=True)
+class Ask:
+    """Worker → supervisor: so many bytes of the shared memory for one image are wanted; it waits."""
+
+    size: int
+
+
+@dataclass(slots=True)
+class Granted:
+    """Supervisor → worker: it has them."""
+
+
+@dataclass(slots=True)
+class GiveBack:
+    """Worker → supervisor: it needs them no more."""
 
 
 @dataclass(slots=True)

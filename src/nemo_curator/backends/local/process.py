@@ -17,6 +17,7 @@ from nemo_curator.backends.local.child import Child
 from nemo_curator.backends.local.messages import Start, Stop
 from nemo_curator.backends.local.position import Position
 from nemo_curator.models.remote import address_of
+from nemo_curator.planning.memory import MemoryPlan
 
 # One thread a worker for every numeric library: workers are the parallelism, and a sum over threads would depend
 # on how many there are.
@@ -29,6 +30,7 @@ class WorkerProcess:
     Args:
         worker_id: Its name in messages.
         stages: A cloudpickle of the stages.
+        memory: What it may take.
         on_node: Whether it is the one that prepares the host.
         desk: Descriptor by which it reaches the inference process; None where there is none.
 
@@ -41,7 +43,9 @@ class WorkerProcess:
         assignment: The partition it was given, or None while it is idle.
     """
 
-    def __init__(self, worker_id: str, stages: bytes, *, on_node: bool, desk: int | None = None) -> None:
+    def __init__(
+        self, worker_id: str, stages: bytes, memory: MemoryPlan, *, on_node: bool, desk: int | None = None
+    ) -> None:
         self.id = worker_id
         self.on_node = on_node
         self.ready = False
@@ -58,7 +62,7 @@ class WorkerProcess:
             )
             self.channel = Connection(ours.detach())
         inference = "" if desk is None else address_of(desk)
-        self.tell(Start(worker_id, sys.path, stages, on_node, inference))
+        self.tell(Start(worker_id, sys.path, stages, on_node, memory, inference))
 
     def tell(self, message: Any) -> None:
         """Send a message; that it is dead already is found out by reading from it."""

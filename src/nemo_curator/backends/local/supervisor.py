@@ -5,8 +5,8 @@ A partition that cost a worker is tried again, from the batch on that was in wor
 the partition's journal. The image that stood in the worker's position page is suspected; when it
 costs a second worker it is condemned, and the partition is tried again without it. When no image stood there, the next
 try is a careful one, in which every stage gets every image alone and watched. A partition that costs two workers and
-never shows a suspect is condemned whole. A worker that died while it waited for the inference process did not die of
-an image: what it was at is tried again as often as it takes, within reason. An inference process that is waited for and
+never shows a suspect is condemned whole. A worker that died while it waited for another process did not die of an
+image: what it was at is tried again as often as it takes, within reason. An inference process that is waited for and
 gives nothing for too long is ended, and replaced as one that died.
 """
 
@@ -21,14 +21,26 @@ from typing import Any
 
 import cloudpickle
 
+from nemo_curator.backends.local.allowance import Allowance
 from nemo_curator.backends.local.assignment import Assignment
 from nemo_curator.backends.local.inference_process import InferenceProcess
-from nemo_curator.backends.local.messages import Done, Failed, Go, NodeReady, Progress, Ready, Through
+from nemo_curator.backends.local.messages import (
+    Ask,
+    Done,
+    Failed,
+    GiveBack,
+    Go,
+    Granted,
+    NodeReady,
+    Progress,
+    Ready,
+    Through,
+)
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.errors import StageError
-from nemo_curator.planning.shares import Shares
+from nemo_curator.planning.means import Means
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 
@@ -42,7 +54,7 @@ class Supervisor:
 
     Args:
         stages: A cloudpickle of the stages, not yet set up.
-        shares: Number of worker processes, and of threads of the inference process.
+        means: Number of worker processes, of threads of the inference process, and what memory they may take.
         patience: What one image may cost.
         progress: Called with (partition index, number of further records read).
         on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
@@ -53,7 +65,7 @@ class Supervisor:
     def __init__(
         self,
         stages: bytes,
-        shares: Shares,
+        means: Means,
         patience: Patience,
         progress: Callable[[int, int], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
@@ -64,7 +76,8 @@ class Supervisor:
         self._patience = patience
         self._progress = progress
         self._on_condemned = on_condemned
-        self._shares = shares
+        self._means = means
+        self._allowance = Allowance(means.memory.shared)
         self._inference: InferenceProcess | None = None
         self._workers: list[WorkerProcess] = []
         self._started = 0
@@ -86,9 +99,10 @@ class Supervisor:
         self._queue.extend(assignments)
         left = len(tasks)
         try:
-            if self._shares.inference_threads:
-                self._inference = InferenceProcess(self._shares.inference_threads, self._model_seconds)
-            for _ in range(self._shares.workers):
+            shares = self._means.shares
+            if shares.inference_threads:
+                self._inference = InferenceProcess(shares.inference_threads, self._model_seconds)
+            for _ in range(shares.workers):
                 self._start_worker()
             while left:
                 for done in self._step():
@@ -118,7 +132,8 @@ class Supervisor:
     def _start_worker(self) -> None:
         on_node = not self._node_ready and not any(worker.on_node for worker in self._workers)
         desk = self._inference.desk if self._inference is not None else None
-        worker = WorkerProcess(f"worker-{self._started}", self._stages, on_node=on_node, desk=desk)
+        name, memory = f"worker-{self._started}", self._means.memory
+        worker = WorkerProcess(name, self._stages, memory, on_node=on_node, desk=desk)
         self._workers.append(worker)
         self._started += 1
         if self._node_ready:
@@ -159,6 +174,10 @@ class Supervisor:
             raise error
         if isinstance(message, Progress):
             self._report(worker, message.records)
+        elif isinstance(message, Ask):
+            self._grant(self._allowance.ask(worker.id, message.size))
+        elif isinstance(message, GiveBack):
+            self._grant(self._allowance.give_back(worker.id))
         elif isinstance(message, Through):
             _held(worker).through(message)
             self._idle_deaths = 0
@@ -170,6 +189,11 @@ class Supervisor:
             worker.ready = True
             self._setup_deaths = 0
             self._give_work(worker)
+
+    def _grant(self, served: Sequence[str]) -> None:
+        for worker in self._workers:
+            if worker.id in served:
+                worker.tell(Granted())
 
     def _report(self, worker: WorkerProcess, records: int) -> None:
         assignment = worker.assignment
@@ -203,7 +227,7 @@ class Supervisor:
         self._idle_deaths += 1
         if self._idle_deaths >= _IDLE_TRIES:
             raise StageError(
-                f"{_IDLE_TRIES} workers died in a row while they waited for the inference process; the last one {how}",
+                f"{_IDLE_TRIES} workers died in a row while they waited for another process; the last one {how}",
                 cause="something outside ends them, such as a system that runs out of memory",
                 act="use fewer workers, and run the same command again: it goes on where it stopped",
             )
@@ -233,6 +257,7 @@ class Supervisor:
         """Forget a dead worker, and start another one; for one that died idle too: a partition may come back."""
         self._workers.remove(worker)
         self._patience.forget(worker)
+        self._grant(self._allowance.give_back(worker.id))
         self._start_worker()
 
 

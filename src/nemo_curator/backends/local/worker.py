@@ -17,9 +17,12 @@ from PIL import Image
 
 from nemo_curator.backends.chain import StageChain
 from nemo_curator.backends.local.messages import (
+    Ask,
     Done,
     Failed,
+    GiveBack,
     Go,
+    Granted,
     NodeReady,
     Progress,
     Ready,
@@ -31,7 +34,7 @@ from nemo_curator.backends.local.messages import (
 from nemo_curator.backends.local.position import Position
 from nemo_curator.backends.local.start_up import keep_from_children, start_up
 from nemo_curator.backends.resumption import Resumption
-from nemo_curator.codecs import memory_guard
+from nemo_curator.codecs import memory_guard, memory_share
 from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
@@ -89,11 +92,14 @@ class _Server:
             watch=self._position.enter,
             inference=start.inference,
             waiting=self._position.waiting,
+            batch_bytes=start.memory.batch,
         )
+        memory_share.here.settle(start.memory.own, start.memory.needs.image, self._ask, self._give_back)
         return StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), self._progress)  # noqa: S301 (our parent's)
 
     def _work(self, chain: StageChain, work: Work) -> None:
         self._index = work.index
+        memory_share.here.careful = work.died
         chain.records, chain.careful = [], work.careful
         results: list[Task[Any]] = []
 
@@ -110,6 +116,16 @@ class _Server:
             results.append(result)  # noqa: PERF402 (a batch that is through takes its results with it meanwhile)
         self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records))))
         self._index = None
+
+    def _ask(self, size: int) -> None:
+        """Wait for room for a large image; nothing else is said to a worker that is at work."""
+        with self._position.waiting():
+            self._channel.send(Ask(size))
+            answer = self._channel.recv()
+        assert isinstance(answer, Granted)  # noqa: S101 (the supervisor says nothing else to a worker that asks)
+
+    def _give_back(self) -> None:
+        self._channel.send(GiveBack())
 
     def _progress(self, records: int) -> None:
         self._channel.send(Progress(-1 if self._index is None else self._index, records))

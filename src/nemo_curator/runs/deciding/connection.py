@@ -24,18 +24,21 @@ _THREADS = 8  # more would only share the budget among more
 
 
 @contextmanager
-def connected(*, spill: bool = True, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def connected(
+    *, spill: bool = True, threads: int | None = None, memory: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database for one decision.
 
     Args:
         spill: Whether what exceeds the budget may go to temporary files (below `TMPDIR`), removed at the end.
         threads: Threads; one a core, up to 8, by default. Results do not depend on it.
+        memory: Bytes that it may hold in memory, 640 MB by default. Results do not depend on it.
 
     Raises:
         StorageError: The place for temporary files is full or cannot be written.
     """
     with scratch_folder() if spill else nullcontext("") as folder:
-        connection = duckdb.connect(":memory:", config=_config(folder))
+        connection = duckdb.connect(":memory:", config=_config(folder, memory))
         try:
             cores = count(connection, "SELECT current_setting('threads')")
             connection.execute(f"SET threads = {threads or min(_THREADS, cores)}")
@@ -51,11 +54,11 @@ def connected(*, spill: bool = True, threads: int | None = None) -> Iterator[duc
             connection.close()
 
 
-def _config(folder: str) -> dict[str, str | bool | int | float | list[str]]:
+def _config(folder: str, memory: int | None) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "memory_limit": MEMORY,
+        "memory_limit": MEMORY if memory is None else f"{memory}B",
         "preserve_insertion_order": "false",  # every table carries its position; keeping order too costs memory
         "temp_directory": storage.join(folder, "spilled") if folder else "",
     }

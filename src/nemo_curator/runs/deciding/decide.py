@@ -45,6 +45,7 @@ def decide(
     pairs: Mapping[str, PairFile] = _NONE,
     others: Sequence[OtherSet] = (),
     between: Between = _NEITHER,
+    memory: int | None = None,
     before_writing: Callable[[], None] = lambda: None,
 ) -> Funnel:
     """Give every input of a run its verdict and write `decisions.parquet`.
@@ -60,6 +61,7 @@ def decide(
         pairs: Kind of pairs to their file, as far as the policy needs them: `near_kinds` says which.
         others: The sets of elsewhere that the policy names, in its order.
         between: Pairs of near images with each of them, as far as the policy needs them.
+        memory: Bytes that the database may hold, 640 MB by default; what is beyond goes to temporary files.
         before_writing: Called when every rule has been evaluated, before the verdicts are written.
 
     Raises:
@@ -70,7 +72,7 @@ def decide(
         StorageError: There is no room for temporary files or for the result.
     """
     tally = Tally()
-    with connected(threads=threads) as connection:
+    with connected(threads=threads, memory=memory) as connection:
         inputs = load(connection, run, partition_ids, policy)
         lock(connection)
         unlisted = take_lists(connection, policy)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nemo_curator.models import registry
 from nemo_curator.models.agreement import Agreement, of_embeddings, of_scores
+from nemo_curator.models.model_memory import model_memory
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.stages.base import PartitionStage
 from nemo_curator.stages.declarations import Needs
@@ -91,6 +92,10 @@ class NumericsTrialStage(PartitionStage[ImageBatch, TrialTask]):
     def needs(self) -> Needs:
         """The view of every model."""
         return Needs(views=tuple(dict.fromkeys(_spec(one).view for one in self._trials)), returns_images=False)
+
+    def model_bytes(self) -> int:
+        """Of the largest: one is loaded after the other."""
+        return max(model_memory(_spec(one), one.model_dir) for one in self._trials)
 
     def begin(self, partition: Task[Any]) -> None:
         """Forget what was gathered."""

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from loguru import logger
 
 from nemo_curator.errors import EmbeddingError, StageError
+from nemo_curator.models import registry
 from nemo_curator.models.clip import CLIPImageEmbeddings
 from nemo_curator.models.clip_config import clip_view
+from nemo_curator.models.model_memory import model_memory
 from nemo_curator.models.numerics import PRECISIONS, choose, usable
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
@@ -97,6 +99,10 @@ class ImageEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         if not ours or type(self).setup is not ImageEmbeddingStage.setup:
             return ()
         return (ModelRequest.of(CLIPImageEmbeddings, model_dir=self.model_dir, **self._numerics()),)
+
+    def model_bytes(self) -> int:
+        """Of the tower."""
+        return model_memory(registry.get_spec(self.embedding_model), self.model_dir)
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model, here or where the host's large models are."""

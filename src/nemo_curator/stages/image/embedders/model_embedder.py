@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
+from nemo_curator.models.model_memory import model_memory
 from nemo_curator.models.numerics import choose
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
@@ -85,6 +86,10 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
     def shared_models(self) -> tuple[ModelRequest, ...]:
         """The model, if it is a large one."""
         return (self._request,) if self._spec.shared else ()
+
+    def model_bytes(self) -> int:
+        """Of the model."""
+        return model_memory(self._spec, self.model_dir)
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model, here or where the host's large models are."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from nemo_curator.errors import ModelError
 from nemo_curator.models import registry
+from nemo_curator.models.model_memory import model_memory
 from nemo_curator.stages.declarations import Needs
 from nemo_curator.stages.image.filters.base import BaseFilterStage
 from nemo_curator.stages.worker import WorkerMetadata
@@ -59,6 +60,10 @@ class RegisteredModelFilterStage(BaseFilterStage):
     def provenance(self) -> dict[str, Any]:
         """The model's weights and what computes with them."""
         return {**super().provenance(), **registry.provenance(self.model, self.model_dir)}
+
+    def model_bytes(self) -> int:
+        """Of the model."""
+        return model_memory(registry.get_spec(self.model, self.model_dir), self.model_dir)
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
         """Load the model.

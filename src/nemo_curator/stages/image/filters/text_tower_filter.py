@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nemo_curator.errors import StageError
 from nemo_curator.models import registry
 from nemo_curator.models.embeddings import as_rows
+from nemo_curator.models.model_memory import model_memory
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.models.text_numerics import TEXT_RUNTIMES, text_numerics
@@ -89,6 +90,10 @@ class TextTowerFilterStage(BaseFilterStage):
             return super().provenance()
         facts = registry.text_provenance(self.model, self.model_dir, self._numerics)
         return {**super().provenance(), **facts, "libraries": facts["libraries"] | unicode_version()}
+
+    def model_bytes(self) -> int:
+        """Of the text tower, or 0 where it is not known yet."""
+        return 0 if self._text is None else model_memory(self._text.spec, self.model_dir)
 
     def rows(self, images: list[ImageObject]) -> npt.NDArray[np.float32]:
         """The images' embeddings as `(N, D)`, D being the length of those of the model; NaN where one is unusable.

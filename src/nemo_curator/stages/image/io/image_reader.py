@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from loguru import logger
 
+from nemo_curator.codecs import memory_share
 from nemo_curator.codecs.decode import read_picture
 from nemo_curator.codecs.limits import Limits, check
 from nemo_curator.codecs.listening import distinct, listening
@@ -22,11 +23,9 @@ from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.devices import gpu_or_cpu
 from nemo_curator.stages.image.io.partition_tasks import read_task
-from nemo_curator.stages.worker import PASSED, POISON, WorkerMetadata, condemned
+from nemo_curator.stages.worker import BATCH_BYTES, PASSED, POISON, WorkerMetadata, condemned
 from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record
 
-# A batch also ends when its images take this much memory, so that a hundred large pictures do not travel at once.
-_BATCH_BYTES = 256 * 2**20
 # A longer JSON sidecar travels as bytes alone: parsed, a hostile one takes a hundred times its length.
 _MOST_JSON = 2**20
 
@@ -63,7 +62,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
     def __post_init__(self) -> None:
         """Ask for a share of a GPU where there is one."""
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
-        self._watch = WorkerMetadata().watch
+        self._watch, self._batch_bytes = WorkerMetadata().watch, BATCH_BYTES
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A group of files."""
@@ -74,8 +73,9 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         return ["data"], ["image_data", "image_path", "image_id"]
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Remember whom to tell which image is in work."""
-        self._watch = (_worker_metadata or WorkerMetadata()).watch
+        """Remember whom to tell which image is in work, and how much a batch may hold."""
+        worker = _worker_metadata or WorkerMetadata()
+        self._watch, self._batch_bytes = worker.watch, worker.batch_bytes
 
     def process(self, task: FileGroupTask) -> list[ImageBatch]:
         """All batches of a partition at once; a runner uses `stream`, which holds one at a time.
@@ -94,23 +94,39 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if not task.data:
             raise ValueError(f"No tar file paths in task {task.task_id!r}: the file group is empty")
         batch, held = self._batch(task), 0
-        samples = enumerate(read_task(task, max_bytes=self.limits.bytes))
-        for ordinal, sample in itertools.islice(samples, task._metadata.get(PASSED, 0), None):
-            sample.source = replace(sample.source, ordinal=ordinal)
-            read = self._read(sample, task._metadata.get(POISON, {}))
-            if isinstance(read, Record):
-                batch.records.append(read)
-                held += sum(map(len, read.sidecars.values()))
-            else:
-                batch.data.append(read)
-                held += _weight(read)
-            if len(batch.data) + len(batch.records) >= self.dali_batch_size or held >= _BATCH_BYTES:
-                yield batch
-                batch, held = self._batch(task), 0
+        share = memory_share.here
+        with closing(self._images(task)) as images:
+            for image in images:
+                weight = _weight(image)
+                held += weight
+                (batch.records if isinstance(image, Record) else batch.data).append(image)  # type: ignore[arg-type]
+                full = len(batch.data) + len(batch.records) >= self.dali_batch_size or held >= self._batch_bytes
+                del image
+                # what has a turn at memory keeps it until all stages are through with the batch
+                if full or (share.held and weight > share.own):
+                    yield batch
+                    batch, held = self._batch(task), 0
+                share.release()
         if batch.data or batch.records:
             yield batch
         if self.verbose:
             logger.debug("read {} ({} files)", task.task_id, len(task.data))
+
+    def _images(self, task: FileGroupTask) -> Generator[ImageObject | Record]:
+        """The samples of a partition that are not passed over, each as an image or as the record of why not."""
+        share, passed = memory_share.here, task._metadata.get(PASSED, 0)
+        try:
+            for ordinal, sample in enumerate(read_task(task, max_bytes=self.limits.bytes, about_to_read=share.read)):
+                if ordinal < passed:
+                    share.release()
+                    continue
+                sample.source = replace(sample.source, ordinal=ordinal)
+                read = self._read(sample, task._metadata.get(POISON, {}))
+                del sample  # nothing of an image stays while the next one is read
+                yield read
+                del read
+        finally:
+            share.release()
 
     @staticmethod
     def _batch(task: FileGroupTask) -> ImageBatch:
@@ -185,7 +201,9 @@ def _metadata_of(sample: Sample) -> dict[str, Any]:
     return {}
 
 
-def _weight(image: ImageObject) -> int:
-    """Bytes of memory that an image holds."""
+def _weight(image: ImageObject | Record) -> int:
+    """Bytes of memory that an image holds, or what is left of one."""
+    if isinstance(image, Record):
+        return sum(map(len, image.sidecars.values()))
     arrays = [*image.views.values(), *([] if image.image_data is None else [image.image_data])]
     return len(image.encoded or b"") + sum(map(len, image.sidecars.values())) + sum(array.nbytes for array in arrays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nemo_curator.errors import InputError
 from nemo_curator.shards.listing import list_inputs
@@ -39,7 +39,9 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
     )
 
 
-def read_task(task: FileGroupTask, *, max_bytes: int) -> Iterator[Sample]:
+def read_task(
+    task: FileGroupTask, *, max_bytes: int, about_to_read: Callable[[int], None] = lambda _: None
+) -> Iterator[Sample]:
     """The samples of a task's files, in order, holding one at a time.
 
     A task made by hand, with nothing but paths, is read too: sidecars are then looked for beside each image.
@@ -47,11 +49,14 @@ def read_task(task: FileGroupTask, *, max_bytes: int) -> Iterator[Sample]:
     Args:
         task: The files.
         max_bytes: Longest file of a sample that is read, bytes.
+        about_to_read: As for `read_partition`.
     """
     metadata = task._metadata
     if "sidecars" not in metadata:
         metadata = {**metadata, "sidecars": {location: _sidecars(location) for location in task.data}}
-    yield from read_partition(task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST))
+    yield from read_partition(
+        task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST), about_to_read=about_to_read
+    )
 
 
 def _sidecars(location: str) -> list[str]:
