@@ -157,3 +157,62 @@ def test_memory_errors_inside_a_decode_are_limits(monkeypatch):
     monkeypatch.setitem(DECODERS, ("jpeg", "RGB"), lambda _request: 1 / 0)
     with pytest.raises(DecodeError):
         decode(data, probe(data))
+
+
+SHARE = """
+from nemo_curator.codecs.memory_share import here
+told = []
+here.settle(100_000_000, 500_000_000, told.append, lambda: told.append("back"))
+def once_more(error):
+    tried.append(1)
+    if len(tried) < 2:
+        raise error
+    return "done"
+tried = []
+"""
+
+
+@linux
+def test_a_decoder_that_takes_more_than_announced_gets_it_in_turn():
+    """Within its worker's share it runs out of memory, and within the limit it does not: the verdict is the limit's."""
+    assert said(f"{SHARE}print(guarded(lambda: take(250_000_000), 300_000_000, 1_000_000), told)") == (
+        "250000000 [200000000, 'back']"
+    )
+
+
+@linux
+def test_the_limit_is_the_same_with_a_share():
+    """What is too much without one is too much with one, and the turn is given back."""
+    text = said(f"""{SHARE}
+try:
+    guarded(lambda: take(350_000_000), 300_000_000, 1_000_000)
+except LimitError as error:
+    print(error, told)
+""")
+    assert text.startswith("its decoder takes more memory than the limit of 300,000,000 bytes; ")
+    assert text.endswith("[200000000, 'back']")
+
+
+@linux
+def test_whatever_a_bounded_decoder_fails_of_is_tried_with_all_memory():
+    """One that has no words for memory that ran out must not be taken for a damaged file because of a share."""
+    assert said(f"{SHARE}print(guarded(lambda: once_more(OSError('broken')), 300_000_000), told)") == (
+        "done [200000000, 'back']"
+    )
+    text = said(f"""{SHARE}
+def broken():
+    tried.append(1)
+    raise OSError("broken")
+try:
+    guarded(broken, 300_000_000)
+except OSError as error:
+    print(error, len(tried))
+""")
+    assert text == "broken 2"
+
+
+@linux
+def test_an_honest_large_image_waits_once():
+    """It has all that its header announces, and tries once."""
+    text = said(f"{SHARE}print(guarded(lambda: take(240_000_000), 300_000_000, 250_000_000), told)")
+    assert text == "240000000 [150000000, 'back']"

@@ -14,8 +14,8 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 
 # measured with `benchmarks/memory_budget.py` and `run_memory.py`, and rounded up
-_COMMAND = 220_000_000
-_WORKER = 130_000_000
+_COMMAND = 200_000_000
+_WORKER = 110_000_000
 _JOURNAL = 1 << 24  # of the command, for each partition that a worker is at (`backends.local.assignment`)
 _INFERENCE = 120_000_000
 

@@ -110,6 +110,8 @@ def plan_memory(budget: int, needs: MemoryNeeds, workers: int) -> MemoryPlan:
     if free >= count * (needs.worker + MOST_BATCH + needs.image):  # whatever they meet, nobody waits
         return MemoryPlan(budget, needs, count, MOST_BATCH, needs.image, 0)
     left = free - beyond - count * each
+    if count == 1:  # there is nobody to wait for
+        return MemoryPlan(budget, needs, 1, min(MOST_BATCH, LEAST_BATCH + left), max(own, needs.image), 0)
     batch = min(MOST_BATCH, LEAST_BATCH + left // (4 * count))
     own = min(needs.image, MOST_OWN, own + left // (2 * count))
     shared = min(free - count * (needs.worker + batch + own), count * (needs.image - own))
