@@ -14,8 +14,11 @@ import argparse
 import hashlib
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
 
 from nemo_curator.kernels.sizes import parse_size
 from nemo_curator.testing import make_tar
@@ -86,7 +89,13 @@ def measure(case: Case, budget: str, out: Path) -> dict[str, Any]:
         "by_process_mb": [round(size / 1e6) for size in top],
         "held": code == 0 and peak <= parse_size(budget),
         "parts": _digest(out),
+        "errors": _errors(out),
     }
+
+
+def _errors(out: Path) -> dict[str, int]:
+    codes = [code for path in out.rglob("parts/*.parquet") for code in pq.read_table(path)["error"].to_pylist() if code]
+    return dict(Counter(codes))
 
 
 def _digest(out: Path) -> str:
