@@ -229,6 +229,17 @@ def test_a_file_of_one_value_a_million_times_takes_no_memory(tmp_path):
     assert peak < 20_000_000
 
 
+def test_rows_that_were_read_do_not_stay(tmp_path):
+    """Of a row group are in memory the page that is read and the one before it."""
+    files = [JPEG + bytes([number]) * 1_000_000 for number in range(60)]
+    path = parquet(tmp_path / "a.parquet", {"jpg": files}, compression="none", use_dictionary=False, write_batch_size=1)
+    before = pa.total_allocated_bytes()
+    del files
+    for sample in read_parquet(path):
+        assert not sample.error
+        assert pa.total_allocated_bytes() - before < 10_000_000
+
+
 def test_more_values_than_a_row_group_may_have(tmp_path, monkeypatch):
     """A list of equal values takes no room in a file: it is refused from the end of the file."""
     monkeypatch.setattr(parquet_rows, "MAX_VALUES", 1_000)
