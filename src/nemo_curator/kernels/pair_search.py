@@ -41,7 +41,7 @@ class SearchSettings:
 
     Attributes:
         memory: Bytes that blocks of rows may take, about. Cells take some 20 bytes a row and probed cell besides, a
-            gigabyte at most.
+            gigabyte at most up to six million rows; beyond, eight cells of each row.
         threads: Threads that look at blocks.
         seed: Of cells and samples.
         exact_rows: Rows up to which every one is compared with every other.

@@ -117,15 +117,15 @@ def _link(
     for number, other in enumerate(others):
         for way in sorted(ways & _EXACT.keys()):
             _take_equal(connection, number, other, way)
-        places = [_take_near(connection, number, other, one, pairs[other.key][one.pairs], inputs) for one in near]
+        places = [_take_near(connection, number, other, kind, pairs[other.key][kind.pairs], inputs) for kind in near]
         _take_linked(connection, number, other, np.concatenate([np.empty(0, np.int64), *places]))
-    connection.execute(f"""
-        CREATE TABLE found AS
-        SELECT __position, __set, {"__other" if every else "min(__other) AS __other"}, __way, CAST(NULL AS DOUBLE) __apart
-        FROM equal {"" if every else "GROUP BY __position, __set, __way"}
-    """)
-    for one in near:
-        _link_near(connection, policy, one, inputs, every=every)
+    one, groups = ("__other", "") if every else ("min(__other) AS __other", "GROUP BY __position, __set, __way")
+    connection.execute(
+        f"CREATE TABLE found AS SELECT __position, __set, {one}, __way, CAST(NULL AS DOUBLE) AS __apart "
+        f"FROM equal {groups}"
+    )
+    for kind in near:
+        _link_near(connection, policy, kind, inputs, every=every)
     connection.execute("""
         CREATE TABLE links AS SELECT found.*, __best_id FROM found JOIN others USING (__set, __other)
         QUALIFY row_number() OVER (PARTITION BY __position, __set, __other ORDER BY __way, __apart) = 1
