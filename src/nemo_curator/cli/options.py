@@ -21,7 +21,8 @@ def _size(text: str) -> int:
 
 
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Folders of images, tars, image files; NAME=PATH names one.")
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Folders of images, tars, Parquet, image files; NAME=PATH names one."),
 ]
 RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", "-r", help="Recipe file; `imagecurator init` writes one.")]
@@ -60,7 +61,7 @@ Protect = Annotated[
     typer.Option(
         "--protect",
         metavar="DATASET",
-        help="Reject images that show one of this evaluation set: tar, folder, data set or scored run; NAME=PATH too.",
+        help="Reject images that show one of this evaluation set: tar, Parquet, folder, data set, run; NAME=PATH too.",
     ),
 ]
 Against = Annotated[

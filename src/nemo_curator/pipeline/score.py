@@ -306,13 +306,13 @@ def _forget_unfinished(run: RunDirectory) -> None:
 
 
 def _check_complete(partition: Partition, table: pa.Table) -> None:
-    """Every file of a partition has a record; of a tar, which may be empty, the records are its samples.
+    """Every file of a partition has a record; of a shard, which may be empty, the records are its samples.
 
     Raises:
         ConservationError: One has none.
     """
     recorded = set(table["source"].to_pylist())
-    lost = [entry.image_id for entry in partition.entries if entry.kind != "tar" and entry.path not in recorded]
+    lost = [entry.image_id for entry in partition.entries if not entry.is_shard and entry.path not in recorded]
     if lost:
         raise ConservationError(
             f"{len(lost):,} inputs have no record, {lost[0]!r} for one",

@@ -51,6 +51,10 @@ class RunDirectory:
         """Where candidate pairs of duplicates lie, one file a kind."""
         return storage.join(self.root, "pairs")
 
+    def index(self, kind: str) -> str:
+        """Where what a search has sorted lies, so that a later one against this run need not do it again."""
+        return storage.join(self.root, "index", kind)
+
     @property
     def condemned_folder(self) -> str:
         """Where the notes of images lie that were given up."""
