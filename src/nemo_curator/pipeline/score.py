@@ -244,7 +244,7 @@ def score(
     """
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
-    watcher.noted([*left_out(plan.scoring), *plan.notes])
+    watcher.noted([*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)])
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         left = list(ids)
@@ -254,6 +254,15 @@ def score(
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
     _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher)
+
+
+def _short_of_memory(means: Means | None) -> list[str]:
+    """What to say where memory decides how many workers there are."""
+    if means is None or means.shares.workers >= means.wanted:
+        return []
+    return [
+        f"there is memory for {means.shares.workers:,} of {means.wanted:,} workers; --memory says how much there is"
+    ]
 
 
 def _execute(
