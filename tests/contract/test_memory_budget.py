@@ -16,6 +16,7 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import MemoryBudgetError
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.pipeline.curate import score_run
+from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.stages.base import ProcessingStage
@@ -77,6 +78,30 @@ def test_the_plan_of_these_budgets_is_what_it_is_meant_to_be(shards, tmp_path):
     ]
     assert [(one.shares.workers, one.memory.is_shared) for one in plans] == [(1, False), (2, True), (2, False)]
     assert all(one.memory.own < 150_000_000 for one in plans[1:2])
+
+
+class Notes(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def noted(self, notes):
+        """Sentences."""
+        self.told += notes
+
+
+def test_a_run_says_when_memory_decides_how_many_workers_there_are(shards, tmp_path):
+    """In a sentence, where there are fewer than were asked for; else nothing."""
+    watchers = [Notes(), Notes()]
+    for watcher, budget in zip(watchers, BUDGETS[:2], strict=True):
+        score_run(
+            [str(shards)], RunDirectory(str(tmp_path / str(budget))), RECIPE, workers=2, memory=budget, watcher=watcher
+        )
+    assert [watcher.told for watcher in watchers] == [
+        ["there is memory for 1 of 2 workers within 0.7 GB (--memory)"],
+        [],
+    ]
 
 
 def test_too_little_is_refused_before_anything_is_written(shards, tmp_path):

@@ -260,9 +260,8 @@ def _short_of_memory(means: Means | None) -> list[str]:
     """What to say where memory decides how many workers there are."""
     if means is None or means.shares.workers >= means.wanted:
         return []
-    return [
-        f"there is memory for {means.shares.workers:,} of {means.wanted:,} workers; --memory says how much there is"
-    ]
+    there = f"{means.shares.workers:,} of {means.wanted:,} workers"
+    return [f"there is memory for {there} within {means.memory.budget / 1e9:,.1f} GB (--memory)"]
 
 
 def _execute(
