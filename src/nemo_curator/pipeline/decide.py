@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
+from nemo_curator.pipeline.lazy import skipped_in
 from nemo_curator.pipeline.others import other_sets
 from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
@@ -51,7 +52,8 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
         RecipeError: A rule names a column that was never computed, or is no boolean.
         InputError: A list of ids or hashes cannot be read.
     """
-    return plan_policy(recipe, state.schema, embeds=EMBEDDING in state.fingerprints)
+    policy = plan_policy(recipe, state.schema, embeds=EMBEDDING in state.fingerprints)
+    return replace(policy, skipped=skipped_in(state))
 
 
 def decide_run(
@@ -78,7 +80,8 @@ def decide_run(
         InputError: A list or a part cannot be read.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
-        StaleScoresError: A set of elsewhere cannot be compared with.
+        StaleScoresError: A set of elsewhere cannot be compared with; or a score is needed of an image for which a lazy
+            scoring left it out.
     """
     watcher = watcher or Watcher()
     state = RunState.require(run)
