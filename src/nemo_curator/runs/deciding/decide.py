@@ -81,7 +81,7 @@ def decide(
         with evaluating():
             known = figures(connection, policy.rules)
             judge(connection, policy, known)
-            refuse_missing(connection, policy)
+            refuse_missing(connection, policy, run.root)
             _settle(connection, policy, pairs, others, between)
             warnings = threshold_warnings(connection, policy.rules, known)
         rows = _tallied(verdicts(connection, policy, inputs), tally)

@@ -28,11 +28,15 @@ class RowAnswers:
     Args:
         rules: The rules.
         schema: The columns that parts have.
+
+    Attributes:
+        schema: The columns that are asked about.
     """
 
     def __init__(self, rules: Sequence[Rule], schema: pa.Schema) -> None:
         self._rules = tuple(rules)
-        self.schema = pa.schema([field for field in schema if any(field.name in rule.columns for rule in rules)])
+        read = frozenset({"image_id"}).union(*(rule.columns for rule in rules))  # a rule may read nothing: `true`
+        self.schema = pa.schema([field for field in schema if field.name in read])
         self._whole = schema
         self._stack = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -52,7 +56,7 @@ class RowAnswers:
             give(connection, "part", pa.Table.from_batches([], self.schema))
             kinds = columns_of(connection, "part")
             columns = ", ".join([*(typed_sql(one, kinds, kinds) for one in kinds), _ROW])
-            self._query = f"SELECT {', '.join(answers)} FROM (SELECT {columns} FROM part) ORDER BY {_ROW}"
+            self._query = f"SELECT {', '.join([_ROW, *answers])} FROM (SELECT {columns} FROM part) ORDER BY {_ROW}"
             self._connection = connection
             self._stack = stack.pop_all()
         return self
@@ -77,4 +81,4 @@ class RowAnswers:
         columns = [*rows.itercolumns(), pa.chunked_array([positions(0, rows.num_rows)])]
         give(self._connection, "part", pa.Table.from_arrays(columns, names=[*rows.schema.names, _ROW]))
         found = self._connection.execute(self._query).fetchall()
-        return [frozenset(at for at, answer in enumerate(answers) if answer) for answers in found]
+        return [frozenset(at for at, answer in enumerate(answers) if answer) for _, *answers in found]

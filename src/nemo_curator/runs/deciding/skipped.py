@@ -63,7 +63,7 @@ def unasked_sql(policy: Policy, rule: Rule) -> str:
     return f"({' OR '.join(groups)})" if groups else "false"
 
 
-def refuse_missing(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+def refuse_missing(connection: duckdb.DuckDBPyConnection, policy: Policy, where: str) -> None:
     """Make sure that verdicts are those of a complete scoring.
 
     Whatever was left out for an image, it must be barred by a list, or be rejected by a rule that has no rule before it
@@ -72,6 +72,7 @@ def refuse_missing(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Non
     Args:
         connection: A database with `records` and `judged`.
         policy: How to decide.
+        where: What to call the run in an error.
 
     Raises:
         StaleScoresError: It is not so for some image.
@@ -85,20 +86,22 @@ def refuse_missing(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Non
         bad = f"FROM judged WHERE __left_out_{at}{'' if users else f' AND NOT ({settled})'}"
         missing = count(connection, f"SELECT count(*) {bad}")
         if missing:
-            raise _missing(connection, skipped, missing, f"SELECT min(__position) {bad}", users)
+            raise _missing(connection, skipped, missing, f"SELECT min(__position) {bad}", users, where)
 
 
 def _missing(
-    connection: duckdb.DuckDBPyConnection, skipped: Skipped, missing: int, first: str, users: list[str]
+    connection: duckdb.DuckDBPyConnection, skipped: Skipped, missing: int, first: str, users: list[str], where: str
 ) -> StaleScoresError:
     example = connection.execute(f"SELECT image_id FROM records WHERE __position = ({first})").fetchone()
     images = "1 image lacks" if missing == 1 else f"{missing:,} images lack"
     columns, rules = _listed(sorted(skipped.columns)), _listed([rule.text.strip() for rule in skipped.rules])
     now = f"{_listed(users)} needs it of every image" if users else "by the rules of now it would count"
+    one = repr(str(example[0])) if example else "''"
     return StaleScoresError(
-        f"{images} {columns}, {example[0] if example else ''!r} for one: a lazy scoring left that out by {rules}, and {now}",
-        act="give the same recipe to `imagecurator score INPUT RUN --rescore` or to `run`, which compute it; or take back "
-        "what changed in the recipe",
+        f"{images} {columns}, {one} for one, which a lazy scoring left out by {rules}; {now}",
+        where=where,
+        act="compute it with the recipe of now: `imagecurator score INPUT RUN --recipe FILE --rescore`, or `run`; or "
+        "take back what changed",
     )
 
 
