@@ -49,7 +49,7 @@ class Passing:
     Attributes:
         rules: Number to rule, of those that reject an image before it.
         allow: Images that are never passed over.
-        why: Where there are no rules, why, as the end of a sentence.
+        why: Why there are none, or no more, as the end of a sentence; "" where nothing stands in the way.
     """
 
     rules: Mapping[int, Rule]

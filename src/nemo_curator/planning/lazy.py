@@ -52,7 +52,7 @@ class Skip:
 
     Attributes:
         rules: Numbers of the rules, ascending; the step is skipped for an image for which one of them is true.
-        why: Where there are none, why, as a sentence about the step; else "".
+        why: Why there are none, or no more, as a sentence about the step; "" where no rule stands in the way.
     """
 
     rules: tuple[int, ...] = ()
@@ -78,7 +78,9 @@ def plan_skips(
         for below in steps[index].stands_on:
             left = tuple(rule for rule in found[below].rules if rule in found[index].rules)
             if left != found[below].rules:
-                why = "" if left else f"{steps[index].name} stands on it, and is not skipped by those rules"
+                why = (
+                    found[below].why if left else f"{steps[index].name} stands on it, and is not skipped by those rules"
+                )
                 found[below] = Skip(left, why)
     return tuple(found)
 
@@ -99,9 +101,7 @@ def _by_itself(
     # from the first rule on that reads what the step gives, nobody can say which rule would have been the first
     reader = next((at for at, rule in enumerate(rules) if rule.columns & step.columns), len(rules))
     before = tuple(at for at in cheap if at < reader)
-    if before:
-        return Skip(before)
     if cheap:
-        behind = ", ".join(rules[at].name for at in cheap)
-        return Skip(why=f"the rule {rules[reader].name} reads it, and stands before {behind}")
+        behind = ", ".join(rules[at].name for at in cheap if at > reader)
+        return Skip(before, f"the rule {rules[reader].name} reads it, and stands before {behind}" if behind else "")
     return Skip(why="no rule looks at one image's cheaper columns alone")
