@@ -14,7 +14,8 @@ import pytest
 from nemo_curator.errors import StaleScoresError
 from nemo_curator.pipeline.curate import curate, score_run
 from nemo_curator.pipeline.decide import decide_run, recipe_of
-from nemo_curator.planning.recipe import Recipe
+from nemo_curator.pipeline.explain import explain
+from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partition_ids
@@ -278,6 +279,27 @@ def test_decide_with_other_rules(place):
     assert json.loads(Path(run.run_json).read_text(encoding="utf-8")) == before
     scored(place, "run", looser, rescore=True)
     assert decide_run(run).rejected["dull"] == 0
+
+
+def test_no_search_among_what_is_missing(place):
+    """Duplicates that are found by an embedding which is missing for some images are refused, and not searched for."""
+    run = scored(place, "run", recipe(place, "DearEmbedder"))
+    alike = recipe_of(run).model_copy(update={"duplicates": DuplicatesSection(similar={"eps": 0.1})})
+    with pytest.raises(StaleScoresError, match=r"duplicates\.similar needs it of every image"):
+        decide_run(run, alike)
+    assert not Path(run.root, "pairs").exists()
+    scored(place, "run", alike, rescore=True)
+    assert decide_run(run).kept < 4
+
+
+def test_explain_says_what_was_left_out(place):
+    """A rule whose score was left out for an image was not asked about it; all others answer."""
+    run = scored(place, "run", recipe(place))
+    decide_run(run)
+    rules = {one.name: one for one in explain(run, "0/2").explanation.rules}
+    assert (rules["dull"].matches, rules["dull"].left_out) == (True, False)
+    assert (rules["odd"].matches, rules["odd"].left_out) == (None, True)
+    assert not any(one.left_out for one in explain(run, "0/0").explanation.rules)
 
 
 def test_a_plan_says_what_is_left_out(place):

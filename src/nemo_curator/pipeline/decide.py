@@ -19,7 +19,7 @@ from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
+from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide, refuse_search
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.fingerprints import EMBEDDING
@@ -88,6 +88,7 @@ def decide_run(
     ids = scored_partitions(run, state)
     recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
     policy = policy_of(state, recipe)
+    refuse_search(policy, run.root)
     with nullcontext(None) if write else scratch_folder() as folder:
         others = other_sets(state, recipe, watcher, folder=folder, workers=workers)
         pairs = pairs_for(state, recipe, policy, ids, watcher, folder)

@@ -18,7 +18,7 @@ from nemo_curator.runs.deciding.near import Near, near_kinds
 from nemo_curator.runs.deciding.policy import Alike, Copies, KnownBad, Policy, Sample, Skipped, Split
 from nemo_curator.runs.deciding.row_answers import RowAnswers
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
-from nemo_curator.runs.deciding.skipped import needed_of_all
+from nemo_curator.runs.deciding.skipped import needed_of_all, refuse_search
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
@@ -57,4 +57,5 @@ __all__ = [
     "parse_rule",
     "preview",
     "read_id_list",
+    "refuse_search",
 ]

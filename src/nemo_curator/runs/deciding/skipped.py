@@ -15,6 +15,10 @@ from nemo_curator.runs.deciding.rules import Rule
 from nemo_curator.runs.fingerprints import EMBEDDING
 
 _SHOWN = 3  # columns and rules that a sentence names
+_ACT = (
+    "compute it with the recipe of now: `imagecurator score INPUT RUN --recipe FILE --rescore`, or `run`; or take back "
+    "what changed"
+)
 
 
 def needed_of_all(policy: Policy) -> dict[str, str]:
@@ -27,16 +31,45 @@ def needed_of_all(policy: Policy) -> dict[str, str]:
     for rule in policy.rules:
         for column in rule.figured:
             needed.setdefault(column, f"the rule {rule.name}")
-    for key, (_, *columns) in (policy.alike.needs if policy.alike else {}).items():
-        needed |= dict.fromkeys(columns, key)
-    if policy.alike and policy.alike.similar is not None:
-        needed[EMBEDDING] = "duplicates.similar"
+    needed |= _searched(policy)
     needed |= dict.fromkeys(policy.known_bad.columns if policy.known_bad else (), "known_bad")
     needed |= dict.fromkeys(policy.prefer.columns if policy.prefer else (), "duplicates.prefer")
     for what, part in (("sample.by", policy.sample), ("split.by", policy.split)):
         if part and part.by:
             needed[part.by] = what
     return needed
+
+
+def _searched(policy: Policy) -> dict[str, str]:
+    """Column that duplicates are searched by, to the kind of duplicates."""
+    kinds = policy.alike.needs.items() if policy.alike else ()
+    searched = {column: key for key, (_, *columns) in kinds for column in columns}
+    if policy.alike and policy.alike.similar is not None:
+        searched[EMBEDDING] = "duplicates.similar"
+    return searched
+
+
+def refuse_search(policy: Policy, where: str) -> None:
+    """Make sure, before any pair is searched for, that nothing is missing of what pairs are found by.
+
+    A search that finds only some pairs must not be kept, so no row is looked at: that something may be missing will do.
+
+    Args:
+        policy: How to decide.
+        where: What to call the run in an error.
+
+    Raises:
+        StaleScoresError: Something may be.
+    """
+    searched = _searched(policy)
+    for skipped in policy.skipped:
+        for column in sorted(skipped.columns & searched.keys()):
+            raise StaleScoresError(
+                f"a lazy scoring left {column} out for what {_rules(skipped)} rejects, and {searched[column]} needs it "
+                "of every image",
+                where=where,
+                act=_ACT,
+            )
 
 
 def left_out_sql(connection: duckdb.DuckDBPyConnection, policy: Policy, skipped: Skipped) -> str:
@@ -94,15 +127,18 @@ def _missing(
 ) -> StaleScoresError:
     example = connection.execute(f"SELECT image_id FROM records WHERE __position = ({first})").fetchone()
     images = "1 image lacks" if missing == 1 else f"{missing:,} images lack"
-    columns, rules = _listed(sorted(skipped.columns)), _listed([rule.text.strip() for rule in skipped.rules])
+    columns, rules = _listed(sorted(skipped.columns)), _rules(skipped)
     now = f"{_listed(users)} needs it of every image" if users else "by the rules of now it would count"
     one = repr(str(example[0])) if example else "''"
     return StaleScoresError(
         f"{images} {columns}, {one} for one, which a lazy scoring left out by {rules}; {now}",
         where=where,
-        act="compute it with the recipe of now: `imagecurator score INPUT RUN --recipe FILE --rescore`, or `run`; or "
-        "take back what changed",
+        act=_ACT,
     )
+
+
+def _rules(skipped: Skipped) -> str:
+    return _listed([rule.text.strip() for rule in skipped.rules])
 
 
 def _listed(names: list[str]) -> str:
