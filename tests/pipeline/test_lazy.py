@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -300,6 +302,13 @@ def test_explain_says_what_was_left_out(place):
     assert (rules["dull"].matches, rules["dull"].left_out) == (True, False)
     assert (rules["odd"].matches, rules["odd"].left_out) == (None, True)
     assert not any(one.left_out for one in explain(run, "0/0").explanation.rules)
+
+
+def test_workers_load_no_database_for_a_complete_scoring():
+    """What a worker runs where nothing is lazy imports no DuckDB."""
+    modules = "nemo_curator.pipeline.annotate, nemo_curator.runs.part_writer, sys"
+    code = f"import {modules}; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_plan_says_what_is_left_out(place):

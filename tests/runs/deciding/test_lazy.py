@@ -107,6 +107,23 @@ def same(lazy: pa.Table, complete: pa.Table) -> bool:
     return len(set(rest)) == 1 and all(set(here or ()) <= set(there or ()) for here, there in open_)
 
 
+ONE_ROW = [rule for rule in policy(*RULES).rules if rule.of_one_row]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(scorings(), st.lists(st.sampled_from(ONE_ROW), min_size=1, max_size=5, unique=True))
+def test_rows_are_answered_as_decisions_are_made(scored, rules):
+    """What a rule says of an image while it is scored is what it says when verdicts are made: true, or not."""
+    table = part_table([{"ordinal": at, **one} for at, one in enumerate(scored.rows)], SCHEMA)
+    with RowAnswers(rules, SCHEMA) as answers:
+        found = answers.ask(table.select(answers.schema.names))
+        alone = [answers.ask(table.slice(at, 1).select(answers.schema.names))[0] for at in range(table.num_rows)]
+    assert alone == found
+    first = [rules[min(true)].name if true else None for true in found]
+    told = verdicts(scored.rows, Policy(tuple(rules), duplicate_bytes=False))
+    assert told["rule"].to_pylist() == first
+
+
 slow = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
