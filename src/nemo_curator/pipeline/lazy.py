@@ -91,7 +91,7 @@ def skipped_in(state: RunState) -> tuple[Skipped, ...]:
 def _skipped(state: RunState, said: Mapping[str, Any], columns: frozenset[str]) -> Skipped:
     known = state.schema.names
     try:
-        rules = tuple(parse_rule(f"lazy {at}", str(text), known) for at, text in enumerate(said["rules"]))
+        rules = tuple(parse_rule(f"lazy {at}", text, known) for at, text in enumerate(sorted(said["rules"].keys())))
         read = {str(name): fingerprint(facts) for name, facts in said["read"].items()}
     except (KeyError, TypeError, AttributeError):
         raise RecipeError(
@@ -124,7 +124,8 @@ def _planned(scoring: Scoring, passing: tuple[Passing, ...]) -> tuple[PlannedCol
     for stage, one in zip(scoring.stages, passing, strict=True):
         if one.rules:
             said: dict[str, Any] = {
-                "rules": sorted(rule.text.strip() for rule in one.rules.values()),
+                # a mapping, so that each is named when they change
+                "rules": {rule.text.strip(): "skips" for rule in one.rules.values()},
                 "read": {name: facts[name] for name in sorted(one.read) if name in facts},
             }
             if one.allow is not None:

@@ -16,8 +16,8 @@ from nemo_curator.runs.fingerprints import EMBEDDING
 
 _SHOWN = 3  # columns and rules that a sentence names
 _ACT = (
-    "compute it with the recipe of now: `imagecurator score INPUT RUN --recipe FILE --rescore`, or `run`; or take back "
-    "what changed"
+    "compute it with the recipe of now: `imagecurator score INPUT RUN --recipe FILE --rescore`, or `run --rescore`; or "
+    "take back what changed"
 )
 
 
