@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nemo_curator import storage
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import part_schema
+from nemo_curator.runs.parts import part_schema, write_embeddings, write_part_table
 from nemo_curator.stages.image.io.rows import MEMBER
 
 PART = 10_000  # rows: ten shards of a usual size
@@ -22,8 +21,30 @@ _COPIED = 0.05
 _UNSCORED = 0.01
 
 
-def make_run(root: str, rows: int, seed: int = 0) -> tuple[RunDirectory, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What images are compared by.
+
+    Attributes:
+        hashes: `(N, 32)`, PDQ hashes.
+        vectors: `(N, D)`, embeddings.
+    """
+
+    hashes: np.ndarray
+    vectors: np.ndarray
+
+
+def make_run(
+    root: str, rows: int, seed: int = 0, first: int = 0, compared: Compared | None = None
+) -> tuple[RunDirectory, list[str]]:
     """Write the parts.
+
+    Args:
+        root: Of the run.
+        rows: How many images.
+        seed: Of everything random.
+        first: Number of the first image: those of one number have the same bytes.
+        compared: Hashes and embeddings; without, there are none.
 
     Returns:
         (the run, ids of its partitions in source order).
@@ -32,9 +53,15 @@ def make_run(root: str, rows: int, seed: int = 0) -> tuple[RunDirectory, list[st
     schema = part_schema(plan_scoring(Recipe()).columns)
     for number, (start, count) in enumerate(_spans(rows)):
         ids.append(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}")
-        table = _part(schema, start, count, np.random.default_rng((seed, number)))
-        with storage.write_atomic(run.part(ids[-1])) as file:
-            pq.write_table(table, file, compression="zstd")
+        table = _part(schema, first + start, count, np.random.default_rng((seed, number)))
+        if compared:
+            some = slice(start, start + count)
+            hashes = pa.array([one.tobytes().hex() for one in compared.hashes[some]])
+            table = table.append_column("pdq", hashes).append_column("pdq_quality", pa.array(np.full(count, 100)))
+            readable = table["error"].is_null().to_numpy()
+            image_ids = table["image_id"].filter(pa.array(readable)).to_pylist()
+            write_embeddings(run, ids[-1], image_ids, compared.vectors[some][readable])
+        write_part_table(run, ids[-1], table, {})
     return run, ids
 
 

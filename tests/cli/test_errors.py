@@ -39,7 +39,7 @@ def test_empty_input(tmp_path):
     """A folder without anything to account for is an error, not an empty data set."""
     (tmp_path / "empty").mkdir()
     said = sentence(imagecurator("run", tmp_path / "empty", tmp_path / "out"), 3)
-    assert "there is no image and no tar in it (it holds no file)" in said
+    assert "there is no image and no shard in it (it holds no file)" in said
     assert not (tmp_path / "out").exists()
 
 

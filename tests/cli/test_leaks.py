@@ -122,7 +122,7 @@ def test_leaks_of_a_data_set_are_found(made, tmp_path):
     assert (done.returncode, facts["images"], facts["listed"][0]["ends"][0]["kind"]) == (10, 1, "same_bytes")
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
 def test_a_delivered_data_set_is_written_without_them(made, tmp_path, form):
     """What stays leaves with its bytes, sidecars and keys, in the format that it came in; copies inside it stay too."""
     shutil.copytree(made / "in", tmp_path / "in")
@@ -138,13 +138,17 @@ def test_a_delivered_data_set_is_written_without_them(made, tmp_path, form):
     if form == "webdataset":
         with tarfile.open(tmp_path / "clean" / "00000.tar") as tar:
             files = {member.name: tar.extractfile(member).read() for member in tar}
+    elif form == "parquet":
+        rows = pq.read_table(tmp_path / "clean" / "00000.parquet").to_pylist()
+        files = {row["image"]["path"]: row["image"]["bytes"] for row in rows}
+        files |= {one["name"]: one["bytes"] for row in rows for one in row["sidecars"]}
     else:
         files = {path.name: path.read_bytes() for path in (tmp_path / "clean" / "00000").iterdir()}
     wanted = {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir() if path.name[0] in "03"}
     assert {hashlib.sha256(one).hexdigest() for one in files.values()} == {
         hashlib.sha256(one).hexdigest() for one in wanted.values()
     }
-    if form == "webdataset":
+    if form != "folder":
         assert files == wanted
     assert imagecurator("verify", tmp_path / "clean", "--run", tmp_path / "clean" / "run").returncode == 0
     again = imagecurator("decontaminate", tmp_path / "clean", "--protect", made / "eval")

@@ -168,7 +168,7 @@ def test_a_dry_run_writes_nothing(photos, tmp_path):
 
 
 def test_every_form_of_a_set(photos, tmp_path):
-    """A tar, a pattern of tars, a data set of ours in tars or a folder, and a scored run protect as a folder does."""
+    """A tar, a Parquet, a pattern of tars, a data set of ours in each format, and a scored run protect as a folder."""
     files = [(path.name, path.read_bytes()) for path in sorted((photos / "eval").iterdir())]
     for number, some in enumerate((files[:2], files[2:])):
         make_tar(tmp_path / "shards" / f"{number}.tar", some)
@@ -184,6 +184,8 @@ def test_every_form_of_a_set(photos, tmp_path):
         "tars": tmp_path / "tars" / "run",
         "delivered": f"delivered={tmp_path}/tars",
         "files": tmp_path / "files",
+        "rows": f"rows={tmp_path}/parquet",
+        "00000": tmp_path / "parquet" / "00000.parquet",
     }
     run = RunDirectory(str(tmp_path / "run"))
     score_run([str(photos / "in")], run, recipe(*forms.values()), workers=0)
@@ -194,8 +196,7 @@ def test_every_form_of_a_set(photos, tmp_path):
     assert {"eval:eval/same", "shards:1/same", "tars:same.jpg"} <= shown
     assert "delivered:00000/same" in shown
     assert any(one.startswith("files:00000/") for one in shown)
-    with pytest.raises(InputError, match=r"parquet: the images of this data set lie in Parquet files"):
-        decide_locked(run, recipe(tmp_path / "parquet"), workers=0)
+    assert "rows:00000/same" in shown
 
 
 @pytest.mark.skipif("pixels" not in score_names(), reason="the score pixels is not installed")
@@ -273,6 +274,7 @@ def test_clashing_ids_inside_a_set(photos, tmp_path):
         ("evaluation/*.tar", "evaluation"),
         ("data/val.tar.gz", "val"),
         ("data/val.tar", "val"),
+        ("data/val.parquet", "val"),
         ("/x/july/run", "july"),
         ("/x/july/run/", "july"),
         ("s3://bucket/a b/täst", "t-st"),

@@ -18,14 +18,17 @@ _BASE = "scores: []\nrules: {}\nduplicates: {copies: {distance: 31}, within: fal
 
 def decontaminate(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A data set of ours, a folder of images, a tar, or a pattern.")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A data set of ours, a folder of images, a tar, a Parquet, or a pattern."
+        ),
     ],
     protect: Annotated[
         list[str],
         typer.Option(
             "--protect",
             metavar="DATASET",
-            help="An evaluation set that must not leak: tar, folder, data set or scored run; NAME=PATH too.",
+            help="An evaluation set that must not leak: tar, Parquet, folder, data set, scored run; NAME=PATH too.",
         ),
     ],
     output: Annotated[

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Folders of images, tars, image files; NAME=PATH names one.")
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Folders of images, tars, Parquet, image files; NAME=PATH names one."),
 ]
 RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", "-r", help="Recipe file; `imagecurator init` writes one.")]
@@ -47,7 +48,7 @@ Protect = Annotated[
     typer.Option(
         "--protect",
         metavar="DATASET",
-        help="Reject images that show one of this evaluation set: tar, folder, data set or scored run; NAME=PATH too.",
+        help="Reject images that show one of this evaluation set: tar, Parquet, folder, data set, run; NAME=PATH too.",
     ),
 ]
 Against = Annotated[
@@ -74,6 +75,9 @@ SkipMissing = Annotated[
 ModelDir = Annotated[
     str | None,
     typer.Option("--model-dir", metavar="DIR", help="Your directory of models; $IMAGECURATOR_MODEL_DIR by default."),
+]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Say where the time went, and draw it: profile.svg in the run directory.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

@@ -22,6 +22,7 @@ def score(
     against: options.Against = None,
     workers: options.Workers = None,
     rescore: options.Rescore = False,
+    profile: options.Profile = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -29,6 +30,7 @@ def score(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+    from nemo_curator.cli.profile import profiled
     from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
     from nemo_curator.pipeline.curate import preview_score, score_run
     from nemo_curator.pipeline.decide import stored_recipe
@@ -36,6 +38,8 @@ def score(
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
+    if profile and not dry_run:
+        profiled(RunDirectory(run))
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
         with_scores(settings, scores)
     )

@@ -31,6 +31,7 @@ _ENOUGH = 300  # pairs of different sampled rows that are believed
 _CHUNK = 64  # sampled rows compared together at first; then four times as many, and so on
 _HELD = 4096  # pairs of a sample that are looked up
 _AFFORDABLE = 250_000_000  # comparisons of a sample whose rows have few pairs
+_AFFORDABLE_BETWEEN = 60_000_000  # the same of new rows against stored ones, a search that costs little itself
 _CONFIDENCE = 0.95
 _BOTH = 2.0**-30  # bounds that differ by rounding are one bound
 
@@ -154,21 +155,24 @@ class Sampling:
         """Cells to look into for the pairs of a band: K where an eighth of them is not enough.
 
         Pairs of sampled rows decide if there are enough. If not, pairs that are made are asked too: it would be rash to
-        conclude from one pair that is found.
+        conclude from one pair that is found. A few new rows against very many have made pairs alone, which cost no
+        look at all of them and are the hardest to find.
 
         Args:
             band: The pairs.
             far: Their largest distance.
         """
-        drawn, _ = self._drawn()
-        real = self._sampled(drawn, 1.0 - far, band)
-        needed = self._least_probes(self.left, real.at, self.left if self.right is None else self.right, real.of)
-        if real.is_enough:
-            return needed
-        one, other = made_pairs(self.left, self.left if self.right is None else self.right, far, self.needed.seed)
+        right = self.left if self.right is None else self.right
+        needed = 1
+        if self.right is None:
+            drawn, _ = self._drawn()
+            real = self._sampled(drawn, 1.0 - far, band)
+            needed = self._least_probes(self.left, real.at, right, real.of)
+            if real.is_enough:
+                return needed
+        one, other = made_pairs(self.left, right, far, self.needed.seed)
         numbers = np.arange(len(one))
-        made = self._least_probes(ArrayRows([one]), numbers, ArrayRows([other]), numbers)
-        return max(needed, made)
+        return max(needed, self._least_probes(ArrayRows([one]), numbers, ArrayRows([other]), numbers))
 
     def measured(self, least: float, counts: dict[Band, int]) -> Recall:
         """What a search finds, on rows that had no part in deciding how many cells it looks into.
@@ -196,7 +200,8 @@ class Sampling:
         order = np.random.default_rng([self.needed.seed, 1]).permutation(len(self.left))
         deciding = order[: max(1, min(self.needed.sample, len(self.left) // 2))]
         right = self.left if self.right is None else self.right
-        affordable = max(self.needed.sample, _AFFORDABLE // max(1, len(right)))
+        comparisons = _AFFORDABLE if self.right is None else _AFFORDABLE_BETWEEN
+        affordable = max(self.needed.sample, comparisons // max(1, len(right)))
         return deciding, order[len(deciding) :][:affordable]
 
     def _sampled(self, drawn: Int64, least: float, band: Band, without: Int64 | None = None) -> _Sample:

@@ -44,6 +44,18 @@ class Cells:
         """The numbers of the rows in a cell, ascending."""
         return np.asarray(self.order[int(self.starts[cell]) : int(self.starts[cell + 1])])
 
+    def fit(self, rows: int) -> bool:
+        """Whether these are cells of so many rows, each of which stands in one: arrays from a file may be anything."""
+        starts = np.asarray(self.starts)
+        if len(self.order) != rows or not 0 < len(self.centroids) == len(starts) - 1:
+            return False
+        if starts[0] != 0 or starts[-1] != rows or (np.diff(starts) < 0).any():
+            return False
+        if not rows:
+            return True
+        inside = self.order.min() >= 0 and self.order.max() < rows
+        return bool(inside and (np.bincount(self.order, minlength=rows) == 1).all())
+
     def owners(self) -> Int32:
         """The cell of each row, `(N,)`."""
         owners = np.empty(len(self.order), np.int32)

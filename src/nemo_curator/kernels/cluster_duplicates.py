@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nemo_curator.kernels.pair_cosines import pair_cosines
-from nemo_curator.kernels.rows import Float32, Float64, Int64
+from nemo_curator.kernels.rows import ArrayRows, Float32, Float64, Int64
 from nemo_curator.kernels.similar import margin, unit
 
 _DECIDED_AT_ONCE = 128  # rows that wait for one another
@@ -105,7 +105,7 @@ def _first_equal(rows: Float32) -> Int64:
 
 def _exactly(rows: Float32, first: Int64, at: Int64, of: Int64) -> Float64:
     """Cosines of pairs of a row and an earlier one; of equal ones exactly 1."""
-    cosines = pair_cosines(rows, at, of)
+    cosines = pair_cosines(ArrayRows([rows]), at, of)
     cosines[first[at] == of] = 1.0
     return cosines
 

@@ -116,10 +116,10 @@ class HammingIndex:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> HammingIndex:
-        """The index that `arrays` gave, perhaps mapped from files: it costs no sorting, and reads what is looked at.
+        """The index that `stored` gave, perhaps mapped from files: it costs no sorting, and reads what is looked at.
 
         Args:
-            arrays: As `arrays` gave them. What they hold is not proved again, but no search goes beyond them.
+            arrays: As `shapes` says. What they hold is not proved again, but no search goes beyond them.
 
         Raises:
             ValueError: They are of another shape or type, or their numbers lead outside.
@@ -129,16 +129,28 @@ class HammingIndex:
         index._sorted.check(len(index))
         return index
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What there is to store, by name: plain arrays.
+    def shapes(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """What `stored` gives: of each array by its name the type and the sides.
 
         Returns:
             `hashes` `(M, 32)` uint8; `order` `(16, M)` uint32, rows in the order of each piece; `near`
             `(16, M + 64)` uint32, the half words in that order and zeros; `offsets` `(16, 65537)` uint32, where the
             rows of each value of a piece begin.
         """
-        order, near, offsets = self._by_piece()
-        return {"hashes": self.hashes, "order": order, "near": near, "offsets": offsets}
+        sides = {"order": len(self), "near": len(self) + _WIDEST, "offsets": _VALUES + 1}
+        return {
+            "hashes": ("|u1", self.hashes.shape),
+            **{name: ("<u4", (_PIECES, side)) for name, side in sides.items()},
+        }
+
+    def stored(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        """What there is to store: names of the arrays and what follows of each, one piece of the index at a time.
+
+        Little more is in memory than one piece, a sixteenth of the index.
+        """
+        yield "hashes", self.hashes
+        for piece in range(_PIECES):
+            yield from zip(("order", "near", "offsets"), _sorted_by(self.hashes, piece), strict=True)
 
     def pairs(self, hashes: Hashes, radius: int, threads: int | None = None) -> Iterator[Pairs]:
         """All pairs of one of `hashes` (left) and one of the index (right) within `radius` bits, each once, in blocks.
@@ -184,7 +196,7 @@ class HammingIndex:
 
 
 class _Sorted(NamedTuple):
-    """The half words of all hashes, sorted sixteen times; see `HammingIndex.arrays`."""
+    """The half words of all hashes, sorted sixteen times; see `HammingIndex.shapes`."""
 
     order: npt.NDArray[np.uint32]
     near: npt.NDArray[np.uint32]
@@ -293,14 +305,22 @@ def _sorted(hashes: Hashes) -> _Sorted:
     """For each piece the rows in its order, their half words in that order, and where each value begins."""
     count = len(hashes)
     order = np.empty((_PIECES, count), np.uint32)
-    near = np.zeros((_PIECES, count + _WIDEST), np.uint32)
-    offsets = np.zeros((_PIECES, _VALUES + 1), np.uint32)
+    near = np.empty((_PIECES, count + _WIDEST), np.uint32)
+    offsets = np.empty((_PIECES, _VALUES + 1), np.uint32)
     for piece in range(_PIECES):
-        keys = np.ascontiguousarray(hashes.view(np.uint16)[:, piece])
-        order[piece] = np.argsort(keys, kind="stable")
-        near[piece, :count] = hashes.view(np.uint32)[:, piece // 2][order[piece]]
-        offsets[piece, 1:] = np.cumsum(np.bincount(keys, minlength=_VALUES))
+        order[piece], near[piece], offsets[piece] = _sorted_by(hashes, piece)
     return _Sorted(order, near, offsets)
+
+
+def _sorted_by(hashes: Hashes, piece: int) -> tuple[npt.NDArray[np.uint32], ...]:
+    """The same of one piece: `(M,)`, `(M + 64,)`, `(65537,)`."""
+    count = len(hashes)
+    keys = np.ascontiguousarray(hashes.view(np.uint16)[:, piece])
+    order = np.argsort(keys, kind="stable").astype(np.uint32)
+    near, offsets = np.zeros(count + _WIDEST, np.uint32), np.zeros(_VALUES + 1, np.uint32)
+    near[:count] = hashes.view(np.uint32)[:, piece // 2][order]
+    offsets[1:] = np.cumsum(np.bincount(keys, minlength=_VALUES))
+    return order, near, offsets
 
 
 def _first_found(difference: Words, piece: int, radius: int) -> npt.NDArray[np.bool_]:

@@ -41,7 +41,7 @@ class SearchSettings:
 
     Attributes:
         memory: Bytes that blocks of rows may take, about. Cells take some 20 bytes a row and probed cell besides, a
-            gigabyte at most.
+            gigabyte at most up to six million rows; beyond, eight cells of each row.
         threads: Threads that look at blocks.
         seed: Of cells and samples.
         exact_rows: Rows up to which every one is compared with every other.
@@ -117,7 +117,8 @@ def search_between(
         left: N rows.
         right: M rows.
         least: The smallest cosine that counts.
-        cells: The cells of the right, from an earlier search; made anew where they are needed and not given.
+        cells: The cells of the right, from an earlier search; made anew where they are needed and not given. What is
+            found is the same.
         settings: What it may take.
         progress: Called while cells are found.
 
@@ -130,15 +131,14 @@ def search_between(
             f"these are cells of {len(cells.order):,} rows of {cells.centroids.shape[1]:,} numbers, and there are "
             f"{len(right):,} of {right.dimension:,}"
         )
-    # as many comparisons as within the largest set that is compared exactly; a tenth of them where cells are at hand
-    affordable = settings.exact_rows**2 / (2 if cells is None else 20)
     between = partial(pairs_between, left, right, least, memory=settings.memory, threads=settings.threads)
-    if len(left) * len(right) <= affordable:
+    # as many comparisons as within the largest set that is compared exactly, whether or not cells are at hand
+    if len(left) * len(right) <= settings.exact_rows**2 / 2:
         return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)
     if cells is None:
         cells = cells_of(right, settings, progress)
     # each sampled row is compared with all of the right: no more of that than the search itself is worth
-    sample = min(settings.sample, max(_FEWEST, math.isqrt(len(right)) // 5))
+    sample = min(settings.sample, max(_FEWEST, math.isqrt(len(right)) // 20))
     plan = _planned(left, right, cells.centroids, least, replace(settings, sample=sample), progress)
     if plan is None:
         return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)

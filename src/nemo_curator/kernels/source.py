@@ -12,7 +12,8 @@ class Member:
     Attributes:
         name: Its name in the shard, or its path relative to the input root for a loose file.
         extension: What follows the sample's key in the name, without the dot; lower case is not forced.
-        offset: Position of its first byte in the uncompressed shard; 0 for a loose file.
+        offset: Position of its first byte in the uncompressed shard; in a Parquet the number of its row, from 1; 0
+            for a loose file.
         length: Its length in bytes.
         sha256: Hex digest of its bytes, or "" where they were not read.
     """

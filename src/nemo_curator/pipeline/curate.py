@@ -136,7 +136,7 @@ def curate(
         claim_run(run, output, replace=replace)
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
         funnel = decide_run(run, recipe, workers=workers, watcher=watcher)
@@ -144,6 +144,7 @@ def curate(
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
         state = RunState.require(run)
+        state.stages_took(taken)
         state.finish(clock.seconds)
         state.write()
     return Summary(output, run, plan, funnel, exported, clock.seconds)
@@ -230,8 +231,11 @@ def score_run(
         claim_run(run)
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, watcher=watcher)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
-        other_sets(RunState.require(run), recipe, watcher, workers=workers)
+        taken = score(plan, recipe, workers=workers, policy=policy, watcher=watcher)
+        state = RunState.require(run)
+        state.stages_took(taken)
+        state.write()
+        other_sets(state, recipe, watcher, workers=workers)
     return plan
 
 

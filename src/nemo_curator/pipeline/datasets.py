@@ -11,6 +11,8 @@ from nemo_curator.pipeline.set_names import is_pattern
 from nemo_curator.runs.exporting import delivered, shard_stem
 from nemo_curator.shards.listing import Listing, list_inputs
 
+_ENDS = {"webdataset": ".tar", "parquet": ".parquet"}  # of the names of shards
+
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
@@ -38,7 +40,8 @@ def open_data_set(place: str) -> DataSet:
     Of a data set of ours the shards alone are, not what lies beside them.
 
     Args:
-        place: A tar, a folder, an image, a data set that `run` or `export` wrote, or a pattern of local paths.
+        place: A tar, a Parquet of images, a folder, an image, a data set that `run` or `export` wrote, or a pattern of
+            local paths.
 
     Raises:
         InputError: There is nothing, or nothing that can be read.
@@ -54,13 +57,7 @@ def open_data_set(place: str) -> DataSet:
     if manifest is None:
         return _opened((place,))
     form = str(manifest.get("format"))
-    if form == "parquet":
-        raise InputError(
-            "the images of this data set lie in Parquet files, which cannot be read as input",
-            where=place,
-            act="export it as tars or as a folder (`imagecurator export RUN OTHER -s export.format=webdataset`)",
-        )
-    end = ".tar" if form == "webdataset" else "/"
+    end = _ENDS.get(form, "/")
     names = [str(one["name"]) for one in manifest["files"] if str(one["name"]).endswith(end)]
     if not names or any(shard_stem(name) is None for name in names):
         raise InputError("this data set holds no sample", where=place, act="leave it out")
@@ -79,4 +76,5 @@ def _shard(place: str, name: str) -> str:
 def _opened(inputs: tuple[str, ...]) -> DataSet:
     listing = list_inputs(inputs)
     kinds = {entry.kind for entry in listing.entries}
-    return DataSet(inputs, listing, "webdataset" if "tar" in kinds else "folder")
+    form = "webdataset" if "tar" in kinds else "parquet" if "parquet" in kinds else "folder"
+    return DataSet(inputs, listing, form)

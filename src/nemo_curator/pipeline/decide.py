@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
+from nemo_curator.pipeline.unchanged import reading
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide, refuse_search
 from nemo_curator.runs.deciding.scratch import scratch_folder
@@ -82,18 +83,30 @@ def decide_run(
         ConservationError: The verdicts do not add up.
         StaleScoresError: A set of elsewhere cannot be compared with; or a score is needed of an image for which a lazy
             scoring left it out.
+        LockedError: Something that is read and not held was changed meanwhile: the run itself if nothing is to be
+            written, or a set of elsewhere.
     """
     watcher = watcher or Watcher()
-    state = RunState.require(run)
-    ids = scored_partitions(run, state)
-    recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
-    policy = policy_of(state, recipe)
-    refuse_search(policy, run.root)
-    with nullcontext(None) if write else scratch_folder() as folder:
+    RunState.require(run)
+    with reading() as read, nullcontext(None) if write else scratch_folder() as folder:
+        if not write:  # then it is not held
+            read.watch(run)
+        state = RunState.require(run)
+        ids = scored_partitions(run, state)
+        recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
+        policy = policy_of(state, recipe)
+        refuse_search(policy, run.root)
         others = other_sets(state, recipe, watcher, folder=folder, workers=workers)
+        for one in others:
+            read.watch(one.run, verdicts=one.role == "against")
         pairs = pairs_for(state, recipe, policy, ids, watcher, folder)
         between = pairs_between_for(state, recipe, policy, ids, others, watcher, folder)
-        funnel = _decided(state, recipe, policy, ids, _Beside(pairs, tuple(others), between), write=write)
+        for files in (pairs, *between.values()):
+            read.watch_pairs(files.values())
+        beside = _Beside(pairs, tuple(others), between)
+        funnel = _decided(state, recipe, policy, ids, beside, before_writing=read.check if write else None)
+        if not write:
+            read.check()
     found = [file.facts for file in pairs.values()]
     found += [file.facts for files in between.values() for file in files.values()]
     return replace(funnel, pairs=tuple(found))
@@ -136,11 +149,15 @@ def _decided(
     ids: Sequence[str],
     beside: _Beside,
     *,
-    write: bool,
+    before_writing: Callable[[], None] | None,
 ) -> Funnel:
+    """The funnel; without something to do before that, nothing is written."""
     run = state.run
+    write = before_writing is not None
 
     def begin() -> None:
+        if before_writing is not None:
+            before_writing()
         # before them, so that no verdicts ever stand beside a recipe that they do not come from
         state.set_recipe(recipe.model_dump(mode="json"))
         state.undecided()

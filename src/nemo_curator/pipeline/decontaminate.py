@@ -53,7 +53,7 @@ def decontaminate(
     """Look for leaks in a data set, and write it without them where that is asked for. It is left as it is.
 
     Args:
-        place: The data set: one of ours, a tar, a folder, a pattern.
+        place: The data set: one of ours, a tar, a Parquet of images, a folder, a pattern.
         recipe: Its `protect` and the kinds of its `duplicates` count, and how to compute what they need.
         output: Folder or URL for the data set without what leaks; none is written by default.
         run_dir: Run directory; by default `run` in the output, or else a temporary one.

@@ -118,10 +118,11 @@ def embed(
         if there.manifest and not replace:  # a file of it is gone: it is no finished result any more
             storage.remove(storage.join(output, MANIFEST))
         start(plan, recipe, rescore=rescore, embeds=True)
-        score(plan, recipe, workers=workers, watcher=watcher)
+        taken = score(plan, recipe, workers=workers, watcher=watcher)
         scored = time.perf_counter()
         embedded = _write(output, plan, settings, watcher)
         state = RunState.require(run)
+        state.stages_took(taken)
         state.finish({"score": scored - began, "write": time.perf_counter() - scored})
         state.write()
     return embedded

@@ -30,8 +30,9 @@ from nemo_curator.runs.state import read_facts
 
 _SCORED = r"run\.json|partitions\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
 _RUN_FILE = re.compile(
-    rf"(protect/[\w.-]+/)?({_SCORED})|report\.html|(decisions|leaks)\.parquet"
-    r"|pairs/(copies|turned|similar)(-(protect|against)-[\w.-]+)?\.parquet",
+    rf"(protect/[\w.-]+/)?({_SCORED})|report\.html|profile\.svg|(decisions|leaks)\.parquet"
+    r"|pairs/(copies|turned|similar)(-(protect|against)-[\w.-]+)?\.parquet"
+    r"|index/(copies|similar)/([a-z_]+\.npy|facts\.json)",
     re.ASCII,
 )
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
@@ -143,8 +144,12 @@ def sweep_run(run: RunDirectory) -> None:
     Raises:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
-    _sweep(run.root, lambda name: bool(_RUN_FILE.fullmatch(name)), recursive=False)
-    _sweep(run.pairs_folder, lambda name: bool(_RUN_FILE.fullmatch(f"pairs/{name}")), recursive=False)
+    for folder in ("", "pairs/", "index/copies/", "index/similar/"):
+        _sweep(storage.join(run.root, folder) if folder else run.root, _of_run(folder), recursive=False)
+
+
+def _of_run(folder: str) -> Callable[[str], bool]:
+    return lambda name: bool(_RUN_FILE.fullmatch(f"{folder}{name}"))
 
 
 def sweep_output(output: str) -> None:

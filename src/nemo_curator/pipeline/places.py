@@ -18,9 +18,9 @@ def plain_place(place: str) -> str:
 
 
 def real_place(place: str) -> str:
-    """The one spelling of a local place, without links, `..` and relative parts; a URL as it is."""
+    """The one spelling of a place: a local one without links and `..`, a URL as its kind of storage takes it."""
     if not storage.is_local(place):
-        return plain_place(place)
+        return storage.canonical_remote(place)
     return str(Path(re.sub("^(file|local)://", "", place)).resolve())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.part_writer import MERGED
+from nemo_curator.runs.part_writer import MERGED, STAGE_SECONDS
 from nemo_curator.runs.partitions import read_partitions, write_partitions
 from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
@@ -203,7 +204,7 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
 
 def score(
     plan: ScorePlan, recipe: Recipe, *, workers: int | None = None, policy: Policy | None = None, watcher: Watcher
-) -> None:
+) -> dict[str, float]:
     """Compute what is missing.
 
     Args:
@@ -213,10 +214,14 @@ def score(
         policy: For the verdicts that a display shows on the way.
         watcher: Told of the progress.
 
+    Returns:
+        Stage to the seconds that its calls took, over all workers; of what was scored now.
+
     Raises:
         StageError: A stage failed on everything.
         StorageError: A part cannot be written.
     """
+    taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
     watcher.noted([*left_out(plan.scoring), *plan.notes])
@@ -224,11 +229,12 @@ def score(
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], workers, policy, watcher)
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], workers, policy, watcher, taken)
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], workers, policy, watcher)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], workers, policy, watcher, taken)
+    return dict(taken)
 
 
 def _execute(
@@ -239,8 +245,9 @@ def _execute(
     workers: int | None,
     policy: Policy | None,
     watcher: Watcher,
+    taken: Counter[str],
 ) -> list[str]:
-    """Score partitions by all stages, or by some; ids of those that some do not suffice for."""
+    """Score partitions by all stages, or by some; ids of those that some do not suffice for. Adds what stages took."""
     if not partitions:
         return []
     unmerged: list[str] = []
@@ -249,6 +256,8 @@ def _execute(
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id
+        for result in results:
+            taken.update(result._metadata.get(STAGE_SECONDS, {}))
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
         else:
@@ -282,13 +291,13 @@ def _forget_unfinished(run: RunDirectory) -> None:
 
 
 def _check_complete(partition: Partition, table: pa.Table) -> None:
-    """Every file of a partition has a record; of a tar, which may be empty, the records are its samples.
+    """Every file of a partition has a record; of a shard, which may be empty, the records are its samples.
 
     Raises:
         ConservationError: One has none.
     """
     recorded = set(table["source"].to_pylist())
-    lost = [entry.image_id for entry in partition.entries if entry.kind != "tar" and entry.path not in recorded]
+    lost = [entry.image_id for entry in partition.entries if not entry.is_shard and entry.path not in recorded]
     if lost:
         raise ConservationError(
             f"{len(lost):,} inputs have no record, {lost[0]!r} for one",

@@ -12,7 +12,7 @@ from nemo_curator.planning.recipe import Recipe
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]{0,63})=(.+)", re.DOTALL | re.ASCII)
 _PATTERN = re.compile(r"[*?\[]")
-_TAR = re.compile(r"\.tar(\.\w+)?$|\.tgz$", re.IGNORECASE)
+_SHARD = re.compile(r"\.tar(\.\w+)?$|\.tgz$|\.parquet$", re.IGNORECASE)
 _MOST = 64  # characters of a name
 
 
@@ -85,7 +85,7 @@ def _parsed(entry: str, where: str) -> NamedSet:
     parts = [part for part in entry.rstrip("/").split("/") if part not in {"", ".", ".."}]
     while len(parts) > 1 and (_PATTERN.search(parts[-1]) or parts[-1] == "run"):
         parts.pop()  # `evaluation/*.tar` is called by its folder, OUTPUT/run by its data set
-    name = re.sub(r"[^\w.-]+", "-", _TAR.sub("", parts[-1] if parts else ""), flags=re.ASCII).strip("-._")[:_MOST]
+    name = re.sub(r"[^\w.-]+", "-", _SHARD.sub("", parts[-1] if parts else ""), flags=re.ASCII).strip("-._")[:_MOST]
     if not name:
         raise RecipeError(f"no name can be made of {entry!r}", where=where, act="give one, as in NAME=PATH")
     return NamedSet(name, entry, where)

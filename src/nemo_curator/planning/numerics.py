@@ -33,7 +33,7 @@ _LOOKED_AT = 3  # shards whose beginnings tell how large a sample is
 
 def to_measure(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Where the shards lie whose beginnings tell how many samples the shards of an input hold."""
-    shards = [entry for entry in entries if entry.kind == "tar"]
+    shards = [entry for entry in entries if entry.is_shard]
     return tuple(entry.location for entry in _evenly(shards, _LOOKED_AT))
 
 
@@ -50,12 +50,12 @@ def sample_of(entries: Sequence[Entry], sample_bytes: int | None = None) -> tupl
     """
     there = [entry for entry in entries if entry.kind != "stray"]
     each = sample_bytes or _USUAL_BYTES
-    counts = [max(1, entry.size // each) if entry.kind == "tar" else 1 for entry in there]
+    counts = [max(1, entry.size // each) if entry.is_shard else 1 for entry in there]
     wanted = min(MOST_IMAGES, sum(counts) // _SHARE)
     if wanted < LEAST_IMAGES:
         return (), 0, 0
-    loose = [entry for entry in there if entry.kind != "tar"]
-    shards = _evenly([entry for entry in there if entry.kind == "tar"], _MOST_SHARDS)
+    loose = [entry for entry in there if not entry.is_shard]
+    shards = _evenly([entry for entry in there if entry.is_shard], _MOST_SHARDS)
     alone = _evenly(loose, max(wanted * len(loose) // sum(counts), 1 if loose else 0) if shards else wanted)
     chosen = tuple(entry for entry in there if entry in {*shards, *alone})
     return chosen, -(-(wanted - len(alone)) // len(shards)) if shards else 1, wanted

@@ -329,8 +329,9 @@ class Recipe(_Section):
     known_bad: KnownBadSection = Field(default=KnownBadSection(), description="Known images that are never kept")
     protect: list[str] = Field(
         default_factory=list,
-        description="Evaluation sets that must not leak, each `PATH` or `NAME=PATH`: tars, folders, data sets, scored "
-        "runs, patterns; an image that shows one of theirs, by the kinds of `duplicates`, is rejected",
+        description="Evaluation sets that must not leak, each `PATH` or `NAME=PATH`: tars, Parquet files, "
+        "folders, data sets, scored runs, patterns; an image that shows one of theirs, by the kinds of `duplicates`, "
+        "is rejected",
     )
     against: list[str] = Field(
         default_factory=list,

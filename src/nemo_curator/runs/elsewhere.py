@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 from nemo_curator.errors import InputError
 from nemo_curator.runs.arrow_arrays import array_of
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import read_part
+from nemo_curator.runs.parts import damaged, read_part
+from nemo_curator.runs.records import Records, records_of
 from nemo_curator.shards.parquet import open_parquet
 
 Role = Literal["protect", "against"]
 Some = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
 
-_READ = ("image_id", "sha256", "pixels_sha256", "pdq_quality")
+_VERDICTS = 1 << 20  # that are read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class OtherSet:
         run: Where it was scored.
         partition_ids: The partitions of that run, in source order.
         counted: `(records,)`, which of its images count.
+        records: What records it has.
     """
 
     name: str
@@ -45,6 +48,7 @@ class OtherSet:
     partition_ids: tuple[str, ...]
 
     counted: Some = field(compare=False, repr=False)
+    records: Records = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, name: str, role: Role, run: RunDirectory, partition_ids: Sequence[str]) -> Self:
@@ -53,19 +57,9 @@ class OtherSet:
         Raises:
             InputError: A part, or the decisions, are missing, damaged, or of other records.
         """
-        errors = [read_part(run, one, ["error"])["error"] for one in partition_ids]
-        readable = [np.empty(0, np.bool_), *(pc.is_null(one).to_numpy().astype(np.bool_) for one in errors)]
-        counted: Some = np.concatenate(readable)
-        if role == "against":
-            kept = _kept(run)
-            if len(kept) != len(counted):
-                raise InputError(
-                    f"the earlier run has {len(counted):,} records and {len(kept):,} verdicts",
-                    where=run.root,
-                    act="decide that run again",
-                )
-            counted = counted & kept
-        return cls(name, role, run, tuple(partition_ids), counted)
+        records = records_of(run, partition_ids)
+        counted = _kept(run, records.rows) if role == "against" else _readable(run, partition_ids)
+        return cls(name, role, run, tuple(partition_ids), counted, records)
 
     @property
     def key(self) -> str:
@@ -76,31 +70,48 @@ class OtherSet:
         """A hash of which of its images count."""
         return hashlib.sha256(np.packbits(self.counted).tobytes()).hexdigest()
 
-    def rows(self) -> Iterator[pa.Table]:
-        """Ids and hashes of the images that count, with the place of each in source order, some at a time.
+    def tables(self, columns: Sequence[str], places: Places | None = None) -> Iterator[pa.Table]:
+        """Some columns of the images that count, with the place of each in source order, some at a time.
 
         Columns that the set does not have are NULL.
+
+        Args:
+            columns: Names.
+            places: `(K,)` of images that are wanted alone, ascending; all that count by default. Partitions that have
+                none of them are not read.
 
         Raises:
             InputError: A part is missing or damaged.
         """
+        if places is None:
+            places = np.flatnonzero(self.counted)
         start = 0
-        for partition_id in self.partition_ids:
-            table = read_part(self.run, partition_id, list(_READ))
-            here = np.flatnonzero(self.counted[start : start + table.num_rows])
-            columns = [_column(table, name) for name in _READ]
-            taken = pa.Table.from_arrays(columns, names=list(_READ)).take(array_of(here))
-            if taken.num_rows:
-                yield taken.append_column("place", array_of(here + start))
-            start += table.num_rows
+        for partition_id, rows in zip(self.partition_ids, self.records.by_partition, strict=True):
+            here = places[slice(*np.searchsorted(places, [start, start + rows]))]
+            if len(here):
+                table = read_part(self.run, partition_id, columns)
+                if table.num_rows != rows:
+                    raise damaged(self.run.part(partition_id), "it was written anew meanwhile")
+                found = pa.Table.from_arrays([_column(table, name) for name in columns], names=list(columns))
+                # where all count, which is usual, nothing is copied
+                found = found if len(here) == rows else found.take(array_of(here - start))
+                yield found.append_column("place", array_of(here))
+            start += rows
 
 
-def _kept(run: RunDirectory) -> Some:
+def _readable(run: RunDirectory, partition_ids: Sequence[str]) -> Some:
+    errors = [read_part(run, one, ["error"])["error"] for one in partition_ids]
+    return np.concatenate([np.empty(0, np.bool_), *(pc.is_null(one).to_numpy().astype(np.bool_) for one in errors)])
+
+
+def _kept(run: RunDirectory, records: int) -> Some:
+    """Which records, of so many, an earlier run kept; what it kept can be read."""
+    found = [np.empty(0, np.bool_)]
     try:
         with open_parquet(run.decisions) as parquet:
-            found = [
+            found += [
                 pc.equal(batch["verdict"], pa.scalar("keep")).to_numpy(zero_copy_only=False)
-                for batch in parquet.iter_batches(columns=["verdict"])
+                for batch in parquet.iter_batches(_VERDICTS, columns=["verdict"])
             ]
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -109,7 +120,14 @@ def _kept(run: RunDirectory) -> Some:
             cause=str(error).splitlines()[0],
             act="decide that run again",
         ) from None
-    return np.concatenate([np.empty(0, np.bool_), *found]).astype(np.bool_)
+    kept = np.concatenate(found).astype(np.bool_)
+    if len(kept) != records:
+        raise InputError(
+            f"the earlier run has {records:,} records and {len(kept):,} verdicts",
+            where=run.root,
+            act="decide that run again",
+        )
+    return kept
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray[Any]:

@@ -38,6 +38,11 @@ class RunDirectory:
         return storage.join(self.root, "report.html")
 
     @property
+    def profile(self) -> str:
+        """Where the time of the last run went, as a flame graph."""
+        return storage.join(self.root, "profile.svg")
+
+    @property
     def leaks(self) -> str:
         """Which images show which protected ones, where a decision looked at protect sets."""
         return storage.join(self.root, "leaks.parquet")
@@ -50,6 +55,10 @@ class RunDirectory:
     def pairs_folder(self) -> str:
         """Where candidate pairs of duplicates lie, one file a kind."""
         return storage.join(self.root, "pairs")
+
+    def index(self, kind: str) -> str:
+        """Where what a search has sorted lies, so that a later one against this run need not do it again."""
+        return storage.join(self.root, "index", kind)
 
     @property
     def condemned_folder(self) -> str:

@@ -20,6 +20,7 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError, StageError
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.record_digest import RecordDigest
 from nemo_curator.runs.row_groups import row_groups
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.stages.declarations import Column
@@ -33,6 +34,9 @@ ERROR: dict[str, tuple[pa.DataType, str]] = {
 }
 FINGERPRINTS = b"imagecurator.columns"
 """Key in the metadata of a part's schema: JSON, column to fingerprint of how it was computed."""
+
+RECORD_DIGEST = b"imagecurator.records"
+"""Key in the metadata of a part's file: `RecordDigest` of its rows, so that these are known without being read."""
 
 ROW_GROUP = 100_000
 """Rows of a part that are written together."""
@@ -103,13 +107,15 @@ def write_part_table(
     marks = {FINGERPRINTS: json.dumps(dict(fingerprints), sort_keys=True)}
     groups = row_groups([tables] if isinstance(tables, pa.Table) else tables, ROW_GROUP)
     first = next(groups)
-    schema = first.schema.with_metadata(marks)
+    schema, digest = first.schema.with_metadata(marks), RecordDigest()
     with (
         storage.write_atomic(run.part(partition_id)) as file,
         pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         for group in chain([first], groups):
             writer.write_table(group.replace_schema_metadata(marks), row_group_size=ROW_GROUP)
+            digest.add(group)
+        writer.add_key_value_metadata({RECORD_DIGEST.decode(): digest.value()})
 
 
 def write_embeddings(
@@ -246,11 +252,13 @@ class PartFacts:
         rows: Number of input records.
         readable: How many of them have no error.
         fingerprints: Column to fingerprint of how it was computed.
+        records: `RecordDigest` of its rows; "" where an earlier version wrote it.
     """
 
     rows: int
     readable: int
     fingerprints: dict[str, str]
+    records: str = ""
 
 
 def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
@@ -260,7 +268,10 @@ def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
             metadata = pq.read_metadata(file)
         if _altered(metadata.schema.to_arrow_schema()) or not _agrees(metadata):
             return None
-        return PartFacts(metadata.num_rows, _readable(metadata), column_marks(metadata.metadata))
+        marks = metadata.metadata or {}
+        return PartFacts(
+            metadata.num_rows, _readable(metadata), column_marks(marks), marks.get(RECORD_DIGEST, b"").decode()
+        )
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return None
 

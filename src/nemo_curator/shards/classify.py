@@ -1,4 +1,4 @@
-"""What each file of an input is: a tar, an image, somebody's sidecar, nothing to account for, or a stray.
+"""What each file of an input is: a tar, a Parquet of images, an image, a sidecar, nothing to account for, or a stray.
 
 Decided by name where the name is enough, else by the file's first bytes.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of, sniff
-from nemo_curator.shards.names import is_tar_name, split_loose
+from nemo_curator.shards.names import is_parquet_name, is_tar_name, shard_stem, split_loose
 
 HEAD_BYTES = 512
 """How many first bytes are looked at: a tar says so in its first block."""
@@ -54,28 +54,34 @@ class Classified:
 
     Attributes:
         tars: Shards, by name or content.
+        parquets: Parquet files that hold images.
         images: Each with the paths of its sidecars, sorted.
         strays: What is nothing else.
         ignored: Path and reason of what is nothing to account for.
     """
 
     tars: list[File] = field(default_factory=list)
+    parquets: list[File] = field(default_factory=list)
     images: list[tuple[File, tuple[str, ...]]] = field(default_factory=list)
     strays: list[File] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
 
-def classify(files: Iterable[File], peek: Callable[[File], bytes]) -> Classified:
+def classify(
+    files: Iterable[File], peek: Callable[[File], bytes], holds_images: Callable[[File], bool] = lambda _: False
+) -> Classified:
     """Sort out the files of one input.
 
     Hidden files and documents such as LICENSE or README.md are ignored. Tars and images are known by their names, or by
     their first bytes where the name says neither. Any other file is a sidecar of the images in its directory that
-    share its stem up to the last dot, and a stray where there is none.
+    share its stem up to the last dot, and a stray where there is none. A Parquet that is nobody's sidecar is a shard
+    where it holds images; beside a tar of its stem it is what is known of that tar, and is not looked into.
 
     Args:
         files: All of them, sorted.
         peek: Reads up to `HEAD_BYTES` first bytes of a file, b"" where it cannot; called only where the name is not
             enough.
+        holds_images: Whether a Parquet has a column of images; called only for one that may be a shard.
     """
     result = Classified()
     images: dict[str, list[File]] = defaultdict(list)  # by stem
@@ -89,7 +95,7 @@ def classify(files: Iterable[File], peek: Callable[[File], bytes]) -> Classified
             images[split_loose(file.path)[0]].append(file)
         else:
             others.append(file)
-    rest = list(_by_content(others, images, result.tars, peek))
+    rest = list(_by_content(_without_parquets(others, images, result, holds_images), images, result.tars, peek))
     sidecars: dict[str, list[str]] = defaultdict(list)
     for file in rest:
         stem, _ = split_loose(file.path)
@@ -102,6 +108,22 @@ def classify(files: Iterable[File], peek: Callable[[File], bytes]) -> Classified
     for stem, group in images.items():
         result.images.extend((file, tuple(sidecars[stem])) for file in group)
     return result
+
+
+def _without_parquets(
+    files: Iterable[File],
+    images: Collection[str],
+    result: Classified,
+    holds_images: Callable[[File], bool],
+) -> Iterator[File]:
+    """Put the files that are Parquet shards where they belong; yields the others."""
+    beside = {*images, *(shard_stem(file.path) for file in result.tars)}
+    for file in files:
+        shard = is_parquet_name(file.path) and file.readable and split_loose(file.path)[0] not in beside
+        if shard and holds_images(file):
+            result.parquets.append(file)
+        else:
+            yield file
 
 
 def _by_content(

@@ -8,7 +8,7 @@ from typing import Literal
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of
 from nemo_curator.shards.names import is_tar_name, relative_path, with_name
 
-Kind = Literal["tar", "image", "stray"]
+Kind = Literal["tar", "parquet", "image", "stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Entry:
         root: The input that it was found under; "" for an input that is a file.
         name: The input's name where ids carry one, else "".
         path: Path relative to `root`, as text (see `names`).
-        kind: `tar`, `image` (by name or content), or `stray` (no image, nobody's sidecar).
+        kind: `tar`, `parquet` (with a column of images), `image` (by name or content), or `stray` (no image,
+            nobody's sidecar).
         size: Bytes, or -1 where nobody asked.
         sidecars: For an image: relative paths (text) of the files that travel with it, sorted; all lie beside it.
         version: Changes when the file is written anew; "" where nobody asked or knows.
@@ -36,8 +37,13 @@ class Entry:
     version: str = ""
 
     @property
+    def is_shard(self) -> bool:
+        """Whether it holds samples, instead of being one."""
+        return self.kind in {"tar", "parquet"}
+
+    @property
     def image_id(self) -> str:
-        """Id of the sample of a loose file; of a tar, the id of a record about the tar as a whole."""
+        """Id of the sample of a loose file; of a shard, the id of a record about the shard as a whole."""
         return with_name(self.name, self.path)
 
 

@@ -10,19 +10,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import groupby
 from types import TracebackType
 from typing import Self
+
+import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.kernels.source import Member
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
-from nemo_curator.shards.names import beside
+from nemo_curator.shards.names import beside, is_parquet_name
+from nemo_curator.shards.parquet_rows import ImageRows, open_rows
 from nemo_curator.shards.spool import open_shard
 
 _GAP = 1 << 16  # bytes between two members that are cheaper to read over than to ask for anew
 _RUN = 1 << 22  # bytes that one request asks for at most, unless one member is longer
 _LOCAL_RUN = 1 << 18  # here, asking costs little, and what is read should still be in the cache when it is hashed
+_PARQUET = b"PAR1"
 _OPEN = 64  # descriptors; a process may have 256 or more
 
 ReadRange = Callable[[int, int], bytes]
@@ -50,7 +55,8 @@ def read_members(location: str, members: Sequence[Member]) -> Iterator[bytes]:
 class MemberReader:
     """Reads the members of many samples, keeping some shards open. A context manager; of one thread.
 
-    Of plain local shards the `_OPEN` last ones stay open, of those that had to be unpacked the last.
+    Of plain local shards the `_OPEN` last ones stay open, of those that had to be unpacked the last, and the last
+    Parquet: its rows are read from the front, so that it pays to ask for them in order.
 
     Args:
         unpacked: Location to what reads ranges of it, for shards that the caller has unpacked; the offsets of members
@@ -62,6 +68,8 @@ class MemberReader:
         self._open: OrderedDict[str, tuple[ExitStack, ReadRange]] = OrderedDict()
         self._spooled = ""
         self._plain: set[str] = set()  # remote shards that are known to be read by ranges
+        self._parquets: dict[str, bool] = {}  # names that end as a Parquet's do, to whether it is one
+        self._rows: tuple[str, ExitStack, ImageRows | None] = ("", ExitStack(), None)
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +79,7 @@ class MemberReader:
     ) -> None:
         while self._open:
             self._close(next(iter(self._open)))
+        self._rows[1].close()
 
     def read(self, location: str, members: Sequence[Member]) -> Iterator[bytes]:
         """The bytes of `members`, in their order; see `read_members`."""
@@ -78,6 +87,9 @@ class MemberReader:
         if all(member.offset == 0 for member in members):
             for member in members:
                 yield _checked(location, member, self._loose(location, member))
+            return
+        if location not in self._unpacked and self._is_parquet(location):
+            yield from self._from_parquet(location, members)
             return
         try:
             read_range = self._reader(location)
@@ -93,6 +105,38 @@ class MemberReader:
             for member in run:
                 begin = member.offset - start
                 yield _checked(location, member, data[begin : begin + member.length])
+
+    def _is_parquet(self, location: str) -> bool:
+        if is_parquet_name(location) and location not in self._parquets:
+            try:
+                self._parquets[location] = storage.read_range(location, 0, len(_PARQUET)) == _PARQUET
+            except OSError as error:
+                raise _gone(location, error) from error
+        return self._parquets.get(location, False)
+
+    def _from_parquet(self, location: str, members: Sequence[Member]) -> Iterator[bytes]:
+        """Members that each stand in the row that their offset says."""
+        try:
+            rows = self._rows_of(location)
+            for place, its in groupby(members, key=lambda member: member.offset):
+                row = rows.row(place - 1) if rows is not None else None
+                files = {one.name: one.data for one in row.files} if row is not None else {}
+                for member in its:
+                    data = files.get(member.name)
+                    fits = data is not None and data.size == member.length
+                    yield _checked(location, member, data.to_pybytes() if data is not None and fits else b"")
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise _gone(location, error) from error
+
+    def _rows_of(self, location: str) -> ImageRows | None:
+        """The rows of a Parquet, which stays open for the next sample; None where it holds no images any more."""
+        if self._rows[0] != location:
+            self._rows[1].close()
+            self._rows = "", ExitStack(), None
+            with ExitStack() as stack:
+                rows = stack.enter_context(open_rows(location))
+                self._rows = location, stack.pop_all(), rows
+        return self._rows[2]
 
     def _reader(self, location: str) -> ReadRange:
         """What reads ranges of a shard, which stays open for the next sample."""
@@ -156,10 +200,10 @@ def _checked(location: str, member: Member, data: bytes) -> bytes:
     )
 
 
-def _gone(location: str, error: OSError) -> InputError:
+def _gone(location: str, error: Exception) -> InputError:
     return InputError(
         "it cannot be read any more",
         where=location,
-        cause=error.strerror or str(error),
+        cause=getattr(error, "strerror", None) or " ".join(str(error).split()),
         act="bring it back, or run again without it",
     )

@@ -13,10 +13,11 @@ from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError
 from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
 from nemo_curator.shards.entry import Entry, entry_at
-from nemo_curator.shards.names import relative_path, shard_stem, split_loose, to_text, with_name
+from nemo_curator.shards.names import is_tar_name, relative_path, shard_stem, split_loose, to_text, with_name
+from nemo_curator.shards.parquet_rows import holds_images
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
-_GIVE = "give a directory, a tar or an image"
+_GIVE = "give a directory, a tar, a Parquet of images or an image"
 _ABOUT_NAMES = "give one of them a name of its own: NAME=PATH"
 
 
@@ -51,7 +52,7 @@ class _Input:
 
 
 def list_inputs(inputs: Sequence[str]) -> Listing:
-    """List the inputs: directories (with all below them), tars, loose images.
+    """List the inputs: directories (with all below them), tars, Parquet files of images, loose images.
 
     Args:
         inputs: Paths or URLs, each optionally `NAME=PATH`. A name prefixes the ids of its input. Of several inputs,
@@ -81,7 +82,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
             entries.append(loose[one])
     if not entries:
         raise EmptyInputError(
-            "there is no image and no tar in it",
+            "there is no image and no shard in it",
             where=", ".join(one.place for one in parsed),
             cause=f"{len(ignored)} files are documents about data",
             act=_GIVE,
@@ -124,12 +125,11 @@ def _check_names(inputs: Sequence[_Input]) -> None:
 def _check_ids(entries: Sequence[Entry]) -> None:
     owners: dict[tuple[bool, str], str] = {}
     for entry in entries:
-        is_tar = entry.kind == "tar"
-        image_id = with_name(entry.name, shard_stem(entry.path)) if is_tar else entry.image_id
-        owner = owners.setdefault((is_tar, image_id), entry.location)
+        image_id = with_name(entry.name, shard_stem(entry.path)) if entry.is_shard else entry.image_id
+        owner = owners.setdefault((entry.is_shard, image_id), entry.location)
         if owner is not entry.location:
             raise DuplicateIdError(
-                f"two inputs would get the same ids, {image_id + '/…' if is_tar else image_id!r}",
+                f"two inputs would get the same ids, {image_id + '/…' if entry.is_shard else image_id!r}",
                 where=f"{owner} and {entry.location}",
                 act=f"rename or leave out one of them, or {_ABOUT_NAMES}",
             )
@@ -151,12 +151,12 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
             ignored.append((path, "a file that was never finished"))
         else:
             files.append(File(path, stored.url, stored.size, stored.kind == "file", stored.version))
-    classified = classify(files, _peek)
+    classified = classify(files, _peek, _holds_images)
     ignored += classified.ignored
     entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
     if not entries:
         cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
-        raise EmptyInputError("there is no image and no tar in it", where=one.place, cause=cause, act=_GIVE)
+        raise EmptyInputError("there is no image and no shard in it", where=one.place, cause=cause, act=_GIVE)
     shut = sorted(relative_path(stored.url, one.place) for stored in found if stored.kind == "unreadable")
     named = [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
     return entries, named, [with_name(one.name, path) for path in shut]
@@ -166,6 +166,8 @@ def _entries(classified: Classified, one: _Input) -> Iterator[Entry]:
     root = one.place if one.is_dir else ""
     for file in classified.tars:
         yield Entry(file.location, root, one.name, file.path, "tar", file.size, version=file.version)
+    for file in classified.parquets:
+        yield Entry(file.location, root, one.name, file.path, "parquet", file.size, version=file.version)
     for file, sidecars in classified.images:
         yield Entry(file.location, root, one.name, file.path, "image", file.size, sidecars, file.version)
     for file in classified.strays:
@@ -183,7 +185,7 @@ def _files(inputs: Sequence[_Input]) -> tuple[dict[_Input, Entry], list[tuple[st
     entries: dict[_Input, Entry] = {}
     ignored: list[tuple[str, str]] = []
     for folder, given in folders.items():
-        classified = classify(_with_siblings(folder, given), _peek)
+        classified = classify(_with_siblings(folder, given), _peek, _holds_images)
         by_path = {to_text(base): one for base, one in given.items()}
         for path, reason in classified.ignored:
             hit = by_path.get(path)
@@ -210,6 +212,7 @@ def _with_siblings(folder: str, given: Iterable[str]) -> list[File]:
     for stored in found:
         base = stored.url.rsplit("/", 1)[-1]
         beside = stored.kind == "file" and split_loose(base)[0] in stems and not storage.is_temporary(base)
+        beside = beside and not is_tar_name(base)  # nobody's sidecar, and a Parquet that is named is not one of it
         if base in given or beside:
             files.append(File(to_text(base), folder + base, stored.size, stored.kind == "file", stored.version))
     return files
@@ -220,6 +223,10 @@ def _peek(file: File) -> bytes:
         return storage.read_range(file.location, 0, HEAD_BYTES)
     except OSError:  # the reader will say so in the file's record
         return b""
+
+
+def _holds_images(file: File) -> bool:
+    return holds_images(file.location)
 
 
 def _suggestion(place: str) -> str:

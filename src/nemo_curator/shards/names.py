@@ -14,7 +14,10 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
-"""Ends of the names of shards, lower case."""
+"""Ends of the names of tars, lower case."""
+
+PARQUET_SUFFIX = ".parquet"
+"""End of the name of a Parquet, lower case."""
 
 # a surrogate that stands for one undecodable byte, or a backslash that would read as an escape
 _TO_ESCAPE = re.compile(r"[\udc80-\udcff]|\\(?=x(?:5c|[89a-f][0-9a-f]))")
@@ -62,10 +65,15 @@ def is_tar_name(path: str) -> bool:
     return path.lower().endswith(TAR_SUFFIXES)
 
 
+def is_parquet_name(path: str) -> bool:
+    """Whether the name says that the file is a Parquet."""
+    return path.lower().endswith(PARQUET_SUFFIX)
+
+
 def shard_stem(path: str) -> str:
-    """`path` without the suffix that makes it a tar; a tar of another name keeps all of it."""
+    """`path` without the suffix that makes it a shard; a tar of another name keeps all of it."""
     lower = path.lower()
-    for suffix in sorted(TAR_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted((*TAR_SUFFIXES, PARQUET_SUFFIX), key=len, reverse=True):
         if lower.endswith(suffix):
             return path[: -len(suffix)]
     return path

@@ -1,7 +1,8 @@
 """Parquet files to tables.
 
 Arrow gets files of this machine as files of its own, never as Python's: its threads may still hold a buffer when the
-interpreter ends, and giving a Python buffer back then ends the process with an abort.
+interpreter ends, and giving a Python buffer back then ends the process with an abort. Nor does it read them ahead: what
+it has read ahead stays in memory until the file is closed, which is all of it behind the last row.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from nemo_curator import storage
 
 
 @contextmanager
-def open_parquet(url: str) -> Iterator[pq.ParquetFile]:
+def open_parquet(url: str, *, buffer_size: int = 0) -> Iterator[pq.ParquetFile]:
     """An open Parquet, whose pages are checked against their checksums as they are read.
 
     Args:
         url: Path or URL.
+        buffer_size: Bytes of a column that are read at a time; by default all that a row group has of it.
 
     Raises:
         OSError: There is no such file, or it is no regular file.
@@ -30,11 +32,19 @@ def open_parquet(url: str) -> Iterator[pq.ParquetFile]:
     """
     with storage.open(url) as file:
         if not storage.is_local(url):
-            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            ahead = not buffer_size  # few large requests
+            with pq.ParquetFile(
+                file, buffer_size=buffer_size, pre_buffer=ahead, page_checksum_verification=True
+            ) as parquet:
                 yield parquet
             return
         path: Any = os.fsencode(storage.local_path(url))  # names need not be UTF-8; Arrow's stubs know text alone
-        with pa.OSFile(path, "r") as native, pq.ParquetFile(native, page_checksum_verification=True) as parquet:
+        with (
+            pa.OSFile(path, "r") as native,
+            pq.ParquetFile(
+                native, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
+            ) as parquet,
+        ):
             yield parquet
 
 

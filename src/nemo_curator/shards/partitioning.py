@@ -45,7 +45,7 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """Bytes of its tars and of its loose files without sidecars, as far as they are known."""
+        """Bytes of its shards and of its loose files without sidecars, as far as they are known."""
         return sum(max(0, entry.size) for entry in self.entries)
 
 
@@ -57,14 +57,14 @@ def partition(
 ) -> list[Partition]:
     """Group entries, keeping their order; the same entries always give the same partitions.
 
-    By default each tar is a partition, and the loose files of an input are grouped up to `LOOSE_FILES` and
-    `LOOSE_BYTES`. A partition never spans two inputs, nor holds tars beside loose files; only where the inputs are
+    By default each shard is a partition, and the loose files of an input are grouped up to `LOOSE_FILES` and
+    `LOOSE_BYTES`. A partition never spans two inputs, nor holds shards beside loose files; only where the inputs are
     files themselves and a number is asked for, it counts them as they come.
 
     Args:
         entries: What `list_inputs` found, or a part of it.
         files_per_partition: Exactly so many files in each partition but the last of its group.
-        max_bytes: Files up to so many bytes together in each partition, tars too; a larger file is alone.
+        max_bytes: Files up to so many bytes together in each partition, shards too; a larger file is alone.
         limit: At most so many partitions; the rest of the entries is left out.
 
     Raises:
@@ -80,7 +80,7 @@ def partition(
     runs: list[_Run] = []
     for entry in entries:
         mixed = files_per_partition is not None and not entry.root
-        group = (entry.root, entry.name, mixed or entry.kind != "tar")
+        group = (entry.root, entry.name, mixed or not entry.is_shard)
         run = open_runs.get(group)
         if run is None or not run.takes(entry, files_per_partition, max_bytes):
             run = open_runs[group] = _Run()
@@ -107,4 +107,4 @@ class _Run:
         total = self.bytes + max(0, entry.size)
         if most_bytes is not None:
             return total <= most_bytes
-        return entry.kind != "tar" and len(self.entries) < LOOSE_FILES and total <= LOOSE_BYTES
+        return not entry.is_shard and len(self.entries) < LOOSE_FILES and total <= LOOSE_BYTES

@@ -12,6 +12,7 @@ from nemo_curator.shards.entry import entry_at
 from nemo_curator.shards.folder_reader import read_loose
 from nemo_curator.shards.limits import MAX_BYTES
 from nemo_curator.shards.names import relative_path
+from nemo_curator.shards.parquet_reader import read_parquet
 from nemo_curator.shards.sample import Sample
 from nemo_curator.shards.tar_reader import read_tar
 
@@ -19,11 +20,12 @@ from nemo_curator.shards.tar_reader import read_tar
 def read_partition(
     locations: Sequence[str], metadata: Mapping[str, Any], *, max_bytes: int = MAX_BYTES, most: int | None = None
 ) -> Iterator[Sample]:
-    """The samples of all files, in order; see `read_tar` and `read_loose`.
+    """The samples of all files, in order; see `read_tar`, `read_parquet` and `read_loose`.
 
     Args:
-        locations: Paths or URLs of tars and loose files.
-        metadata: A `FileGroupTask`'s: `input_root`, `input_name` and `sidecars` are used, where they are there.
+        locations: Paths or URLs of shards and loose files.
+        metadata: A `FileGroupTask`'s: `input_root`, `input_name`, `sidecars` and `parquets` (which of the files are
+            Parquet files of images) are used, where they are there.
         max_bytes: Longest file that is read, bytes.
         most: Samples of each file at most; None means all.
 
@@ -32,11 +34,13 @@ def read_partition(
         StorageError: There is no room to unpack a compressed shard.
     """
     root, name = metadata.get("input_root", ""), metadata.get("input_name", "")
-    sidecars = metadata.get("sidecars", {})
+    sidecars, parquets = metadata.get("sidecars", {}), frozenset(metadata.get("parquets", ()))
     for location in locations:
         own = tuple(relative_path(one, root) for one in sidecars.get(location, ()))
         entry = entry_at(location, root=root, name=name, sidecars=own)
-        if entry.kind == "tar" or (entry.kind == "stray" and _is_tar(location)):
+        if location in parquets:
+            yield from itertools.islice(read_parquet(location, root=root, name=name, max_bytes=max_bytes), most)
+        elif entry.kind == "tar" or (entry.kind == "stray" and _is_tar(location)):
             samples = read_tar(location, root=root, name=name, max_bytes=max_bytes)
             yield from itertools.islice(samples, most)
         else:

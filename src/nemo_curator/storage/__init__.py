@@ -27,6 +27,7 @@ from nemo_curator.storage.lock import is_locked, locked
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.refusal import storage_error
 from nemo_curator.storage.remote import (
+    canonical_remote,
     list_remote,
     open_remote,
     read_range_remote,
@@ -37,6 +38,7 @@ from nemo_curator.storage.remote import (
 
 __all__ = [
     "Stored",
+    "canonical_remote",
     "exists",
     "is_directory",
     "is_local",

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from nemo_curator.errors import InputError, MissingExtraError
 from nemo_curator.redaction import redacted
@@ -34,6 +35,28 @@ def stat_remote(url: str) -> Stored:
 def _version(info: Mapping[str, Any]) -> str:
     """What a store calls the state of a file; stores differ in the name."""
     return next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
+
+
+def canonical_remote(url: str) -> str:
+    """The one spelling of a place, as its kind of storage takes it; as it is where nothing is known of that kind.
+
+    What fsspec takes for two places stays two: a doubled slash is a folder without a name to an object store.
+    """
+    plain = url.rstrip("/")
+    protocol = url.partition("://")[0]
+    if "::" in protocol:  # a file inside another one
+        return plain
+    try:
+        kind = importlib.import_module("fsspec").get_filesystem_class(protocol)
+    except (ImportError, ValueError):
+        return plain
+    path = str(kind._strip_protocol(url)).rstrip("/")  # noqa: SLF001 (fsspec's way to ask without connecting)
+    if "://" in path:
+        return path
+    first = kind.protocol if isinstance(kind.protocol, str) else kind.protocol[0]
+    if kind._get_kwargs_from_urls(url):  # noqa: SLF001 (the same) # then the host is no part of the path
+        return f"{first}://{urlsplit(url).netloc}/{path.lstrip('/')}"
+    return f"{first}://{path}"
 
 
 def read_range_remote(url: str, offset: int, length: int) -> bytes:

@@ -13,6 +13,7 @@ from tests.runs.paired import bits_between, hashed_run, image, near_hashes
 
 from nemo_curator.errors import InputError, RecipeError
 from nemo_curator.kernels.pair_cosines import pair_cosines
+from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.runs.deciding import Policy, decide
 from nemo_curator.runs.deciding.id_lists import read_id_list
 from nemo_curator.runs.elsewhere import OtherSet
@@ -126,7 +127,7 @@ def test_similar_is_exact_to_the_last_bit(tmp_path, turned_around):
     half = vectors.astype(np.float16)
     half = np.concatenate([half[15:], half[:15]]) if not turned_around else half
     a, b = np.meshgrid(np.arange(len(mine)), np.arange(len(mine), 30), indexing="ij")
-    far = 1.0 - pair_cosines(half, a.ravel(), b.ravel())
+    far = 1.0 - pair_cosines(ArrayRows([half]), a.ravel(), b.ravel())
     expected = {
         ends: one for ends, one in zip(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True), far, strict=True)
         if one <= 0.3

@@ -17,7 +17,6 @@ from tests.runs.paired import bits_between, hashed_run, image, near_hashes, shuf
 from nemo_curator.errors import InputError, RecipeError
 from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.pair_search import SearchSettings, search_within
-from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.runs.pairing.pair_file import SCHEMA, PairFacts, open_pairs
 from nemo_curator.runs.pairing.searches import SEARCHES, Found, Search
 from nemo_curator.runs.pairing.store import Wanted, current_pairs, find_pairs
@@ -198,7 +197,7 @@ def test_similar_is_exact_to_the_last_bit(tmp_path):
 def in_cells(rows, radius, tell):
     """Look-alikes as they are searched for in a large run."""
     del tell
-    search = search_within(ArrayRows([rows]), 1 - radius - 2**-40, SearchSettings(exact_rows=100))
+    search = search_within(rows, 1 - radius - 2**-40, SearchSettings(exact_rows=100))
     blocks = (Found(one.left, one.right, 1 - one.cosines) for one in search.pairs(lambda *_: None))
     return Search(blocks, search.recall is None, search.recall)
 

@@ -18,9 +18,7 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting.hashing import HashingFile
-
-SHARD = b"imagecurator.shard"
-"""Key in the metadata of a shard's Parquet: JSON about the shard as a whole."""
+from nemo_curator.shards.parquet_schema import SHARD
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SIDECARS = pa.list_(pa.struct([("name", pa.string()), ("extension", pa.string()), ("bytes", pa.binary())]))

@@ -1,4 +1,4 @@
-"""Kept members of compressed shards, unpacked once for an export that takes samples in another order."""
+"""Kept members of shards that are read from the front, unpacked once for an export that takes another order."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
 from nemo_curator.shards.fetch import MemberReader
+from nemo_curator.shards.names import is_parquet_name
 from nemo_curator.shards.partitioning import Partition
 
 
 class Unpacked:
-    """The kept bytes of compressed shards in one temporary file that has no name. A context manager; of one thread.
+    """The kept bytes of compressed tars and Parquet files in one temporary file without a name. A context manager.
+
+    Of one thread.
 
     Only a shuffled export needs it; with any other it stays empty.
 
@@ -92,8 +95,8 @@ class Unpacked:
             for owner, partition in enumerate(self._partitions):
                 first, last = self._plan.starts[owner : owner + 2].tolist()
                 wanted = np.flatnonzero(self._needed[first:last])
-                entries = {one.path: one.location for one in partition.entries if one.kind == "tar"}
-                if not len(wanted) or not any(_is_compressed(location) for location in entries.values()):
+                entries = {one.path: one.location for one in partition.entries if one.is_shard}
+                if not len(wanted) or not any(_is_packed(location) for location in entries.values()):
                     continue
                 if file is None:
                     temporary = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (the stack closes it)
@@ -131,8 +134,9 @@ class Unpacked:
             raise storage.storage_error(f"{tempfile.gettempdir()} (room to shuffle in)", error) from error
 
 
-def _is_compressed(location: str) -> bool:
+def _is_packed(location: str) -> bool:
+    """Whether a sample in the middle costs what lies before it: of a Parquet a row group is read for one row."""
     try:
-        return is_compressed(storage.read_range(location, 0, HEAD_BYTES))
+        return is_parquet_name(location) or is_compressed(storage.read_range(location, 0, HEAD_BYTES))
     except OSError:
         return False

@@ -16,31 +16,16 @@ from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.pairing.distinct import Distinct, distinct_embeddings, distinct_hashes
+from nemo_curator.runs.pairing.distinct import Counted, Some, distinct_hashes
 from nemo_curator.runs.pairing.pair_file import SIMILAR, TURNED, PairFacts, PairFile, open_pairs
 from nemo_curator.runs.pairing.pair_writer import pair_table
-from nemo_curator.runs.pairing.searches import SEARCHES, Search, Searches
-from nemo_curator.runs.pairing.store import MOST_PAIRS, Began, Wanted, inputs_of, records_of, too_many
+from nemo_curator.runs.pairing.searches import SEARCHES, InCells, Search, Searches
+from nemo_curator.runs.pairing.sides import Embedded, Hashed, embedded, hashed
+from nemo_curator.runs.pairing.store import MOST_PAIRS, Began, Wanted, inputs_of, too_many
+from nemo_curator.runs.records import records_of
 
 _Rows = npt.NDArray[np.int64]
 _Apart = Callable[[_Rows, _Rows], npt.NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """The two sides of a search.
-
-    Attributes:
-        run: The run.
-        partition_ids: Its partitions.
-        records: How many records it has.
-        other: The set of elsewhere.
-    """
-
-    run: RunDirectory
-    partition_ids: Sequence[str]
-    records: int
-    other: OtherSet
 
 
 def find_pairs_between(
@@ -79,59 +64,96 @@ def find_pairs_between(
     mine = records_of(run, partition_ids)
     found: dict[str, dict[str, PairFile]] = {}
     for other in others:
-        theirs = f"{mine.digest} {records_of(other.run, other.partition_ids).digest} {other.digest()}"
-        sides = _Sides(run, partition_ids, mine.rows, other)
+        both = f"{mine.digest} {other.records.digest} {other.digest()}"
         found[other.key] = {}
         for one in wanted:
-            inputs, name = inputs_of(one.columns, theirs), f"{one.kind}-{other.key}.parquet"
+            inputs, name = inputs_of(one.columns, both), f"{one.kind}-{other.key}.parquet"
             there = open_pairs(storage.join(run.pairs_folder, name))
             if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
                 facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0, other=other.key)
                 url = storage.join(folder or run.pairs_folder, name)
-                there = _searched(sides, one, facts, url, began, searches, most)
+                sides = (
+                    _Side(run, partition_ids, inputs_of(one.columns, mine.digest)),
+                    _Side(other.run, other.partition_ids, inputs_of(one.columns, other.records.digest), other.counted),
+                )
+                there = _searched(sides, mine.rows, one, facts, url, began, searches, most)
             found[other.key][one.kind] = there
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a search.
+
+    Attributes:
+        run: The run.
+        partition_ids: Its partitions.
+        inputs: Fingerprint of what is searched there.
+        some: Which of its records count; all by default.
+    """
+
+    run: RunDirectory
+    partition_ids: Sequence[str]
+    inputs: str
+    some: Some | None = None
+
+
 def _searched(
-    sides: _Sides, wanted: Wanted, facts: PairFacts, url: str, began: Began, searches: Searches, most: int
+    sides: tuple[_Side, _Side],
+    records: int,
+    wanted: Wanted,
+    facts: PairFacts,
+    url: str,
+    began: Began,
+    searches: Searches,
+    most: int,
 ) -> PairFile:
+    """Search, and write what is found; the images of the other side are numbered from `records` on."""
     with scratch_folder() as one, scratch_folder() as two, pair_table() as table:
         left, right, search, apart = _begun(sides, facts, (one, two), began, searches)
         for rows, others, found in search.blocks:
             distance = found if apart is None else apart(rows, others)
-            near = distance <= facts.radius  # NaN is not
-            table.add(left.first[rows[near]], right.first[others[near]] + sides.records, distance[near])
+            near = np.flatnonzero(distance <= facts.radius)  # NaN is not
+            near = near[right.stands(others[near])]
+            table.add(left.stand(rows[near]), right.stand(others[near]) + records, distance[near])
             if table.added > most and facts.kind == TURNED:
                 table.unite()  # one pair is found up to sixteen times
             if table.added > most:
                 raise too_many(wanted, facts.radius, most)
         if facts.kind == TURNED:
             table.unite()
-        table.add_equal(left.equal_to, left.others)
-        table.add_equal(right.equal_to + sides.records, right.others + sides.records)
-        numbers = (left.images + right.images, len(left.first) + len(right.first), table.added)
-        whole = PairFacts(
-            facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall, sides.other.key
-        )
+        for side, start in ((left, 0), (right, records)):
+            first, equal = side.equal()
+            table.add_equal(first + start, equal + start)
+        numbers = (left.images + right.images, left.values + right.values, table.added)
+        whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall, facts.other)
         table.write(url, whole)
     return PairFile(url, whole)
 
 
 def _begun(
-    sides: _Sides, facts: PairFacts, folders: tuple[str, str], began: Began, searches: Searches
-) -> tuple[Distinct, Distinct, Search, _Apart | None]:
-    """What is different on each side, the search between them, and how to compute distances anew."""
-    run, ids, other = sides.run, sides.partition_ids, sides.other
+    sides: tuple[_Side, _Side], facts: PairFacts, folders: tuple[str, str], began: Began, searches: Searches
+) -> tuple[Counted, Counted, Search, _Apart | None]:
+    """The images of each side, the search between them, and how to compute distances anew."""
     if facts.kind == SIMILAR:
-        left, rows = distinct_embeddings(run, ids, folders[0])
-        right, others = distinct_embeddings(other.run, other.partition_ids, folders[1], other.counted)
-        tell = began(facts.kind, min(len(rows), len(others)))
+        left, right = (
+            embedded(side.run, side.partition_ids, side.inputs, folder)
+            for side, folder in zip(sides, folders, strict=True)
+        )
+        rows, others = InCells(left.rows, left.cells), InCells(right.rows, right.cells)
+        tell = began(facts.kind, min(len(left.rows), len(right.rows)))
         search = searches.similar_between(rows, others, facts.radius, tell)
-        return left, right, search, lambda one, two: 1.0 - pair_cosines(rows, one, two, others)
-    turned = facts.kind == TURNED
-    left, hashes = distinct_hashes(run, ids, turned=turned)
-    right, listed = distinct_hashes(other.run, other.partition_ids, turned=turned, only=other.counted)
-    between = searches.turned_between if turned else searches.copies_between
-    tell = began(facts.kind, min(len(hashes), len(listed)))
-    return left, right, between(hashes, listed, int(facts.radius), tell), None
+        return *_counted(sides, left, right), search, lambda at, of: 1.0 - pair_cosines(left.rows, at, of, right.rows)
+    if facts.kind == TURNED:
+        mine, theirs = (distinct_hashes(side.run, side.partition_ids, turned=True) for side in sides)
+        tell = began(facts.kind, min(len(mine[1]), len(theirs[1])))
+        search = searches.turned_between(mine[1], theirs[1], int(facts.radius), tell)
+        one, other = (Counted(found[0], side.some) for found, side in zip((mine, theirs), sides, strict=True))
+        return one, other, search, None
+    few, many = (hashed(side.run, side.partition_ids, side.inputs) for side in sides)
+    tell = began(facts.kind, min(len(few.index), len(many.index)))
+    return *_counted(sides, few, many), searches.copies_between(few.index, many.index, int(facts.radius), tell), None
+
+
+def _counted(sides: tuple[_Side, _Side], left: Hashed | Embedded, right: Hashed | Embedded) -> tuple[Counted, Counted]:
+    return Counted(left.distinct, sides[0].some), Counted(right.distinct, sides[1].some)

@@ -12,11 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nemo_curator import storage
 from nemo_curator.kernels.hamming import Hashes
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import damaged, read_part
-from nemo_curator.runs.stored_embeddings import StoredEmbeddings, stored_embeddings
+from nemo_curator.runs.stored_embeddings import stored_embeddings
 
 PDQ, TURNED_PDQ = "pdq", "pdq_turned"
 """The columns of the hashes: one, and seven of them in a row, in hex."""
@@ -25,6 +24,7 @@ _DIGITS = 64  # hex digits of one hash
 _ROWS = 4_096  # embeddings that are read at a time
 
 Ints = npt.NDArray[np.int64]
+Half = npt.NDArray[np.float16]
 Some = npt.NDArray[np.bool_]
 
 
@@ -48,16 +48,69 @@ class Distinct:
         return len(self.first) + len(self.others)
 
 
-def distinct_hashes(
-    run: RunDirectory, partition_ids: Sequence[str], *, turned: bool, only: Some | None = None
-) -> tuple[Distinct, Hashes]:
+class Counted:
+    """Of different values the images that count, and those of them that stand in a pair.
+
+    Args:
+        distinct: The values.
+        some: `(records,)`, which images count; all of them by default.
+
+    Attributes:
+        images: How many images that count have a value.
+        values: How many different ones these have.
+    """
+
+    def __init__(self, distinct: Distinct, some: Some | None = None) -> None:
+        rows = np.searchsorted(distinct.first, distinct.equal_to)
+        self._first, others = np.array(distinct.first), distinct.others
+        if some is not None:
+            here = some[others]
+            rows, others = rows[here], others[here]
+            self._first[~some[self._first]] = -1
+            lost = self._first[rows] < 0
+            # of those that are left the first one stands for all: written last, it stays
+            self._first[rows[lost][::-1]] = others[lost][::-1]
+        self._rows, self._others = rows, others
+        self._paired = np.zeros(len(self._first), np.bool_)
+        self.values = int((self._first >= 0).sum())
+        rest = self._first[rows] != others
+        self._rows, self._others = rows[rest], others[rest]
+        self.images = self.values + len(self._others)
+
+    def stands(self, rows: Ints) -> Some:
+        """Whether any image of each value counts.
+
+        Args:
+            rows: `(K,)` numbers of values.
+        """
+        counts: Some = self._first[rows] >= 0
+        return counts
+
+    def stand(self, rows: Ints) -> Ints:
+        """The first image of each value that counts; it is noted that this value is in a pair.
+
+        Args:
+            rows: `(K,)` numbers of values of which an image counts.
+
+        Returns:
+            `(K,)` positions.
+        """
+        self._paired[rows] = True
+        return self._first[rows]
+
+    def equal(self) -> tuple[Ints, Ints]:
+        """Of values in a pair the images beside the first: `(K,)` positions of that first, and `(K,)` of the others."""
+        hit = self._paired[self._rows]
+        return self._first[self._rows[hit]], self._others[hit]
+
+
+def distinct_hashes(run: RunDirectory, partition_ids: Sequence[str], *, turned: bool) -> tuple[Distinct, Hashes]:
     """The different PDQ hashes of the readable images of a run; those that say nothing (zeros) are left out.
 
     Args:
         run: The run.
         partition_ids: Its partitions, in source order.
         turned: Whether the hashes of the turns count too: then two images are equal where all eight hashes are.
-        only: `(records,)`, which images count; all by default.
 
     Returns:
         What is different, and the hashes: `(M, 32)`, or `(M, 8, 32)` with the turns, the upright one first.
@@ -74,8 +127,7 @@ def distinct_hashes(
             [_bytes_of(table, name, digits) for name, digits in zip(columns, (_DIGITS, 7 * _DIGITS), strict=False)],
             axis=1,
         )
-        good = rows[:, :32].any(axis=1) & pc.is_null(table["error"]).to_numpy()
-        hit = np.flatnonzero(good if only is None else good & only[start : start + table.num_rows])
+        hit = np.flatnonzero(rows[:, :32].any(axis=1) & pc.is_null(table["error"]).to_numpy())
         places.append(hit + start)
         found.append(rows[hit])
         start += table.num_rows
@@ -84,60 +136,35 @@ def distinct_hashes(
     return distinct, hashes[rows].reshape(-1, 8, 32) if turned else hashes[rows]
 
 
-def distinct_embeddings(
-    run: RunDirectory, partition_ids: Sequence[str], folder: str, only: Some | None = None
-) -> tuple[Distinct, npt.NDArray[np.float16]]:
+def distinct_embeddings(run: RunDirectory, partition_ids: Sequence[str]) -> tuple[Distinct, Ints]:
     """The different embeddings of the readable images of a run; those without a direction are left out.
 
     Args:
         run: The run.
         partition_ids: Its partitions, in source order.
-        folder: A folder for a temporary file.
-        only: `(records,)`, which images count; all by default.
 
     Returns:
-        What is different, and the embeddings: `(M, D)`, mapped from the temporary file.
+        What is different, and `(M,)` which row each is of all embeddings of the run, ascending.
 
     Raises:
         InputError: A part or embeddings are missing or damaged.
-        StorageError: There is no room for the file.
     """
-    places, found = [np.empty(0, np.int64)], [np.empty((0, 16), np.uint8)]
-    for start, _, block in _blocks(run, partition_ids):
+    places, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    found, start = [np.empty((0, 16), np.uint8)], 0
+    for positions, block in _placed(run, partition_ids):
         # in single precision no sum of squares of half-precision numbers is too large
         lengths = np.square(block.astype(np.float32)).sum(axis=1)
-        good = np.isfinite(lengths) & (lengths > 0)
-        hit = np.flatnonzero(good if only is None else good & only[start])
+        hit = np.flatnonzero(np.isfinite(lengths) & (lengths > 0))
         digests = b"".join(hashlib.blake2b(row, digest_size=16).digest() for row in np.ascontiguousarray(block[hit]))
-        places.append(start[hit])
+        places.append(positions[hit])
+        numbers.append(hit + start)
         found.append(np.frombuffer(digests, np.uint8).reshape(-1, 16))
-    distinct, _ = _distinct(np.concatenate(places), np.concatenate(found))
-    return distinct, _gathered(run, partition_ids, distinct.first, folder)
+        start += len(block)
+    distinct, rows = _distinct(np.concatenate(places), np.concatenate(found))
+    return distinct, np.concatenate(numbers)[rows]
 
 
-def _gathered(run: RunDirectory, partition_ids: Sequence[str], positions: Ints, folder: str) -> npt.NDArray[np.float16]:
-    """The embeddings of some images, one below the other in a file of their own."""
-    if not len(positions):
-        return np.empty((0, 1), np.float16)
-    path = storage.join(folder, "rows.bin")
-    dimension = 0
-    try:
-        with open(path, "wb") as file:  # noqa: PTH123 (a temporary file of our own, below a path that is plain text)
-            for start, stored, block in _blocks(run, partition_ids):
-                if dimension not in {0, stored.dimension}:
-                    raise damaged(run.embeddings(stored.partition_id), "its vectors are of another length")
-                dimension = stored.dimension
-                # both ascend, so only those of this block are looked at
-                wanted = positions[slice(*np.searchsorted(positions, [start[0], start[-1] + 1]))]
-                file.write(np.ascontiguousarray(block[np.searchsorted(start, wanted)]).tobytes())
-    except OSError as error:
-        raise storage.storage_error(path, error) from error
-    return np.memmap(path, np.float16, "r", shape=(len(positions), dimension))
-
-
-def _blocks(
-    run: RunDirectory, partition_ids: Sequence[str]
-) -> Iterator[tuple[Ints, StoredEmbeddings, npt.NDArray[np.float16]]]:
+def _placed(run: RunDirectory, partition_ids: Sequence[str]) -> Iterator[tuple[Ints, Half]]:
     """Embeddings some at a time, with the positions of their images."""
     start = 0
     for partition_id in partition_ids:
@@ -147,10 +174,10 @@ def _blocks(
         stored = stored_embeddings(run, partition_id)
         if len(readable) != (stored.rows if stored else 0):
             raise damaged(run.embeddings(partition_id), "it is not of the images that its part has")
-        for low in range(0, stored.rows if stored else 0, _ROWS):
-            if stored is not None:
+        if stored is not None:
+            for low in range(0, stored.rows, _ROWS):
                 high = min(stored.rows, low + _ROWS)
-                yield readable[low:high], stored, stored.matrix(low, high)
+                yield readable[low:high], stored.matrix(low, high)
 
 
 def _distinct(positions: Ints, values: npt.NDArray[np.uint8]) -> tuple[Distinct, Ints]:

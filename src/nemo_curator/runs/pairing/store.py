@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
+from nemo_curator.kernels.hamming import HammingIndex
 from nemo_curator.kernels.pair_cosines import pair_cosines
+from nemo_curator.kernels.rows import Rows
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.fingerprints import fingerprint
 from nemo_curator.runs.layout import RunDirectory
@@ -20,7 +17,9 @@ from nemo_curator.runs.pairing.distinct import Distinct, distinct_embeddings, di
 from nemo_curator.runs.pairing.pair_file import SIMILAR, TURNED, PairFacts, PairFile, open_pairs
 from nemo_curator.runs.pairing.pair_writer import pair_table
 from nemo_curator.runs.pairing.searches import SEARCHES, Search, Searches, Tell
-from nemo_curator.runs.parts import read_part
+from nemo_curator.runs.pairing.sides import WORTH_STORING, Embedded, Hashed
+from nemo_curator.runs.pairing.vectors import gathered_vectors
+from nemo_curator.runs.records import records_of
 
 MOST_PAIRS = 200_000_000
 """Pairs of one kind at most: what is near in more pairs is no data set with copies, but a radius that is too large."""
@@ -57,6 +56,7 @@ def find_pairs(
     began: Began = lambda *_: lambda _: None,
     searches: Searches = SEARCHES,
     most: int = MOST_PAIRS,
+    worth_storing: int = WORTH_STORING,
 ) -> dict[str, PairFile]:
     """Make sure that the pairs which a decision needs are there; what is there already is not searched for again.
 
@@ -68,6 +68,7 @@ def find_pairs(
         began: Told of every search.
         searches: How to search.
         most: Pairs of one kind at most.
+        worth_storing: Records from which on what a search has sorted is stored in the run.
 
     Returns:
         Kind to its file.
@@ -79,15 +80,16 @@ def find_pairs(
     """
     if not wanted:
         return {}
-    records = records_of(run, partition_ids).digest
+    records = records_of(run, partition_ids)
+    storing = folder is None and records.rows >= worth_storing
     found = {}
     for one in wanted:
-        inputs = inputs_of(one.columns, records)
+        inputs = inputs_of(one.columns, records.digest)
         there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
             url = _place(run, one.kind, folder)
             facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0)
-            there = _search(run, partition_ids, one, facts, url, began, searches, most)
+            there = _search(run, partition_ids, one, facts, (url, storing), began, searches, most)
         found[one.kind] = there
     return found
 
@@ -123,33 +125,21 @@ def inputs_of(columns: Mapping[str, str], records: str) -> str:
     return fingerprint({"version": _VERSION, "columns": dict(columns), "records": records})
 
 
-class Records(NamedTuple):
-    """Which records a run has.
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A search within a run that is under way.
 
     Attributes:
-        rows: How many.
-        digest: A hash of them by their bytes; with a column's fingerprint all that its values depend on.
+        distinct: What is different.
+        search: The search among it.
+        rows: Rows to compute distances of anew; None where those that are found are exact.
+        side: What it has sorted, to be stored; None where nothing of it is of use later.
     """
 
-    rows: int
-    digest: str
-
-
-def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> Records:
-    """The records of a run.
-
-    Raises:
-        InputError: A part is missing or damaged.
-    """
-    digest, count = hashlib.sha256(), 0
-    for partition_id in partition_ids:
-        table = read_part(run, partition_id, ["sha256", "error"])
-        hashes, errors = table["sha256"].to_pylist(), table["error"].to_pylist()
-        rows = [str(one) if error is None else "!" for one, error in zip(hashes, errors, strict=True)]
-        digest.update(f"{partition_id} {len(rows)}\n".encode())
-        digest.update("\n".join(rows).encode())
-        count += len(rows)
-    return Records(count, digest.hexdigest())
+    distinct: Distinct
+    search: Search
+    rows: Rows | None = None
+    side: Hashed | Embedded | None = None
 
 
 def _search(
@@ -157,15 +147,18 @@ def _search(
     partition_ids: Sequence[str],
     wanted: Wanted,
     facts: PairFacts,
-    url: str,
+    places: tuple[str, bool],
     began: Began,
     searches: Searches,
     most: int,
 ) -> PairFile:
+    """Search, and write what is found; `places` is where to, and whether what was sorted is stored in the run."""
+    url, storing = places
     with scratch_folder() as folder, pair_table() as table:
-        distinct, search, exact = _begun(run, partition_ids, facts, folder, began, searches)
+        begun = _begun(run, partition_ids, facts, folder, began, searches)
+        distinct, search = begun.distinct, begun.search
         for left, right, found in search.blocks:
-            distance = found if exact is None else 1.0 - pair_cosines(exact, left, right)
+            distance = found if begun.rows is None else 1.0 - pair_cosines(begun.rows, left, right)
             near = distance <= facts.radius  # NaN is not
             table.add(distinct.first[left[near]], distinct.first[right[near]], distance[near])
             if table.added > most and facts.kind == TURNED:
@@ -175,6 +168,8 @@ def _search(
         if facts.kind == TURNED:
             table.unite()
         table.add_equal(distinct.equal_to, distinct.others)
+        if storing and begun.side:
+            begun.side.store(run, facts.inputs)
         numbers = (distinct.images, len(distinct.first), table.added)
         whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall)
         table.write(url, whole)
@@ -188,14 +183,18 @@ def _begun(
     folder: str,
     began: Began,
     searches: Searches,
-) -> tuple[Distinct, Search, npt.NDArray[np.float16] | None]:
-    """What is different, the search among it, and the rows to compute distances of anew."""
+) -> _Begun:
     if facts.kind == SIMILAR:
-        distinct, rows = distinct_embeddings(run, partition_ids, folder)
-        return distinct, searches.similar(rows, facts.radius, began(facts.kind, len(rows))), rows
+        distinct, numbers = distinct_embeddings(run, partition_ids)
+        rows = gathered_vectors(run, partition_ids, numbers, folder)
+        search = searches.similar(rows, facts.radius, began(facts.kind, len(rows)))
+        return _Begun(distinct, search, rows, Embedded(distinct, numbers, rows, search.cells))
     distinct, hashes = distinct_hashes(run, partition_ids, turned=facts.kind == TURNED)
-    search = searches.turned if facts.kind == TURNED else searches.copies
-    return distinct, search(hashes, int(facts.radius), began(facts.kind, len(hashes))), None
+    tell = began(facts.kind, len(hashes))
+    if facts.kind == TURNED:
+        return _Begun(distinct, searches.turned(hashes, int(facts.radius), tell))
+    index = Hashed(distinct, HammingIndex(hashes))
+    return _Begun(distinct, searches.copies(hashes, int(facts.radius), tell), side=index)
 
 
 def too_many(wanted: Wanted, radius: float, most: int) -> RecipeError:

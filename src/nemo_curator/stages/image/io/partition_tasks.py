@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from nemo_curator.errors import InputError
 from nemo_curator.shards.listing import list_inputs
-from nemo_curator.shards.names import beside, is_tar_name
+from nemo_curator.shards.names import beside, is_parquet_name, is_tar_name
+from nemo_curator.shards.parquet_rows import holds_images
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.shards.reading import read_partition
 from nemo_curator.shards.sample import Sample
@@ -21,6 +22,7 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
         partition: The partition.
         poison: Image id to why no stage may touch that image, for those that were given up before.
     """
+    parquets = [entry.location for entry in partition.entries if entry.kind == "parquet"]
     one_root = all(entry.root == partition.root for entry in partition.entries)
     return FileGroupTask(
         data=[entry.location for entry in partition.entries],
@@ -33,6 +35,7 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
                 for entry in partition.entries
                 if entry.sidecars
             },
+            **({"parquets": parquets} if parquets else {}),
             **({POISON: dict(poison)} if poison else {}),
         },
         task_id=partition.id,
@@ -50,7 +53,9 @@ def read_task(task: FileGroupTask, *, max_bytes: int) -> Iterator[Sample]:
     """
     metadata = task._metadata
     if "sidecars" not in metadata:
-        metadata = {**metadata, "sidecars": {location: _sidecars(location) for location in task.data}}
+        parquets = [location for location in task.data if is_parquet_name(location) and holds_images(location)]
+        sidecars = {location: _sidecars(location) for location in task.data}
+        metadata = {"parquets": parquets, **metadata, "sidecars": sidecars}
     yield from read_partition(task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST))
 
 

@@ -1,0 +1,47 @@
+"""Which records a run has, as its parts say themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.parts import part_facts, read_part
+from nemo_curator.runs.record_digest import COLUMNS, RecordDigest
+
+
+class Records(NamedTuple):
+    """Which records a run has.
+
+    Attributes:
+        by_partition: How many each partition has.
+        digest: A hash of them by their bytes; with a column's fingerprint all that its values depend on.
+    """
+
+    by_partition: tuple[int, ...]
+    digest: str
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(self.by_partition)
+
+
+def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> Records:
+    """The records of a run. Only the ends of its parts are read, but for those that an earlier version wrote.
+
+    Raises:
+        InputError: A part is missing or damaged.
+    """
+    digest, counts = hashlib.sha256(), []
+    for partition_id in partition_ids:
+        facts = part_facts(run, partition_id)
+        rows, one = (facts.rows, facts.records) if facts else (0, "")
+        if not one:
+            table, read = read_part(run, partition_id, COLUMNS), RecordDigest()
+            read.add(table)
+            rows, one = table.num_rows, read.value()
+        digest.update(f"{partition_id} {rows} {one}\n".encode())
+        counts.append(rows)
+    return Records(tuple(counts), digest.hexdigest())
