@@ -15,6 +15,7 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
+from nemo_curator.pipeline.lazy import lazily, passed_over, policy_on
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
@@ -92,12 +93,14 @@ def plan_score(
     Raises:
         OutputExistsError: The directory holds a run of another input.
         StaleScoresError: Stored scores are other ones than the recipe asks for, and `rescore` was not said.
-        RecipeError: A score or parameter is unknown.
+        RecipeError: A score or parameter is unknown; or, of a lazy scoring, a rule.
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
     settled = {**({} if rescore else settled_in(state.facts if state else {})), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
+    if recipe.lazy:
+        scoring = lazily(scoring, policy_on(scoring, recipe, state))
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)
     if growth.foreign:
@@ -114,7 +117,7 @@ def plan_score(
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
     unheard = numerics.unheard(scoring.open, recipe.inference)
-    notes = [*unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
+    notes = [*passed_over(scoring), *unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
