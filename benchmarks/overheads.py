@@ -2,8 +2,8 @@
 
 *start-up*: `imagecurator run` on one image without scores, whole process, and how much of that is Python and imports.
 *null*: a pipeline of a reader that makes images out of nothing, five stages that give back what they get, and a stage
-that counts, on the local executor with one worker; the cost an image and a partition is the slope between runs of different size, so
-that starting is not in it.
+that counts, on the local executor with one worker; the cost an image and a partition is the slope between runs of
+different size, so that starting is not in it.
 
 Run: `python benchmarks/overheads.py [--rounds 5]`
 """
