@@ -45,6 +45,16 @@ def test_the_plan_says_who_takes_what(place, monkeypatch):
     assert memory["most"] <= memory["budget"]
 
 
+def test_a_recipe_alone_is_planned_too():
+    """`plan` says what a budget leads to, and refuses one that is too little, without any input."""
+    done = imagecurator("plan", "--memory", "2GB", "--workers", "8")
+    assert "on 1 worker of one thread (there is memory for no more of 8)" in done.stdout
+    assert "memory: at most" in done.stdout
+    done = imagecurator("plan", "--memory", "2GB", "--json")
+    assert json.loads(done.stdout)["means"]["memory"]["budget"] == 2_000_000_000
+    assert "too little for this run" in sentence(imagecurator("plan", "--memory", "1GB", "-s", "lazy=true"), 2)
+
+
 def test_where_nothing_is_to_do_nothing_is_planned(place, monkeypatch):
     """And nothing refused."""
     monkeypatch.chdir(place)

@@ -24,6 +24,13 @@ shuffle: 7
 export: {shard_size: 5}
 """
 
+LAZY = """\
+scores: [header, entropy, embedding]
+lazy: true
+rules: {small: "least(width, height) < 40", dull: "entropy < 6.5"}
+export: {shard_size: 5}
+"""
+
 
 def make_source(folder: Path) -> Path:
     """Two tars, one of them compressed, a damaged one, and loose files with sidecars; duplicates across them."""

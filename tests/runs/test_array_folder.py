@@ -84,13 +84,39 @@ def damage(folder, how):
         np.save(order, np.array([{}], object), allow_pickle=True)
     elif how == "type":
         np.save(order, np.load(order).astype(np.int32))
+    elif how == "zip":
+        order.write_bytes(b"PK\3\4" + order.read_bytes()[4:])
+    elif how == "no header":
+        order.write_bytes(order.read_bytes().replace(b"}", b" ", 1))
     elif how == "no array":
         order.write_bytes(b"not an array")
     else:
         facts.write_text({"no facts": "[", "a list": "[1]"}.get(how) or json.dumps({"inputs": "x", "arrays": {"a": 1}}))
 
 
-HOWS = ["torn", "missing", "unfinished", "pickled", "type", "no array", "no facts", "a list", "other facts"]
+def test_a_wrong_number_is_told_where_it_is_looked_for(tmp_path):
+    """A checksum tells that one bit is another, but of an array that is not read whole."""
+    written(str(tmp_path))
+    data = bytearray((tmp_path / "order.npy").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "order.npy").write_bytes(data)
+    assert open_arrays(str(tmp_path), "x") is None
+    assert open_arrays(str(tmp_path), "x", unchecked=["order"]) is not None
+
+
+HOWS = [
+    "zip",
+    "no header",
+    "torn",
+    "missing",
+    "unfinished",
+    "pickled",
+    "type",
+    "no array",
+    "no facts",
+    "a list",
+    "other facts",
+]
 
 
 @pytest.mark.parametrize("how", HOWS)

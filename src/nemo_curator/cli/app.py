@@ -26,6 +26,7 @@ from nemo_curator.cli.remove import remove
 from nemo_curator.cli.run import run
 from nemo_curator.cli.score import score
 from nemo_curator.cli.search import search
+from nemo_curator.cli.stage_plan import plan
 from nemo_curator.cli.status import status
 from nemo_curator.cli.verify import verify
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, score, decide, export, status, explain, duplicates, leaks, search),
+    *(run, plan, score, decide, export, status, explain, duplicates, leaks, search),
     *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))

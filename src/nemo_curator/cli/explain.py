@@ -83,7 +83,10 @@ def _print_rules(facts: Any) -> None:
     for match in facts.explanation.known:
         _line(f"list {match.name}", f"rejects it: {match.reason}")
     for rule in facts.explanation.rules:
-        says = {True: "rejects it", False: "does not", None: "has no value (NULL)"}[rule.matches]
+        unknown = (
+            "was not asked, because a lazy scoring left out what it reads" if rule.left_out else "has no value (NULL)"
+        )
+        says = {True: "rejects it", False: "does not", None: unknown}[rule.matches]
         figures = (
             f" [{rule.score:.6g} against {rule.threshold:.6g}]" if None not in {rule.score, rule.threshold} else ""
         )

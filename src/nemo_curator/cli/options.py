@@ -98,5 +98,8 @@ ModelDir = Annotated[
     str | None,
     typer.Option("--model-dir", metavar="DIR", help="Your directory of models; $IMAGECURATOR_MODEL_DIR by default."),
 ]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Say where the time went, and draw it: profile.svg in the run directory.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

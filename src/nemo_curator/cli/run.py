@@ -33,19 +33,25 @@ def run(
     ] = False,
     rescore: options.Rescore = False,
     skip_missing: options.SkipMissing = False,
+    profile: options.Profile = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Curate images: read, score, decide, and write what is kept with its original bytes."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator import storage
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
+    from nemo_curator.cli.profile import profiled
     from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
     from nemo_curator.cli.summary import announce, print_summary, summary_facts
     from nemo_curator.pipeline.curate import curate, effective, preview_curate
     from nemo_curator.planning.means import Asked
     from nemo_curator.report.page import write_report
+    from nemo_curator.runs.layout import RunDirectory
 
+    if profile and not dry_run:
+        profiled(RunDirectory(run_dir or storage.join(output, "run")))
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
         with_scores(settings, scores)
     )

@@ -23,6 +23,7 @@ def score(
     workers: options.Workers = None,
     memory: options.Memory = None,
     rescore: options.Rescore = False,
+    profile: options.Profile = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -30,6 +31,7 @@ def score(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+    from nemo_curator.cli.profile import profiled
     from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
     from nemo_curator.pipeline.curate import preview_score, score_run
     from nemo_curator.pipeline.decide import stored_recipe
@@ -38,6 +40,8 @@ def score(
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
+    if profile and not dry_run:
+        profiled(RunDirectory(run))
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
         with_scores(settings, scores)
     )

@@ -31,7 +31,8 @@ _ENOUGH = 300  # pairs of different sampled rows that are believed
 _CHUNK = 64  # sampled rows compared together at first; then four times as many, and so on
 _HELD = 4096  # pairs of a sample that are looked up
 _AFFORDABLE = 250_000_000  # comparisons of a sample whose rows have few pairs
-_AFFORDABLE_BETWEEN = 60_000_000  # the same of new rows against stored ones, a search that costs little itself
+_AFFORDABLE_FEW = 60_000_000  # the same of a few rows against many, a search that costs little itself
+_FEW = 20  # times as many as a few
 _CONFIDENCE = 0.95
 _BOTH = 2.0**-30  # bounds that differ by rounding are one bound
 
@@ -155,8 +156,8 @@ class Sampling:
         """Cells to look into for the pairs of a band: K where an eighth of them is not enough.
 
         Pairs of sampled rows decide if there are enough. If not, pairs that are made are asked too: it would be rash to
-        conclude from one pair that is found. A few new rows against very many have made pairs alone, which cost no
-        look at all of them and are the hardest to find.
+        conclude from one pair that is found. A few rows against very many have made pairs alone, which cost no look
+        at all of them and are the hardest to find.
 
         Args:
             band: The pairs.
@@ -164,13 +165,15 @@ class Sampling:
         """
         right = self.left if self.right is None else self.right
         needed = 1
-        if self.right is None:
+        if not self._few:
             drawn, _ = self._drawn()
             real = self._sampled(drawn, 1.0 - far, band)
             needed = self._least_probes(self.left, real.at, right, real.of)
             if real.is_enough:
                 return needed
         one, other = made_pairs(self.left, right, far, self.needed.seed)
+        if not len(one):
+            return needed if not self._few else len(self.centroids)
         numbers = np.arange(len(one))
         return max(needed, self._least_probes(ArrayRows([one]), numbers, ArrayRows([other]), numbers))
 
@@ -195,12 +198,17 @@ class Sampling:
         # pairs of one row are found or missed together, so it is rows that are counted
         return Recall(share, lower_bound(share, len(np.unique(found.at))), found.rows, found.pairs, most)
 
+    @property
+    def _few(self) -> bool:
+        """Whether a look at all of the right for each sampled row would cost as much as the search itself."""
+        return self.right is not None and len(self.left) * _FEW <= len(self.right)
+
     def _drawn(self) -> tuple[Int64, Int64]:
         """Rows that decide, and rows to measure on."""
         order = np.random.default_rng([self.needed.seed, 1]).permutation(len(self.left))
-        deciding = order[: max(1, min(self.needed.sample, len(self.left) // 2))]
+        deciding = order[: 0 if self._few else max(1, min(self.needed.sample, len(self.left) // 2))]
         right = self.left if self.right is None else self.right
-        comparisons = _AFFORDABLE if self.right is None else _AFFORDABLE_BETWEEN
+        comparisons = _AFFORDABLE_FEW if self._few else _AFFORDABLE
         affordable = max(self.needed.sample, comparisons // max(1, len(right)))
         return deciding, order[len(deciding) :][:affordable]
 

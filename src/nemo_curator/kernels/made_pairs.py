@@ -29,7 +29,8 @@ def made_pairs(left: Rows, right: Rows, far: float, seed: int) -> tuple[Float32,
         Both `(P, D)`, of unit length; P is 0 where no rows differ.
     """
     random = np.random.default_rng([seed, 2])
-    mine = random.permutation(len(left))[: max(1, min(_PAIRS, len(left) // (_OTHERS + 1)))]
+    apart = _OTHERS + 1 if left is right else 1  # of one set the most stay for the others
+    mine = random.permutation(len(left))[: max(1, min(_PAIRS, len(left) // apart))]
     theirs = random.permutation(len(right))
     if left is right:
         theirs = theirs[~np.isin(theirs, mine)]

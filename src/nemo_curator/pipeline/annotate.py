@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
+
+import numpy as np
 
 from nemo_curator.models.request import ModelRequest
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.catalogue import ScoreStage
 from nemo_curator.stages.declarations import Needs
-from nemo_curator.stages.image.embedding_fit import gives_embeddings
+from nemo_curator.stages.image.embedding_fit import embedding_dimension, gives_embeddings
 from nemo_curator.stages.image.embeddings import as_stored
+from nemo_curator.stages.image.rejections import rejected_by
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import ImageBatch
 
@@ -22,10 +25,15 @@ class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
 
     Args:
         stage: The score stage.
+        skipped_by: Numbers of rules; images that a gate before has marked with one of them are passed over, and get a
+            row of zeros for an embedding.
     """
 
-    def __init__(self, stage: ProcessingStage[ImageBatch, ImageBatch]) -> None:
+    def __init__(
+        self, stage: ProcessingStage[ImageBatch, ImageBatch], skipped_by: Collection[int] = frozenset()
+    ) -> None:
         self.stage = stage
+        self.skipped_by = frozenset(skipped_by)
         self._name = stage.name
         self._resources = stage.resources
 
@@ -59,6 +67,18 @@ class AnnotateStage(ProcessingStage[ImageBatch, ImageBatch]):
         Raises:
             EmbeddingError: An embedding cannot be stored; given alone, only its image is lost.
         """
+        skipped = [image for image in task.data if self.skipped_by & rejected_by(image)]
+        if not skipped:
+            return self._annotated(task)
+        left = [image for image in task.data if not self.skipped_by & rejected_by(image)]
+        annotated = self._annotated(task.filtered(left)) if left else task.filtered([])
+        if gives_embeddings(self.stage):
+            for image in skipped:
+                image.embedding = np.zeros(embedding_dimension(self.stage), np.float32)
+        annotated.data = sorted([*annotated.data, *skipped], key=lambda image: image.source.ordinal)
+        return annotated
+
+    def _annotated(self, task: ImageBatch) -> ImageBatch:
         annotated = cast("ScoreStage", self.stage).annotate(task)
         if gives_embeddings(self.stage):
             for image in annotated.data:

@@ -13,6 +13,8 @@ from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
+from nemo_curator.pipeline.lazy import policy_on
+from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.others import check_others, other_sets
 from nemo_curator.pipeline.output import (
     check_places,
@@ -22,9 +24,9 @@ from nemo_curator.pipeline.output import (
     remove_run,
 )
 from nemo_curator.pipeline.places import plain_place
-from nemo_curator.pipeline.policy import anchored, fitting, plan_policy, without_places
+from nemo_curator.pipeline.policy import anchored, fitting, without_places
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_means, with_news
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
@@ -33,14 +35,11 @@ from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import Exported, delivered
-from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
-from nemo_curator.runs.parts import part_schema
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing, list_inputs
-from nemo_curator.stages.catalogue import declared_columns
 
 
 @dataclass(slots=True)
@@ -144,7 +143,7 @@ def curate(
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
         clock.lap("score")
         watcher.deciding()
         funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
@@ -152,6 +151,7 @@ def curate(
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
         state = RunState.require(run)
+        state.stages_took(taken)
         state.finish(clock.seconds)
         state.write()
     return Summary(output, run, plan, funnel, exported, clock.seconds)
@@ -244,8 +244,11 @@ def score_run(
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
-        other_sets(RunState.require(run), recipe, watcher, asked=asked)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        state = RunState.require(run)
+        state.stages_took(taken)
+        state.write()
+        other_sets(state, recipe, watcher, asked=asked)
     return plan
 
 
@@ -298,18 +301,10 @@ def _plan(
 ) -> tuple[ScorePlan, Policy]:
     """What to score, and how to decide on it: rules may use the recipe's columns and those that are there already."""
     plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled)
-    columns = {column.name: column for column in plan.scoring.columns}
     state = RunState.read(run)
     if state is not None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *_dropped_rules(state.recipe, recipe)))
-        columns = {column.name: column for column in state.columns} | columns
-    absent = {
-        column.name: f"the score {name!r} gives it, and is left out: {missing}"
-        for name, missing in plan.scoring.skipped
-        for column in declared_columns(name)
-    }
-    embeds = EMBEDDING in plan.scoring.fingerprints or (state is not None and EMBEDDING in state.fingerprints)
-    return plan, plan_policy(recipe, part_schema(list(columns.values())), absent, embeds=embeds)
+    return plan, policy_on(plan.scoring, recipe, state)
 
 
 def _dropped_rules(stored: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
+from nemo_curator.pipeline.lazy import skipped_in
 from nemo_curator.pipeline.others import other_sets
 from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
@@ -21,7 +22,7 @@ from nemo_curator.pipeline.unchanged import reading
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.memory import database_bytes
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide
+from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide, refuse_search
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.fingerprints import EMBEDDING
@@ -54,7 +55,8 @@ def policy_of(state: RunState, recipe: Recipe) -> Policy:
         RecipeError: A rule names a column that was never computed, or is no boolean.
         InputError: A list of ids or hashes cannot be read.
     """
-    return plan_policy(recipe, state.schema, embeds=EMBEDDING in state.fingerprints)
+    policy = plan_policy(recipe, state.schema, embeds=EMBEDDING in state.fingerprints)
+    return replace(policy, skipped=skipped_in(state))
 
 
 def decide_run(
@@ -83,7 +85,8 @@ def decide_run(
         InputError: A list or a part cannot be read.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
-        StaleScoresError: A set of elsewhere cannot be compared with.
+        StaleScoresError: A set of elsewhere cannot be compared with; or a score is needed of an image for which a lazy
+            scoring left it out.
         LockedError: Something that is read and not held was changed meanwhile: the run itself if nothing is to be
             written, or a set of elsewhere.
     """
@@ -96,6 +99,7 @@ def decide_run(
         ids = scored_partitions(run, state)
         recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
         policy = policy_of(state, recipe)
+        refuse_search(policy, run.root)
         others = other_sets(state, recipe, watcher, folder=folder, asked=Asked(workers, memory))
         for one in others:
             read.watch(one.run, verdicts=one.role == "against")

@@ -23,11 +23,12 @@ from nemo_curator.pipeline.embed_output import (
     standing,
     write_manifest,
 )
+from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.numerics import ComputesModel
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_means, with_news
+from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.means import NOTHING, Asked
@@ -124,10 +125,11 @@ def embed(
             storage.remove(storage.join(output, MANIFEST))
         start(plan, recipe, rescore=rescore, embeds=True)
         plan = with_means(plan, recipe, asked)
-        score(plan, recipe, asked=asked, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, watcher=watcher)
         scored = time.perf_counter()
         embedded = _write(output, plan, settings, watcher)
         state = RunState.require(run)
+        state.stages_took(taken)
         state.finish({"score": scored - began, "write": time.perf_counter() - scored})
         state.write()
     return embedded

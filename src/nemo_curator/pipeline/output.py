@@ -30,7 +30,7 @@ from nemo_curator.runs.state import read_facts
 
 _SCORED = r"run\.json|partitions\.parquet|(parts|embeddings)/[0-9a-f]{16}\.parquet|embeddings_npy/[0-9a-f]{16}\.npy"
 _RUN_FILE = re.compile(
-    rf"(protect/[\w.-]+/)?({_SCORED})|report\.html|(decisions|leaks)\.parquet"
+    rf"(protect/[\w.-]+/)?({_SCORED})|report\.html|profile\.svg|(decisions|leaks)\.parquet"
     r"|pairs/(copies|turned|similar)(-(protect|against)-[\w.-]+)?\.parquet"
     r"|index/(copies|similar)/([a-z_]+\.npy|facts\.json)",
     re.ASCII,

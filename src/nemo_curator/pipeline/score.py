@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,24 +12,22 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
-from nemo_curator.cores import usable_cores
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
-from nemo_curator.machine_memory import usable_memory
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
+from nemo_curator.pipeline.lazy import lazily, passed_over, policy_on
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
-from nemo_curator.planning.means import NOTHING, Asked, Machine, Means, plan_means
-from nemo_curator.planning.memory import least_budget
+from nemo_curator.planning.means import NOTHING, Asked, Means
 from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, preview
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.part_writer import MERGED
+from nemo_curator.runs.part_writer import MERGED, STAGE_SECONDS
 from nemo_curator.runs.partitions import read_partitions, write_partitions
 from nemo_curator.runs.parts import part_facts, read_part
 from nemo_curator.runs.state import RunState
@@ -52,7 +51,7 @@ class ScorePlan:
         ignored: (path, reason) of files that are seen and are no input.
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
-        means: What it uses of the machine; None until `with_means`, and where there is nothing to do.
+        means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
     """
 
     run: RunDirectory
@@ -97,12 +96,14 @@ def plan_score(
     Raises:
         OutputExistsError: The directory holds a run of another input.
         StaleScoresError: Stored scores are other ones than the recipe asks for, and `rescore` was not said.
-        RecipeError: A score or parameter is unknown.
+        RecipeError: A score or parameter is unknown; or, of a lazy scoring, a rule.
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
     settled = {**({} if rescore else settled_in(state.facts if state else {})), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
+    if recipe.lazy:
+        scoring = lazily(scoring, policy_on(scoring, recipe, state))
     frozen = read_partitions(run) if state is not None else []
     growth = grow(frozen, listing.entries)
     if growth.foreign:
@@ -119,7 +120,7 @@ def plan_score(
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
     unheard = numerics.unheard(scoring.open, recipe.inference)
-    notes = [*unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
+    notes = [*passed_over(scoring), *unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
@@ -167,26 +168,6 @@ def with_news(plan: ScorePlan, settled: Mapping[str, Settled]) -> ScorePlan:
     return replace(plan, notes=(*plan.notes, *told))
 
 
-def with_means(plan: ScorePlan, recipe: Recipe, asked: Asked) -> ScorePlan:
-    """The plan with what it uses of this machine: of several chains of stages, what the one that takes most uses.
-
-    Args:
-        plan: The plan.
-        recipe: The recipe that it was made of.
-        asked: What the user said.
-
-    Raises:
-        MemoryBudgetError: The budget is too small for it.
-    """
-    chains: list[Sequence[Stage] | None] = [None] if plan.work.whole else []
-    chains += [stages for columns in plan.work.columns for stages in plan.scoring.ways(columns)]
-    machine, partitions = Machine(usable_cores(), usable_memory()), len(plan.work.partitions)
-    found = [
-        plan_means(score_chain(plan.run, plan.scoring, recipe, some), partitions, machine, asked) for some in chains
-    ]
-    return replace(plan, means=max(found, key=lambda one: least_budget(one.memory.needs), default=None))
-
-
 def left_out(scoring: Scoring) -> list[str]:
     """What `scores: all` leaves out, and what is missing for each, in sentences."""
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
@@ -227,7 +208,7 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
 
 def score(
     plan: ScorePlan, recipe: Recipe, *, asked: Asked = NOTHING, policy: Policy | None = None, watcher: Watcher
-) -> None:
+) -> dict[str, float]:
     """Compute what is missing.
 
     Args:
@@ -237,11 +218,15 @@ def score(
         policy: For the verdicts that a display shows on the way.
         watcher: Told of the progress.
 
+    Returns:
+        Stage to the seconds that its calls took, over all workers; of what was scored now.
+
     Raises:
         StageError: A stage failed on everything.
         StorageError: A part cannot be written.
         MemoryBudgetError: The budget is too small for it.
     """
+    taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
     watcher.noted([*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)])
@@ -249,11 +234,12 @@ def score(
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher)
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken)
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken)
+    return dict(taken)
 
 
 def _short_of_memory(means: Means | None) -> list[str]:
@@ -272,8 +258,9 @@ def _execute(
     asked: Asked,
     policy: Policy | None,
     watcher: Watcher,
+    taken: Counter[str],
 ) -> list[str]:
-    """Score partitions by all stages, or by some; ids of those that some do not suffice for."""
+    """Score partitions by all stages, or by some; ids of those that some do not suffice for. Adds what stages took."""
     if not partitions:
         return []
     unmerged: list[str] = []
@@ -282,6 +269,8 @@ def _execute(
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id
+        for result in results:
+            taken.update(result._metadata.get(STAGE_SECONDS, {}))
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
         else:

@@ -1,17 +1,19 @@
-"""The fused chain of a scoring: read, annotate, write the part."""
+"""The fused chain of a scoring: read, annotate, write the part; where it is lazy, a gate before each dearer class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nemo_curator.pipeline.annotate import AnnotateStage
-from nemo_curator.pipeline.scoring import Scoring, Stage, stands_on_stored
+from nemo_curator.pipeline.scoring import Passing, Scoring, Stage, classes, stands_on_stored
 from nemo_curator.planning.reading import plan_reading
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import Rule
 from nemo_curator.runs.embedding_reader import EmbeddingReaderStage
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lazy_gate import LazyGateStage
 from nemo_curator.runs.part_writer import PartWriterStage
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.image.embedding_fit import gives_embeddings
@@ -51,9 +53,24 @@ def score_chain(
 def _annotators(run: RunDirectory, scoring: Scoring, chosen: Sequence[Stage]) -> list[Stage]:
     """The chosen stages in their order; in the embedder's place, if they need that, what reads its stored results."""
     found: list[Stage] = []
-    for stage in scoring.stages:
-        if any(stage is one for one in chosen):  # not by what it equals: fields of a user's may be arrays
-            found.append(AnnotateStage(stage))
+    asked: Mapping[int, Rule] = {}
+    passing = scoring.lazy or (Passing({}),) * len(scoring.stages)
+    for index, (stage, one) in enumerate(zip(scoring.stages, passing, strict=True)):
+        if any(stage is other for other in chosen):  # not by what it equals: fields of a user's may be arrays
+            if not one.rules.keys() <= asked.keys():
+                asked = _asked(scoring, chosen, index)
+                found.append(LazyGateStage(asked, scoring.columns, one.allow))
+            found.append(AnnotateStage(stage, one.rules))
         elif gives_embeddings(stage) and stands_on_stored(chosen):
             found.append(EmbeddingReaderStage(run.root, scoring.fingerprints[EMBEDDING]))
     return found
+
+
+def _asked(scoring: Scoring, chosen: Sequence[Stage], first: int) -> dict[int, Rule]:
+    """Number to rule, of all that some chosen stage of the same cost class, from the first on, is passed over by."""
+    costs = classes(scoring.stages)
+    rules: dict[int, Rule] = {}
+    for stage, cost, one in zip(scoring.stages[first:], costs[first:], scoring.lazy[first:], strict=True):
+        if cost is costs[first] and any(stage is other for other in chosen):
+            rules |= one.rules
+    return dict(sorted(rules.items()))

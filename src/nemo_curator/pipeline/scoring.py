@@ -18,6 +18,7 @@ from nemo_curator.errors import (
 from nemo_curator.pipeline.numerics import settled_stage
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.runs.deciding import IdList, Rule
 from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.merging import Merging
 from nemo_curator.runs.parts import part_schema
@@ -42,6 +43,26 @@ Stage = ProcessingStage[ImageBatch, ImageBatch]
 
 
 @dataclass(frozen=True, slots=True)
+class Passing:
+    """When a stage is passed over.
+
+    Attributes:
+        rules: Number to rule, of those that reject an image before it.
+        allow: Images that are never passed over.
+        why: Why there are none, or no more, as the end of a sentence; "" where nothing stands in the way.
+    """
+
+    rules: Mapping[int, Rule]
+    allow: IdList | None = None
+    why: str = ""
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Columns that the rules read."""
+        return frozenset().union(*(rule.columns for rule in self.rules.values()))
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """What the scores of a recipe come to.
 
@@ -51,12 +72,14 @@ class Scoring:
         planned: The records, then every column in the order of `stages`, then the embedding.
         skipped: (name, what is missing) of the scores that `all` leaves out.
         open: The stages before it was settled how their models are computed, in recipe order.
+        lazy: Which of them are passed over for which images, in the order of `stages`; none where none is.
     """
 
     stages: tuple[Stage, ...]
     planned: tuple[PlannedColumn, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     open: tuple[Stage, ...] = ()
+    lazy: tuple[Passing, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -75,14 +98,22 @@ class Scoring:
             columns: The columns.
             stored: Whether stored embeddings do where a stage says that it needs embeddings.
         """
-        wanted = {index for index, stage in enumerate(self.stages) if set(columns) & set(_gives(stage))}
-        for index in sorted(wanted, reverse=True):
+        wanted = {index for index, stage in enumerate(self.stages) if set(columns) & set(gives(stage))}
+        for index in reversed(range(len(self.stages))):
+            if index not in wanted:
+                continue
+            wanted |= self._read_by_gates(index)
             needs = self.stages[index].needs()
             if needs is None:  # it declares nothing, so it may look at whatever came before
                 wanted |= set(range(index))
             elif needs.embedding and not stored:
                 wanted |= {before for before in range(index) if gives_embeddings(self.stages[before])}
         return tuple(self.stages[index] for index in sorted(wanted))
+
+    def _read_by_gates(self, index: int) -> set[int]:
+        """Numbers of the stages whose columns tell for which images a stage is passed over."""
+        read = self.lazy[index].read if self.lazy else frozenset()
+        return {before for before in range(index) if read & set(gives(self.stages[before]))}
 
     def ways(self, columns: Collection[str]) -> tuple[tuple[Stage, ...], ...]:
         """Stages that compute the columns which a part lacks, the least first, for where those do not suffice the next.
@@ -94,8 +125,8 @@ class Scoring:
 
     def merging(self, stages: Collection[Stage], *, decodes: bool) -> Merging:
         """What a scoring by some of the stages puts into parts that are there."""
-        computed = tuple(name for stage in stages for name in _gives(stage))
-        after = {name: stage.name for stage in self.stages for name in _gives(stage)}
+        computed = tuple(name for stage in stages for name in gives(stage))
+        after = {name: stage.name for stage in self.stages for name in gives(stage)}
         return Merging(computed, tuple(stage.name for stage in self.stages), after, decodes)
 
 
@@ -174,13 +205,19 @@ def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     What needs embeddings costs at least what they cost. Of all others the order stays, so that a stage that declares
     nothing sees everything that was named before it in its class.
     """
-    least = next((_cost(stage) for stage in stages if gives_embeddings(stage)), Cost.HEADER)
-    ordered = sorted(stages, key=lambda stage: max(_cost(stage), least) if needs_embeddings(stage) else _cost(stage))
+    costs = classes(stages)
+    ordered = [stage for _, stage in sorted(zip(costs, stages, strict=True), key=lambda pair: pair[0])]
     first = next((index for index, stage in enumerate(ordered) if needs_embeddings(stage)), len(ordered))
     embedder = next((index for index, stage in enumerate(ordered) if gives_embeddings(stage)), 0)
     if embedder > first:
         ordered.insert(first, ordered.pop(embedder))
     return tuple(ordered)
+
+
+def classes(stages: Sequence[Stage]) -> list[Cost]:
+    """The cost class of each stage; what needs embeddings costs at least what they cost."""
+    least = next((_cost(stage) for stage in stages if gives_embeddings(stage)), Cost.HEADER)
+    return [max(_cost(stage), least) if needs_embeddings(stage) else _cost(stage) for stage in stages]
 
 
 def _cost(stage: Stage) -> Cost:
@@ -260,7 +297,7 @@ def _place(recipe: Recipe, index: int, name: str) -> str:
     return recipe.place(*(("models", name) if name in recipe.models else ("scores", index)))
 
 
-def _gives(stage: Stage) -> list[str]:
+def gives(stage: Stage) -> list[str]:
     """Names of the columns that a stage records, and of the embedding if it makes that."""
     return [
         *(column.name for column in _score(stage).score_columns()),

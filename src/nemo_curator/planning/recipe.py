@@ -50,7 +50,7 @@ def _entry(entry: Any) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"{entry!r} is no score; write a name, or a name with its parameters: {{name: {{parameter: 1}}}}")
 
 
-SCORING_KEYS = ("scores", "models", "limits", "decode", "inference")
+SCORING_KEYS = ("scores", "lazy", "models", "limits", "decode", "inference")
 """What a scoring depends on; everything else decides or exports."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -304,6 +304,11 @@ class Recipe(_Section):
     scores: Scores = Field(
         default=["header", "sharpness", "exposure", "entropy", "nsfw", "embedding"],
         description="Scores to compute, by name; `{name: {parameter: value}}` sets a stage's parameters; or `all`",
+    )
+    lazy: bool = Field(
+        default=False,
+        strict=True,
+        description="Compute no dearer score of what a rule over cheaper ones rejects; verdicts stay the same",
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Score name to the name of the model that it uses, where there is a choice"

@@ -1,15 +1,18 @@
 """Named arrays in a folder: mapped when they are opened, so that of much only what is looked at is read.
 
-Each is a plain `.npy` file. `facts.json` comes last and goes first: it says of what they are, and of which shape, so
-that nothing is taken for whole that is not. What stands in such a folder can be made again; where it is damaged it
-counts as missing. Nothing is unpickled.
+Each is a plain `.npy` file. `facts.json` comes last and goes first: it says of what they are, of which shape, and gives
+a checksum of each, so that nothing is taken for whole that is not. What stands in such a folder can be made again;
+where it is damaged it counts as missing. The checksum of a large array, of which only some is looked at, may be left
+unchecked. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -55,27 +58,30 @@ def write_arrays(folder: str, inputs: str, shapes: Mapping[str, Shape], pieces: 
     """
     storage.remove(storage.join(folder, FACTS))
     left = {name: math.prod(shape.sides) for name, shape in shapes.items()}
+    sums = dict.fromkeys(shapes, 0)
     with ExitStack() as stack:
         files = {name: stack.enter_context(storage.write_atomic(_file(folder, name))) for name in shapes}
-        for name, (kind, sides) in shapes.items():
-            header = {"descr": kind, "fortran_order": False, "shape": sides}
-            np.lib.format.write_array_header_1_0(files[name], header)
+        for name, shape in shapes.items():
+            files[name].write(_header(shape))
         for name, piece in pieces:
-            files[name].write(np.ascontiguousarray(piece, shapes[name].kind).tobytes())
+            data = _bytes_of(np.ascontiguousarray(piece, shapes[name].kind))
+            files[name].write(data)
+            sums[name] = zlib.crc32(data, sums[name])
             left[name] -= piece.size
         if any(left.values()):
             raise ValueError(f"numbers that are missing or too many: {left}")
-    facts = {"inputs": inputs, "arrays": {name: [kind, list(sides)] for name, (kind, sides) in shapes.items()}}
+    arrays = {name: [kind, list(sides), sums[name]] for name, (kind, sides) in shapes.items()}
     with storage.write_atomic(storage.join(folder, FACTS)) as file:
-        file.write(json.dumps(facts, sort_keys=True).encode())
+        file.write(json.dumps({"inputs": inputs, "arrays": arrays}, sort_keys=True).encode())
 
 
-def open_arrays(folder: str, inputs: str) -> dict[str, Array] | None:
+def open_arrays(folder: str, inputs: str, unchecked: Collection[str] = ()) -> dict[str, Array] | None:
     """The arrays in a folder, mapped where it is one of this machine.
 
     Args:
         folder: Path or URL.
         inputs: Fingerprint of what they must be made of.
+        unchecked: Those that are not read whole for the sake of their checksum.
 
     Returns:
         Name to array; None where there are none, or none that are whole, or they are of something else.
@@ -84,11 +90,15 @@ def open_arrays(folder: str, inputs: str) -> dict[str, Array] | None:
         facts = _facts(folder)
         if facts["inputs"] != inputs:
             return None
-        shapes = {str(name): Shape(str(kind), tuple(sides)) for name, (kind, sides) in facts["arrays"].items()}
-        arrays = {name: _opened(_file(folder, name), shape) for name, shape in shapes.items()}
+        arrays = {}
+        for name, (kind, sides, checksum) in facts["arrays"].items():
+            array = _opened(_file(folder, name), Shape(str(kind), tuple(map(int, sides))))
+            if name not in unchecked and zlib.crc32(_bytes_of(array)) != checksum:
+                return None
+            arrays[str(name)] = array
         # somebody may have written others meanwhile; those that are open stay what they were
         return arrays if _facts(folder) == facts else None
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -101,13 +111,25 @@ def _file(folder: str, name: str) -> str:
     return storage.join(folder, f"{name}.npy")
 
 
+def _header(shape: Shape) -> bytes:
+    """How a file of such an array begins."""
+    out = io.BytesIO()
+    header = {"descr": shape.kind, "fortran_order": False, "shape": shape.sides}
+    np.lib.format.write_array_header_1_0(out, header)
+    return out.getvalue()
+
+
+def _bytes_of(array: Array) -> memoryview:
+    """The bytes of an array that lies in one piece, not copied."""
+    return array.reshape(-1).view(np.uint8).data
+
+
 def _opened(url: str, shape: Shape) -> Array:
-    size = math.prod(shape.sides)
-    if storage.is_local(url) and size:  # what is empty cannot be mapped
-        array: Any = np.load(storage.local_path(url), mmap_mode="r", allow_pickle=False)
-    else:
-        with storage.open(url) as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or Shape.of(array) != shape:
-        raise ValueError("it is another array")  # noqa: TRY004 (damage of the file, like the others)
-    return array
+    header, kind = _header(shape), np.dtype(shape.kind)
+    size = math.prod(shape.sides) * kind.itemsize
+    with storage.open(url) as file:
+        if file.read(len(header)) != header or storage.stat(url).size != len(header) + size:
+            raise ValueError("it is another array")
+        if not (storage.is_local(url) and size):  # what is empty cannot be mapped
+            return np.frombuffer(file.read(size), kind).reshape(shape.sides)
+    return np.memmap(storage.local_path(url), kind, "r", len(header), shape.sides)

@@ -38,6 +38,11 @@ class RunDirectory:
         return storage.join(self.root, "report.html")
 
     @property
+    def profile(self) -> str:
+        """Where the time of the last run went, as a flame graph."""
+        return storage.join(self.root, "profile.svg")
+
+    @property
     def leaks(self) -> str:
         """Which images show which protected ones, where a decision looked at protect sets."""
         return storage.join(self.root, "leaks.parquet")

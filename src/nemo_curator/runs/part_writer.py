@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -32,6 +33,9 @@ from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 MERGED = "merged"
 """Key in the metadata of the resulting task: False where a partial scoring did not fit the part that is there."""
 
+STAGE_SECONDS = "stage_seconds"
+"""Key in the metadata of the resulting task: stage to what its calls took, as far as this worker made them."""
+
 Vectors = list[tuple[int, str, Any]]
 Gathered = tuple[list[dict[str, Any]], Vectors]
 
@@ -58,6 +62,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
     _vectors: Vectors = field(default_factory=list, init=False, repr=False)
     _partition: Task[Any] | None = field(default=None, init=False, repr=False)
     _new: Gathered = field(default_factory=lambda: ([], []), init=False, repr=False)
+    _seconds: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     resumes: ClassVar[bool] = True
 
@@ -68,7 +73,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
     def begin(self, partition: Task[Any]) -> None:
         """Forget what was gathered before."""
         self._partition, self._rows = partition, GatheredRows(part_schema(self.columns))
-        self._vectors, self._new = [], ([], [])
+        self._vectors, self._new, self._seconds = [], ([], []), {}
 
     def save(self) -> Gathered:
         """Rows and embeddings of the batches since the last call."""
@@ -85,6 +90,8 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         """Gather a batch's rows; its pixels go."""
         if self._rows is None:  # nothing has begun
             return
+        for perf in task._stage_perf:
+            self._seconds[perf.stage_name] = self._seconds.get(perf.stage_name, 0.0) + perf.process_time
         rows = [*map(part_row, task.data), *map(part_row, task.records)]
         self._rows.add(rows)
         self._new[0].extend(rows)
@@ -103,6 +110,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         """
         if self._partition is None or self._rows is None:
             return []
+        began = time.perf_counter()
         run, partition_id = RunDirectory(self.run_dir), str(self._partition._metadata["partition_id"])
         ordered = sorted(self._vectors, key=lambda triple: triple[0])
         vectors = [(image_id, vector) for _, image_id, vector in ordered]
@@ -111,10 +119,12 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
             _write(run, partition_id, self._rows.tables(), vectors, self.fingerprints)
         else:
             merged = _write_merged(run, partition_id, self._rows.table(), vectors if self.embeddings else None, self)
+        self._seconds[self.name] = time.perf_counter() - began
+        facts = {"partition_id": partition_id, "num_records": self._rows.count, MERGED: merged}
         result = FileGroupTask(
             dataset_name=self._partition.dataset_name,
             data=[run.part(partition_id)],
-            _metadata={"partition_id": partition_id, "num_records": self._rows.count, MERGED: merged},
+            _metadata={**facts, STAGE_SECONDS: self._seconds},
             task_id=self._partition.task_id,
         )
         self.begin(self._partition)

@@ -5,6 +5,7 @@ A part says in its own metadata how each of its columns was computed, so that no
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ FINGERPRINTS = b"imagecurator.columns"
 
 RECORD_DIGEST = b"imagecurator.records"
 """Key in the metadata of a part's file: `RecordDigest` of its rows, so that these are known without being read."""
+
+VECTOR_DIGEST = b"imagecurator.vectors"
+"""The same of embeddings: SHA-256 of their matrix."""
 
 ROW_GROUP = 100_000
 """Rows of a part that are written together."""
@@ -142,7 +146,8 @@ def write_embeddings(
     values = pa.array(matrix.reshape(-1), pa.float16())
     lists = pa.FixedSizeListArray.from_arrays(values, matrix.shape[1])
     table = pa.table({"image_id": pa.array(ids, pa.string()), "embedding": lists})
-    table = table.replace_schema_metadata({FINGERPRINTS: json.dumps({EMBEDDING: fingerprint})})
+    digest = hashlib.sha256(matrix.data).hexdigest()
+    table = table.replace_schema_metadata({FINGERPRINTS: json.dumps({EMBEDDING: fingerprint}), VECTOR_DIGEST: digest})
     with storage.write_atomic(run.embeddings(partition_id)) as file:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 

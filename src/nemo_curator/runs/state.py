@@ -209,6 +209,11 @@ class RunState:
         """The output is complete, and this is what it was written of."""
         self.facts["embeds"] = dict(written_of)
 
+    def stages_took(self, seconds: Mapping[str, float]) -> None:
+        """Note what the stages of a scoring took, over all workers; where nothing was scored, what is noted stays."""
+        if seconds:
+            self.facts["stage_seconds"] = {stage: round(taken, 3) for stage, taken in seconds.items()}
+
     def finish(self, seconds: Mapping[str, float]) -> None:
         """Note that the run is complete, and what each phase took."""
         rounded = {phase: round(taken, 3) for phase, taken in seconds.items()}

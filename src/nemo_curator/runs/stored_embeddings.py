@@ -6,6 +6,7 @@ beside it is for those who hand rows on: its pages have checksums.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,10 +21,12 @@ from nemo_curator.errors import InputError
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lookup import ID
-from nemo_curator.runs.parts import PartFacts, check_embeddings, column_marks, damaged
+from nemo_curator.runs.parts import VECTOR_DIGEST, PartFacts, check_embeddings, column_marks, damaged
 from nemo_curator.shards.parquet import open_parquet
 
 Half = npt.NDArray[np.float16]
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # no fault of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class StoredEmbeddings:
         rows: How many there are.
         dimension: Numbers in each.
         offset: Byte at which the matrix begins in its file.
+        digest: SHA-256 of the matrix; "" where an earlier version wrote it.
     """
 
     run: RunDirectory
@@ -45,12 +49,14 @@ class StoredEmbeddings:
     rows: int
     dimension: int
     offset: int
+    digest: str = ""
 
     def matrix(self, start: int, stop: int) -> Half:
         """Rows `start` to `stop` as `(stop - start, dimension)`.
 
         Raises:
             InputError: The file is gone, or shorter than it was.
+            StorageError: Too many files are open, or there is no memory.
         """
         url, shape = self.run.embedding_matrix(self.partition_id), (stop - start, self.dimension)
         offset, length = self.offset + 2 * self.dimension * start, 2 * self.dimension * (stop - start)
@@ -59,6 +65,8 @@ class StoredEmbeddings:
                 return np.memmap(storage.local_path(url), np.float16, "r", offset, shape)
             return np.frombuffer(storage.read_range(url, offset, length), np.float16).reshape(shape)
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise storage.storage_error(url, error, verb="be read") from error
             raise damaged(url, str(error)) from None
 
     def ids(self) -> pa.Array[Any]:
@@ -104,13 +112,14 @@ def stored_embeddings(run: RunDirectory, partition_id: str) -> StoredEmbeddings 
             offset = file.tell()
         size = storage.stat(places[1]).size
         fingerprint = column_marks(metadata.metadata).get(EMBEDDING, "")
+        digest = (metadata.metadata or {}).get(VECTOR_DIGEST, b"").decode()
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return None
     if len(shape) != 2 or by_columns or kind != np.float16 or shape[0] != metadata.num_rows:
         return None
     if size != offset + 2 * shape[0] * shape[1]:
         return None
-    return StoredEmbeddings(run, partition_id, fingerprint, shape[0], shape[1], offset)
+    return StoredEmbeddings(run, partition_id, fingerprint, shape[0], shape[1], offset, digest)
 
 
 def embeddings_fit(run: RunDirectory, partition_id: str, facts: PartFacts) -> bool:

@@ -15,8 +15,10 @@ from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
 from nemo_curator.runs.deciding.known_bad import KnownMatch
 from nemo_curator.runs.deciding.near import Near, near_kinds
-from nemo_curator.runs.deciding.policy import Alike, Copies, KnownBad, Policy, Sample, Split
+from nemo_curator.runs.deciding.policy import Alike, Copies, KnownBad, Policy, Sample, Skipped, Split
+from nemo_curator.runs.deciding.row_answers import RowAnswers
 from nemo_curator.runs.deciding.rules import Quantile, Rank, Rule, parse_rule
+from nemo_curator.runs.deciding.skipped import needed_of_all, refuse_search
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
@@ -36,10 +38,12 @@ __all__ = [
     "Policy",
     "Quantile",
     "Rank",
+    "RowAnswers",
     "Rule",
     "RuleAnswer",
     "RuleWarning",
     "Sample",
+    "Skipped",
     "Split",
     "Transition",
     "changed_images",
@@ -49,7 +53,9 @@ __all__ = [
     "explain_row",
     "ids_of_one",
     "near_kinds",
+    "needed_of_all",
     "parse_rule",
     "preview",
     "read_id_list",
+    "refuse_search",
 ]

@@ -25,6 +25,7 @@ from nemo_curator.runs.deciding.others import find_earlier, find_leaks
 from nemo_curator.runs.deciding.policy import Alike, Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
+from nemo_curator.runs.deciding.skipped import refuse_missing
 from nemo_curator.runs.deciding.thresholds import threshold_warnings
 from nemo_curator.runs.deciding.verdicts import ROW_GROUP, SCHEMA, verdicts
 from nemo_curator.runs.elsewhere import OtherSet
@@ -67,6 +68,7 @@ def decide(
     Raises:
         InputError: A part is missing or damaged.
         RecipeError: A rule cannot be evaluated on these columns.
+        StaleScoresError: A score is needed of an image for which a lazy scoring left it out.
         DuplicateIdError: Two inputs have the same id.
         ConservationError: The verdicts do not add up.
         StorageError: There is no room for temporary files or for the result.
@@ -80,7 +82,9 @@ def decide(
         find_leaks(connection, policy, others, between)
         with evaluating():
             known = figures(connection, policy.rules)
-            _settle(connection, policy, known, pairs, others, between)
+            judge(connection, policy, known)
+            refuse_missing(connection, policy, run.root)
+            _settle(connection, policy, pairs, others, between)
             warnings = threshold_warnings(connection, policy.rules, known)
         rows = _tallied(verdicts(connection, policy, inputs), tally)
         if write:
@@ -140,7 +144,8 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
         take_lists(connection, known)
         find_known(connection, known)
         with evaluating():
-            _settle(connection, known, Figures())
+            judge(connection, known, Figures())
+            _settle(connection, known)
         for _ in _tallied(verdicts(connection, known, table.num_rows), tally):
             pass
     return dict(tally.verdicts)
@@ -149,13 +154,11 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
 def _settle(
     connection: duckdb.DuckDBPyConnection,
     policy: Policy,
-    known: Figures,
     pairs: Mapping[str, PairFile] = _NONE,
     others: Sequence[OtherSet] = (),
     between: Between = _NEITHER,
 ) -> None:
-    """Everything about every record, in tables."""
-    judge(connection, policy, known)
+    """Everything about every record that the rules leave, in tables."""
     find_earlier(connection, policy, others, between)
     find_copies(connection, policy, pairs)
     draw(connection, policy)

@@ -16,11 +16,12 @@ from nemo_curator.runs.deciding.computed import is_computed
 from nemo_curator.runs.deciding.connection import connected, lock
 from nemo_curator.runs.deciding.expressions import evaluating
 from nemo_curator.runs.deciding.figures import Figures, figures
-from nemo_curator.runs.deciding.judging import check_rules
+from nemo_curator.runs.deciding.judging import check_rules, take_lists
 from nemo_curator.runs.deciding.known_bad import KnownMatch, known_lists
 from nemo_curator.runs.deciding.metadata_keys import column_sql
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.records import load
+from nemo_curator.runs.deciding.skipped import left_out_sql
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.parquet import open_parquet
 
@@ -35,6 +36,7 @@ class RuleAnswer:
         matches: True where it rejects, False where it does not, None where it came out NULL.
         score: The value that it looks at, where it is one comparison with a constant.
         threshold: What that value is compared with; quantiles as numbers.
+        left_out: Whether it reads a score that a lazy scoring left out for the image.
     """
 
     name: str
@@ -42,6 +44,7 @@ class RuleAnswer:
     matches: bool | None
     score: float | None
     threshold: float | None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy,
         load(connection, run, partition_ids, policy)
         lock(connection)
         check_rules(connection, policy)
+        take_lists(connection, policy)
         found = connection.execute("SELECT error FROM records WHERE image_id = $1", [image_id]).fetchone()
         if found is None:
             raise InputError(
@@ -125,9 +129,11 @@ def _answers(
         compared = rule.comparison(known.quantiles, known.ranks) or ("NULL", "NULL")
         asked.append(f"TRY({rule.sql(known.quantiles, known.ranks)})")
         asked += [f"TRY(CAST({sql} AS DOUBLE))" for sql in compared]
+        gone = [left_out_sql(connection, policy, one) for one in policy.skipped if one.columns & rule.columns]
+        asked.append(" OR ".join(f"({sql})" for sql in gone) or "false")
     query = f"SELECT {', '.join(asked)} FROM records{known.joins} WHERE image_id = $1"
     values: tuple[Any, ...] = connection.execute(query, [image_id]).fetchone() or ()
-    return tuple(RuleAnswer(rule.name, rule.text, *values[3 * at : 3 * at + 3]) for at, rule in enumerate(policy.rules))
+    return tuple(RuleAnswer(rule.name, rule.text, *values[4 * at : 4 * at + 4]) for at, rule in enumerate(policy.rules))
 
 
 def _sharing(run: RunDirectory, image_id: str) -> tuple[str | None, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from nemo_curator.runs.deciding.connection import count
 from nemo_curator.runs.deciding.known_bad import known_counts
 from nemo_curator.runs.deciding.policy import Policy
 from nemo_curator.runs.deciding.rules import PROTECT
+from nemo_curator.runs.deciding.skipped import unasked_sql
 from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.pairing.pair_file import PairFacts
 
@@ -175,8 +176,9 @@ def _by_rule(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[dic
     if not policy.rules:
         return {}, {}
     figures = ", ".join(
-        f"count(*) FILTER (__rule_{at}), count(*) FILTER (__asked AND __rule_{at} IS NULL)"
-        for at in range(len(policy.rules))
+        f"count(*) FILTER (__rule_{at}), "
+        f"count(*) FILTER (__asked AND __rule_{at} IS NULL AND NOT {unasked_sql(policy, rule)})"
+        for at, rule in enumerate(policy.rules)
     )
     row = connection.execute(f"SELECT {figures} FROM judged").fetchone() or ()
     names = [rule.name for rule in policy.rules]

@@ -10,6 +10,7 @@ from nemo_curator.runs.deciding.expressions import boolean, type_of
 from nemo_curator.runs.deciding.figures import Figures, check_figures, unknown_figures
 from nemo_curator.runs.deciding.id_lists import IdList
 from nemo_curator.runs.deciding.policy import Policy
+from nemo_curator.runs.deciding.skipped import left_out_sql
 
 
 def take_lists(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str, int]:
@@ -50,6 +51,8 @@ def check_rules(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
 def judge(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures) -> None:
     """Make the table `judged`: `__rule_0` … (true, false, NULL), the first that is true, its figures, and the lists.
 
+    Beside them stands `__left_out_0` …: whether a lazy scoring left out what `policy.skipped` says.
+
     Rules are not asked about quarantined images (there is nothing to ask about) and allowed ones (no answer counts).
     What a list of known images has, or shows an image of a protect set, is allowed by nothing.
     """
@@ -62,6 +65,8 @@ def judge(connection: duckdb.DuckDBPyConnection, policy: Policy, known: Figures)
     allowed = _in_list("allow") if policy.allow else "false"
     known_bad = "__position IN (SELECT __position FROM known)" if policy.known_bad else "false"
     leak = "__position IN (SELECT __position FROM leaks)" if policy.protect else "false"
+    gone = (left_out_sql(connection, policy, one) for one in policy.skipped)
+    columns += "".join(f", ({sql}) AS __left_out_{at}" for at, sql in enumerate(gone))
     connection.execute(f"""
         CREATE TABLE judged AS
         WITH listed AS (

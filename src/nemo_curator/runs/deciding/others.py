@@ -116,7 +116,7 @@ def _link(
     near = near_kinds(policy.alike) if policy.alike else ()
     for number, other in enumerate(others):
         for way in sorted(ways & _EXACT.keys()):
-            _take_equal(connection, number, other, way)
+            _take_equal(connection, number, other, way, most=MOST_LINKS if every else 1)
         places = [_take_near(connection, number, other, kind, pairs[other.key][kind.pairs], inputs) for kind in near]
         _take_linked(connection, number, other, np.concatenate([np.empty(0, np.int64), *places]))
     one, groups = ("__other", "") if every else ("min(__other) AS __other", "GROUP BY __position, __set, __way")
@@ -134,15 +134,20 @@ def _link(
         connection.execute(f"DROP TABLE {table}")
 
 
-def _take_equal(connection: duckdb.DuckDBPyConnection, number: int, other: OtherSet, way: int) -> None:
-    """Add to the table `equal` the images of a set that have the bytes or the pixels of one of ours."""
+def _take_equal(connection: duckdb.DuckDBPyConnection, number: int, other: OtherSet, way: int, *, most: int) -> None:
+    """Add to the table `equal` the images of a set that have the bytes or the pixels of one of ours.
+
+    Of those that are read together, `most` for each value: thousands of equal ones on both sides must not be millions.
+    """
     ours, theirs, value = _EXACT[way]
     for table in row_groups(other.tables([theirs]), _AT_ONCE):
         give(connection, "given", table)
-        connection.execute(
-            f"INSERT INTO equal SELECT __position, {number}, place, {way} FROM records JOIN given ON {ours} = {value} "
-            "WHERE error IS NULL"
-        )
+        connection.execute(f"""
+            INSERT INTO equal SELECT __position, {number}, place, {way} FROM records JOIN (
+                SELECT place, {value} AS same FROM given
+                QUALIFY row_number() OVER (PARTITION BY same ORDER BY place) <= {most}
+            ) ON {ours} = same WHERE error IS NULL
+        """)
     connection.execute("DROP VIEW IF EXISTS given")
 
 

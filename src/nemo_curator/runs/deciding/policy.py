@@ -11,6 +11,7 @@ from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY
 from nemo_curator.runs.deciding.id_lists import IdList
 from nemo_curator.runs.deciding.metadata_keys import key_of
 from nemo_curator.runs.deciding.rules import DUPLICATE_RULES, RESERVED, Rule
+from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.shards.hash_lists import KINDS, HashList
 
 
@@ -180,6 +181,29 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """Columns that a lazy scoring left out for some images.
+
+    Attributes:
+        columns: The columns, which are missing together; `embedding` for the embeddings.
+        rules: Rules of one row; where one of them was true, the columns were left out.
+        allow: Hash of the list of images that were computed all the same, or "".
+        certain: Whether the columns that the rules read are those that they were asked about. If not, whatever has no
+            value may have been left out.
+    """
+
+    columns: frozenset[str]
+    rules: tuple[Rule, ...]
+    allow: str = ""
+    certain: bool = True
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Every column that tells for which images they were left out."""
+        return (self.columns - {EMBEDDING}).union(*(rule.columns for rule in self.rules))
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How to decide.
 
@@ -198,6 +222,7 @@ class Policy:
         protect: Names of protect sets. An image that shows one of theirs is rejected, whatever else is said of it but
             that it is known; equal bytes always count.
         against: Names of earlier runs. An image that one which they kept stands for is a duplicate.
+        skipped: What the scoring left out. It must have no say in the verdicts, and `decide` makes sure of that.
 
     Raises:
         RecipeError: A list and a rule have one name; or there are earlier runs, and nothing makes duplicates.
@@ -215,6 +240,7 @@ class Policy:
     within: bool = True
     protect: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         if self.against and not self.duplicate_rules:
@@ -239,4 +265,5 @@ class Policy:
     def columns(self) -> frozenset[str]:
         """Every column that it reads, but for hashes of known images; keys of the metadata as `metadata.key`."""
         named = (rule.columns for rule in (*self.rules, *((self.prefer,) if self.prefer else ())))
-        return frozenset().union(*named, *({part.by} for part in (self.sample, self.split) if part and part.by))
+        parts = ({part.by} for part in (self.sample, self.split) if part and part.by)
+        return frozenset().union(*named, *parts, *(one.read for one in self.skipped))

@@ -78,7 +78,7 @@ def _compute(
     connection: duckdb.DuckDBPyConnection, policy: Policy, documents: Callable[[], Iterator[str | None]]
 ) -> None:
     """Finish the columns that depend on the whole data set, of which `records` holds the beginnings so far."""
-    if CAPTION_HASH in _columns_of(connection, "records"):
+    if CAPTION_HASH in columns_of(connection, "records"):
         count_captions(connection)
     places = {key: place for place, columns in reversed(_asks(policy)) for key in keys_among(columns)}
     settle_keys(connection, places, documents)
@@ -107,7 +107,7 @@ def _counts_captions(policy: Policy, known: Collection[str]) -> bool:
 def _load_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], policy: Policy) -> None:
     """Read local parts, so many at a time that what DuckDB remembers of each file stays within the budget."""
     batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
-    columns = [_columns_of(connection, _source(batch)) for batch in batches]
+    columns = [columns_of(connection, _source(batch)) for batch in batches]
     kinds = _together(connection, columns)
     _refuse_unknown(policy, kinds)
     _check_pages(paths, _read(policy, kinds))
@@ -143,8 +143,8 @@ def _source(paths: Sequence[str]) -> str:
     return f"read_parquet({_list(paths)}, union_by_name = true, hive_partitioning = false)"
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
-    """Column to type."""
+def columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Column to type, of a table, view or query."""
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
 
 
@@ -159,7 +159,7 @@ def _together(connection: duckdb.DuckDBPyConnection, columns: Sequence[dict[str,
         for column, found in kinds.items()
     }
     return {
-        column: next(iter(found)) if len(found) == 1 else _columns_of(connection, f"({nulls[column]})")["one"]
+        column: next(iter(found)) if len(found) == 1 else columns_of(connection, f"({nulls[column]})")["one"]
         for column, found in kinds.items()
     }
 
@@ -169,7 +169,7 @@ def _load_tables(
 ) -> None:
     empty = pa.Table.from_batches([], schema)
     give(connection, "part", empty)
-    kinds = _columns_of(connection, "part")
+    kinds = columns_of(connection, "part")
     _refuse_unknown(policy, kinds)
     wanted = [field for field in schema if field.name in _read(policy, schema.names)]
     offset = 0
@@ -263,19 +263,14 @@ def _asks(policy: Policy) -> list[tuple[str, frozenset[str]]]:
 
 
 def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str], position: str) -> str:
-    """What of some parts goes into `records`: each column with its type in all parts, NULL where these lack it.
-
-    Integers are widened, so that the area of a bomb does not overflow.
-    """
+    """What of some parts goes into `records`: each column with its type in all parts, NULL where these lack it."""
     columns = []
     keys = keys_among(policy.columns)
     nothing = "CAST(NULL AS VARCHAR)"
     columns += [f"{raw_sql(key, keys) if 'metadata' in known else nothing} AS {name(key.column)}" for key in keys]
     if _counts_captions(policy, kinds):
         columns.append(f"{HASH_SQL if 'caption' in known else 'CAST(NULL AS UHUGEINT)'} AS {CAPTION_HASH}")
-    for column in sorted({*_OWN, *policy.columns} & kinds.keys()):
-        kind = "BIGINT" if kinds[column] in _INTEGERS else kinds[column]
-        columns.append(f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}")
+    columns += (typed_sql(one, kinds, known) for one in sorted({*_OWN, *policy.columns} & kinds.keys()))
     columns.append(f"{position} AS __position")
     columns.append(f"{SHA_SQL} AS __sha")
     columns += _hashes(policy, kinds, known)
@@ -284,6 +279,18 @@ def _selection(policy: Policy, kinds: Mapping[str, str], known: Collection[str],
     if policy.split:
         columns.append(f"{_side(policy, policy.split, kinds, known)} AS __side")
     return ", ".join(columns)
+
+
+def typed_sql(column: str, kinds: Mapping[str, str], known: Collection[str]) -> str:
+    """SQL for a stored column as rules see it. Integers are widened, so that the area of a bomb does not overflow.
+
+    Args:
+        column: The column.
+        kinds: Column to its type in all parts.
+        known: The columns that these parts have.
+    """
+    kind = "BIGINT" if kinds[column] in _INTEGERS else kinds[column]
+    return f"CAST({name(column) if column in known else 'NULL'} AS {kind}) AS {name(column)}"
 
 
 def _hashes(policy: Policy, kinds: Mapping[str, str], known: Collection[str]) -> Iterator[str]:

@@ -95,6 +95,13 @@ class Rule:
         return not (self.quantiles or self.ranks or any(map(is_computed, self.columns)))
 
     @property
+    def figured(self) -> frozenset[str]:
+        """Columns whose values in all images it asks about, in quantiles and ranks."""
+        nodes = (node for rank in self.ranks for node in parsed(rank.expression).find_all(exp.Column))
+        names = {_same(node.name) for node in nodes} | {_same(one.column) for one in self.quantiles}
+        return frozenset(column for column in self.columns if _same(column) in names)
+
+    @property
     def place(self) -> str:
         """Where it stands and what it says, for errors."""
         return f"{self.where or f'rule {self.name!r}'} ({self.text})"

@@ -13,6 +13,7 @@ from nemo_curator.runs.deciding.connection import text
 from nemo_curator.runs.deciding.known_bad import name_sql, reason_sql, unknown_sql
 from nemo_curator.runs.deciding.policy import Alike, Policy, Sample, Split
 from nemo_curator.runs.deciding.rules import DUPLICATE_RULES, PROTECT
+from nemo_curator.runs.deciding.skipped import unasked_sql
 
 _COLUMNS: dict[str, pa.DataType] = {
     "image_id": pa.string(),
@@ -177,7 +178,10 @@ def _undecided(policy: Policy) -> str:
         for one in lists
         if unknown_sql(one) != "false"
     ]
-    open_ += [(rule.name, f"__asked AND __rule_{at} IS NULL") for at, rule in enumerate(policy.rules)]
+    open_ += [
+        (rule.name, f"__asked AND __rule_{at} IS NULL AND NOT {unasked_sql(policy, rule)}")
+        for at, rule in enumerate(policy.rules)
+    ]
     if not open_:
         return "CAST(NULL AS VARCHAR[])"
     names = ", ".join(f"CASE WHEN {sql} THEN {text(one)} END" for one, sql in open_)

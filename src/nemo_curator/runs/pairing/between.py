@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,9 @@ from nemo_curator.runs.pairing.distinct import Counted, Some, distinct_hashes
 from nemo_curator.runs.pairing.pair_file import SIMILAR, TURNED, PairFacts, PairFile, open_pairs
 from nemo_curator.runs.pairing.pair_writer import pair_table
 from nemo_curator.runs.pairing.searches import SEARCHES, InCells, Search, Searches
-from nemo_curator.runs.pairing.sides import Embedded, Hashed, embedded, hashed
+from nemo_curator.runs.pairing.sides import embedded, hashed
 from nemo_curator.runs.pairing.store import MOST_PAIRS, Began, Wanted, inputs_of, too_many
-from nemo_curator.runs.records import records_of
+from nemo_curator.runs.records import digest_of, records_of
 
 _Rows = npt.NDArray[np.int64]
 _Apart = Callable[[_Rows, _Rows], npt.NDArray[np.float64]]
@@ -64,17 +65,19 @@ def find_pairs_between(
     mine = records_of(run, partition_ids)
     found: dict[str, dict[str, PairFile]] = {}
     for other in others:
-        both = f"{mine.digest} {other.records.digest} {other.digest()}"
         found[other.key] = {}
         for one in wanted:
-            inputs, name = inputs_of(one.columns, both), f"{one.kind}-{other.key}.parquet"
+            ours = digest_of(run, partition_ids, mine, one.columns)
+            theirs = digest_of(other.run, other.partition_ids, other.records, one.columns)
+            inputs = inputs_of(one.columns, f"{ours} {theirs} {other.digest()}")
+            name = f"{one.kind}-{other.key}.parquet"
             there = open_pairs(storage.join(run.pairs_folder, name))
             if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
                 facts = PairFacts(one.kind, float(one.radius), inputs, 0, 0, 0, other=other.key)
                 url = storage.join(folder or run.pairs_folder, name)
                 sides = (
-                    _Side(run, partition_ids, inputs_of(one.columns, mine.digest)),
-                    _Side(other.run, other.partition_ids, inputs_of(one.columns, other.records.digest), other.counted),
+                    _Side(run, partition_ids, inputs_of(one.columns, ours)),
+                    _Side(other.run, other.partition_ids, inputs_of(one.columns, theirs), other.counted),
                 )
                 there = _searched(sides, mine.rows, one, facts, url, began, searches, most)
             found[other.key][one.kind] = there
@@ -112,9 +115,10 @@ def _searched(
     with scratch_folder() as one, scratch_folder() as two, pair_table() as table:
         left, right, search, apart = _begun(sides, facts, (one, two), began, searches)
         for rows, others, found in search.blocks:
-            distance = found if apart is None else apart(rows, others)
-            near = np.flatnonzero(distance <= facts.radius)  # NaN is not
-            near = near[right.stands(others[near])]
+            counts = right.stands(others)
+            rows, others = rows[counts], others[counts]  # noqa: PLW2901 (the others are not looked at again)
+            distance = found[counts] if apart is None else apart(rows, others)
+            near = distance <= facts.radius  # NaN is not
             table.add(left.stand(rows[near]), right.stand(others[near]) + records, distance[near])
             if table.added > most and facts.kind == TURNED:
                 table.unite()  # one pair is found up to sixteen times
@@ -135,25 +139,25 @@ def _begun(
     sides: tuple[_Side, _Side], facts: PairFacts, folders: tuple[str, str], began: Began, searches: Searches
 ) -> tuple[Counted, Counted, Search, _Apart | None]:
     """The images of each side, the search between them, and how to compute distances anew."""
+    apart: _Apart | None = None
     if facts.kind == SIMILAR:
         left, right = (
             embedded(side.run, side.partition_ids, side.inputs, folder)
             for side, folder in zip(sides, folders, strict=True)
         )
         rows, others = InCells(left.rows, left.cells), InCells(right.rows, right.cells)
-        tell = began(facts.kind, min(len(left.rows), len(right.rows)))
-        search = searches.similar_between(rows, others, facts.radius, tell)
-        return *_counted(sides, left, right), search, lambda at, of: 1.0 - pair_cosines(left.rows, at, of, right.rows)
-    if facts.kind == TURNED:
+        start = partial(searches.similar_between, rows, others, facts.radius)
+        apart = lambda at, of: 1.0 - pair_cosines(left.rows, at, of, right.rows)  # noqa: E731 (one of a few ways)
+        distinct = (left.distinct, right.distinct)
+    elif facts.kind == TURNED:
         mine, theirs = (distinct_hashes(side.run, side.partition_ids, turned=True) for side in sides)
-        tell = began(facts.kind, min(len(mine[1]), len(theirs[1])))
-        search = searches.turned_between(mine[1], theirs[1], int(facts.radius), tell)
-        one, other = (Counted(found[0], side.some) for found, side in zip((mine, theirs), sides, strict=True))
-        return one, other, search, None
-    few, many = (hashed(side.run, side.partition_ids, side.inputs) for side in sides)
-    tell = began(facts.kind, min(len(few.index), len(many.index)))
-    return *_counted(sides, few, many), searches.copies_between(few.index, many.index, int(facts.radius), tell), None
-
-
-def _counted(sides: tuple[_Side, _Side], left: Hashed | Embedded, right: Hashed | Embedded) -> tuple[Counted, Counted]:
-    return Counted(left.distinct, sides[0].some), Counted(right.distinct, sides[1].some)
+        start = partial(searches.turned_between, mine[1], theirs[1], int(facts.radius))
+        distinct = (mine[0], theirs[0])
+    else:
+        few, many = (hashed(side.run, side.partition_ids, side.inputs) for side in sides)
+        start = partial(searches.copies_between, few.index, many.index, int(facts.radius))
+        distinct = (few.distinct, many.distinct)
+    counted = (Counted(distinct[0], sides[0].some), Counted(distinct[1], sides[1].some))
+    if not all(side.values for side in counted):
+        return *counted, Search(iter(())), apart
+    return *counted, start(began(facts.kind, min(len(one.first) for one in distinct))), apart

@@ -21,10 +21,11 @@ from nemo_curator.runs.pairing.pair_file import COPIES, SIMILAR
 from nemo_curator.runs.pairing.vectors import gathered_vectors, stored_vectors
 
 WORTH_STORING = 50_000
-"""Different values from which on their order is stored: of fewer it is made anew sooner than read."""
+"""Records of a run from which on it stores what a search has sorted: of fewer it is made anew sooner than read."""
 
 _POSITIONS = ("first", "equal_to", "others")
 _CELLS = ("centroids", "order", "starts")
+_LARGE = ("hashes", "order", "near")  # some 160 bytes an image, of which a search looks at some
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def hashed(run: RunDirectory, partition_ids: Sequence[str], inputs: str) -> Hash
     Raises:
         InputError: A part is missing or damaged.
     """
-    arrays = open_arrays(run.index(COPIES), inputs)
+    arrays = open_arrays(run.index(COPIES), inputs, unchecked=_LARGE)
     if arrays is not None:
         try:
             return Hashed(Distinct(*(arrays[name] for name in _POSITIONS)), HammingIndex.from_arrays(arrays))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nemo_curator import storage
-from nemo_curator.errors import RecipeError
+from nemo_curator.errors import RecipeError, StorageError
 from nemo_curator.kernels.hamming import HammingIndex
 from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.kernels.rows import Rows
@@ -19,7 +20,7 @@ from nemo_curator.runs.pairing.pair_writer import pair_table
 from nemo_curator.runs.pairing.searches import SEARCHES, Search, Searches, Tell
 from nemo_curator.runs.pairing.sides import WORTH_STORING, Embedded, Hashed
 from nemo_curator.runs.pairing.vectors import gathered_vectors
-from nemo_curator.runs.records import records_of
+from nemo_curator.runs.records import digest_of, records_of
 
 MOST_PAIRS = 200_000_000
 """Pairs of one kind at most: what is near in more pairs is no data set with copies, but a radius that is too large."""
@@ -84,7 +85,7 @@ def find_pairs(
     storing = folder is None and records.rows >= worth_storing
     found = {}
     for one in wanted:
-        inputs = inputs_of(one.columns, records.digest)
+        inputs = inputs_of(one.columns, digest_of(run, partition_ids, records, one.columns))
         there = open_pairs(_place(run, one.kind))
         if there is None or there.facts.inputs != inputs or there.facts.radius < one.radius:
             url = _place(run, one.kind, folder)
@@ -104,11 +105,13 @@ def current_pairs(
         partition_ids: Its partitions, in source order.
         columns: Kind to the columns that its pairs are found by, with their fingerprints.
     """
-    records = records_of(run, partition_ids).digest
-    files = {kind: open_pairs(_place(run, kind)) for kind in columns}
-    return {
-        kind: file for kind, file in files.items() if file and file.facts.inputs == inputs_of(columns[kind], records)
-    }
+    records = records_of(run, partition_ids)
+    found = {}
+    for kind, marks in columns.items():
+        file = open_pairs(_place(run, kind))
+        if file and file.facts.inputs == inputs_of(marks, digest_of(run, partition_ids, records, marks)):
+            found[kind] = file
+    return found
 
 
 def _place(run: RunDirectory, kind: str, folder: str | None = None) -> str:
@@ -120,7 +123,7 @@ def inputs_of(columns: Mapping[str, str], records: str) -> str:
 
     Args:
         columns: Column to fingerprint, of what pairs are found by.
-        records: The digest of `records_of`; of both sides, where there are two.
+        records: What `digest_of` gives; of both sides, where there are two.
     """
     return fingerprint({"version": _VERSION, "columns": dict(columns), "records": records})
 
@@ -169,7 +172,8 @@ def _search(
             table.unite()
         table.add_equal(distinct.equal_to, distinct.others)
         if storing and begun.side:
-            begun.side.store(run, facts.inputs)
+            with suppress(StorageError):  # it would only save time later; the pairs are what was asked for
+                begun.side.store(run, facts.inputs)
         numbers = (distinct.images, len(distinct.first), table.added)
         whole = PairFacts(facts.kind, facts.radius, facts.inputs, *numbers, search.exact, search.recall)
         table.write(url, whole)

@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 
 from nemo_curator import storage
-from nemo_curator.errors import InputError
 from nemo_curator.kernels.rows import ArrayRows, PickedRows, Rows
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.pairing.distinct import Half, Ints
-from nemo_curator.runs.parts import damaged
+from nemo_curator.runs.parts import damaged, part_facts
 from nemo_curator.runs.stored_embeddings import StoredEmbeddings, stored_embeddings
 
 _ROWS = 4_096  # that are read at a time
+_MAPPED = 128  # files that are mapped together at most: each holds an open file
 
 
 def gathered_vectors(run: RunDirectory, partition_ids: Sequence[str], numbers: Ints, folder: str) -> Rows:
@@ -33,7 +33,7 @@ def gathered_vectors(run: RunDirectory, partition_ids: Sequence[str], numbers: I
     """
     if not len(numbers):
         return ArrayRows([np.empty((0, 1), np.float16)])
-    matrices = _matrices(run, partition_ids, numbers)
+    matrices = _matrices(run, partition_ids)
     path = storage.join(folder, "rows.bin")
     try:
         with open(path, "wb") as file:  # noqa: PTH123 (a temporary file of our own, below a path that is plain text)
@@ -61,24 +61,26 @@ def stored_vectors(run: RunDirectory, partition_ids: Sequence[str], numbers: Int
         InputError: Embeddings are missing or damaged.
         StorageError: There is no room for the file.
     """
-    if not len(numbers) or not storage.is_local(run.root):
+    if not len(numbers) or not storage.is_local(run.root) or len(partition_ids) > _MAPPED:
         return gathered_vectors(run, partition_ids, numbers, folder)
-    matrices: list[Half] = [one.matrix(0, one.rows) for one in _matrices(run, partition_ids, numbers)]
+    matrices: list[Half] = [one.matrix(0, one.rows) for one in _matrices(run, partition_ids)]
     return PickedRows(ArrayRows(matrices), numbers)
 
 
-def _matrices(run: RunDirectory, partition_ids: Sequence[str], numbers: Ints) -> list[StoredEmbeddings]:
-    """The embeddings of the partitions that have any, at least one; all of one length, and as many as are asked for."""
-    found = [one for one in (stored_embeddings(run, each) for each in partition_ids) if one is not None and one.rows]
+def _matrices(run: RunDirectory, partition_ids: Sequence[str]) -> list[StoredEmbeddings]:
+    """The embeddings of the partitions that have any; of each as many as it has readable images, all of one length."""
+    found: list[StoredEmbeddings] = []
+    for partition_id in partition_ids:
+        stored, facts = stored_embeddings(run, partition_id), part_facts(run, partition_id)
+        if facts is None:
+            raise damaged(run.part(partition_id), "it is gone, or torn")
+        if facts.readable != (stored.rows if stored else 0):
+            raise damaged(run.embeddings(partition_id), "it is not of the images that its part has")
+        if stored is not None and stored.rows:
+            found.append(stored)
     for one, other in pairwise(found):
         if one.dimension != other.dimension:
             raise damaged(run.embeddings(other.partition_id), "its vectors are of another length")
-    if sum(one.rows for one in found) <= numbers[-1]:
-        raise InputError(
-            "embeddings of this run are damaged or missing",
-            where=run.root,
-            act="run `imagecurator score INPUT RUN` or `run` again: what is missing is computed",
-        )
     return found
 
 

@@ -20,6 +20,11 @@ def gives_embeddings(stage: Stage) -> bool:
     return "embedding" in stage.outputs()[1]
 
 
+def embedding_dimension(stage: Stage) -> int:
+    """How long the embeddings are that a stage gives; 0 where it does not say."""
+    return int(getattr(stage, "embedding_dimension", 0))
+
+
 def needs_embeddings(stage: Stage) -> bool:
     """Whether a stage says that it looks at the embedding; one that declares nothing does not say so."""
     needs = stage.needs()

@@ -63,6 +63,11 @@ class ImageModelEmbeddingStage(ProcessingStage[ImageBatch, ImageBatch]):
         """Whose embeddings these are, for stages that need those of one model."""
         return self._spec.name
 
+    @property
+    def embedding_dimension(self) -> int:
+        """Numbers in an embedding."""
+        return self._spec.dimension
+
     def computed_model(self) -> registry.ModelSpec:
         """The model whose runtime and precision can be chosen."""
         return self._spec
