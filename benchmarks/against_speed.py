@@ -1,10 +1,10 @@
 """What do 10,000 new images cost against a run of a million, as a share of deciding the million?
 
-Made runs with the real schema, hashes and embeddings (`support/made_run.py`); a fiftieth of the new images is near one
-of the earlier run. Per kind of duplicate: *full*, the earlier run is decided and whatever it needs is searched for;
-*new*, the new run is decided against it, with the index that the first left there; *anew*, the same without that index.
-Each in a process of its own, timed from when everything is imported. The decisions with and without the index must be
-the same, byte for byte.
+Made runs with the real schema, hashes and embeddings (`support/made_run.py`); new images are like the earlier ones, and
+a fiftieth of them is near one. Per kind of duplicate: *full*, the earlier run is decided and whatever it needs is
+searched for; *new*, the new run is decided against it, with the index that the first left there; *anew*, the same
+without that index. Each in a process of its own, timed from when everything is imported. The decisions with and without
+the index must be the same, byte for byte.
 
 Run: `python benchmarks/against_speed.py [--rows 1000000] [--new 10000] [--dimension 512] [--rounds 3] [--blended]`
 """
@@ -33,22 +33,18 @@ KINDS = ("bytes", "copies", "similar")
 SHARE = 50  # one of so many new images is near an earlier one
 
 
-def made(folder: Path, rows: int, dimension: int, *, blended: bool, seed: int) -> Compared:
-    """Hashes and embeddings."""
-    path = folder / f"rows{seed}.npy"
-    make_vectors(path, rows, dimension, seed)
+def made(folder: Path, old: int, new: int, dimension: int, *, blended: bool) -> tuple[Compared, Compared]:
+    """Hashes and embeddings of an earlier run and of new images like them, some of which are near earlier ones."""
+    path = folder / "rows.npy"
+    make_vectors(path, old + new, dimension)
     spectra = photo_spectra() if blended else np.empty(0)
-    hashes = blended_hashes(spectra, rows, seed) if blended else random_hashes(rows, seed)
-    return Compared(hashes, np.load(path, mmap_mode="r"))
-
-
-def with_copies(new: Compared, old: Compared) -> Compared:
-    """New ones of which some are near old ones."""
-    hashes, vectors = np.array(new.hashes), np.array(new.vectors)
-    taken = np.random.default_rng(5).choice(len(old.hashes), len(hashes) // SHARE, replace=False)
-    hashes[: len(taken)], vectors[: len(taken)] = old.hashes[taken], old.vectors[taken]
-    hashes[: len(taken), 3] ^= 1
-    return Compared(hashes, vectors)
+    hashes = blended_hashes(spectra, old + new) if blended else random_hashes(old + new)
+    rows = np.load(path, mmap_mode="r")
+    earlier, later, vectors = hashes[:old], np.array(hashes[old:]), np.array(rows[old:])
+    taken = np.random.default_rng(5).choice(old, new // SHARE, replace=False)
+    later[: len(taken)], vectors[: len(taken)] = earlier[taken], rows[taken]
+    later[: len(taken), 3] ^= 1
+    return Compared(earlier, rows[:old]), Compared(later, vectors)
 
 
 def take(kind: str, *runs: Path) -> float:
@@ -101,8 +97,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        earlier = made(folder, given.rows, given.dimension, blended=given.blended, seed=0)
-        fresh = with_copies(made(folder, given.new, given.dimension, blended=given.blended, seed=1), earlier)
+        earlier, fresh = made(folder, given.rows, given.new, given.dimension, blended=given.blended)
         places = {"old": (given.rows, 0, earlier), "new": (given.new, given.rows, fresh)}
         for name, (rows, first, compared) in places.items():
             _, ids = make_run(str(folder / name), rows, first=first, compared=compared)

@@ -138,6 +138,7 @@ def _take_equal(connection: duckdb.DuckDBPyConnection, number: int, other: Other
     """Add to the table `equal` the images of a set that have the bytes or the pixels of one of ours.
 
     Of those that are read together, `most` for each value: thousands of equal ones on both sides must not be millions.
+    Most are left out by their text, which is read; only of what is left are the bytes made.
     """
     ours, theirs, value = _EXACT[way]
     for table in row_groups(other.tables([theirs]), _AT_ONCE):
@@ -145,6 +146,8 @@ def _take_equal(connection: duckdb.DuckDBPyConnection, number: int, other: Other
         connection.execute(f"""
             INSERT INTO equal SELECT __position, {number}, place, {way} FROM records JOIN (
                 SELECT place, {value} AS same FROM given
+                WHERE lower({theirs}) IN (SELECT lower(hex({ours})) FROM records WHERE error IS NULL)
+                   OR length({theirs}) <> 64
                 QUALIFY row_number() OVER (PARTITION BY same ORDER BY place) <= {most}
             ) ON {ours} = same WHERE error IS NULL
         """)

@@ -29,6 +29,8 @@ class PairTable:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._waiting: list[tuple[Ints, Ints, Floats]] = []  # many small blocks are put into the table together
+        self._held = 0
         self.added = 0
         connection.execute('CREATE TABLE pairs ("left" BIGINT, "right" BIGINT, distance DOUBLE, equal BOOLEAN)')
 
@@ -41,7 +43,10 @@ class PairTable:
             distance: `(K,)`.
         """
         self.added += len(one)
-        self._insert(np.minimum(one, other), np.maximum(one, other), distance, equal=False)
+        self._held += len(one)
+        self._waiting.append((np.minimum(one, other), np.maximum(one, other), distance))
+        if self._held >= ROW_GROUP:
+            self._take_waiting()
 
     def add_equal(self, first: Ints, other: Ints) -> None:
         """Add images that are equal to one that comes first.
@@ -54,6 +59,7 @@ class PairTable:
 
     def unite(self) -> None:
         """Of pairs that were added more than once leave the nearest."""
+        self._take_waiting()
         self._connection.execute(
             'CREATE TABLE united AS SELECT "left", "right", min(distance) AS distance, bool_or(equal) AS equal '
             'FROM pairs GROUP BY "left", "right"'
@@ -68,6 +74,7 @@ class PairTable:
         Raises:
             StorageError: The file cannot be written.
         """
+        self._take_waiting()
         schema = SCHEMA.with_metadata(facts.metadata)
         rows = self._connection.sql('SELECT * FROM pairs ORDER BY "left", "right"')
         with (
@@ -76,6 +83,12 @@ class PairTable:
         ):
             for table in row_groups(rows.to_arrow_reader(ROW_GROUP), ROW_GROUP):
                 writer.write_table(table.cast(schema), row_group_size=ROW_GROUP)
+
+    def _take_waiting(self) -> None:
+        if self._waiting:
+            left, right, distance = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
+            self._waiting, self._held = [], 0
+            self._insert(left, right, distance, equal=False)
 
     def _insert(self, left: Ints, right: Ints, distance: Floats, *, equal: bool) -> None:
         if not len(left):
