@@ -30,7 +30,7 @@ import numpy.typing as npt
 from nemo_curator.cores import usable_cores
 from nemo_curator.kernels.hamming import HammingIndex
 from nemo_curator.kernels.hamming_self import self_pairs
-from nemo_curator.runs.hamming_file import open_index, write_index
+from nemo_curator.runs.array_folder import Shape, open_arrays, write_arrays
 from support.hash_searchers import Timed, installed, searchers, timed
 from support.machine import publish
 from support.made_hashes import blended_hashes, photo_spectra, random_hashes
@@ -55,13 +55,15 @@ def full(hashes: Hashes, threads: int) -> tuple[float, float, int]:
 def incremental(hashes: Hashes, new: Hashes, threads: int, rounds: int) -> dict[str, Any]:
     """Seconds of the index, and of new hashes against it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/index.npy"
-        start = time.perf_counter()
-        write_index(path, HammingIndex(hashes))
+        start, index = time.perf_counter(), HammingIndex(hashes)
+        shapes = {name: Shape(*shape) for name, shape in index.shapes().items()}
+        write_arrays(folder, "", shapes, index.stored())
         built, taken, found = time.perf_counter() - start, [], 0
         for _ in range(rounds):
             start = time.perf_counter()
-            found = sum(len(block.left) for block in open_index(path).pairs(new, RADIUS, threads))
+            arrays = open_arrays(folder, "", unchecked=shapes)
+            assert arrays is not None
+            found = sum(len(block.left) for block in HammingIndex.from_arrays(arrays).pairs(new, RADIUS, threads))
             taken.append(time.perf_counter() - start)
     return {"index_once": round(built, 2), "new": round(statistics.median(taken), 3), "found": found}
 
