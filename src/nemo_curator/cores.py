@@ -73,6 +73,6 @@ def _around(mount: Path, path: str) -> Iterator[Path]:
 def text_of(path: Path) -> str:
     """What the system says in a small file, or "" where it says nothing that can be read."""
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
