@@ -53,7 +53,9 @@ class ArrayRows:
         widths = {part.shape[1] for part in parts}
         if len(widths) != 1:
             raise ValueError(f"the parts of a matrix have rows of one length, not {sorted(widths)}")
-        self._parts = list(parts)
+        self._parts = [np.asarray(part) for part in parts]  # plain arrays: a mapped one is slow to take from
+        kinds = {part.dtype for part in self._parts}
+        self._kind = kinds.pop() if len(kinds) == 1 else np.dtype(np.float32)
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         (self._dimension,) = widths
 
@@ -84,11 +86,23 @@ class ArrayRows:
         out = np.empty((len(indices), self.dimension), np.float32)
         if len(self._parts) == 1:
             return _widened(self._parts[0][indices], out)
-        numbers = np.searchsorted(self._starts, indices, "right") - 1
-        for number in np.unique(numbers).tolist():
-            wanted = numbers == number
-            piece = self._parts[number][indices[wanted] - self._starts[number]]
-            out[wanted] = _widened(piece, np.empty(piece.shape, np.float32))
+        order = np.argsort(indices, kind="stable")  # those of one part after those of another
+        ascending = indices[order]
+        if len(ascending) and not 0 <= ascending[0] <= ascending[-1] < len(self):
+            raise IndexError(f"rows {ascending[0]} to {ascending[-1]} of {len(self)}")
+        bounds = np.searchsorted(ascending, self._starts)
+        gathered = np.empty(out.shape, self._kind)  # as they are, so that they are widened together
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            some = slice(bounds[number], bounds[number + 1])
+            local = ascending[some] - self._starts[number]
+            part = self._parts[number]
+            if part.dtype == self._kind:
+                np.take(part, local, axis=0, out=gathered[some], mode="clip")  # other modes copy once more
+            else:
+                _widened(part[local], gathered[some])
+        if (order[1:] > order[:-1]).all():
+            return _widened(gathered, out)
+        out[order] = _widened(gathered, np.empty(out.shape, np.float32))
         return out
 
 
