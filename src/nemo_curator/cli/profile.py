@@ -47,7 +47,7 @@ def profiled(run: RunDirectory, arguments: Sequence[str] | None = None) -> None:
         # it is py-spy that starts the command, so that it may look at it: a process may not look at any other
         watched = [_py_spy(), "record", "--subprocesses", "--rate", _RATE, "--output", str(graph), "--"]
         out = os.dup(1)  # what py-spy has to say goes to the other stream
-        inner = [sys.executable, "-m", __name__, str(ended), str(out), *rest]
+        inner = [sys.executable, "-m", "nemo_curator.cli.watched", str(ended), str(out), *rest]
         subprocess.run([*watched, *inner], check=False, stdout=2, pass_fds=[out])  # noqa: S603 (the command that the user gave)
         os.close(out)
         code = int(ended.read_text()) if ended.exists() else 1
@@ -103,13 +103,3 @@ def _py_spy() -> str:
             act="run: pip install 'imagecurator[profile]'",
         )
     return found
-
-
-def _run(ended: str, out: int, arguments: Sequence[str]) -> None:
-    """Run a command and note how it ended: what watches it does not say so."""
-    code = subprocess.call([sys.executable, "-m", "nemo_curator.cli", *arguments], stdout=out)  # noqa: S603 (as above)
-    Path(ended).write_text(str(code if code >= 0 else 128 - code))
-
-
-if __name__ == "__main__":
-    _run(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

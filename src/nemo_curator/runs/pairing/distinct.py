@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from nemo_curator.kernels.hamming import Hashes
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import damaged, read_part
-from nemo_curator.runs.stored_embeddings import stored_embeddings
+from nemo_curator.runs.stored_embeddings import Half, stored_embeddings
 
 PDQ, TURNED_PDQ = "pdq", "pdq_turned"
 """The columns of the hashes: one, and seven of them in a row, in hex."""
@@ -24,7 +24,6 @@ _DIGITS = 64  # hex digits of one hash
 _ROWS = 4_096  # embeddings that are read at a time
 
 Ints = npt.NDArray[np.int64]
-Half = npt.NDArray[np.float16]
 Some = npt.NDArray[np.bool_]
 
 

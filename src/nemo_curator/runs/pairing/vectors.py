@@ -10,9 +10,9 @@ import numpy as np
 from nemo_curator import storage
 from nemo_curator.kernels.rows import ArrayRows, PickedRows, Rows
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.pairing.distinct import Half, Ints
+from nemo_curator.runs.pairing.distinct import Ints
 from nemo_curator.runs.parts import damaged, part_facts
-from nemo_curator.runs.stored_embeddings import StoredEmbeddings, stored_embeddings
+from nemo_curator.runs.stored_embeddings import Half, StoredEmbeddings, stored_embeddings
 
 _ROWS = 4_096  # that are read at a time
 _MAPPED = 128  # files that are mapped together at most: each holds an open file
