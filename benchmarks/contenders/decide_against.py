@@ -1,7 +1,7 @@
 """Decide a made run, alone or against an earlier one: `decide_against.py KIND RUN [EARLIER]`.
 
-KIND is `bytes`, `copies`, `similar`, or `all` of them. Prints seconds, from when everything is imported. Whatever a decision needs that
-is not there is searched for and written, as `imagecurator decide` does.
+KIND is `bytes`, `copies`, `similar`, or `all` of them. Prints seconds, from when everything is imported. Whatever a
+decision needs that is not there is searched for and written, as `imagecurator decide` does.
 """
 
 from __future__ import annotations
