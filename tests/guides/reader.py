@@ -41,6 +41,15 @@ class Reader:
         """(Exit code, output) of a command or program; a program that fails raises."""
         if snippet.kind == "python":
             return 0, self._program(snippet)
+        return self.types(snippet)
+
+    def runs(self, snippet: Snippet) -> tuple[int, str]:
+        """(Exit code, output) of a program in a process of its own."""
+        Path("program.py").write_text(snippet.text, encoding="utf-8")
+        return self._shell(f"{shlex.quote(sys.executable)} program.py")
+
+    def types(self, snippet: Snippet) -> tuple[int, str]:
+        """(Exit code, output) of a command."""
         exported = re.fullmatch(r"export (\w+)=(\S+)", snippet.text)
         if exported:
             self._patch.setenv(exported[1], os.path.expandvars(exported[2]))
