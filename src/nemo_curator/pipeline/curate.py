@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemo_curator import storage
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
@@ -99,6 +100,7 @@ def curate(
     rescore: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
 
@@ -115,6 +117,7 @@ def curate(
         rescore: Compute columns again that were computed in another way, and files that changed.
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
@@ -132,7 +135,8 @@ def curate(
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
     asked = Asked(workers, memory)
-    with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    first = with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    _start_ahead(crew, first)
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -143,7 +147,7 @@ def curate(
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         clock.lap("score")
         watcher.deciding()
         funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
@@ -211,6 +215,7 @@ def score_run(
     memory: int | None = None,
     rescore: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> ScorePlan:
     """Read and score some inputs into a run directory.
 
@@ -222,6 +227,7 @@ def score_run(
         memory: Bytes that all processes may take together; a share of the machine's by default.
         rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Returns:
         What there was to score.
@@ -236,7 +242,7 @@ def score_run(
     claim_run(run, write=False)
     check_others(recipe, run, {})
     asked = Asked(workers, memory)
-    with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
+    _start_ahead(crew, with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked))
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
@@ -244,7 +250,7 @@ def score_run(
         plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         state = RunState.require(run)
         state.stages_took(taken)
         state.write()
@@ -266,6 +272,12 @@ def preview_score(
     claim_run(run, write=False)
     check_others(recipe, run, {})
     return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
+
+
+def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:
+    """Start the workers that a plan wants, while the run directory is prepared for them."""
+    if crew is not None and plan.means is not None:
+        crew.start_ahead(plan.means.shares.workers)
 
 
 def _settled_plan(

@@ -1,14 +1,19 @@
-"""A worker process: `python -m nemo_curator.backends.local.worker LIFELINE SOCKET POSITION [DESK]` (file descriptors).
+"""A worker process: `python -m nemo_curator.backends.local.worker LIFELINE SOCKET POSITION DESK [MODULE]…`.
 
-The main thread reads messages and drives the chain; a daemon thread waits on the lifeline (see `start_up`). By the desk
-it reaches the inference process, where there is one.
+The first four are file descriptors. The main thread reads messages and drives the chain; a daemon thread waits on the
+lifeline (see `start_up`). By the desk it reaches the inference process, where there is one. The modules are imported
+before anything is read: a worker that was started ahead does so while nobody waits for it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import pickle
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -41,7 +46,7 @@ from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Task
 
 
-def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> None:
+def main(lifeline_fd: int, socket_fd: int, position_fd: int, desk_fd: int, modules: Sequence[str] = ()) -> None:
     """Serve one supervisor until it says stop, or is gone."""
     start_up(lifeline_fd)
     keep_freed_memory()
@@ -49,7 +54,11 @@ def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> N
     Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and a recipe may raise them
     channel = Connection(socket_fd)
     position = Position(position_fd)
-    keep_from_children(lifeline_fd, socket_fd, position_fd, *desk_fd)
+    keep_from_children(lifeline_fd, socket_fd, position_fd, desk_fd)
+    for module in modules:
+        with contextlib.suppress(Exception):  # whoever needs it will say what is wrong with it
+            import_module(module)
+    gc.freeze()  # modules stay: no look for garbage need go through them again, the last one neither
     _Server(channel, position).serve()
 
 
@@ -145,4 +154,5 @@ def _packed(error: Exception) -> bytes:
 
 
 if __name__ == "__main__":
-    main(*(int(descriptor) for descriptor in sys.argv[1:]))
+    lifeline, channel, page, desk, *imported = sys.argv[1:]
+    main(int(lifeline), int(channel), int(page), int(desk), imported)

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from loguru import logger
-
 from nemo_curator.codecs import memory_share
 from nemo_curator.codecs.decode import read_picture
 from nemo_curator.codecs.limits import Limits, check
@@ -110,6 +108,8 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if batch.data or batch.records:
             yield batch
         if self.verbose:
+            from loguru import logger  # noqa: PLC0415  a worker that logs nothing need not wait for it
+
             logger.debug("read {} ({} files)", task.task_id, len(task.data))
 
     def _images(self, task: FileGroupTask) -> Generator[ImageObject | Record]:
