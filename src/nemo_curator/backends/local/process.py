@@ -63,10 +63,10 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self.channel.send(message)
 
-    def give(self, assignment: Assignment, task: bytes) -> None:
-        """Hand over a partition."""
+    def give(self, assignment: Assignment, task: bytes, following: Sequence[str] = ()) -> None:
+        """Hand over a partition, and say which files are likely to be read after it."""
         self.assignment = assignment
-        self.tell(assignment.work(task))
+        self.tell(assignment.work(task, following))
 
     def ask_to_leave(self) -> None:
         """Tell it that there is no more work; `bury` sees to the rest."""

@@ -220,7 +220,8 @@ class Supervisor:
         worker.assignment = None
         if self._queue:
             assignment = self._queue.popleft()
-            worker.give(assignment, cloudpickle.dumps(assignment.task))
+            following = self._queue[0].first_files if self._queue else []
+            worker.give(assignment, cloudpickle.dumps(assignment.task), following)
 
     def _end_stuck_workers(self) -> None:
         for worker in list(self._workers):

@@ -42,6 +42,7 @@ from nemo_curator.backends.resumption import Resumption
 from nemo_curator.codecs import memory_guard, memory_share
 from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
+from nemo_curator.shards.ahead import ReadAhead
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Task
 
@@ -69,6 +70,7 @@ class _Server:
         self._channel = channel
         self._position = position
         self._index: int | None = None
+        self._ahead = ReadAhead(0)
 
     def serve(self) -> None:
         """Answer messages until told to stop; whatever ends this worker is told to the supervisor, which decides."""
@@ -96,18 +98,21 @@ class _Server:
             chain.teardown()
 
     def _chain(self, start: Start) -> StageChain:
+        self._ahead = ReadAhead(start.memory.ahead)
         metadata = WorkerMetadata(
             worker_id=start.worker_id,
             watch=self._position.enter,
             inference=start.inference,
             waiting=self._position.waiting,
             batch_bytes=start.memory.batch,
+            ahead=self._ahead,
         )
         memory_share.here.settle(start.memory.own, start.memory.needs.image, self._ask, self._give_back)
         return StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), self._progress)  # noqa: S301 (our parent's)
 
     def _work(self, chain: StageChain, work: Work) -> None:
         self._index = work.index
+        self._ahead.expect(work.following)
         memory_share.here.careful = work.died
         chain.records, chain.careful = [], work.careful
         results: list[Task[Any]] = []
