@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import psutil
@@ -97,6 +98,32 @@ def test_a_command_starts_one_worker_ahead_where_there_is_surely_work_for_one(tm
     (tmp_path / "run.json").write_text("{}")
     with crew_for(run, None, dry=False) as crew:
         assert ids(crew) == []
+
+
+@dataclass
+class Waits(ProcessingStage[FileGroupTask, FileGroupTask]):
+    """Is at work until the command has imported something."""
+
+    place: str = ""
+    name: str = "waits"
+
+    def process(self, task):
+        """Look for the file that the module makes."""
+        while not os.path.exists(self.place):  # noqa: PTH110 (nothing else is imported here)
+            time.sleep(0.01)
+        return task
+
+
+def test_what_is_needed_later_is_imported_while_workers_work(tmp_path, monkeypatch):
+    """The supervisor imports it in a moment in which it has nothing to answer; what cannot be imported stops nobody."""
+    module = tmp_path / "needed_much_later.py"
+    module.write_text("from pathlib import Path\nPath(__file__).with_suffix('.made').touch()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Crew(later=("no_such_module_anywhere", "needed_much_later")) as crew:
+        executor = LocalExecutor({"num_workers": 1}, crew=crew)
+        executor.execute([Waits(str(module.with_suffix(".made")))], [FileGroupTask(data=["a"])])
+    assert "needed_much_later" in sys.modules
+    del sys.modules["needed_much_later"]
 
 
 def loaded(statement, *names):

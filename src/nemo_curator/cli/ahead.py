@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nemo_curator import storage
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.runs.layout import RunDirectory
@@ -15,8 +17,11 @@ IMPORTED = (
 )
 """What every chain of a scoring is made of."""
 
+REPORTING = ("nemo_curator.report.page",)
+"""What reporting is made of."""
 
-def crew_for(run: RunDirectory, workers: int | None, *, dry: bool) -> Crew:
+
+def crew_for(run: RunDirectory, workers: int | None, *, dry: bool, later: Sequence[str] = ()) -> Crew:
     """The crew of a scoring command, with a worker that imports what it will need while the command does the same.
 
     One, because every input is one partition at least. None for a run that is there already: there may be nothing to
@@ -26,8 +31,9 @@ def crew_for(run: RunDirectory, workers: int | None, *, dry: bool) -> Crew:
         run: The run directory.
         workers: Workers that the user asked for; None leaves it to us.
         dry: Whether nothing will be done.
+        later: Modules that the command needs after the scoring.
     """
-    crew = Crew(IMPORTED)
+    crew = Crew(IMPORTED, later)
     if workers != 0 and not dry and not storage.exists(run.run_json):
         crew.start_ahead(1)
     return crew

@@ -47,17 +47,20 @@ def run(
         from nemo_curator.cli.profile import profiled
 
         profiled(place)
-    from nemo_curator.cli.ahead import crew_for
+    from nemo_curator.cli.ahead import REPORTING, crew_for
 
-    with crew_for(place, workers, dry=dry_run) as crew:  # what else is imported, is while a worker does the same
+    # what else is imported, is while a worker does the same
+    with crew_for(place, workers, dry=dry_run, later=REPORTING) as crew:
         from nemo_curator.cli.display import display
+        from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.plan import print_score_plan, score_plan_facts
         from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
         from nemo_curator.cli.summary import announce, print_summary, summary_facts
         from nemo_curator.pipeline.curate import curate, effective, preview_curate
         from nemo_curator.planning.means import Asked
-        from nemo_curator.report.page import write_report
 
+        if workers != 0:
+            leave_pandas_out()
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
         )
@@ -88,6 +91,8 @@ def run(
             watcher=watcher,
             crew=crew,
         )
+        from nemo_curator.report.page import write_report
+
         write_report(summary.run)
         if as_json:
             sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")

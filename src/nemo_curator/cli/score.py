@@ -39,6 +39,7 @@ def score(
         profiled(place)
     with crew_for(place, workers, dry=dry_run) as crew:  # what else is imported, is while a worker does the same
         from nemo_curator.cli.display import display
+        from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
         from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
         from nemo_curator.pipeline.curate import preview_score, score_run
@@ -47,6 +48,8 @@ def score(
         from nemo_curator.runs.state import RunState
         from nemo_curator.runs.status import run_status
 
+        if workers != 0:
+            leave_pandas_out()
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
         )

@@ -135,8 +135,8 @@ def curate(
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
     asked = Asked(workers, memory)
-    first = with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
-    _start_ahead(crew, first)
+    first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -144,7 +144,7 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
@@ -181,12 +181,13 @@ def preview_curate(
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
     recipe = effective(recipe)
-    return with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    return with_means(plan, recipe, asked)
 
 
 def _plan_curate(
     listing: Listing, output: str, run: RunDirectory, recipe: Recipe, *, replace: bool = False, rescore: bool = False
-) -> ScorePlan:
+) -> tuple[ScorePlan, Policy]:
     foreign = replace and rescore and _is_of_another_input(run, listing)
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
@@ -203,7 +204,7 @@ def _plan_curate(
         _refuse_other_result(manifest, output, recipe, plan, policy)
     else:
         claim_output(output, run, _shape(recipe), replace=replace, write=False)
-    return plan
+    return plan, policy
 
 
 def score_run(
@@ -242,12 +243,13 @@ def score_run(
     claim_run(run, write=False)
     check_others(recipe, run, {})
     asked = Asked(workers, memory)
-    _start_ahead(crew, with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked))
+    first, policy = _plan(run, listing, recipe, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
@@ -281,10 +283,21 @@ def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:
 
 
 def _settled_plan(
-    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, memory: int | None, watcher: Watcher
+    planned: tuple[ScorePlan, Policy],
+    listing: Listing,
+    recipe: Recipe,
+    *,
+    rescore: bool,
+    memory: int | None,
+    watcher: Watcher,
 ) -> tuple[ScorePlan, Policy]:
-    """The same, after it is settled how the models are computed that the recipe leaves open."""
-    plan, policy = _plan(run, listing, recipe, rescore=rescore)
+    """The plan of a run that is held, after it is settled how the models are computed that the recipe leaves open.
+
+    What was planned before the run was held stands if nobody had begun the run, and nobody has since.
+    """
+    (plan, policy), run = planned, planned[0].run
+    if not plan.is_first or RunState.read(run) is not None:
+        plan, policy = _plan(run, listing, recipe, rescore=rescore)
     settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
     if settled:
         plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)

@@ -53,6 +53,7 @@ class ScorePlan:
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
+        is_first: Whether there was no run yet.
     """
 
     run: RunDirectory
@@ -64,6 +65,7 @@ class ScorePlan:
     rescored: bool = False
     settled: Mapping[str, Settled] = field(default_factory=dict)
     means: Means | None = None
+    is_first: bool = False
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -134,7 +136,8 @@ def plan_score(
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
-    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore, settled)
+    ignored = listing.ignored
+    return ScorePlan(run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None)
 
 
 def newly_settled(

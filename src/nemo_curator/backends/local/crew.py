@@ -8,9 +8,11 @@ Owned by the supervisor's thread alone, which is the command's own.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Sequence
+from importlib import import_module
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +25,7 @@ class Crew:
     Args:
         modules: What a worker that is started ahead imports while it waits, beside what every worker needs; what is
             not installed is left out.
+        later: What the command itself needs when the workers are through. It is imported while they work.
 
     Attributes:
         calls: The end of the desk that workers inherit: they leave their calls there for an inference process, if one
@@ -30,8 +33,9 @@ class Crew:
         desk: The other end, for the inference process and for all that may follow it.
     """
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
+    def __init__(self, modules: Sequence[str] = (), later: Sequence[str] = ()) -> None:
         self._modules = tuple(modules)
+        self._later = deque(later)
         self._waiting: deque[WorkerProcess] = deque()
         self.calls, self.desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
@@ -53,6 +57,12 @@ class Crew:
     def take(self) -> WorkerProcess:
         """A worker for whoever asks: one that waits, or a new one."""
         return self._waiting.popleft() if self._waiting else WorkerProcess(self.calls.fileno())
+
+    def use_the_moment(self) -> None:
+        """Nobody has anything to say just now: import one module of those that are needed later."""
+        if self._later:
+            with contextlib.suppress(Exception):  # whoever needs it will say what is wrong with it
+                import_module(self._later.popleft())
 
     def close(self) -> None:
         """End those that nobody took, once or more often."""

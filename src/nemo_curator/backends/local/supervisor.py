@@ -155,7 +155,10 @@ class Supervisor:
         """Wait for messages for one tick, and answer them."""
         channels = {worker.channel: worker for worker in self._workers}
         news = [self._inference.news] if self._inference is not None else []
-        for channel in wait([*channels, *news], timeout=_TICK):
+        heard = wait([*channels, *news], timeout=_TICK)
+        if not heard:
+            self._crew.use_the_moment()
+        for channel in heard:
             worker = channels.get(channel)  # type: ignore[call-overload]  # wait() returns what it was given
             if worker is None:
                 if self._inference is not None:
