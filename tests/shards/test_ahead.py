@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -132,3 +134,16 @@ def test_storage_says_how_much_is_on_its_way(tmp_path):
     for name, error in (("missing", FileNotFoundError), (".", IsADirectoryError), ("pipe", OSError)):
         with pytest.raises(error):
             storage.will_read(str(tmp_path / name), 600)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is asked for elsewhere")
+def test_the_whole_range_is_asked_for_in_pieces(tmp_path, monkeypatch):
+    """Linux takes a range only as far as its disk's own read-ahead: so it is told piece by piece, without a gap."""
+    told = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, length, advice: told.append((start, length, advice)))
+    (tmp_path / "a").write_bytes(bytes(1_000_000))
+    assert storage.will_read(str(tmp_path / "a"), 900_000) == 900_000
+    assert {advice for *_, advice in told} == {os.POSIX_FADV_WILLNEED}
+    assert max(length for _, length, _ in told) <= 1 << 17
+    assert [start for start, *_ in told] == [0, *itertools.accumulate(length for _, length, _ in told[:-1])]
+    assert sum(length for _, length, _ in told) == 900_000

@@ -18,6 +18,8 @@ from typing import BinaryIO
 from nemo_curator.storage.place import Stored, join
 from nemo_curator.storage.refusal import buffered, explained
 
+_WILL_READ = 1 << 17  # bytes; of a longer range Linux takes no more than its disk's own read-ahead, silently
+
 
 def stat_local(path: str) -> Stored:
     """Size and kind of what is at `path`."""
@@ -68,8 +70,9 @@ def will_read_local(path: str, most: int) -> int:
     """Ask the system to have the beginning of a regular file in its cache; how many bytes were asked for."""
     with open_local(path) as file:
         length = min(most, os.fstat(file.fileno()).st_size)
-        if length and sys.platform == "linux":  # elsewhere there is no such call, and nothing is asked for
-            os.posix_fadvise(file.fileno(), 0, length, os.POSIX_FADV_WILLNEED)
+        if sys.platform == "linux":  # elsewhere there is no such call, and nothing is asked for
+            for start in range(0, length, _WILL_READ):
+                os.posix_fadvise(file.fileno(), start, min(_WILL_READ, length - start), os.POSIX_FADV_WILLNEED)
     return length
 
 
