@@ -53,6 +53,8 @@ def display(*, quiet: bool, opening: Callable[[], None] = lambda: None, words: W
 class _Counting(Watcher):
     """Counts what both displays show."""
 
+    shows_verdicts = True
+
     def __init__(self, opening: Callable[[], None], words: Words) -> None:
         self._opening = opening
         self._words = words

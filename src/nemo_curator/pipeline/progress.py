@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 
 class Watcher:
-    """Told of a run's progress; this one looks away. A display overrides what it shows."""
+    """Told of a run's progress; this one looks away. A display overrides what it shows.
+
+    Attributes:
+        shows_verdicts: Whether `scored` is told verdicts, which cost some hundredths of a second a partition.
+    """
+
+    shows_verdicts: ClassVar[bool] = False
 
     def planned(self, partitions: int, size: int, done: int) -> None:
         """Scoring begins: so many partitions of so many bytes, `done` of which are there from an earlier start."""
@@ -21,7 +28,7 @@ class Watcher:
         """So many more records have been read."""
 
     def scored(self, verdicts: Mapping[str, int], size: int) -> None:
-        """A partition is done: its verdicts by the rules that need no other partition, and its size in bytes."""
+        """A partition is done: its size in bytes, and, if shown, its verdicts by the rules that need no other one."""
 
     def deciding(self) -> None:
         """All partitions are done; verdicts are being computed."""

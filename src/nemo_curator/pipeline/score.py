@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
@@ -52,6 +53,7 @@ class ScorePlan:
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
+        is_first: Whether there was no run yet.
     """
 
     run: RunDirectory
@@ -63,6 +65,7 @@ class ScorePlan:
     rescored: bool = False
     settled: Mapping[str, Settled] = field(default_factory=dict)
     means: Means | None = None
+    is_first: bool = False
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -133,7 +136,8 @@ def plan_score(
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
-    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore, settled)
+    ignored = listing.ignored
+    return ScorePlan(run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None)
 
 
 def newly_settled(
@@ -207,7 +211,13 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
 
 
 def score(
-    plan: ScorePlan, recipe: Recipe, *, asked: Asked = NOTHING, policy: Policy | None = None, watcher: Watcher
+    plan: ScorePlan,
+    recipe: Recipe,
+    *,
+    asked: Asked = NOTHING,
+    policy: Policy | None = None,
+    watcher: Watcher,
+    crew: Crew | None = None,
 ) -> dict[str, float]:
     """Compute what is missing.
 
@@ -217,6 +227,7 @@ def score(
         asked: What the user said of workers and memory.
         policy: For the verdicts that a display shows on the way.
         watcher: Told of the progress.
+        crew: Where workers come from.
 
     Returns:
         Stage to the seconds that its calls took, over all workers; of what was scored now.
@@ -234,11 +245,11 @@ def score(
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken)
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken, crew)
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken, crew)
     return dict(taken)
 
 
@@ -259,6 +270,7 @@ def _execute(
     policy: Policy | None,
     watcher: Watcher,
     taken: Counter[str],
+    crew: Crew | None,
 ) -> list[str]:
     """Score partitions by all stages, or by some; ids of those that some do not suffice for. Adds what stages took."""
     if not partitions:
@@ -277,12 +289,17 @@ def _execute(
             given_up.written(index)
             table = read_part(plan.run, partition_id)
             _check_complete(partitions[index], table)
-            watcher.scored(preview(table, policy) if policy else _verdicts(table), partitions[index].size)
+            verdicts = _verdicts(table, policy) if watcher.shows_verdicts else {}
+            watcher.scored(verdicts, partitions[index].size)
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
     executor = LocalExecutor(
-        config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
+        config,
+        progress=lambda _, records: watcher.read(records),
+        on_done=on_done,
+        on_condemned=given_up.add,
+        crew=crew,
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
     try:
@@ -318,8 +335,10 @@ def _check_complete(partition: Partition, table: pa.Table) -> None:
         )
 
 
-def _verdicts(table: pa.Table) -> dict[str, int]:
-    """What can be said of a part without rules."""
+def _verdicts(table: pa.Table, policy: Policy | None) -> dict[str, int]:
+    """What can be said of a part before all are there; without rules, what could be read."""
+    if policy is not None:
+        return preview(table, policy)
     readable = table["error"].null_count
     return {"keep": readable, "quarantine": table.num_rows - readable}
 

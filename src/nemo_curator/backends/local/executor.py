@@ -10,6 +10,7 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
@@ -43,6 +44,7 @@ class LocalExecutor(BaseExecutor):
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
+        crew: Where workers come from; the caller closes it. One of its own for every run by default.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class LocalExecutor(BaseExecutor):
         progress: Callable[[int, int], None] = lambda *_: None,
         on_done: Callable[[int, list[Task[Any]]], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
+        crew: Crew | None = None,
     ) -> None:
         super().__init__(config)
+        self._crew = crew
         self._progress = progress
         self._on_done = on_done
         self._on_condemned = on_condemned
@@ -129,7 +133,9 @@ class LocalExecutor(BaseExecutor):
         if asked.workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        supervisor = Supervisor(_packed(stages), means, patience, self._progress, self._on_condemned, model_seconds)
+        supervisor = Supervisor(
+            _packed(stages), means, patience, self._progress, self._on_condemned, model_seconds, self._crew
+        )
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
                 done: list[Task[Any]] = []

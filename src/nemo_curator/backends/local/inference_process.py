@@ -19,11 +19,12 @@ _DEATHS = 3  # in a row, without anything computed in between
 class InferenceProcess:
     """A started inference process, or the next one.
 
-    Workers reach it by the desk, a socket that they and every next process inherit: a call that a dead process had not
+    Workers reach it by the desk (`crew`), a socket that every next process inherits: a call that a dead process had not
     taken is answered by the next. Nothing of this has a name in the file system or the network, so that nobody else can
     call, and nothing is left behind.
 
     Args:
+        desk: Descriptor of the end of the desk where it takes calls.
         threads: Threads that its models may use.
         seconds: Time that may pass without anything being computed or loaded, while workers wait for it.
 
@@ -31,25 +32,16 @@ class InferenceProcess:
         news: Readable when there is something to `answer`.
     """
 
-    def __init__(self, threads: int, seconds: float = MODEL_SECONDS) -> None:
+    def __init__(self, desk: int, threads: int, seconds: float = MODEL_SECONDS) -> None:
+        self._desk = desk
         self._threads = threads
         self._seconds = seconds
         self._silence = Silence(seconds)
         self._stuck = ""
         self._deaths = 0
-        self._callers, self._desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._child: Child | None = None
         self.news: socket.socket
-        try:
-            self._start()
-        except BaseException:
-            self.end()
-            raise
-
-    @property
-    def desk(self) -> int:
-        """The descriptor that workers inherit."""
-        return self._callers.fileno()
+        self._start()
 
     def answer(self) -> None:
         """Hear the news; a process that has died is replaced.
@@ -95,8 +87,6 @@ class InferenceProcess:
         if self._child is not None:
             self._child.kill()
             self._buried()
-        self._callers.close()
-        self._desk.close()
 
     def _start(self) -> None:
         with contextlib.ExitStack() as opened:
@@ -105,7 +95,7 @@ class InferenceProcess:
             opened.callback(ours.close)
             self._child = Child(
                 "nemo_curator.backends.local.inference",
-                (self._desk.fileno(), theirs.fileno()),
+                (self._desk, theirs.fileno()),
                 self._threads,
                 str(self._threads),
             )

@@ -60,6 +60,7 @@ class Work:
         batches: Batches that are through already.
         saved: A cloudpickle for each of them of what the stages that gather had gathered of it.
         died: Whether it cost a worker already, so that every image gets all the memory that it may take.
+        following: The first files of the partition that is next in the queue, whoever will get it.
     """
 
     index: int
@@ -69,6 +70,7 @@ class Work:
     batches: int = 0
     saved: list[bytes] = field(default_factory=list)
     died: bool = False
+    following: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

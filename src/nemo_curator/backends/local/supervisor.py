@@ -12,6 +12,7 @@ gives nothing for too long is ended, and replaced as one that died.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,6 +24,7 @@ import cloudpickle
 
 from nemo_curator.backends.local.allowance import Allowance
 from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.backends.local.inference_process import InferenceProcess
 from nemo_curator.backends.local.messages import (
     Ask,
@@ -34,12 +36,14 @@ from nemo_curator.backends.local.messages import (
     NodeReady,
     Progress,
     Ready,
+    Start,
     Through,
 )
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.errors import StageError
+from nemo_curator.models.remote import address_of
 from nemo_curator.planning.means import Means
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
@@ -60,6 +64,7 @@ class Supervisor:
         on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
             of the partition.
         model_seconds: Time that the inference process may give nothing while workers wait for it.
+        crew: Where workers come from; the caller closes it. One of its own by default.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Supervisor:
         progress: Callable[[int, int], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
         model_seconds: float = MODEL_SECONDS,
+        crew: Crew | None = None,
     ) -> None:
         self._stages = stages
         self._model_seconds = model_seconds
@@ -78,6 +84,7 @@ class Supervisor:
         self._on_condemned = on_condemned
         self._means = means
         self._allowance = Allowance(means.memory.shared)
+        self._lent = crew
         self._inference: InferenceProcess | None = None
         self._workers: list[WorkerProcess] = []
         self._started = 0
@@ -98,10 +105,12 @@ class Supervisor:
         assignments = [Assignment(index, task) for index, task in enumerate(tasks)]
         self._queue.extend(assignments)
         left = len(tasks)
+        self._crew = self._lent or Crew()
         try:
             shares = self._means.shares
             if shares.inference_threads:
-                self._inference = InferenceProcess(shares.inference_threads, self._model_seconds)
+                desk = self._crew.desk.fileno()
+                self._inference = InferenceProcess(desk, shares.inference_threads, self._model_seconds)
             for _ in range(shares.workers):
                 self._start_worker()
             while left:
@@ -128,13 +137,16 @@ class Supervisor:
         if self._inference is not None:
             self._inference.end()
             self._inference = None
+        if self._lent is None:
+            self._crew.close()
 
     def _start_worker(self) -> None:
         on_node = not self._node_ready and not any(worker.on_node for worker in self._workers)
-        desk = self._inference.desk if self._inference is not None else None
-        name, memory = f"worker-{self._started}", self._means.memory
-        worker = WorkerProcess(name, self._stages, memory, on_node=on_node, desk=desk)
+        inference = address_of(self._crew.calls.fileno()) if self._inference is not None else ""
+        worker = self._crew.take()
         self._workers.append(worker)
+        name, memory = f"worker-{self._started}", self._means.memory
+        worker.begin(Start(name, sys.path, self._stages, on_node, memory, inference))
         self._started += 1
         if self._node_ready:
             worker.tell(Go())
@@ -143,7 +155,10 @@ class Supervisor:
         """Wait for messages for one tick, and answer them."""
         channels = {worker.channel: worker for worker in self._workers}
         news = [self._inference.news] if self._inference is not None else []
-        for channel in wait([*channels, *news], timeout=_TICK):
+        heard = wait([*channels, *news], timeout=_TICK)
+        if not heard:
+            self._crew.use_the_moment()
+        for channel in heard:
             worker = channels.get(channel)  # type: ignore[call-overload]  # wait() returns what it was given
             if worker is None:
                 if self._inference is not None:
@@ -208,7 +223,8 @@ class Supervisor:
         worker.assignment = None
         if self._queue:
             assignment = self._queue.popleft()
-            worker.give(assignment, cloudpickle.dumps(assignment.task))
+            following = self._queue[0].first_files if self._queue else []
+            worker.give(assignment, cloudpickle.dumps(assignment.task), following)
 
     def _end_stuck_workers(self) -> None:
         for worker in list(self._workers):
