@@ -128,7 +128,8 @@ class _Bars(Progress):
             _NARROW: (SpinnerColumn(), name, BarColumn(bar_width=10), share, time_left),
             0: (name, share, time_left),
         }
-        super().__init__(*self._layouts[_WIDE], console=Console(stderr=True, highlight=False))
+        self._terminal = Console(stderr=True, highlight=False)
+        super().__init__(*self._layouts[_WIDE], console=self._terminal)
 
     def end(self, task: TaskID) -> None:
         """A step is done."""
@@ -137,7 +138,7 @@ class _Bars(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bars, then the figures."""
-        width = self.console.width
+        width = self._terminal.width
         self.columns = next(columns for least, columns in self._layouts.items() if width >= least)
         yield Group(self.make_tasks_table(self.tasks), *map(Text, self._figures()))
 

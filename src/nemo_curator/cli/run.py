@@ -34,6 +34,8 @@ def run(
     rescore: options.Rescore = False,
     skip_missing: options.SkipMissing = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -41,6 +43,7 @@ def run(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator import storage
     from nemo_curator.cli.display import display
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
     from nemo_curator.cli.profile import profiled
     from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
@@ -50,8 +53,9 @@ def run(
     from nemo_curator.report.page import write_report
     from nemo_curator.runs.layout import RunDirectory
 
+    place = run_dir or storage.join(output, "run")
     if profile and not dry_run:
-        profiled(RunDirectory(run_dir or storage.join(output, "run")))
+        profiled(RunDirectory(place))
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
         with_scores(settings, scores)
     )
@@ -66,20 +70,24 @@ def run(
             announce(chosen, f"{whose} recipe", changed=bool(settings))
             print_score_plan(plan)
         return
-    watcher = display(quiet=as_json, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
-    summary = curate(
-        inputs,
-        output,
-        chosen,
-        run_dir=run_dir,
-        workers=workers,
-        memory=memory,
-        replace=replace,
-        rescore=rescore,
-        skip_missing=skip_missing,
-        watcher=watcher,
-    )
-    write_report(summary.run)
+    observing = Observing(log_json, metrics)
+    quiet = as_json or observing.takes_stderr
+    shown_by = display(quiet=quiet, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
+    places = {"inputs": inputs, "output": output, "run": place}
+    with observed("run", observing, shown_by, places) as watcher:
+        summary = curate(
+            inputs,
+            output,
+            chosen,
+            run_dir=run_dir,
+            workers=workers,
+            memory=memory,
+            replace=replace,
+            rescore=rescore,
+            skip_missing=skip_missing,
+            watcher=watcher,
+        )
+        write_report(summary.run)
     if as_json:
         sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
     else:

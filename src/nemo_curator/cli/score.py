@@ -24,12 +24,15 @@ def score(
     memory: options.Memory = None,
     rescore: options.Rescore = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Read and score images into a run directory; what is there already is not computed again."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
     from nemo_curator.cli.profile import profiled
     from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
@@ -55,8 +58,10 @@ def score(
         else:
             print_score_plan(plan)
         return
-    watcher = display(quiet=as_json)
-    plan = score_run(inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher)
+    observing = Observing(log_json, metrics)
+    shown_by = display(quiet=as_json or observing.takes_stderr)
+    with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
+        plan = score_run(inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher)
     status = run_status(plan.run)
     if as_json:
         sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")

@@ -225,13 +225,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The command has done what it was asked for.
-
-    Attributes:
-        seconds: Phase to what it took, where the command has phases.
-    """
-
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    """The command has done what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Standing:
     Attributes:
         begun: Which command it is, if anybody said so.
         phase: What it is at.
+        phases: Phase to the seconds that it took, of those that are over.
         plan: What there was to score; None before that is known, and where nothing is scored.
         images: Records read.
         verdicts: Verdict to records of the partitions that were scored now; after a decision, of the whole run.
@@ -63,7 +64,7 @@ class Standing:
         size: Bytes of these partitions.
         seconds: Stage to what its calls took, over all workers.
         workers: Worker processes that are alive.
-        memory: Bytes that all processes had when they were last looked at.
+        memory: Bytes that all processes had when they were last looked at; 0 where that is not known, or over.
         peak: The largest such number.
         deaths: Workers that died and were replaced.
         model_deaths: Processes for models that died and were replaced.
@@ -75,6 +76,7 @@ class Standing:
 
     begun: ev.Begun | None = None
     phase: Phase = "starting"
+    phases: dict[str, float] = field(default_factory=dict)
     plan: ev.Planned | None = None
     images: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -93,6 +95,7 @@ class Standing:
     search: Amount | None = None
     export: Amount | None = None
     funnel: Mapping[str, Any] | None = None
+    _phase_at: float | None = None
     _planned_at: float = 0.0
     _read_at: float | None = None
     _scored_at: float | None = None
@@ -136,7 +139,7 @@ class Standing:
 
     def _take_step(self, event: ev.Event, now: float) -> None:
         """The run goes on to something else."""
-        self.phase = _PHASES.get(type(event), self.phase)
+        self._enter(_PHASES.get(type(event), self.phase), now)
         match event:
             case ev.Begun():
                 self.begun = event
@@ -150,7 +153,14 @@ class Standing:
                 self.export = Amount(samples, 0, now)
         if self.phase not in {"starting", "trying", "scoring"}:
             self._scored_at = now if self._scored_at is None else self._scored_at
-            self.workers = 0
+            self.workers = self.memory = 0  # as they were while the workers lived
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        if self._phase_at is None:
+            self._phase_at = now
+        if phase != self.phase:
+            self.phases[self.phase] = self.phases.get(self.phase, 0.0) + now - self._phase_at
+            self.phase, self._phase_at = phase, now
 
     def _take_partition(self, scored: ev.Scored) -> None:
         self.partitions += 1
@@ -169,6 +179,11 @@ class Standing:
     def rate(self, now: float) -> float:
         """Images a second, on average since scoring began."""
         return self.images / max((now if self._scored_at is None else self._scored_at) - self._planned_at, 1e-9)
+
+    @property
+    def partitions_done(self) -> int:
+        """Partitions that are there: those of an earlier start, and those that were scored now."""
+        return (self.plan.done if self.plan is not None else 0) + self.partitions
 
     @property
     def passed(self) -> float:
