@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nemo_curator.cli.amounts import amount, counted, shown
@@ -92,9 +93,19 @@ def machine(standing: Standing) -> str:
 
 def stages(standing: Standing) -> str:
     """Where the time of the workers goes; nothing before anybody measured."""
-    found = [(stage, share) for stage, share in standing.shares if share >= 0.005]
-    named = [f"{shown(stage)} {share:.0%}" for stage, share in found[:_MOST_STAGES]]
-    rest = found[_MOST_STAGES:]
+    return stage_words(standing.shares, _MOST_STAGES)
+
+
+def stage_words(shares: Sequence[tuple[str, float]], most: int) -> str:
+    """Stages and their shares, so many of them by name; what is next to nothing is left out.
+
+    Args:
+        shares: Stages and their shares, the largest first.
+        most: How many are named.
+    """
+    found = [(stage, share) for stage, share in shares if share >= 0.005]
+    named = [f"{shown(stage)} {share:.0%}" for stage, share in found[:most]]
+    rest = found[most:]
     named += [f"{counted(len(rest), 'other')} {sum(share for _, share in rest):.0%}"] if rest else []
     return ", ".join(named)
 
