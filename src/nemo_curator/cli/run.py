@@ -34,6 +34,8 @@ def run(
     rescore: options.Rescore = False,
     skip_missing: options.SkipMissing = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -53,6 +55,7 @@ def run(
     with crew_for(place, workers, dry=dry_run, later=REPORTING) as crew:
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
+        from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, score_plan_facts
         from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
         from nemo_curator.cli.summary import announce, print_summary, summary_facts
@@ -77,23 +80,26 @@ def run(
                 announce(chosen, f"{whose} recipe", changed=bool(settings))
                 print_score_plan(plan)
             return
-        watcher = display(quiet=as_json, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
-        summary = curate(
-            inputs,
-            output,
-            chosen,
-            run_dir=run_dir,
-            workers=workers,
-            memory=memory,
-            replace=replace,
-            rescore=rescore,
-            skip_missing=skip_missing,
-            watcher=watcher,
-            crew=crew,
-        )
-        from nemo_curator.report.page import write_report
+        observing = Observing(log_json, metrics)
+        quiet = as_json or observing.takes_stderr
+        shown_by = display(quiet=quiet, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
+        with observed("run", observing, shown_by, {"inputs": inputs, "output": output, "run": place.root}) as watcher:
+            summary = curate(
+                inputs,
+                output,
+                chosen,
+                run_dir=run_dir,
+                workers=workers,
+                memory=memory,
+                replace=replace,
+                rescore=rescore,
+                skip_missing=skip_missing,
+                watcher=watcher,
+                crew=crew,
+            )
+            from nemo_curator.report.page import write_report
 
-        write_report(summary.run)
+            write_report(summary.run)
         if as_json:
             sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
         else:

@@ -24,6 +24,8 @@ def score(
     memory: options.Memory = None,
     rescore: options.Rescore = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -40,6 +42,7 @@ def score(
     with crew_for(place, workers, dry=dry_run) as crew:  # what else is imported, is while a worker does the same
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
+        from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
         from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
         from nemo_curator.pipeline.curate import preview_score, score_run
@@ -62,10 +65,12 @@ def score(
             else:
                 print_score_plan(plan)
             return
-        watcher = display(quiet=as_json)
-        plan = score_run(
-            inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher, crew=crew
-        )
+        observing = Observing(log_json, metrics)
+        shown_by = display(quiet=as_json or observing.takes_stderr)
+        with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
+            plan = score_run(
+                inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher, crew=crew
+            )
         status = run_status(plan.run)
         if as_json:
             sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")

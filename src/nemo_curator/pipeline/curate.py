@@ -27,6 +27,7 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Deciding
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
@@ -149,7 +150,7 @@ def curate(
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         clock.lap("score")
-        watcher.deciding()
+        watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)

@@ -18,13 +18,15 @@ from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.lazy import lazily, passed_over, policy_on
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import ImageGivenUp, Noted, Planned, Read
+from nemo_curator.pipeline.progress.parts import scored_part
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.means import NOTHING, Asked, Means
 from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Policy, preview
+from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
@@ -239,8 +241,9 @@ def score(
     """
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
-    watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
-    watcher.noted([*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)])
+    watcher.told(_begins(plan))
+    if notes := (*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)):
+        watcher.told(Noted(notes))
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         left = list(ids)
@@ -281,24 +284,31 @@ def _execute(
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id
+        seconds: Counter[str] = Counter()
         for result in results:
-            taken.update(result._metadata.get(STAGE_SECONDS, {}))
+            seconds.update(result._metadata.get(STAGE_SECONDS, {}))
+        taken.update(seconds)
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
         else:
             given_up.written(index)
             table = read_part(plan.run, partition_id)
             _check_complete(partitions[index], table)
-            verdicts = _verdicts(table, policy) if watcher.shows_verdicts else {}
-            watcher.scored(verdicts, partitions[index].size)
+            watcher.told(scored_part(partitions[index], table, policy, seconds, judged=watcher.shows_verdicts))
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
+
+    def on_condemned(index: int, image_id: str, why: str) -> None:
+        given_up.add(index, image_id, why)
+        watcher.told(ImageGivenUp(image_id, why))
+
     executor = LocalExecutor(
         config,
-        progress=lambda _, records: watcher.read(records),
+        progress=lambda _, records: watcher.told(Read(records)),
         on_done=on_done,
-        on_condemned=given_up.add,
+        on_condemned=on_condemned,
+        on_event=watcher.told,
         crew=crew,
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
@@ -335,12 +345,19 @@ def _check_complete(partition: Partition, table: pa.Table) -> None:
         )
 
 
-def _verdicts(table: pa.Table, policy: Policy | None) -> dict[str, int]:
-    """What can be said of a part before all are there; without rules, what could be read."""
-    if policy is not None:
-        return preview(table, policy)
-    readable = table["error"].null_count
-    return {"keep": readable, "quarantine": table.num_rows - readable}
+def _begins(plan: ScorePlan) -> Planned:
+    """What there is to do."""
+    means = plan.means
+    return Planned(
+        len(plan.partitions),
+        plan.bytes,
+        len(plan.partitions) - len(plan.work.partitions),
+        stages=tuple(stage.name for stage in plan.scoring.stages),
+        columns=tuple(column.name for column in plan.scoring.columns),
+        workers=None if means is None else means.shares.workers,
+        inference_threads=0 if means is None else means.shares.inference_threads,
+        memory=0 if means is None else means.memory.most,
+    )
 
 
 def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: list[str]) -> dict[str, str] | None:

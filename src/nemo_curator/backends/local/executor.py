@@ -11,6 +11,8 @@ import cloudpickle
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
 from nemo_curator.backends.local.crew import Crew
+from nemo_curator.backends.local.events import ProcessEvent, StagesTook
+from nemo_curator.backends.local.heartbeat import Heartbeat
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
@@ -45,6 +47,7 @@ class LocalExecutor(BaseExecutor):
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
         crew: Where workers come from; the caller closes it. One of its own for every run by default.
+        on_event: Called with what happens to the processes, and what stages took.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class LocalExecutor(BaseExecutor):
         on_done: Callable[[int, list[Task[Any]]], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
         crew: Crew | None = None,
+        on_event: Callable[[ProcessEvent], None] = lambda _: None,
     ) -> None:
         super().__init__(config)
         self._crew = crew
+        self._on_event = on_event
         self._progress = progress
         self._on_done = on_done
         self._on_condemned = on_condemned
@@ -134,7 +139,14 @@ class LocalExecutor(BaseExecutor):
             yield from self._in_process(stages, tasks)
             return
         supervisor = Supervisor(
-            _packed(stages), means, patience, self._progress, self._on_condemned, model_seconds, self._crew
+            _packed(stages),
+            means,
+            patience,
+            self._progress,
+            self._on_condemned,
+            model_seconds,
+            crew=self._crew,
+            tell=self._on_event,
         )
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
@@ -149,11 +161,19 @@ class LocalExecutor(BaseExecutor):
         self, stages: list[Stage], tasks: list[Task[Any]]
     ) -> Iterator[tuple[int, list[Task[Any]], list[Record]]]:
         current = 0
-        chain = StageChain(stages, progress=lambda count: self._progress(current, count))
+        heart = Heartbeat(self._on_event)
+
+        def progress(count: int) -> None:
+            self._progress(current, count)
+            heart.beat()
+
+        chain = StageChain(stages, progress=progress)
+        chain.on_batch = lambda *_: self._on_event(StagesTook(chain.took()))
         with _set_up(chain):
             for current, task in enumerate(tasks):
                 chain.records = []
                 done = list(chain.run(task))
+                self._on_event(StagesTook(chain.took()))
                 yield current, done, chain.records
 
 

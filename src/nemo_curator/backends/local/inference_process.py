@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 from nemo_curator.backends.local.child import Child
+from nemo_curator.backends.local.events import ModelsDied
+from nemo_curator.backends.local.heartbeat import Memory
 from nemo_curator.backends.local.messages import SERVED
 from nemo_curator.backends.local.silence import MODEL_SECONDS, Silence
 from nemo_curator.errors import ModelError
@@ -27,14 +30,22 @@ class InferenceProcess:
         desk: Descriptor of the end of the desk where it takes calls.
         threads: Threads that its models may use.
         seconds: Time that may pass without anything being computed or loaded, while workers wait for it.
+        tell: Told of a process that died, when the next one is there.
 
     Attributes:
         news: Readable when there is something to `answer`.
     """
 
-    def __init__(self, desk: int, threads: int, seconds: float = MODEL_SECONDS) -> None:
+    def __init__(
+        self,
+        desk: int,
+        threads: int,
+        seconds: float = MODEL_SECONDS,
+        tell: Callable[[ModelsDied], None] = lambda _: None,
+    ) -> None:
         self._desk = desk
         self._threads = threads
+        self._tell = tell
         self._seconds = seconds
         self._silence = Silence(seconds)
         self._stuck = ""
@@ -69,6 +80,7 @@ class InferenceProcess:
                 "it goes on where it stopped",
             )
         self._start()
+        self._tell(ModelsDied(how))
 
     def end_if_stuck(self, now: float, *, waiting: bool) -> None:
         """End a process that gives nothing though it is waited for; `answer` then replaces it as one that died.
@@ -81,6 +93,10 @@ class InferenceProcess:
             self._stuck = f"was ended, because it gave nothing for {self._seconds:g} seconds"
             self._silence.heard()
             self._child.kill()
+
+    def memory(self) -> Memory:
+        """Memory that the process has now; nothing where there is none."""
+        return self._child.memory() if self._child is not None else (0, 0)
 
     def end(self) -> None:
         """Nobody needs it any more; it owns nothing that would have to be put in order."""

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from nemo_curator.backends.local.child import Child
+from nemo_curator.backends.local.heartbeat import Memory
 from nemo_curator.backends.local.messages import Start, Stop
 from nemo_curator.backends.local.position import Position
 
@@ -74,7 +75,11 @@ class WorkerProcess:
 
     def resident_bytes(self) -> int:
         """Memory that it has now; 0 where that cannot be known any more."""
-        return self._child.resident_bytes()
+        return self._child.memory()[0]
+
+    def memory(self) -> Memory:
+        """Memory that it has now; nothing where that cannot be known any more."""
+        return self._child.memory()
 
     def kill(self) -> None:
         """End it now, with all processes that its stages started."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any
@@ -25,6 +25,8 @@ import cloudpickle
 from nemo_curator.backends.local.allowance import Allowance
 from nemo_curator.backends.local.assignment import Assignment
 from nemo_curator.backends.local.crew import Crew
+from nemo_curator.backends.local.events import ProcessEvent, StagesTook, WorkerDied
+from nemo_curator.backends.local.heartbeat import Heartbeat, Memory
 from nemo_curator.backends.local.inference_process import InferenceProcess
 from nemo_curator.backends.local.messages import (
     Ask,
@@ -65,6 +67,7 @@ class Supervisor:
             of the partition.
         model_seconds: Time that the inference process may give nothing while workers wait for it.
         crew: Where workers come from; the caller closes it. One of its own by default.
+        tell: Told of what happens to the processes, and what stages took.
     """
 
     def __init__(
@@ -76,7 +79,10 @@ class Supervisor:
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
         model_seconds: float = MODEL_SECONDS,
         crew: Crew | None = None,
+        tell: Callable[[ProcessEvent], None] = lambda _: None,
     ) -> None:
+        self._tell = tell
+        self._heart = Heartbeat(tell)
         self._stages = stages
         self._model_seconds = model_seconds
         self._patience = patience
@@ -110,7 +116,7 @@ class Supervisor:
             shares = self._means.shares
             if shares.inference_threads:
                 desk = self._crew.desk.fileno()
-                self._inference = InferenceProcess(desk, shares.inference_threads, self._model_seconds)
+                self._inference = InferenceProcess(desk, shares.inference_threads, self._model_seconds, self._tell)
             for _ in range(shares.workers):
                 self._start_worker()
             while left:
@@ -175,6 +181,7 @@ class Supervisor:
                 self._give_work(worker)  # first, so that it does not wait for whoever gets the result
                 results = [*journal.results, message.result]
                 journal.close()
+                self._took(message.seconds)
                 yield message.index, results
             else:
                 self._answer(worker, message)
@@ -182,6 +189,16 @@ class Supervisor:
         if self._inference is not None:
             waiting = any(worker.position.read().waiting for worker in self._workers)
             self._inference.end_if_stuck(time.monotonic(), waiting=waiting)
+        self._heart.beat(len(self._workers), self._memory)
+
+    def _memory(self) -> Iterator[Memory]:
+        yield from (worker.memory() for worker in self._workers)
+        if self._inference is not None:
+            yield self._inference.memory()
+
+    def _took(self, seconds: Mapping[str, float]) -> None:
+        if seconds:
+            self._tell(StagesTook(seconds))
 
     def _answer(self, worker: WorkerProcess, message: object) -> None:
         if isinstance(message, Failed):
@@ -196,6 +213,7 @@ class Supervisor:
         elif isinstance(message, Through):
             _held(worker).through(message)
             self._idle_deaths = 0
+            self._took(message.seconds)
         elif isinstance(message, NodeReady):
             self._node_ready = True
             for waiting in self._workers:
@@ -250,7 +268,7 @@ class Supervisor:
         assignment = worker.assignment
         if assignment is not None:
             self._queue.appendleft(replace(assignment, read=assignment.journal.records))
-        self._replace(worker)
+        self._replace(worker, "", how)
 
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         assignment = worker.assignment
@@ -267,14 +285,15 @@ class Supervisor:
                     cause="a native library crashed or memory ran out",
                     act="run `imagecurator doctor`, or use fewer workers",
                 )
-        self._replace(worker)
+        self._replace(worker, suspect, how)
 
-    def _replace(self, worker: WorkerProcess) -> None:
+    def _replace(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         """Forget a dead worker, and start another one; for one that died idle too: a partition may come back."""
         self._workers.remove(worker)
         self._patience.forget(worker)
         self._grant(self._allowance.give_back(worker.id))
         self._start_worker()
+        self._tell(WorkerDied(worker.id, how, suspect, self._workers[-1].id))
 
 
 def _held(worker: WorkerProcess) -> Assignment:

@@ -119,7 +119,7 @@ class _Server:
 
         def through(records: int, saved: tuple[Any, ...]) -> None:
             packed = cloudpickle.dumps((results, chain.records))
-            self._channel.send(Through(work.index, records, packed, cloudpickle.dumps(saved)))
+            self._channel.send(Through(work.index, records, packed, cloudpickle.dumps(saved), chain.took()))
             results.clear()
             chain.records, chain.careful = [], False  # what killed the last worker was in this batch
 
@@ -128,7 +128,7 @@ class _Server:
         start = Resumption(work.records, work.batches, saved)
         for result in chain.run(pickle.loads(work.task), start):  # noqa: S301 (our parent's)
             results.append(result)  # noqa: PERF402 (a batch that is through takes its results with it meanwhile)
-        self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records))))
+        self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records)), chain.took()))
         self._index = None
 
     def _ask(self, size: int) -> None:
