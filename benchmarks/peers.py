@@ -187,7 +187,7 @@ def row(mine: dict[str, list[float]], first: dict[str, list[float]], counts: dic
     }
 
 
-IMAGES = {"statistics": 4000, "resize": 3000, "clip": 200, "quality": 1600, "headers": 4000}
+IMAGES = {"statistics": 4000, "resize": 3000, "clip": 128, "quality": 1600, "headers": 4000}
 
 
 def main() -> None:
