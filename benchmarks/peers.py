@@ -33,7 +33,7 @@ from typing import Any
 
 from nemo_curator.models.numerics import runtimes
 from support.machine import publish, skip
-from support.peer_environments import DEFAULT, install_all, python, versions
+from support.peer_environments import DEFAULT, ENVIRONMENTS, install_all, python, versions
 from support.random_tower import write_random_tower
 from support.sized_photos import sized_files, sized_tars
 
@@ -82,6 +82,7 @@ def ours(*arguments: str, name: str = "imagecurator") -> Contender:
 
 def script(name: str, environment: str, file: str, work: str, given: str = "{}") -> Contender:
     """A contender's script."""
+    assert not environment or environment in ENVIRONMENTS
     return Contender(name, environment, (str(CONTENDERS / file), work, "INPUT", "OUTPUT", given))
 
 
