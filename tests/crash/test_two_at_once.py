@@ -80,7 +80,9 @@ def test_two_runs_export_to_one_place(tmp_path):
     place = Place.make(tmp_path)
     _do(place, "score", "decide")
     export = place.arguments("export webdataset")
-    assert imagecurator("score", place.base / "in", tmp_path / "other", "-r", place.base / "recipe.yaml").returncode == 0
+    assert (
+        imagecurator("score", place.base / "in", tmp_path / "other", "-r", place.base / "recipe.yaml").returncode == 0
+    )
     assert imagecurator("decide", tmp_path / "other").returncode == 0
     with _held(place, "export webdataset", "/out/"):
         said = sentence(imagecurator("export", tmp_path / "other", place.base / "out"), 4)
