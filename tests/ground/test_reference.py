@@ -1,6 +1,7 @@
 """The reference documents everything that there is: commands, options, recipe keys, columns, scores, codes."""
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def help_of(*words):
 def test_help_is_what_a_process_says(words):
     """What the tests below read is what a real process says."""
     arguments = [sys.executable, "-m", "nemo_curator.cli", *words, "--help"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=PLAIN)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env={**os.environ, **PLAIN})
     assert done.stdout == help_of(*words)
 
 
