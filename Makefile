@@ -19,6 +19,8 @@ SOURCES := src tests $(wildcard benchmarks) $(wildcard examples) $(wildcard tool
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start hundreds of processes, which would each compile every module where bytecode may not be kept.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help setup demo test unit lint format bench soak docs lock clean
 
@@ -50,7 +52,7 @@ demo: setup ## Build a small real data set, curate it, print the path of the rep
 test: lint unit ## Lint, then every test but the soak tests (ARGS='-k name')
 
 unit: setup
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
 lint: setup ## Style, types, the floors of the house, docstrings on tests, changelog fragments
 	$(BIN)/ruff check $(SOURCES)

@@ -30,7 +30,7 @@ def loaded(_name: str, _jit: bool, device: str, _cache: str | None) -> tuple[Any
 def main(_work: str, photos: str, output: str, _given: str = "{}") -> None:
     """The whole data set."""
     registry = all_clip.main._CLIP_REGISTRY  # noqa: SLF001 (it has no public door)
-    all_clip.main._CLIP_REGISTRY = {"random:": loaded, **registry}  # noqa: SLF001
+    all_clip.main._CLIP_REGISTRY = {"random:": loaded, **registry}  # noqa: SLF001 (as above)
     inference(
         f"{photos}/{{{','.join(path.name for path in sorted(Path(photos).glob('*.tar')))}}}",
         output,

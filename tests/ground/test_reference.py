@@ -1,9 +1,11 @@
 """The reference documents everything that there is: commands, options, recipe keys, columns, scores, codes."""
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import yaml
 from pydantic import BaseModel
 from tests.ground.test_quarantine_page import all_codes
 from tools.score_pages.facts import classes, columns_of
+from typer.testing import CliRunner
 
+from nemo_curator.cli.app import app
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import parse_rule
@@ -22,16 +26,23 @@ ROOT = Path(__file__).parents[2]
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md")}
 
 
+PLAIN = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "PATH": ""}  # wide enough not to break option names
+
+
+@cache
 def help_of(*words):
-    """What the command says with --help, wide enough not to break option names."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nemo_curator.cli", *words, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "PATH": ""},
-    )
+    """What the command says with --help, inside this process."""
+    done = CliRunner().invoke(app, [*words, "--help"], env=PLAIN, prog_name="python -m nemo_curator.cli")
+    assert done.exit_code == 0, done.output
     return done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["run"]])
+def test_help_is_what_a_process_says(words):
+    """What the tests below read is what a real process says."""
+    arguments = [sys.executable, "-m", "nemo_curator.cli", *words, "--help"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env={**os.environ, **PLAIN})
+    assert done.stdout == help_of(*words)
 
 
 def commands(*above):
