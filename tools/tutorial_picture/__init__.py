@@ -1,0 +1,1 @@
+"""The picture of the tutorial, drawn from photos of the demo."""
