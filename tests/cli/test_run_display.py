@@ -169,8 +169,9 @@ def test_what_is_not_known_yet_is_no_zero(plain):
     clock.seconds = 20
     display.told(ev.Read(25))
     assert said() == (
-        "score: 150 images in 00:20, 8 images/s; so far kept 100, rejected 20 (small 15, dark 5), quarantined 5 (of 125 in "
-        "finished partitions); 60% of the input done, about 7 s left; 2 workers, 1.5 GB; nsfw 75%, read 25%\n"
+        "score: 150 images in 00:20, 8 images/s; so far kept 100, rejected 20 (small 15, dark 5), quarantined 5 "
+        "(of 125 in finished partitions); 60% of the input done, about 7 s left; 2 workers, 1.5 GB; "
+        "nsfw 75%, read 25%\n"
     )
 
 
@@ -217,7 +218,7 @@ def test_a_scoring_that_nothing_follows_says_how_it_ended(plain):
 
 
 def test_what_happens_to_processes_is_said_at_once(plain):
-    """A worker that died, a process for models that died, and what is searched and written stand in lines of their own."""
+    """A worker or models that died, and what is searched and written, stand in lines of their own."""
     display, clock, said = plain
     display.told(ev.Planned(3, 1_000, 2))
     display.told(ev.WorkerDied("worker-0", "was killed by SIGSEGV", "a/\x1b[31mb.jpg", "worker-2"))
@@ -241,7 +242,7 @@ def test_what_happens_to_processes_is_said_at_once(plain):
 
 @pytest.mark.parametrize("columns", [100, 80, 60, 40, 24])
 def test_a_narrow_terminal_is_not_overrun(columns, monkeypatch):
-    """Whatever the width, no line of bars is longer, and speed, verdicts, memory, stages and the time left are there."""
+    """Whatever the width, no line is longer, and speed, verdicts, memory, stages and the time left are there."""
     monkeypatch.setenv("COLUMNS", str(columns))
     display = LiveDisplay(lambda: None, Words())
     terminal = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)

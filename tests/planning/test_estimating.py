@@ -64,7 +64,7 @@ def test_what_a_sample_has_none_of_is_not_impossible():
 
 def test_the_range_covers_the_truth_nearly_always():
     """Of 400 samples of 20 groups from an uneven input, at least nine in ten have the true total in their range."""
-    chance = random.Random(1)
+    chance = random.Random(1)  # noqa: S311 (no secret hangs on it)
     groups = [group(records=chance.randint(1, 20), seconds=chance.expovariate(1.0)) for _ in range(500)]
     records, truth = sum(one.records for one in groups), sum(one.seconds for one in groups)
     hits = 0

@@ -6,7 +6,7 @@ from typing import get_args
 
 from nemo_curator.pipeline.progress import events as ev
 
-SECRET = "hunter2"
+SECRET = "hunter2"  # noqa: S105 (no password of anything)
 URL = f"s3://me:{SECRET}@bucket/in"
 ODD = 'a "name"\\of\nlines\udc80\x1b[31m'
 FUNNEL = {"inputs": 5, "kept": 3, "rejected": {ODD: 1}, "duplicates": 0, "quarantined": {"decode_failed": 1}}

@@ -33,7 +33,7 @@ def parsed(text):
 
 
 def test_the_official_parser_reads_all_of_it():
-    """At every moment of a run, whatever the names of rules, stages and images; and the numbers are those of the run."""
+    """At every moment of a run, whatever rules and stages are called; and the numbers are those of the run."""
     for standing, second in standings():
         found = parsed(exposition(standing, second, **CLOCK))
         assert found[f"{PREFIX}images_read_total"][()] == standing.images
