@@ -59,7 +59,7 @@ def test_every_code_is_explained_and_no_other():
 
 
 def test_every_section_says_what_can_be_done():
-    """What it means, the likely cause, how to fix it and how to accept it, in this order, each in a sentence at least."""
+    """What it means, the likely cause, how to fix it, how to accept it; in this order, each in a sentence at least."""
     for code, section in sections().items():
         places = [section.find(part) for part in PARTS]
         assert -1 not in places, code

@@ -3,7 +3,7 @@
 INSTALLS = "it installs packages"
 REPOSITORY = "it works on the repository itself, or sets it up"
 NETWORK = "it needs a network"
-FRAGMENT = "it shows part of a recipe that names what only its reader has"
+PROFILE = "py-spy may not look at processes everywhere: tests/cli/test_profile.py"
 
 NOT_RUN = {
     ("how-to/develop", ""): REPOSITORY,
@@ -11,7 +11,7 @@ NOT_RUN = {
     ("how-to/get-models", "imagecurator models get"): NETWORK,
     ("how-to/load-the-result", "pip install"): INSTALLS,
     ("how-to/see-where-time-goes", "pip install"): INSTALLS,
-    ("how-to/see-where-time-goes", "imagecurator run"): "py-spy may not look at processes everywhere: tests/cli/test_profile.py",
+    ("how-to/see-where-time-goes", "imagecurator run"): PROFILE,
     ("how-to/use-a-gpu", "pip install"): INSTALLS,
     ("how-to/use-a-gpu", "from nemo_curator.models.numerics"): "it needs a CUDA device",
     ("how-to/use-a-gpu", "python -m pytest"): "it needs a CUDA device",
@@ -31,7 +31,8 @@ ON_THEIR_OWN = {
 }
 """(Page, what the program begins with) to the package without which it is left out.
 
-Each has a process of its own, as a reader's script has: these packages are slow to import, and warn of files that they leave open.
+Each has a process of its own, as a reader's script has: these packages are slow to import, and warn of files that they
+leave open.
 """
 
 ENDS_WITH = {

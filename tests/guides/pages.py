@@ -15,7 +15,9 @@ GUIDES = sorted(
     for path in (DOCS / folder).glob("*.md")
 )
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)(?P<rest>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<kind>\w*)(?P<rest>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE
+)
 _TITLE = re.compile(r'title="([^"]+)"')
 
 

@@ -24,8 +24,8 @@ _SHELL = re.compile(r"[|&;<>*$`]")
 class Reader:
     """Runs snippets in the current directory.
 
-    Commands of ours run inside this process, as typed; everything else, and what needs a shell, in one. Programs share their names, as the cells of a
-    notebook do.
+    Commands of ours run inside this process, as typed; everything else, and what needs a shell, in one. Programs share
+    their names, as the cells of a notebook do.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ class Reader:
 
 
 def missing(shown: tuple[str, ...], said: str) -> list[str]:
-    """Lines that a page shows and that were not said in that order; `…` stands for any lines, and spaces do not count.
+    """Lines that a page shows and that were not said in that order; `…` stands for any lines, spaces do not count.
 
     Args:
         shown: What the page shows.

@@ -68,23 +68,22 @@ def reader(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in GUIDES if any(not reason(name, one.text) for one in page(name))])
 def test_a_page_can_be_followed(name, tmp_path, reader, request):
     """Each of its snippets does what the page says, in order, in a folder of its own."""
-    for build in PLACES.get(name, []):
-        if build is DEMO:
-            build = places.copied(request.getfixturevalue("prepared"), "demo")
-        elif build is TRIES:
-            build = places.copied(request.getfixturevalue("prepared"), "demo/output/run", to="tries")
-        build(tmp_path)
+    for asked in PLACES.get(name, []):
+        if asked is DEMO:
+            places.copied(request.getfixturevalue("prepared"), "demo")(tmp_path)
+        elif asked is TRIES:
+            places.copied(request.getfixturevalue("prepared"), "demo/output/run", to="tries")(tmp_path)
+        else:
+            asked(tmp_path)
     for snippet in page(name):
-        if reason(name, snippet.text):
+        needed = package(name, snippet.text)
+        if reason(name, snippet.text) or (needed and not find_spec(needed)):
             continue
         where = f"docs/{name}.md, line {snippet.line}: {snippet.text}"
         if snippet.title:
             (tmp_path / snippet.title).write_text(snippet.text, encoding="utf-8")
         if snippet.kind == "yaml":
             parse_recipe(snippet.text)
-            continue
-        needed = package(name, snippet.text)
-        if needed and not find_spec(needed):
             continue
         code, said = reader.runs(snippet) if needed else reader.does(snippet)
         assert code == ENDS_WITH.get((name, snippet.text), 0), f"{where}\n{said}"
@@ -101,6 +100,13 @@ def test_what_is_left_out_is_there(name, begins):
 def test_what_is_to_fail_is_there(name, text):
     """Each command with another exit code than 0 is on its page."""
     assert text in [one.text for one in page(name)]
+
+
+@pytest.mark.parametrize("needed", sorted(set(ON_THEIR_OWN.values())))
+def test_packages_of_programs_are_here(needed):
+    """Where a package is not installed, its programs were not run, and this says so."""
+    if not find_spec(needed):
+        pytest.skip(f"{needed} is not installed: the programs that need it were left out")
 
 
 def test_every_place_is_that_of_a_page():
