@@ -25,6 +25,8 @@ def run(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
     ] = None,
@@ -58,7 +60,7 @@ def run(
     chosen = effective(read_recipe(recipe, settings))
     whose = "Your" if recipe is not None else "The default"
     if dry_run:
-        asked = Asked(workers, memory)
+        asked = Asked(workers, memory, executor, ray_address)
         plan = preview_curate(inputs, output, chosen, run_dir=run_dir, asked=asked, replace=replace, rescore=rescore)
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
@@ -74,6 +76,8 @@ def run(
         run_dir=run_dir,
         workers=workers,
         memory=memory,
+        executor=executor,
+        address=ray_address,
         replace=replace,
         rescore=rescore,
         skip_missing=skip_missing,

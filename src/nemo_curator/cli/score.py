@@ -22,6 +22,8 @@ def score(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     rescore: options.Rescore = False,
     profile: options.Profile = False,
     dry_run: options.DryRun = False,
@@ -49,14 +51,26 @@ def score(
     state = RunState.read(place) if recipe is None else None
     chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
     if dry_run:
-        plan = preview_score(inputs, place, chosen, asked=Asked(workers, memory), rescore=rescore)
+        plan = preview_score(
+            inputs, place, chosen, asked=Asked(workers, memory, executor, ray_address), rescore=rescore
+        )
         if as_json:
             sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
         else:
             print_score_plan(plan)
         return
     watcher = display(quiet=as_json)
-    plan = score_run(inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher)
+    plan = score_run(
+        inputs,
+        place,
+        chosen,
+        workers=workers,
+        memory=memory,
+        executor=executor,
+        address=ray_address,
+        rescore=rescore,
+        watcher=watcher,
+    )
     status = run_status(plan.run)
     if as_json:
         sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")

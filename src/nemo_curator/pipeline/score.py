@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.choosing import executor_for
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
@@ -281,8 +281,9 @@ def _execute(
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
-    executor = LocalExecutor(
-        config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
+    config["witnesses"] = [plan.run.run_json]  # written before: a host that does not see it does not see the run
+    executor = executor_for(
+        asked, config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
     try:

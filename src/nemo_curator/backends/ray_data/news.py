@@ -1,0 +1,104 @@
+"""What happens in seats while they are at work: kept by an actor beside the driver, which asks it now and then.
+
+Results come by Ray Data, a partition at a time. What is told before a partition is done comes by here: records that were
+read, for whoever watches, and images that were given up, which must be written down at once. Ray Data runs what a
+dead actor had under way again, from the beginning, so nothing of this may be part of a result.
+
+`News` lives in an actor (one thread). The `Ledger` belongs to the driver, where whoever has the turn (see `driver`)
+uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """So many records of a partition have been read in one of its tries."""
+
+    index: int
+    attempt: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condemned:
+    """An image of a partition is given up; "" stands for all of them."""
+
+    index: int
+    image_id: str
+    why: str
+
+
+Event = Read | Condemned
+
+
+class News:
+    """Keeps what seats tell until the driver takes it, and which images were given up until the end."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._condemned: dict[int, dict[str, str]] = {}
+        self._tries: dict[int, int] = {}
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """A seat tells something."""
+        self._events += events
+        for event in events:
+            if isinstance(event, Condemned) and event.image_id:
+                self._condemned.setdefault(event.index, {})[event.image_id] = event.why
+
+    def take(self) -> list[Event]:
+        """What was told since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def begin(self, index: int) -> tuple[int, dict[str, str]]:
+        """A seat begins with a partition.
+
+        Returns:
+            (How many began with it before, image id to why: what they found out, which died with their host).
+        """
+        before = self._tries.get(index, 0)
+        self._tries[index] = before + 1
+        return before, self._condemned.get(index, {})
+
+
+class Ledger:
+    """Adds up what seats tell of partitions that may be tried several times, so that nothing is told twice.
+
+    Args:
+        progress: Called with (partition index, number of further records read).
+        on_condemned: Called with (partition index, image id, why).
+    """
+
+    def __init__(self, progress: Callable[[int, int], None], on_condemned: Callable[[int, str, str], None]) -> None:
+        self._progress = progress
+        self._on_condemned = on_condemned
+        self._read: dict[tuple[int, str], int] = {}
+        self._reported: dict[int, int] = {}
+        self._given_up: set[tuple[int, str]] = set()
+
+    def enter(self, events: Sequence[Event]) -> None:
+        """Something was told."""
+        for event in events:
+            if isinstance(event, Read):
+                self._count(event)
+            elif (event.index, event.image_id) not in self._given_up:
+                self._given_up.add((event.index, event.image_id))
+                self._on_condemned(event.index, event.image_id, event.why)
+
+    def _count(self, event: Read) -> None:
+        key = event.index, event.attempt
+        self._read[key] = self._read.get(key, 0) + event.records
+        new = self._read[key] - self._reported.get(event.index, 0)
+        if new > 0:
+            self._reported[event.index] = self._read[key]
+            self._progress(event.index, new)
+
+    def forget(self, index: int) -> None:
+        """A partition is done."""
+        for key in [one for one in self._read if one[0] == index]:
+            del self._read[key]

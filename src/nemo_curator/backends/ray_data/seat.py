@@ -1,0 +1,177 @@
+"""A seat on a host of the cluster: what Ray sees as one actor, with the workers of the local executor behind it.
+
+Threads: Ray calls a seat from as many threads as it has workers, and one more so that the next partition waits here.
+Each leaves its partition in the inbox and waits for the outcome. One thread of ours, the keeper, owns the supervisor,
+its processes and the outbox of news. When the actor is killed, the workers end by their lifeline, as after the death of
+any supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+import cloudpickle
+import pyarrow as pa
+
+from nemo_curator import storage
+from nemo_curator.backends.local.patience import Patience
+from nemo_curator.backends.local.supervisor import Supervisor
+from nemo_curator.backends.ray_data.cluster import ray_module
+from nemo_curator.backends.ray_data.news import Condemned, Event, Read
+from nemo_curator.backends.ray_data.orders import Orders, failure_row, read_partition, result_row
+from nemo_curator.errors import StageError
+from nemo_curator.machine_memory import usable_memory
+from nemo_curator.planning.means import Asked, Machine, plan_means
+from nemo_curator.stages.worker import POISON
+from nemo_curator.tasks import Task
+
+_TELL_EVERY = 0.25  # seconds between two calls for records that were read
+_SEATS = 10  # seats that a partition may cost; Ray itself would go on for ever
+_ANSWER = 10.0  # seconds that the news may take to answer; nothing waits for ever for a count
+
+Given = tuple[int, str, Task[Any], "Future[list[bytes]]"]
+
+
+class Seat:
+    """Takes partitions, one a call, and gives what became of each.
+
+    Args:
+        orders: What to run, and how.
+    """
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._inbox: queue.SimpleQueue[Given] = queue.SimpleQueue()
+        self._tickets = itertools.count()
+        self._open: dict[int, Given] = {}
+        self._outbox: list[Event] = []
+        self._told = time.monotonic()
+        self._error: Exception | None = None
+        self._lock = threading.Lock()  # between an arrival and the end of the keeper
+        sys.path += [path for path in orders.sys_path if path not in sys.path]
+        threading.Thread(target=self._keep, name="keeper", daemon=True).start()
+
+    def __call__(self, row: pa.Table) -> pa.Table:
+        """Work on a partition, given and answered as `orders` says."""
+        index, task = read_partition(row)
+        outcome: Future[list[bytes]] = Future()
+        try:
+            given = index, uuid.uuid4().hex, self._begun(index, task), outcome
+            with self._lock:
+                if self._error is not None:
+                    return failure_row(index, self._error)
+                self._inbox.put(given)
+            return result_row(index, outcome.result())
+        except Exception as error:  # noqa: BLE001 (told to the driver, where it ends the run)
+            return failure_row(index, error)
+
+    def _keep(self) -> None:
+        """The keeper's life: run partitions until something ends the run."""
+        try:
+            _check_witnesses(self._orders.witnesses)
+            with contextlib.closing(self._supervisor().serve(self._arrivals())) as done:
+                for ticket, results in done:
+                    self._tell()
+                    self._open.pop(ticket)[-1].set_result(results)
+        except Exception as error:  # noqa: BLE001 (every call tells it to the driver)
+            with self._lock:
+                self._error = error
+            for _ in self._arrived():
+                pass
+            for *_, outcome in self._open.values():
+                outcome.set_exception(error)
+
+    def _supervisor(self) -> Supervisor:
+        orders = self._orders
+        machine = Machine(orders.workers, int(usable_memory() * orders.share))
+        memory = None if orders.memory is None else int(orders.memory * orders.share)
+        means = plan_means(cloudpickle.loads(orders.stages), orders.workers, machine, Asked(orders.workers, memory))
+        patience = Patience(orders.image_seconds, orders.image_memory)
+        return Supervisor(orders.stages, means, patience, self._read, self._condemned, orders.model_seconds)
+
+    def _arrivals(self) -> Iterator[list[tuple[int, Task[Any]]]]:
+        """What came since the last tick; told by numbers of our own, since a partition may come twice."""
+        while True:
+            if self._outbox and time.monotonic() - self._told > _TELL_EVERY:
+                self._tell()
+            yield [(ticket, self._open[ticket][2]) for ticket in self._arrived()]
+
+    def _arrived(self) -> list[int]:
+        tickets = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                given = self._inbox.get_nowait()
+                ticket = next(self._tickets)
+                self._open[ticket] = given
+                tickets.append(ticket)
+        return tickets
+
+    def _read(self, ticket: int, records: int) -> None:
+        index, attempt, *_ = self._open[ticket]
+        self._outbox.append(Read(index, attempt, records))
+
+    def _condemned(self, ticket: int, image_id: str, why: str) -> None:
+        self._outbox.append(Condemned(self._open[ticket][0], image_id, why))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the news, and wait until they are heard: before a partition is done, all of it has been told."""
+        events, self._outbox = self._outbox, []
+        self._told = time.monotonic()
+        if events:
+            _answer(self._orders.news.tell.remote(events))
+
+    def _begun(self, index: int, task: Task[Any]) -> Task[Any]:
+        """The task, without the images that cost two workers on a host that died since.
+
+        Raises:
+            StageError: It cost seat after seat.
+        """
+        found: tuple[int, dict[str, str]] | None = _answer(self._orders.news.begin.remote(index))
+        before, known = found or (0, {})
+        if before >= _SEATS:
+            raise StageError(
+                f"task {task.task_id!r} cost {before} Ray actors in a row",
+                cause="their hosts died, or Ray ended them for want of memory",
+                act="look at `ray status`, give it less memory (--memory) or fewer workers, and run the same command "
+                "again: it goes on where it stopped",
+            )
+        if not known:
+            return task
+        return replace(task, _metadata={**task._metadata, POISON: {**known, **task._metadata.get(POISON, {})}})
+
+
+def _answer(reference: Any) -> Any:
+    """What the news answer; None where they are gone with their host, and the run with them soon."""
+    ray = ray_module()
+    try:
+        return ray.get(reference, timeout=_ANSWER)
+    except ray.exceptions.RayError:
+        return None
+
+
+def _check_witnesses(witnesses: tuple[str, ...]) -> None:
+    """Refuse to work on a host that does not see what the driver sees: every file would seem to be missing.
+
+    Raises:
+        StageError: It does not.
+    """
+    for witness in witnesses:
+        if not (storage.exists(witness) or storage.is_directory(witness)):
+            raise StageError(
+                f"the host {socket.gethostname()!r} of the cluster does not see this place, which the driver sees",
+                where=witness,
+                cause="it is on a disk of the driver's own",
+                act="keep inputs and run directory on storage that all hosts share, or on object storage",
+            )
