@@ -8,7 +8,7 @@ from typing import Any
 from nemo_curator.backends.base import BaseExecutor
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.backends.ray_data import RayDataExecutor
-from nemo_curator.backends.ray_data.cluster import ray_module
+from nemo_curator.backends.ray_data.ray_module import ray_module
 from nemo_curator.planning.means import LOCAL, Asked
 from nemo_curator.tasks import Task
 

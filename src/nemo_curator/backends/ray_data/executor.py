@@ -14,7 +14,7 @@ import cloudpickle
 from nemo_curator.backends.local.executor import LocalExecutor, _packed
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.ray_data import driver
-from nemo_curator.backends.ray_data.cluster import hosts, join
+from nemo_curator.backends.ray_data.cluster import Cluster, RayCluster
 from nemo_curator.backends.ray_data.news import Ledger
 from nemo_curator.backends.ray_data.orders import Orders
 from nemo_curator.errors import StageError
@@ -69,7 +69,7 @@ class RayDataExecutor(LocalExecutor):
     ) -> None:
         given = dict(config or {})
         super().__init__({name: given[name] for name in _KNOWN if name in given}, progress, on_done, on_condemned)
-        self._there = find_spec("ray") is not None
+        self._there = self._installed()
         if not self._there:
             warnings.warn(
                 f"{type(self).__name__}: Ray is not installed (pip install 'imagecurator[ray]'); the pipeline runs on "
@@ -83,6 +83,10 @@ class RayDataExecutor(LocalExecutor):
                 stacklevel=2,
             )
 
+    @staticmethod
+    def _installed() -> bool:
+        return find_spec("ray") is not None
+
     def _partitions(
         self, stages: list[Stage], tasks: list[Task[Any]], asked: Asked, patience: Patience, model_seconds: float
     ) -> Generator[tuple[int, list[Task[Any]], list[Record]], None, None]:
@@ -90,13 +94,13 @@ class RayDataExecutor(LocalExecutor):
             yield from super()._partitions(stages, tasks, asked, patience, model_seconds)
             return
         packed = _packed(stages)
-        ray = join(self.config.get("ray_address"), self.config.get("runtime_env"))
+        cluster = self._cluster()
         shared = any(stage.shared_models() for stage in stages)
         worker = demand([stage.resources for stage in stages])
-        seats = plan_seats(hosts(ray), len(tasks), worker, workers=asked.workers, shared=shared)
+        seats = plan_seats(cluster.hosts(), len(tasks), worker, workers=asked.workers, shared=shared)
         if seats is None:
             raise StageError("no host of the Ray cluster has a CPU to give", act="look at `ray status`")
-        with driver.newsroom(ray) as news:
+        with cluster.newsroom() as news:
             orders = Orders(
                 packed,
                 tuple(sys.path),
@@ -110,7 +114,8 @@ class RayDataExecutor(LocalExecutor):
                 news,
             )
             ledger = Ledger(self._progress, self._on_condemned)
-            with closing(driver.run(ray, orders, seats, tasks, ledger, _runtime_env(stages))) as partitions:
+            rows = cluster.rows(orders, seats, tasks, _runtime_env(stages))
+            with closing(driver.gather(rows, news, ledger)) as partitions:
                 for index, results in partitions:
                     done: list[Task[Any]] = []
                     records: list[Record] = []
@@ -118,6 +123,10 @@ class RayDataExecutor(LocalExecutor):
                         done += some
                         records += left
                     yield index, done, records
+
+    def _cluster(self) -> Cluster:
+        """Where this runs; joined, or started, when it is first asked for."""
+        return RayCluster(self.config.get("ray_address"), self.config.get("runtime_env"))
 
 
 def _roots(tasks: Iterable[Task[Any]]) -> list[str]:

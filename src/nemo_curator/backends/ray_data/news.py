@@ -1,17 +1,22 @@
-"""What happens in seats while they are at work: kept by an actor beside the driver, which asks it now and then.
+"""What happens in seats while they are at work; an actor beside the driver keeps it until that asks.
 
-Results come by Ray Data, a partition at a time. What is told before a partition is done comes by here: records that were
-read, for whoever watches, and images that were given up, which must be written down at once. Ray Data runs what a
+Results come by Ray Data, a partition at a time. What is told before a partition is done comes by here: records that
+were read, for whoever watches, and images that were given up, which must be written down at once. Ray Data runs what a
 dead actor had under way again, from the beginning, so nothing of this may be part of a result.
 
-`News` lives in an actor (one thread). The `Ledger` belongs to the driver, where whoever has the turn (see `driver`)
-uses it.
+`News` lives in an actor (one thread), and seats and driver reach it by `RemoteNews`. The `Ledger` belongs to the
+driver, where whoever has the turn (see `driver`) uses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nemo_curator.backends.ray_data.ray_module import ray_module
+
+_ANSWER = 10.0  # seconds that the actor may take to answer: nothing waits for ever for a count
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,19 @@ class Condemned:
 
 
 Event = Read | Condemned
+
+
+class Desk(Protocol):
+    """Where seats tell what happens: `News`, or `RemoteNews`."""
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """A seat tells something."""
+
+    def take(self) -> list[Event]:
+        """What was told since the last call."""
+
+    def begin(self, index: int) -> tuple[int, dict[str, str]]:
+        """A seat begins with a partition."""
 
 
 class News:
@@ -64,6 +82,39 @@ class News:
         before = self._tries.get(index, 0)
         self._tries[index] = before + 1
         return before, self._condemned.get(index, {})
+
+
+class RemoteNews:
+    """News that an actor keeps, for those elsewhere: the same three verbs.
+
+    Where the actor is gone with its host, nothing is told and nothing known; the run is about to end then.
+
+    Args:
+        actor: The actor's handle.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Tell something, and wait until it is heard."""
+        _answer(self._actor.tell.remote(events))
+
+    def take(self) -> list[Event]:
+        """What was told since the last call."""
+        return _answer(self._actor.take.remote()) or []
+
+    def begin(self, index: int) -> tuple[int, dict[str, str]]:
+        """As `News.begin`."""
+        return _answer(self._actor.begin.remote(index)) or (0, {})
+
+
+def _answer(reference: Any) -> Any:
+    ray = ray_module()
+    try:
+        return ray.get(reference, timeout=_ANSWER)
+    except ray.exceptions.RayError:
+        return None
 
 
 class Ledger:

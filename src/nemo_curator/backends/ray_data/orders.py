@@ -19,6 +19,7 @@ from typing import Any
 import cloudpickle
 import pyarrow as pa
 
+from nemo_curator.backends.ray_data.news import Desk
 from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.tasks import Task
 
@@ -37,7 +38,7 @@ class Orders:
         image_memory: Bytes that one image may take.
         model_seconds: Time that the inference process may give nothing.
         witnesses: Files and folders that every host must see.
-        news: Handle of the actor that takes the news.
+        news: Where it tells what happens.
     """
 
     stages: bytes
@@ -49,7 +50,7 @@ class Orders:
     image_memory: int
     model_seconds: float
     witnesses: tuple[str, ...]
-    news: Any
+    news: Desk
 
 
 # large ones: a pipeline may end with pixels
