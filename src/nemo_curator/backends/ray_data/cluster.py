@@ -106,11 +106,7 @@ class RayCluster:
         What died with a host, a seat or what was in work in it, Ray Data starts again elsewhere, by its own defaults.
         """
         data = self._ray.data
-        context = data.DataContext.get_current().copy()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        context.execution_options.preserve_order = False
-        with data.DataContext.current(context):
+        with _quietly(data.DataContext.get_current()):
             dataset = data.from_arrow(given).map_batches(
                 Seat,
                 fn_constructor_args=(orders,),
@@ -137,6 +133,22 @@ class RayCluster:
                 cause="no actor could be started, or the cluster is gone",
                 act="look at `ray status` and Ray's logs, and run the same command again: it goes on where it stopped",
             ) from error
+
+
+@contextmanager
+def _quietly(context: Any) -> Iterator[None]:
+    """Ray Data's settings as we want them, while a data set is made, which keeps a copy; then as they were."""
+    wanted = {"enable_progress_bars": False, "print_on_execution_start": False}
+    before = {name: getattr(context, name) for name in wanted}
+    ordered, context.execution_options.preserve_order = context.execution_options.preserve_order, False
+    try:
+        for name, value in wanted.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+        context.execution_options.preserve_order = ordered
 
 
 def _joined(address: str | None, runtime_env: Mapping[str, Any] | None) -> Any:
