@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Protocol
@@ -26,6 +29,7 @@ from nemo_curator.tasks import Task
 _STORE = (
     256_000_000  # bytes of the object store of a cluster that is started here: it holds lists of files, and results
 )
+_REACHABLE = 10.0  # seconds that a cluster may take to answer
 _MOST = 10_000  # partitions that are handed to Ray Data at a time: each is an object in its store
 
 
@@ -166,13 +170,43 @@ def _joined(address: str | None, runtime_env: Mapping[str, Any] | None) -> Any:
         settings |= {"include_dashboard": False}
     else:
         settings |= {"address": address}
+        check_reachable(address)
     try:
-        ray.init(**settings)
+        with _signals_kept():
+            ray.init(**settings)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise StageError(
-            "no Ray cluster answers" if address else "no Ray cluster could be started on this machine",
-            where=address or "",
-            cause=" ".join(f"{error}".split())[:300],
-            act="start one with `ray start --head`, name its address with --ray-address, or run without --executor ray",
-        ) from error
+        raise _no_cluster(address, error) from error
     return ray
+
+
+def check_reachable(address: str) -> None:
+    """Say within seconds that nobody listens there, for which Ray takes minutes.
+
+    Raises:
+        StageError: Nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # `auto`, or a form that Ray itself knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHABLE).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> StageError:
+    return StageError(
+        "no Ray cluster answers" if address else "no Ray cluster could be started on this machine",
+        where=address or "",
+        cause=" ".join(f"{error}".split())[:300],
+        act="start one with `ray start --head`, name its address with --ray-address, or run without --executor ray",
+    )
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it connects; whoever answers it now goes on to."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGTERM, before)
