@@ -64,10 +64,8 @@ format: setup ## Rewrite the sources in the house style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: setup ## Run the benchmarks; figures to the screen and to benchmarks/results/
-	@found=; for script in benchmarks/[!_]*.py; do \
-	  [ -e "$$script" ] || continue; found=yes; echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
-	done; [ -n "$$found" ] || echo "There is no benchmark yet (benchmarks/*.py)."
+bench: setup ## Run all benchmarks (hours), or ARGS='limit peers', and renew their figures in docs/benchmarks.md
+	$(BIN)/python -m tools.benchmark_page --run $(ARGS)
 
 soak: setup ## The long tests: thousands of commands, killed at every boundary and at random moments (half an hour)
 	$(PYTEST) -m soak $(ARGS)

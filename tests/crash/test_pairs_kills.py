@@ -28,14 +28,15 @@ DIES = """
 import os, signal, sys
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Searched
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 
 class Dies(Watcher):
     left = int(sys.argv[2])
 
-    def searched(self, images):
-        self.left -= 1
+    def told(self, event):
+        self.left -= isinstance(event, Searched)
         if not self.left:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -15,6 +15,7 @@ from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.errors import InputError, OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.curate import curate, score_run
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Planned, Scored
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, make_tar, photo
@@ -28,9 +29,10 @@ class Plans(Watcher):
 
     seen = (0, 0)
 
-    def planned(self, partitions, size, done):
+    def told(self, event):
         """Note them."""
-        self.seen = (partitions, done)
+        if isinstance(event, Planned):
+            self.seen = (event.partitions, event.done)
 
 
 @pytest.fixture
@@ -330,9 +332,9 @@ class _Kills(Watcher):
         """So many partitions are left."""
         self.left = after
 
-    def scored(self, verdicts, size):
+    def told(self, event):
         """Count."""
-        self.left -= 1
+        self.left -= isinstance(event, Scored)
         if not self.left:
             raise _KilledError
 

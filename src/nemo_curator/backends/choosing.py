@@ -7,6 +7,8 @@ from typing import Any
 
 from nemo_curator.backends.base import BaseExecutor
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.local.crew import Crew
+from nemo_curator.backends.local.events import ProcessEvent
 from nemo_curator.backends.ray_data import RayDataExecutor
 from nemo_curator.backends.ray_data.ray_module import ray_module
 from nemo_curator.planning.means import LOCAL, Asked
@@ -42,6 +44,8 @@ def executor_for(
     progress: Callable[[int, int], None],
     on_done: Callable[[int, list[Task[Any]]], None],
     on_condemned: Callable[[int, str, str], None],
+    on_event: Callable[[ProcessEvent], None] = lambda _: None,
+    crew: Crew | None = None,
 ) -> BaseExecutor:
     """The executor that the user asked for.
 
@@ -51,7 +55,9 @@ def executor_for(
         progress: As for `LocalExecutor`.
         on_done: As for `LocalExecutor`.
         on_condemned: As for `LocalExecutor`.
+        on_event: As for `LocalExecutor`.
+        crew: As for `LocalExecutor`; seats have their own.
     """
     if asked.executor == LOCAL:
-        return LocalExecutor(config, progress, on_done, on_condemned)
-    return RayDataExecutor({**config, "ray_address": asked.address}, progress, on_done, on_condemned)
+        return LocalExecutor(config, progress, on_done, on_condemned, crew, on_event)
+    return RayDataExecutor({**config, "ray_address": asked.address}, progress, on_done, on_condemned, on_event)

@@ -124,5 +124,15 @@ ModelDir = Annotated[
 Profile = Annotated[
     bool, typer.Option("--profile", help="Say where the time went, and draw it: profile.svg in the run directory.")
 ]
+LogJson = Annotated[
+    str | None,
+    typer.Option(
+        "--log-json", metavar="FILE", help="Append what happens to this file, a line of JSON an event; - for stderr."
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="FILE", help="Keep metrics in this file, in the text format of Prometheus."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

@@ -11,6 +11,7 @@ from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.backends.choosing import check_executor
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
@@ -27,6 +28,7 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Deciding
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
@@ -102,6 +104,7 @@ def curate(
     rescore: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
 
@@ -120,6 +123,7 @@ def curate(
         rescore: Compute columns again that were computed in another way, and files that changed.
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
@@ -139,7 +143,8 @@ def curate(
     check_places(output, run, _roots(listing))
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
-    with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -147,12 +152,12 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         clock.lap("score")
-        watcher.deciding()
+        watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
@@ -184,12 +189,13 @@ def preview_curate(
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
     recipe = effective(recipe)
-    return with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    return with_means(plan, recipe, asked)
 
 
 def _plan_curate(
     listing: Listing, output: str, run: RunDirectory, recipe: Recipe, *, replace: bool = False, rescore: bool = False
-) -> ScorePlan:
+) -> tuple[ScorePlan, Policy]:
     foreign = replace and rescore and _is_of_another_input(run, listing)
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
@@ -206,7 +212,7 @@ def _plan_curate(
         _refuse_other_result(manifest, output, recipe, plan, policy)
     else:
         claim_output(output, run, _shape(recipe), replace=replace, write=False)
-    return plan
+    return plan, policy
 
 
 def score_run(
@@ -220,6 +226,7 @@ def score_run(
     address: str | None = None,
     rescore: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> ScorePlan:
     """Read and score some inputs into a run directory.
 
@@ -233,6 +240,7 @@ def score_run(
         address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Returns:
         What there was to score.
@@ -248,15 +256,16 @@ def score_run(
     check_others(recipe, run, {})
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
-    with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
+    first, policy = _plan(run, listing, recipe, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         state = RunState.require(run)
         state.stages_took(taken)
         state.write()
@@ -280,11 +289,28 @@ def preview_score(
     return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
 
 
+def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:
+    """Start the workers that a plan wants, while the run directory is prepared for them."""
+    if crew is not None and plan.means is not None:
+        crew.start_ahead(plan.means.shares.workers)
+
+
 def _settled_plan(
-    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, memory: int | None, watcher: Watcher
+    planned: tuple[ScorePlan, Policy],
+    listing: Listing,
+    recipe: Recipe,
+    *,
+    rescore: bool,
+    memory: int | None,
+    watcher: Watcher,
 ) -> tuple[ScorePlan, Policy]:
-    """The same, after it is settled how the models are computed that the recipe leaves open."""
-    plan, policy = _plan(run, listing, recipe, rescore=rescore)
+    """The plan of a run that is held, after it is settled how the models are computed that the recipe leaves open.
+
+    What was planned before the run was held stands if nobody had begun the run, and nobody has since.
+    """
+    (plan, policy), run = planned, planned[0].run
+    if not plan.is_first or RunState.read(run) is not None:
+        plan, policy = _plan(run, listing, recipe, rescore=rescore)
     settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
     if settled:
         plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)

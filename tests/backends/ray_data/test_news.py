@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nemo_curator.backends.ray_data.news import Condemned, Ledger, News, Read
+from nemo_curator.backends.local.events import Pulse, WorkerDied
+from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, News, Read
 
 
 def ledger():
@@ -45,6 +46,16 @@ def test_late_news_of_a_partition_that_is_done():
     book.forget(0)
     book.enter([Read(0, "y", 6)])
     assert read == [(0, 6)]
+
+
+def test_signs_of_life_are_added_up():
+    """What all seats have together is told; what else happens, as it is."""
+    told = []
+    book = Ledger(print, print, told.append)
+    died = WorkerDied("x/worker-0", "was killed", "", "x/worker-1")
+    book.enter([Happened("x", Pulse(2, 100)), Happened("y", Pulse(3, 50)), Happened("x", died)])
+    book.enter([Happened("x", Pulse(1, 70))])
+    assert told == [Pulse(2, 100), Pulse(5, 150), died, Pulse(4, 120)]
 
 
 def test_an_image_is_given_up_once():

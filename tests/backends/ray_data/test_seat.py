@@ -13,7 +13,8 @@ from tests.contract.on_threads import SeatsExecutor
 from tests.contract.stages import Batches, Dies, DiesOnce, OddFilter, OnNode, Plain, Raises, Sources
 from tests.contract.test_behaviour import ids
 
-from nemo_curator.backends.ray_data.news import Condemned, News
+from nemo_curator.backends.local.events import Pulse, WorkerDied
+from nemo_curator.backends.ray_data.news import Condemned, Happened, News, Read
 from nemo_curator.backends.ray_data.orders import Orders, partition_row, read_result
 from nemo_curator.backends.ray_data.seat import Seat
 from nemo_curator.errors import MemoryBudgetError, StageError
@@ -63,7 +64,7 @@ def test_a_partition_goes_in_and_its_results_come_out():
     told = orders(Batches(), OddFilter())
     with closing(Seat(told)) as seat:
         assert outcome(seat(partition())) == (ALL[::2], ALL[1::2])
-        read = told.news.take()
+        read = [one for one in told.news.take() if isinstance(one, Read)]
     assert [(one.index, one.records) for one in read] == [(7, 3), (7, 3)]
     assert len({one.attempt for one in read}) == 1
 
@@ -86,8 +87,14 @@ def test_a_death_costs_one_image():
     with closing(Seat(told)) as seat:
         left, gone = outcome(seat(partition()))
     assert (left, gone) == ([one for one in ALL if one != "a/1"], ["a/1"])
-    condemned = [one for one in told.news.take() if isinstance(one, Condemned)]
+    news = told.news.take()
+    condemned = [one for one in news if isinstance(one, Condemned)]
     assert condemned == [Condemned(7, "a/1", "its worker was killed by SIGKILL, twice")]
+    died = [one.event for one in news if isinstance(one, Happened) and isinstance(one.event, WorkerDied)]
+    assert [(one.image, one.worker.rpartition("/")[2], one.successor.rpartition("/")[2]) for one in died] == [
+        ("a/1", "worker-0", "worker-1"),
+        ("a/1", "worker-1", "worker-2"),
+    ]
 
 
 def test_what_a_dead_seat_found_out_is_known_to_the_next(tmp_path):
@@ -147,17 +154,20 @@ def test_modules_of_the_driver_are_found_last():
 
 def test_progress_and_callbacks():
     """Records add up, images that are given up are told once, and partitions as they are done."""
-    read, done, given_up = [0, 0, 0], [], []
+    read, done, given_up, happened = [0, 0, 0], [], [], []
     executor = SeatsExecutor(
         {"num_workers": 2},
         progress=lambda index, count: read.__setitem__(index, read[index] + count),
         on_done=lambda index, tasks: done.append((index, len(tasks))),
         on_condemned=lambda *told: given_up.append(told),
+        on_event=happened.append,
     )
     executor.execute([Sources(), Batches(), Dies(on=("b/4",))])
     assert read == [6, 6, 6]
     assert sorted(done) == [(0, 2), (1, 2), (2, 2)]
     assert given_up == [(1, "b/4", "its worker was killed by SIGKILL, twice")]
+    assert {one.workers for one in happened if isinstance(one, Pulse)} == {2}
+    assert [one.image for one in happened if isinstance(one, WorkerDied)] == ["b/4", "b/4"]
 
 
 def test_a_callback_that_raises_ends_the_run():

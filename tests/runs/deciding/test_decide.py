@@ -159,7 +159,7 @@ def test_prefer_may_not_ask_for_a_quantile():
 def test_preview_leaves_quantiles_out(tmp_path):
     """The display's preview counts verdicts of one part by the rules that need no other part."""
     run, ids = made_run(tmp_path, [row("x", a=1.0), row("y", a=7.0), row("z", error="e"), row("w", a=7.0)])
-    counts = preview(read_part(run, ids[0]), policy("a < 5", "a < quantile(a, 0.99)"))
+    counts = preview(read_part(run, ids[0]), policy("a < 5", "a < quantile(a, 0.99)")).verdicts
     assert counts == {"reject": 1, "keep": 2, "quarantine": 1}
 
 

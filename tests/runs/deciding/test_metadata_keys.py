@@ -291,7 +291,7 @@ def test_a_preview_leaves_keys_out(tmp_path):
     """One part does not tell the type of a key, so that a display waits for the whole data set."""
     run, ids = made_run(tmp_path, [noted("x", k="text", a=1), noted("y", k="t")])
     part = read_part(run, ids[0])
-    assert preview(part, policy("metadata.k > 3", "metadata.gone > 1", prefer="metadata.k")) == {"keep": 2}
+    assert preview(part, policy("metadata.k > 3", "metadata.gone > 1", prefer="metadata.k")).verdicts == {"keep": 2}
     assert not parse_rule("r", "metadata.k > 3", SCHEMA.names).of_one_row
 
 

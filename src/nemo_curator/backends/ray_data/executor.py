@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import cloudpickle
 
+from nemo_curator.backends.local.events import ProcessEvent
 from nemo_curator.backends.local.executor import LocalExecutor, _packed
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.ray_data import driver
@@ -54,6 +55,7 @@ class RayDataExecutor(LocalExecutor):
             for a result, and never otherwise.
         on_done: As for `LocalExecutor`.
         on_condemned: As for `LocalExecutor`.
+        on_event: As for `LocalExecutor`, and called as `progress` is.
     """
 
     engine: ClassVar[str] = "Ray Data"
@@ -65,10 +67,13 @@ class RayDataExecutor(LocalExecutor):
         progress: Callable[[int, int], None] = lambda *_: None,
         on_done: Callable[[int, list[Task[Any]]], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
+        on_event: Callable[[ProcessEvent], None] = lambda _: None,
         **_engine_settings: Any,
     ) -> None:
         given = dict(config or {})
-        super().__init__({name: given[name] for name in _KNOWN if name in given}, progress, on_done, on_condemned)
+        super().__init__(
+            {name: given[name] for name in _KNOWN if name in given}, progress, on_done, on_condemned, None, on_event
+        )
         self._there = self._installed()
         if not self._there:
             warnings.warn(
@@ -113,7 +118,7 @@ class RayDataExecutor(LocalExecutor):
                 (*self.config.get("witnesses", ()), *_roots(tasks)),
                 news,
             )
-            ledger = Ledger(self._progress, self._on_condemned)
+            ledger = Ledger(self._progress, self._on_condemned, self._on_event)
             rows = cluster.rows(orders, seats, tasks, _runtime_env(stages))
             with closing(driver.gather(rows, news, ledger)) as partitions:
                 for index, results in partitions:

@@ -10,12 +10,15 @@ driver, where whoever has the turn (see `driver`) uses it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nemo_curator.backends.local.events import ProcessEvent, Pulse
 from nemo_curator.backends.ray_data.ray_module import ray_module
 
+_SILENT = 30.0  # seconds after which a seat that gives no sign of life is left out
 _ANSWER = 10.0  # seconds that the actor may take to answer: nothing waits for ever for a count
 
 
@@ -37,7 +40,15 @@ class Condemned:
     why: str
 
 
-Event = Read | Condemned
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something happened to the processes of a seat."""
+
+    seat: str
+    event: ProcessEvent
+
+
+Event = Read | Condemned | Happened
 
 
 class Desk(Protocol):
@@ -123,9 +134,17 @@ class Ledger:
     Args:
         progress: Called with (partition index, number of further records read).
         on_condemned: Called with (partition index, image id, why).
+        on_event: Called with what happens to processes; a sign of life is that of all seats together.
     """
 
-    def __init__(self, progress: Callable[[int, int], None], on_condemned: Callable[[int, str, str], None]) -> None:
+    def __init__(
+        self,
+        progress: Callable[[int, int], None],
+        on_condemned: Callable[[int, str, str], None],
+        on_event: Callable[[ProcessEvent], None] = lambda _: None,
+    ) -> None:
+        self._on_event = on_event
+        self._pulses: dict[str, tuple[float, Pulse]] = {}
         self._progress = progress
         self._on_condemned = on_condemned
         self._read: dict[tuple[int, str], int] = {}
@@ -137,9 +156,21 @@ class Ledger:
         for event in events:
             if isinstance(event, Read):
                 self._count(event)
+            elif isinstance(event, Happened):
+                self._on_event(self._together(event.seat, event.event))
             elif (event.index, event.image_id) not in self._given_up:
                 self._given_up.add((event.index, event.image_id))
                 self._on_condemned(event.index, event.image_id, event.why)
+
+    def _together(self, seat: str, event: ProcessEvent) -> ProcessEvent:
+        """What one seat tells; of signs of life, the sum of those that all seats gave lately."""
+        if not isinstance(event, Pulse):
+            return event
+        now = time.monotonic()
+        self._pulses[seat] = now, event
+        self._pulses = {name: one for name, one in self._pulses.items() if now - one[0] < _SILENT}
+        pulses = [one for _, one in self._pulses.values()]
+        return Pulse(sum(one.workers for one in pulses), sum(one.memory for one in pulses))
 
     def _count(self, event: Read) -> None:
         key = event.index, event.attempt

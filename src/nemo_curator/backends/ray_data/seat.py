@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import queue
 import socket
 import sys
@@ -25,9 +26,10 @@ import cloudpickle
 import pyarrow as pa
 
 from nemo_curator import storage
+from nemo_curator.backends.local.events import ProcessEvent, WorkerDied
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.supervisor import Supervisor
-from nemo_curator.backends.ray_data.news import Condemned, Event, Read
+from nemo_curator.backends.ray_data.news import Condemned, Event, Happened, Read
 from nemo_curator.backends.ray_data.orders import Orders, failure_row, read_partition, result_row
 from nemo_curator.errors import StageError
 from nemo_curator.machine_memory import usable_memory
@@ -122,6 +124,7 @@ class _Keeper:
         self._tickets = itertools.count()  # our own numbers: after a broken connection a partition may come twice
         self._open: dict[int, _Given] = {}
         self._outbox: list[Event] = []
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{id(self)}"
         self._told = time.monotonic()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._thread.start()
@@ -167,7 +170,9 @@ class _Keeper:
         memory = None if orders.memory is None else int(orders.memory * orders.share)
         means = plan_means(cloudpickle.loads(orders.stages), orders.workers, machine, Asked(orders.workers, memory))
         patience = Patience(orders.image_seconds, orders.image_memory)
-        return Supervisor(orders.stages, means, patience, self._read, self._condemned, orders.model_seconds)
+        return Supervisor(
+            orders.stages, means, patience, self._read, self._condemned, orders.model_seconds, tell=self._happened
+        )
 
     def _arrivals(self) -> Iterator[list[tuple[int, Task[Any]]]]:
         """What came since the last tick of the supervisor."""
@@ -193,6 +198,12 @@ class _Keeper:
     def _condemned(self, ticket: int, image_id: str, why: str) -> None:
         self._outbox.append(Condemned(self._open[ticket].index, image_id, why))
         self._tell()
+
+    def _happened(self, event: ProcessEvent) -> None:
+        if isinstance(event, WorkerDied):  # they have the same names in every seat
+            names = f"{self._name}/{event.worker}", f"{self._name}/{event.successor}"
+            event = replace(event, worker=names[0], successor=names[1])
+        self._outbox.append(Happened(self._name, event))
 
     def _tell(self) -> None:
         """Tell the news, and wait until they are heard: before a partition is done, all of it has been told."""
