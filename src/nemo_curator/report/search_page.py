@@ -12,7 +12,7 @@ from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.report.content import Figure
+from nemo_curator.report.figure import Figure
 from nemo_curator.report.facts import read_facts
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.page import environment
