@@ -35,6 +35,7 @@ def page_data(page: Page) -> dict[str, Any]:
         "readable": page.readable,
         "place": shlex.quote(page.place),
         "groups": [_group(one) for one in page.groups],
+        "order": [step.group for step in (page.steps[-1], *page.steps[:-1]) if step.group >= 0],
         "shares": SHARES,
         "axes": [_axis(one) for one in page.spreads],
         "sample": {

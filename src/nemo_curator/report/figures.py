@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.samples import Row
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
-from nemo_curator.report.thumbnails import MOST_BYTES, Thumbnail, Thumbnailer, within
+from nemo_curator.report.thumbnails import Thumbnail
 from nemo_curator.report.words import amount, compared, number, shown, shown_id
 
 _CAPTION = 160
 _MOST_SCORES = 100  # twice as many as all of ours
-# some such lists are of pictures that nobody may copy, and a page is a copy
-_UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
 
 
 class Gallery:
-    """Makes figures of chosen inputs. Their thumbnails are made first, in source order, so that a shard is opened once.
+    """Makes figures of chosen inputs.
 
     Args:
         rows: Position to part row.
         decided: Position to row of the decisions, for those that have one to tell.
         rules: Rule name to expression.
         scores: Names of the score columns.
-        thumbnailer: Makes the thumbnails.
-        unshown: Rules whose images get none.
+        thumbnails: Position to thumbnail, of every row that has no error.
         captions: Characters of a caption at most.
-        first: Positions whose thumbnails matter most, in order; those of others are the first to be left out.
     """
 
     def __init__(
@@ -37,25 +33,15 @@ class Gallery:
         decided: Mapping[int, Row],
         rules: Mapping[str, str],
         scores: Sequence[str],
-        thumbnailer: Thumbnailer,
-        unshown: Collection[str] = (),
+        thumbnails: Mapping[int, Thumbnail],
         captions: int = _CAPTION,
-        first: Sequence[int] = (),
     ) -> None:
         self._rows = rows
         self._decided = decided
         self._rules = rules
         self._scores = scores[:_MOST_SCORES]
         self._captions = captions
-        made = {
-            position: _UNSHOWN
-            if decided.get(position, {}).get("rule") in unshown
-            else thumbnailer.make(rows[position], rows[position]["location"])
-            for position in sorted(rows)
-            if rows[position]["error"] is None
-        }
-        order = dict.fromkeys([*(one for one in first if one in made), *made])
-        self._thumbnails = within(made, order, MOST_BYTES)
+        self._thumbnails = thumbnails
 
     def figure(self, position: int) -> Figure:
         """The figure of one input."""

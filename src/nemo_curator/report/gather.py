@@ -14,6 +14,7 @@ import duckdb
 from nemo_curator.report.alike import alike_of, leaks_of, stored_leaks
 from nemo_curator.report.axes import axes_of
 from nemo_curator.report.content import Alike, Page, StageTime
+from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.facts import RunFacts, read_facts
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
@@ -29,9 +30,9 @@ from nemo_curator.report.readings import (
 )
 from nemo_curator.report.records import records_of, usable_rules
 from nemo_curator.report.samples import Row, part_rows
-from nemo_curator.report.sampling import Sample, choose, in_turns, numbers_of, rows_to_show
+from nemo_curator.report.sampling import Sample, choose, in_turns, numbers_of, picture_count, rows_to_show
 from nemo_curator.report.survey import Survey, survey
-from nemo_curator.report.thumbnails import Thumbnailer
+from nemo_curator.report.thumbnails import MOST_BYTES, within
 from nemo_curator.report.vectors import embeddings_at
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
 from nemo_curator.report.words import amount, plural, shown_id
@@ -66,7 +67,8 @@ def gather(run: RunDirectory) -> Page:
         readable, unusable = readable_positions(connection), unusable_positions(connection)
         alike, stored = alike_of(verdicts), stored_leaks(run)
         leaking = verdicts.places([leak.image_id for leak in stored.listed] if stored else [])
-        pictured = choose(_wishes(facts, verdicts, alike, leaking, readings, readable), readable)
+        most = picture_count(len(readable))
+        pictured = choose(_wishes(facts, verdicts, alike, leaking, readings, readable), readable, most)
         sample = _sample(connection, rows_to_show(pictured, readable, len(axes)), readings)
         sizes = bytes_by_group(connection)
     sample = _mapped(sample, run, partitions.ids, found, readable)
@@ -164,19 +166,12 @@ def _figures(
     """Figures by position, and those of protected images by id."""
     decided = verdicts.rows(pictured)
     side = _LARGE if len(pictured) <= _FEW else _SMALL
-    with Thumbnailer(facts.image_seconds, side) as thumbnailer:
-        gallery = Gallery(
-            {position: rows[position] for position in pictured},
-            decided,
-            facts.rules,
-            found.texts,
-            thumbnailer,
-            facts.known,
-            _CAPTION,
-            pictured,
-        )
-        ids = [end.image_id for leak in stored.listed for end in leak.ends[:1]] if stored else []
-        protected = protected_figures(run, ids, thumbnailer)
+    mine = {position: rows[position] for position in pictured}
+    unshown = {position for position in pictured if decided[position]["rule"] in facts.known}
+    made = thumbnails_of(mine, facts.image_seconds, side=side, unshown=unshown)
+    gallery = Gallery(mine, decided, facts.rules, found.texts, within(made, pictured, MOST_BYTES), _CAPTION)
+    ids = [end.image_id for leak in stored.listed for end in leak.ends[:1]] if stored else []
+    protected = protected_figures(run, ids, facts.image_seconds, side)
     return {position: gallery.figure(position) for position in sorted(pictured)}, protected
 
 

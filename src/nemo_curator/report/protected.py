@@ -9,22 +9,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nemo_curator.errors import CuratorError
+from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.samples import COLUMNS, Row
-from nemo_curator.report.thumbnails import Thumbnailer
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 from nemo_curator.runs.parts import read_part
 
 
-def protected_figures(run: RunDirectory, ids: Iterable[str], thumbnailer: Thumbnailer) -> dict[str, Figure]:
+def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, side: int) -> dict[str, Figure]:
     """Figures of protected images, of those that can be found.
 
     Args:
         run: The run that compared with them.
         ids: Their ids, each behind the name of its set and a colon.
-        thumbnailer: Makes the thumbnails.
+        seconds: Time that one image may take.
+        side: Longer side of a thumbnail in pixels.
     """
     by_set: dict[str, list[str]] = defaultdict(list)
     for one in ids:
@@ -34,7 +35,7 @@ def protected_figures(run: RunDirectory, ids: Iterable[str], thumbnailer: Thumbn
     for name, wanted in by_set.items():
         rows = _rows(run.protect(name), wanted)
         numbered = dict(enumerate(rows.values()))
-        gallery = Gallery(numbered, {}, {}, (), thumbnailer)
+        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side))
         found |= {f"{name}:{row['image_id']}": gallery.figure(at) for at, row in numbered.items()}
     return found
 

@@ -15,9 +15,7 @@ from nemo_curator.report.verdicts import Positions, evenly
 from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding.connection import give
 
-MOST_PICTURES = 600
-"""Thumbnails on a page at most."""
-
+_FEW_PICTURES, _MOST_PICTURES, _SHARE = 200, 600, 3
 _MOST_ROWS = 3_000
 _MOST_BYTES = 1_200_000  # of the numbers of all rows together
 
@@ -43,13 +41,22 @@ class Sample:
     shares: tuple[float, float] = (0.0, 0.0)
 
 
-def choose(wishes: Sequence[Iterable[int]], readable: Positions, most: int = MOST_PICTURES) -> list[int]:
-    """Positions of the images that get a picture, the most important first; all where there are few.
+def picture_count(readable: int) -> int:
+    """How many images get a picture: all of few, then a third, so that a report takes little beside the run itself.
+
+    Args:
+        readable: Number of readable images.
+    """
+    return min(readable, max(_FEW_PICTURES, min(_MOST_PICTURES, readable // _SHARE)))
+
+
+def choose(wishes: Sequence[Iterable[int]], readable: Positions, most: int) -> list[int]:
+    """Positions of the images that get a picture, the most important first.
 
     Args:
         wishes: Positions, the most important first.
         readable: Positions of all readable images, ascending.
-        most: So many at most.
+        most: So many.
     """
     wanted = dict.fromkeys(int(one) for wish in wishes for one in wish)
     chosen = list(wanted)[:most]

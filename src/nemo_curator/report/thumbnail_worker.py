@@ -23,7 +23,8 @@ ANSWER = struct.Struct("<?HHQ")
 SIDE = 224
 """Longer side of a thumbnail in pixels, unless another is asked for; shown at about 160, for dense screens."""
 
-_QUALITY = 74
+_QUALITY = 72
+_METHOD = 0  # a third larger than the best, in a quarter of the time
 
 
 def webp(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
@@ -38,7 +39,7 @@ def webp(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
     """
     small = thumbnail(data, side)
     out = io.BytesIO()
-    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=4)
+    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     return out.getvalue(), (small.shape[1], small.shape[0])
 
 

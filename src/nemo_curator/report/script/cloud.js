@@ -1,7 +1,7 @@
 // A cloud of points, one an image: shows the picture of the one that is pointed at, and opens it.
 
-/** A cloud in a place. */
-function cloudIn(place, name) {
+/** A cloud in a place; with `pictures`, those for which there is room are drawn where their images lie. */
+function cloudIn(place, name, pictures = null) {
   const card = element("div", { class: "card", hidden: true });
   let chart = null;
   let shown = null;
@@ -49,6 +49,7 @@ function cloudIn(place, name) {
       ctx.fill();
     }
     ctx.globalAlpha = 1;
+    scatter(u);
     if (at >= 0) {
       ctx.strokeStyle = theme.colour("ink");
       ctx.lineWidth = 2 * devicePixelRatio;
@@ -59,12 +60,56 @@ function cloudIn(place, name) {
     ctx.restore();
   };
 
+  /** Pictures in cells of a grid, one a cell, so that they do not cover each other; what may be unsafe stays a point. */
+  const scatter = (u) => {
+    const side = Math.max(30, Math.min(52, u.over.clientWidth / 20));
+    const taken = new Set();
+    shown.drawn.forEach(({ index, bitmap, colour }) => {
+      const [left, top] = [u.valToPos(shown.points.x[index], "x"), u.valToPos(shown.points.y[index], "y")];
+      const cell = `${Math.round(left / side)} ${Math.round(top / side)}`;
+      if (taken.has(cell)) return;
+      taken.add(cell);
+      const scale = (side - 6) / Math.max(bitmap.naturalWidth, bitmap.naturalHeight);
+      const [width, height] = [bitmap.naturalWidth * scale * devicePixelRatio, bitmap.naturalHeight * scale * devicePixelRatio];
+      const across = Math.round(left / side) * side * devicePixelRatio + u.bbox.left - width / 2;
+      const down = Math.round(top / side) * side * devicePixelRatio + u.bbox.top - height / 2;
+      const edge = 2 * devicePixelRatio;
+      u.ctx.fillStyle = colour;
+      u.ctx.fillRect(across - edge, down - edge, width + 2 * edge, height + 2 * edge);
+      u.ctx.drawImage(bitmap, across, down, width, height);
+    });
+  };
+
+  /** Decode the pictures of some points, once. */
+  async function prepare() {
+    shown.drawn = [];
+    if (!pictures?.checked) return;
+    const mine = shown;
+    const paints = colours();
+    const wanted = mine.points.rows.map((row, index) => ({ row, index })).filter(({ index }) => mine.points.pictured[index]);
+    for (const { row, index } of wanted) {
+      const image = await store.image(row);
+      if (!image.picture || (image.sensitive && !veils.lifted)) continue;
+      const bitmap = new Image();
+      bitmap.src = image.picture;
+      try {
+        await bitmap.decode();
+      } catch {
+        continue;
+      }
+      if (mine !== shown) return;
+      mine.drawn.push({ index, bitmap, colour: paints[index] });
+      if (mine.drawn.length % 25 === 0) chart?.redraw(false);
+    }
+    chart?.redraw(false);
+  }
+
   const range = (values, log) => {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) { if (value < low) low = value; if (value > high) high = value; }
     if (!(high > low)) return [low - 1, high + 1];
     if (log) return [low / 1.1, high * 1.1];
-    const pad = (high - low) * 0.04;
+    const pad = (high - low) * (pictures ? 0.08 : 0.04);
     return [low - pad, high + pad];
   };
 
@@ -131,7 +176,7 @@ function cloudIn(place, name) {
     const log = (axis, values) => Boolean(axis?.log) && Math.min(...values) > 0;
     chart = new uPlot({
       width: Math.max(240, place.clientWidth),
-      height: narrow ? 340 : 460,
+      height: narrow ? 360 : pictures ? 640 : 460,
       padding: [10, 14, 4, xAxis ? 0 : 14],
       legend: { show: false },
       cursor: { show: false },
@@ -177,10 +222,11 @@ function cloudIn(place, name) {
     /** Show two axes against each other, coloured by verdict (null) or by a third. */
     async show(x, y, colour) {
       const points = await store.cloud(x, y, colour);
-      shown = { points, colour, xAxis: store.axes[x], yAxis: store.axes[y] };
+      shown = { points, colour, xAxis: store.axes[x], yAxis: store.axes[y], drawn: [] };
       place.setAttribute("aria-label",
         `${name}: ${plural(points.x.length, "image")}. Arrow keys step from left to right through those with a picture, Enter opens one.`);
       draw();
+      prepare();
     },
   };
 }

@@ -142,6 +142,12 @@ const explorer = (() => {
       select.focus({ preventScroll: true });
     });
   }
-  choose(Number(select.value));
+  const differs = (axis) => axis.count > 0 && axis.quantiles[0] !== axis.quantiles.at(-1);
+  const first = [
+    (axis) => differs(axis) && axis.thresholds.some(({ value }) => value >= axis.quantiles[0] && value <= axis.quantiles.at(-1)),
+    (axis) => differs(axis) && axis.thresholds.length > 0,
+    differs,
+  ].map((fits) => store.axes.findIndex(fits)).find((at) => at >= 0);
+  choose(first ?? Number(select.value));
   return { choose };
 })();

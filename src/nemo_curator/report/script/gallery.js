@@ -15,14 +15,10 @@ const gallery = (() => {
 
   const kinds = [
     { label: "All", groups: null },
-    ...store.groups
-      .map((group, at) => ({ ...group, at }))
-      .filter((group) => group.verdict !== "quarantine")
-      .map((group) => ({
-        label: group.verdict === "keep" ? "Kept" : group.verdict === "duplicate" ? `Duplicates: ${group.rule}` : group.rule,
-        verdict: group.verdict, count: group.count, groups: [group.at],
-      }))
-      .sort((one, other) => ["keep", "reject", "duplicate"].indexOf(one.verdict) - ["keep", "reject", "duplicate"].indexOf(other.verdict)),
+    ...store.order.map((at) => ({ ...store.groups[at], at })).map((group) => ({
+      label: group.verdict === "keep" ? "Kept" : group.verdict === "duplicate" ? `Duplicates: ${group.rule}` : group.rule,
+      verdict: group.verdict, count: group.count, groups: [group.at],
+    })),
   ];
 
   const chip = (kind) => element(
@@ -61,7 +57,7 @@ const gallery = (() => {
     more.hidden = found.here <= state.limit;
     more.textContent = `Show ${Math.min(PAGE, found.here - state.limit)} more`;
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(same(kinds[at].groups, state.groups))));
-    turn.textContent = axis === null ? (state.descending ? "last first" : "first first") : state.descending ? "highest first" : "lowest first";
+    turn.textContent = axis === null ? (state.descending ? "last to first" : "first to last") : state.descending ? "highest first" : "lowest first";
   }
 
   function choose(groups) {

@@ -59,6 +59,10 @@ function histogramIn(place, onPick) {
     chart = null;
     place.replaceChildren();
     if (shown === null || shown.axis.edges.length < 2) return;
+    if (shown.axis.quantiles[0] === shown.axis.quantiles.at(-1)) {
+      place.append(element("p", { class: "soft" }, `Every image has the same value, ${numberText(shown.axis.quantiles[0])}.`));
+      return;
+    }
     const { axis } = shown;
     const [low, high] = [axis.edges[0], axis.edges.at(-1)];
     const values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick)));
@@ -97,7 +101,7 @@ function histogramIn(place, onPick) {
       shown = { axis };
       threshold = cutAt;
       if (same && chart) chart.redraw(false);
-      else draw();
+      else if (!same) draw();
     },
   };
 }

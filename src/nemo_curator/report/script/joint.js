@@ -7,10 +7,12 @@
   const [across, up, colour] = ["x", "y", "colour"].map((name) => document.getElementById(`joint-${name}`));
   for (const select of [across, up]) known.forEach(({ axis, at }) => select.append(option(at, axis.name)));
   const paint = colourOptions(colour);
-  const cut = known.filter(({ axis }) => axis.thresholds.length && axis.quantiles.at(-1) > axis.quantiles[0]);
-  const [first, second] = [...cut.slice().reverse(), ...known];
+  const differing = known.filter(({ axis }) => axis.quantiles.at(-1) > axis.quantiles[0]);
+  const cut = differing.filter(({ axis }) => axis.thresholds.length).reverse();
+  const usual = ["sharpness", "entropy", "brightness"].map((name) => differing.find(({ axis }) => axis.name === name)).filter(Boolean);
+  const [first, second] = [...new Set([...cut, ...usual, ...differing, ...known])];
   across.value = String(first.at);
-  up.value = String(second.at === first.at ? known.find(({ at }) => at !== first.at).at : second.at);
+  up.value = String(second.at);
   const cloud = cloudIn(place, "Two scores");
   const draw = () => {
     cloud.show(Number(across.value), Number(up.value), paint());

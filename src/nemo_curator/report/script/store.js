@@ -1,7 +1,7 @@
 // Where the page's data come from. Everything else on the page asks this one object and waits for its answers, so that
 // data that are asked of a server can take the place of data that stand in the page.
 //
-//   axes, groups, shares, inputs, readable, place     what is known at once
+//   axes, groups, order, shares, inputs, readable, place     what is known at once
 //   count(axis, operator, value)                      how many images a threshold rejects
 //   near(axis, value, most)                           the images just below and just above a value
 //   images({ group, text, axis, descending, offset, limit })
@@ -85,6 +85,7 @@ function embeddedStore(data) {
   return {
     axes: data.axes,
     groups: data.groups,
+    order: data.order,
     shares: data.shares,
     inputs: data.inputs,
     readable: data.readable,

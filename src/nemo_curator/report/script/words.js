@@ -11,6 +11,7 @@ function numberText(value) {
   let text;
   if (Number.isInteger(value) && Math.abs(value) < 1e15) text = value.toLocaleString("en-US");
   else if (Math.abs(value) >= 1000 && Math.abs(value) < 1e15) text = Math.round(value).toLocaleString("en-US");
+  else if (value !== 0 && Math.abs(value) < 1e-4) text = value.toExponential(3).replace(/\.?0+e/, "e");
   else text = String(Number(value.toPrecision(4)));
   return text.replace("-", MINUS);
 }
@@ -36,7 +37,7 @@ function element(name, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, String(value));
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return made;
 }
 
