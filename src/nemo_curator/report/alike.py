@@ -31,8 +31,9 @@ def alike_of(verdicts: Verdicts) -> tuple[Alike, ...]:
     chosen: list[int] = []
     for rule in rules:
         places, distances = verdicts.distances(rule)
-        far = places[np.argsort(-np.nan_to_num(distances), kind="stable")[: each // 2]] if distances.any() else []
-        chosen += [*(int(one) for one in far), *evenly(places, each - len(far))]
+        order = np.argsort(-np.nan_to_num(distances), kind="stable")[: each // 2]
+        far: list[int] = places[order].tolist() if np.nan_to_num(distances).any() else []
+        chosen += [*far, *evenly(places, each - len(far))]
     decided = verdicts.rows(chosen)
     kept_ids = [one for row in decided.values() if (one := row["duplicate_of"])]
     members = verdicts.duplicates_of(kept_ids, _MEMBERS)
@@ -62,7 +63,7 @@ def _removed(position: int, row: Row) -> Removed:
 
 
 def stored_leaks(run: RunDirectory) -> StoredLeaks | None:
-    """Leaks of protect sets, of each image the nearest protected one; None where no set was looked at, or unreadable."""
+    """Leaks of protect sets, of each image the nearest; None where no set was looked at, or they cannot be read."""
     if not storage.exists(run.leaks):
         return None
     try:

@@ -87,13 +87,10 @@ def axes_of(
     return tuple(found.values())[:MOST]
 
 
-def _axis(
-    compared: OneComparison, columns: Mapping[str, str], declared: Mapping[str, tuple[str, str]]
-) -> Axis | None:
+def _axis(compared: OneComparison, columns: Mapping[str, str], declared: Mapping[str, tuple[str, str]]) -> Axis | None:
     """The axis of a comparison; None where it compares what is no number that is stored."""
-    if compared.column:
-        column = columns.get(compared.column.lower())
-        return Axis(column, name(column), True, *declared.get(column, ("", ""))) if column else None
+    if column := columns.get(compared.column.lower()):
+        return Axis(column, name(column), True, *declared.get(column, ("", "")))
     return Axis(compared.written, compared.value, column=False) if len(compared.written) <= _LONGEST else None
 
 
@@ -105,4 +102,6 @@ def _threshold(connection: duckdb.DuckDBPyConnection, rule: str, compared: OneCo
         ).fetchall()
     except duckdb.Error:  # a text that is compared, which has no axis
         return None
-    return Threshold(shown(rule, 80), compared.operator, value, compared.moving) if known and value is not None else None
+    return (
+        Threshold(shown(rule, 80), compared.operator, value, compared.moving) if known and value is not None else None
+    )

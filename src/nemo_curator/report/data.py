@@ -18,13 +18,13 @@ from nemo_curator.report.sensitive import is_sensitive_rule
 from nemo_curator.report.spreads import SHARES, Counts, Spread
 
 # what could end a script element, begin a comment in one, or break a line in JavaScript
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 def embedded(data: Any) -> str:
     """JSON text that may stand inside a script element: no character of it can end that."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(str.maketrans(_ESCAPES))
+    return text.translate(_ESCAPES)
 
 
 def page_data(page: Page) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from nemo_curator.cores import usable_cores
 from nemo_curator.report.samples import Row
@@ -40,7 +41,7 @@ def thumbnails_of(
 
     hands = max(1, min(_SIDES, usable_cores(), len(wanted) // _EACH))
     bounds = [len(wanted) * hand // hands for hand in range(hands + 1)]
-    pieces = [wanted[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    pieces = [wanted[start:stop] for start, stop in pairwise(bounds)]
     with ThreadPoolExecutor(hands) as pool:
         for made in pool.map(develop, pieces):
             found |= made

@@ -1,4 +1,4 @@
-"""From verdicts to the funnel: inputs, what each step takes away, and what stays; and the groups of images behind it."""
+"""From verdicts to the funnel: inputs, what each step takes away, and what stays; and the groups of images."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def funnel_of(
     return (*steps, _placed(kept, total, 0))
 
 
-def _step(
-    verdicts: Verdicts, sizes: Mapping[int, int], kind: str, rule: str | None, name: str, detail: str
-) -> Step:
+def _step(verdicts: Verdicts, sizes: Mapping[int, int], kind: str, rule: str | None, name: str, detail: str) -> Step:
     groups = verdicts.numbers_of(kind, rule)
     count = verdicts.count(kind, rule)
     known = [sizes[group] for group in groups if group in sizes]
@@ -114,6 +112,4 @@ def quarantine_of(
 
 
 def _unusable(row: Row) -> Unusable:
-    return Unusable(
-        shown_id(row["image_id"]), shown_id(row["source"] or ""), shown(row["error_detail"] or "", 300)
-    )
+    return Unusable(shown_id(row["image_id"]), shown_id(row["source"] or ""), shown(row["error_detail"] or "", 300))

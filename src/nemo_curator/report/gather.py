@@ -40,7 +40,8 @@ from nemo_curator.runs.deciding.leaks import Leaks as StoredLeaks
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 
-_KEPT, _RULE, _UNUSABLE = 48, 12, 100
+_RULE, _UNUSABLE = 12, 100
+_KEPT = 8  # one in so many pictures is an evenly chosen kept image
 _ALL_RULES = 180  # thumbnails of all rules together; many rules get fewer each
 _STOPS, _ALL_STOPS = 400, 24_000  # of one axis, and of all together
 _CAPTION = 400
@@ -68,7 +69,8 @@ def gather(run: RunDirectory) -> Page:
         alike, stored = alike_of(verdicts), stored_leaks(run)
         leaking = verdicts.places([leak.image_id for leak in stored.listed] if stored else [])
         most = picture_count(len(readable))
-        pictured = choose(_wishes(facts, verdicts, alike, leaking, readings, readable), readable, most)
+        even = max(1, most // _KEPT)
+        pictured = choose(_wishes(facts, verdicts, alike, leaking, readings, readable, even), readable, most)
         sample = _sample(connection, rows_to_show(pictured, readable, len(axes)), readings)
         sizes = bytes_by_group(connection)
     sample = _mapped(sample, run, partitions.ids, found, readable)
@@ -108,20 +110,19 @@ def _wishes(
     leaking: Mapping[str, int],
     readings: Sequence[Reading],
     readable: Positions,
+    even: int,
 ) -> list[Iterable[int]]:
-    """Positions of images that should have a picture, the most important first."""
-    hit = [
-        places for rule in rule_names(facts, verdicts) if len(places := verdicts.positions("reject", rule))
-    ]
+    """Positions of images that should have a picture, the most important first; `even` are of kept images."""
+    hit = [places for rule in rule_names(facts, verdicts) if len(places := verdicts.positions("reject", rule))]
     each = max(1, min(_RULE, _ALL_RULES // max(1, len(hit))))
     return [
-        evenly(verdicts.positions("keep"), _KEPT),
+        evenly(verdicts.positions("keep"), even),
         in_turns([evenly(places, each) for places in hit]),
         [one for group in alike for one in ([] if group.kept is None else [group.kept])],
         [removed.position for group in alike for removed in group.removed],
         leaking.values(),
         in_turns([near for reading in readings for near in reading.near]),
-        evenly(readable, _KEPT),
+        evenly(readable, even),
         in_turns([end for reading in readings for end in reading.ends]),
     ]
 

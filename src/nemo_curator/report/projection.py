@@ -1,7 +1,8 @@
 """A map of embeddings: the plane in which they differ most, by principal components.
 
-The components come from NumPy's symmetric eigensolver; a component has no sign of its own, so its largest weight is made
-positive, and the same embeddings always give the same map. Of many rows some hundred, evenly chosen, say where it lies.
+The components come from NumPy's symmetric eigensolver. A component has no sign of its own, so its largest weight is
+made positive, and the same embeddings always give the same map. Of many rows some hundred, evenly chosen, say where it
+lies.
 """
 
 from __future__ import annotations

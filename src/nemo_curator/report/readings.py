@@ -1,4 +1,4 @@
-"""The values of each axis, read from the records one axis at a time: eight bytes an image, and as much again to sort."""
+"""The values of each axis, one axis at a time: some tens of bytes an image, whatever the number of scores."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def read_axis(connection: duckdb.DuckDBPyConnection, axis: Axis, kept: int | Non
     """
     values = values_of(connection, axis, kept)
     near = [one for cut in axis.thresholds for one in nearest(values, cut.value, _NEAR)]
-    return Reading(
-        spread_of(axis, values, stops), tuple(near), (*ends(kept_only(values), _ENDS), *ends(values, _ENDS))
-    )
+    return Reading(spread_of(axis, values, stops), tuple(near), (*ends(kept_only(values), _ENDS), *ends(values, _ENDS)))
 
 
 def readable_positions(connection: duckdb.DuckDBPyConnection) -> Positions:
@@ -92,7 +90,8 @@ def bytes_by_group(connection: duckdb.DuckDBPyConnection) -> tuple[dict[int, int
     rows = connection.execute(
         'SELECT __group, error, sum("bytes") FROM records JOIN verdicts USING (__position) GROUP BY __group, error'
     ).fetchall()
-    groups, codes = {}, {}
+    groups: dict[int, int] = {}
+    codes: dict[str, int] = {}
     for group, code, size in rows:
         if size is not None and code is None:
             groups[int(group)] = int(size)

@@ -51,7 +51,9 @@ def records_of(
         lock(connection)
         numbers = verdicts.numbers.astype(np.int64)
         give(connection, "given", table_of({"__position": np.arange(len(numbers)), "__group": numbers}))
-        connection.execute("CREATE TABLE verdicts AS SELECT __position, CAST(__group AS USMALLINT) AS __group FROM given")
+        connection.execute(
+            "CREATE TABLE verdicts AS SELECT __position, CAST(__group AS USMALLINT) AS __group FROM given"
+        )
         connection.execute("DROP VIEW given")
         yield connection
 

@@ -9,8 +9,7 @@ _REMEDIES = {
     ),
     "decode_failed": (
         "The format is known, but the data do not decode.",
-        "Often a download that broke off: fetch the file again. Where the detail says that a JPEG ends early, "
-        "`decode.truncated: accept` keeps its upper part.",
+        "Often a download that broke off: fetch it again. `decode.truncated: accept` keeps what there is of a JPEG.",
     ),
     "over_limit": (
         "It exceeds a limit of the recipe; nothing was allocated for it.",

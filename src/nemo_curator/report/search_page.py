@@ -12,9 +12,9 @@ from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.report.figure import Figure
 from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.facts import read_facts
+from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.page import environment
 from nemo_curator.report.samples import Row

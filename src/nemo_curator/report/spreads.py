@@ -98,7 +98,7 @@ class Spread:
 
     @property
     def marks(self) -> tuple[float, ...]:
-        """Where the inner quantiles of 5, 50 and 95 % stand between minimum (0) and maximum (100); empty without width."""
+        """Where the quantiles of 5, 50 and 95 % stand between minimum (0) and maximum (100); empty without width."""
         if not self.quantiles or not 0.0 < (width := self.quantiles[-1] - self.quantiles[0]) < np.inf:
             return ()
         inner = (self.quantiles[1], self.quantiles[3], self.quantiles[5])
@@ -186,7 +186,7 @@ def _different(ordered: Floats) -> Floats | None:
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     if np.count_nonzero(new) > _EVERY or not np.isfinite(ordered).all():
         return None
-    return ordered[new]
+    return np.asarray(ordered[new], np.float64)
 
 
 def _stops(finite: Floats, axis: Axis, most: int, *, whole: bool, wide: bool) -> tuple[float, ...]:

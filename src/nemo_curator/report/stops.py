@@ -10,7 +10,7 @@ _WIDE = 30.0  # where the middle nine tenths span more, a logarithmic scale show
 
 def is_wide(low: float, high: float) -> bool:
     """Whether numbers between two positive ends are better seen on a logarithmic scale."""
-    return 0.0 < low and high / low > _WIDE
+    return low > 0.0 and high / low > _WIDE
 
 
 def round_stops(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:

@@ -58,7 +58,10 @@ def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout, at the size that the first argument says; what a library prints goes to stderr, so that it is not taken for an answer."""
+    """Serve on stdin and stdout, at the size that the first argument says.
+
+    What a library prints goes to stderr, so that it is not taken for an answer.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers, int(sys.argv[1]) if len(sys.argv) > 1 else SIDE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,22 +85,17 @@ class Verdicts:
         places, found = [], []
         with reading_decisions(self._run) as file:
             for start, batch in _batches(file, ("verdict", "rule", "score")):
-                mine = pc.and_(pc.equal(batch["verdict"], "duplicate"), pc.equal(batch["rule"], rule))
-                at = np.flatnonzero(pc.fill_null(mine, fill_value=False).to_numpy(zero_copy_only=False))
+                at = _among(batch, {"verdict": ["duplicate"], "rule": [rule]})
                 places.append(start + at)
                 found.append(pc.cast(batch["score"], pa.float64()).to_numpy(zero_copy_only=False)[at])
         return np.concatenate([np.empty(0, np.int64), *places]), np.concatenate([np.empty(0), *found])
 
     def duplicates_of(self, ids: Collection[str], most: int) -> dict[str, tuple[int, list[int]]]:
         """Of some kept images how many duplicate each, and the places of the first of these."""
-        wanted = pa.array(sorted(set(ids)), pa.string())
         found: dict[str, tuple[int, list[int]]] = {}
         with reading_decisions(self._run) as file:
             for start, batch in _batches(file, ("verdict", "duplicate_of")):
-                mine = pc.and_(
-                    pc.equal(batch["verdict"], "duplicate"), pc.is_in(batch["duplicate_of"], value_set=wanted)
-                )
-                for at in np.flatnonzero(pc.fill_null(mine, fill_value=False).to_numpy(zero_copy_only=False)):
+                for at in _among(batch, {"verdict": ["duplicate"], "duplicate_of": ids}):
                     kept = str(batch["duplicate_of"][int(at)].as_py())
                     count, first = found.setdefault(kept, (0, []))
                     found[kept] = (count + 1, [*first, start + int(at)] if count < most else first)
@@ -124,6 +119,15 @@ def evenly(positions: Positions, most: int) -> list[int]:
         return [int(one) for one in positions]
     chosen = np.linspace(0, len(positions) - 1, most).round().astype(np.int64) if most > 1 else np.zeros(most, np.int64)
     return [int(one) for one in positions[chosen]]
+
+
+def _among(batch: pa.RecordBatch, wanted: Mapping[str, Collection[str]]) -> Positions:
+    """Places in a batch of the rows whose columns have one of some values each."""
+    there = np.ones(batch.num_rows, np.bool_)
+    for column, values in wanted.items():
+        among = pa.array(sorted(set(values)), pa.string())
+        there &= pc.is_in(batch[column], value_set=among).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(there).astype(np.int64)
 
 
 def _batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from nemo_curator.runs.deciding.rule_comparisons import as_written
 from nemo_curator.runs.deciding.rules import Quantile, Rule, differs, is_quantile, parsed, rendered
 
-_OPERATORS = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_OPERATORS: dict[type[exp.Expr], str] = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
