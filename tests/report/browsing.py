@@ -59,7 +59,8 @@ class Opened:
     def set(self, selector, value):
         """Move a slider, as a finger would."""
         self.page.locator(selector).evaluate(
-            "(one, value) => { one.value = value; one.dispatchEvent(new Event('input', { bubbles: true })); }", str(value)
+            "(one, value) => { one.value = value; one.dispatchEvent(new Event('input', { bubbles: true })); }",
+            str(value),
         )
 
     def passing(self):

@@ -67,13 +67,19 @@ def report_of(run):
 def figures_of(page, *verdicts):
     """Figures of a gathered page by id, of all images or of those with some verdicts."""
     groups = {at for at, group in enumerate(page.groups) if not verdicts or group.verdict in verdicts}
-    rows = {int(position): int(group) for position, group in zip(page.sample.positions, page.sample.groups, strict=True)}
+    rows = {
+        int(position): int(group) for position, group in zip(page.sample.positions, page.sample.groups, strict=True)
+    }
     return {one.image_id: one for position, one in page.figures.items() if rows[position] in groups}
 
 
 def curated(source, output, rules=None, **settings):
     """A run over a folder with header scores only."""
     recipe = Recipe(
-        **{"scores": ["header"], "rules": {"small": "least(width, height) < 64"} if rules is None else rules, **settings}
+        **{
+            "scores": ["header"],
+            "rules": {"small": "least(width, height) < 64"} if rules is None else rules,
+            **settings,
+        }
     )
     return curate([str(source)], str(output), recipe, workers=0).run

@@ -46,7 +46,10 @@ def test_rules_come_first_and_bring_their_thresholds(pile, tmp_path):
     rules |= {"odd": "format < 'a'", "last": "aspect > quantile(aspect, 0.9) and width < 10"}
     axes = [one.axis for one in gather(curated(pile, tmp_path / "out", rules)).spreads]
     assert [axis.name for axis in axes[:3]] == ["aspect", "least(width, height)", "width"]
-    assert [(one.rule, one.operator, one.value) for one in axes[1].thresholds] == [("small", "<", 64), ("tiny", "<", 16)]
+    assert [(one.rule, one.operator, one.value) for one in axes[1].thresholds] == [
+        ("small", "<", 64),
+        ("tiny", "<", 16),
+    ]
     assert axes[0].meaning == "Longer side divided by the shorter one"
     assert not axes[1].column
     assert "format" not in [axis.name for axis in axes]
@@ -92,7 +95,7 @@ def test_thumbnails_stay_within_their_bytes():
 
 
 def test_a_map_keeps_neighbours_together():
-    """Three bundles of directions are three bundles on the plane; a row of zeros is nowhere; the same map every time."""
+    """Three bundles of directions are three on the plane; a row of zeros is nowhere; the map is always the same."""
     random = np.random.default_rng(0)
     middles = np.eye(3, 32)
     rows = np.concatenate([middles[at % 3] + random.normal(0, 0.02, (1, 32)) for at in range(60)]).astype(np.float32)

@@ -31,7 +31,11 @@ def sized(tmp_path_factory):
             (folder / f"{at:02}.txt").write_text(f"a caption with {at} words " * (at % 5))
     (folder / "again.png").write_bytes((folder / "12.png").read_bytes())
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    rules = {"small": "least(width, height) < 64", "wide": "aspect >= quantile(aspect, 0.6)", "said": "caption_repetition > 0.5"}
+    rules = {
+        "small": "least(width, height) < 64",
+        "wide": "aspect >= quantile(aspect, 0.6)",
+        "said": "caption_repetition > 0.5",
+    }
     run = curated(folder, folder.parent / "out", rules, scores=["header", "captions"])
     return run, report_of(run).data
 
@@ -93,7 +97,10 @@ def test_the_nearest_images_stand_on_either_side(opened, sized):
     above = duckdb.sql(f"{sql} >= 64 ORDER BY least(width, height), ordinal LIMIT 6").fetchall()
     assert sorted(opened.texts("#explore-below .id")) == sorted(one for (one,) in below)
     assert sorted(opened.texts("#explore-above .id")) == sorted(one for (one,) in above)
-    assert opened.texts("#explore-below h4, #explore-above h4") == ["Just below: rejected", "At it or just above: passing"]
+    assert opened.texts("#explore-below h4, #explore-above h4") == [
+        "Just below: rejected",
+        "At it or just above: passing",
+    ]
 
 
 def test_the_gallery_filters_and_sorts(opened, sized):
@@ -115,7 +122,9 @@ def test_the_gallery_filters_and_sorts(opened, sized):
     opened.page.wait_for_function("document.querySelectorAll('#images figure').length === 1")
     opened.page.fill("#gallery-find", "")
     opened.page.click("#funnel a:has-text('small')")
-    opened.page.wait_for_function("count => document.querySelectorAll('#images figure').length === count", arg=counts["small"])
+    opened.page.wait_for_function(
+        "count => document.querySelectorAll('#images figure').length === count", arg=counts["small"]
+    )
 
 
 def test_everything_works_by_keyboard(opened):

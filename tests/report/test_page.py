@@ -39,7 +39,7 @@ def test_the_page_is_complete_in_itself(pile, tmp_path):
 
 
 def test_hostile_names_and_captions_are_text(pile, tmp_path):
-    """A caption that ends a script and begins another and a file name that ends an attribute are data, and nothing else."""
+    """A caption that ends a script and begins another and a name that ends an attribute are data, and nothing else."""
     parsed = report_of(curated(pile, tmp_path / "out"))
     assert HOSTILE_NAME in parsed.data["sample"]["ids"]
     captions = [one.get("caption", "") for one in parsed.data["figures"].values()]
@@ -142,7 +142,9 @@ def test_pictures_of_a_sensitive_rule_are_blurred(pile, tmp_path):
     """Those that a rule about NSFW rejected are marked, and a switch to see them is there; else there is none."""
     run = curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"})
     parsed = report_of(run)
-    marked = [parsed.data["sample"]["ids"][int(row)] for row, one in parsed.data["figures"].items() if one.get("sensitive")]
+    marked = [
+        parsed.data["sample"]["ids"][int(row)] for row, one in parsed.data["figures"].items() if one.get("sensitive")
+    ]
     assert marked == [HOSTILE_NAME]
     assert parsed.all("input", id="unveil")
     assert not report_of(curated(pile, tmp_path / "calm")).all("input", id="unveil")

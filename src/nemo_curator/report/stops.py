@@ -28,7 +28,8 @@ def round_stops(low: float, high: float, most: int, *, whole: bool = False) -> l
     if whole and step < 1:
         step, digits = 1.0, 0
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(number * step, digits) for number in range(first, last + 1)]
+    found = (round(number * step, digits) for number in range(first, last + 1))
+    return list(dict.fromkeys(found))  # steps may be finer than numbers of this size are
 
 
 def log_stops(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
