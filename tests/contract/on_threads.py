@@ -54,7 +54,9 @@ class SeatsExecutor(RayDataExecutor):
 
     @staticmethod
     def _installed():
+        """Threads are always there."""
         return True
 
     def _cluster(self):
+        """Threads instead of machines."""
         return Threads()

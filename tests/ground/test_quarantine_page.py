@@ -32,10 +32,10 @@ def first_name(target: ast.expr) -> str:
 def codes_in(tree: ast.AST) -> Iterator[str]:
     """Texts that become the code of a record: named `code` or `error`, or told to `failed`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and {first_name(one) for one in node.targets} & {"code", "error"}:
-            yield from texts(node.value)
-        elif isinstance(node, ast.AnnAssign) and first_name(node.target) == "code":
-            yield from texts(node.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            named = {first_name(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
+            if named & {"code", "error"}:
+                yield from texts(node.value)
         elif isinstance(node, ast.Call):
             yield from (one for word in node.keywords if word.arg in {"code", "error"} for one in texts(word.value))
             if getattr(node.func, "attr", "") == "failed" and node.args:

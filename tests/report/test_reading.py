@@ -129,4 +129,5 @@ def test_many_rules_get_fewer_thumbnails_each(monkeypatch, tmp_path):
 
 
 def _rows_of(found):
+    """The rows of the sample that have a figure."""
     return np.searchsorted(found.sample.positions, sorted(found.figures))

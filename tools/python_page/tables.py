@@ -19,8 +19,17 @@ from nemo_curator.stages.image.filters.base import BaseFilterStage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
 
-BASES = """ProcessingStage PartitionStage CompositeStage FunctionStage BaseFilterStage RegisteredModelFilterStage
-ImageModelFilterStage DetectorFilterStage TextTowerFilterStage""".split()
+BASES = (
+    "ProcessingStage",
+    "PartitionStage",
+    "CompositeStage",
+    "FunctionStage",
+    "BaseFilterStage",
+    "RegisteredModelFilterStage",
+    "ImageModelFilterStage",
+    "DetectorFilterStage",
+    "TextTowerFilterStage",
+)
 """Stages that do nothing by themselves: others derive from them."""
 
 INNER = {"NumericsTrialStage"}

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from nemo_curator.cli.demo_data import demo_files
 
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "demo-photos.jpg"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "demo-photos.jpg"
 
 ROWS = (
     (

@@ -1,0 +1,1 @@
+"""Draws the picture of the tutorial."""
