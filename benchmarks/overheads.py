@@ -148,7 +148,7 @@ class Processes:
         before, start = spent(), time.perf_counter()
         subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment(self.folder))
         self.note(f"{name}, s", time.perf_counter() - start)
-        self.note(f"{name}, processor s", spent() - before)
+        self.note(f"{name}: processor time, s", spent() - before)
 
     def curate(self, name: str, source: Path, scores: str) -> None:
         """`imagecurator run` into a new place, and the time to the first image that has all its scores."""

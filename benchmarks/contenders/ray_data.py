@@ -46,7 +46,8 @@ class Embed:
 def main(work: str, photos: str, output: str, given: str = "{}") -> None:
     """The whole data set, on all cores."""
     cores = len(os.sched_getaffinity(0))
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    ray.init("local", num_cpus=cores, **quiet)  # never another's cluster that is found on the machine
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = ray.data.read_webdataset(photos, decoder=None, file_extensions=["tar"])
     if work == "statistics":

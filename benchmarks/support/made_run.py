@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +36,39 @@ class Compared:
     vectors: np.ndarray
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What the bytes of the images would be: picture `n % len(encoded)` with the number n behind it, in eight bytes.
+
+    Attributes:
+        encoded: Encoded images.
+    """
+
+    encoded: Sequence[bytes]
+
+    @cached_property
+    def _begun(self) -> list[Any]:
+        return [hashlib.sha256(one) for one in self.encoded]
+
+    def bytes_of(self, number: int) -> bytes:
+        """The bytes of an image."""
+        return self.encoded[number % len(self.encoded)] + number.to_bytes(8, "big")
+
+    def hashes(self, numbers: Iterable[int]) -> Iterator[str]:
+        """SHA-256 of the bytes of each, without making a million of them."""
+        for number in numbers:
+            digest = self._begun[number % len(self._begun)].copy()
+            digest.update(number.to_bytes(8, "big"))
+            yield digest.hexdigest()
+
+
 def make_run(
-    root: str, rows: int, seed: int = 0, first: int = 0, compared: Compared | None = None
+    root: str,
+    rows: int,
+    seed: int = 0,
+    first: int = 0,
+    compared: Compared | None = None,
+    pictures: Pictures | None = None,
 ) -> tuple[RunDirectory, list[str]]:
     """Write the parts.
 
@@ -45,6 +78,7 @@ def make_run(
         seed: Of everything random.
         first: Number of the first image: those of one number have the same bytes.
         compared: Hashes and embeddings; without, there are none.
+        pictures: What the images would be; without, hashes are of numbers alone.
 
     Returns:
         (the run, ids of its partitions in source order).
@@ -53,7 +87,7 @@ def make_run(
     schema = part_schema(plan_scoring(Recipe()).columns)
     for number, (start, count) in enumerate(_spans(rows)):
         ids.append(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}")
-        table = _part(schema, first + start, count, np.random.default_rng((seed, number)))
+        table = _part(schema, first + start, count, np.random.default_rng((seed, number)), pictures)
         if compared:
             some = slice(start, start + count)
             hashes = pa.array([one.tobytes().hex() for one in compared.hashes[some]])
@@ -70,12 +104,17 @@ def _spans(rows: int) -> Iterator[tuple[int, int]]:
         yield start, min(PART, rows - start)
 
 
-def _part(schema: pa.Schema, start: int, count: int, random: np.random.Generator) -> pa.Table:
+def _part(
+    schema: pa.Schema, start: int, count: int, random: np.random.Generator, pictures: Pictures | None
+) -> pa.Table:
     broken = random.random(count) < _BROKEN
     whole = np.arange(start, start + count)
     # a copy has the bytes, and so the hash, of an image some thousands before it
     twin = np.where(random.random(count) < _COPIED, whole - random.integers(1, 50_000, count), whole).clip(0)
-    hashes = pa.array([hashlib.sha256(b"%d" % number).hexdigest() for number in twin.tolist()])
+    numbers = twin.tolist()
+    bare = (hashlib.sha256(b"%d" % number).hexdigest() for number in numbers)
+    hashes = pa.array(list(pictures.hashes(numbers) if pictures else bare))
+    sizes = [len(pictures.encoded[one % len(pictures.encoded)]) + 8 for one in numbers] if pictures else None
     keys = pa.array([f"{number:09d}" for number in whole.tolist()])
     source = pa.array([f"photos/{number // 1000:06d}.tar" for number in whole.tolist()])
     side = random.integers(48, 4000, (2, count))
@@ -84,7 +123,7 @@ def _part(schema: pa.Schema, start: int, count: int, random: np.random.Generator
         "source": source,
         "key": keys,
         "ordinal": pa.array(np.arange(count, dtype=np.int32)),
-        "members": _members(keys, hashes, random, count),
+        "members": _members(keys, hashes, sizes or random.integers(5_000, 390_000, count), count),
         "primary": pa.array(np.zeros(count, np.int32)),
         "format": pa.array(random.choice(["jpeg", "png", "webp"], count, p=[0.9, 0.07, 0.03])),
         "width": pa.array(side[0], mask=broken),
@@ -103,9 +142,9 @@ def _part(schema: pa.Schema, start: int, count: int, random: np.random.Generator
     return pa.table(scores, schema=schema)
 
 
-def _members(keys: pa.Array, hashes: pa.Array, random: np.random.Generator, count: int) -> pa.Array:
+def _members(keys: pa.Array, hashes: pa.Array, sizes: Sequence[int], count: int) -> pa.Array:
     offsets = np.arange(count, dtype=np.int64) % 1000 * 400_000 + 512
-    lengths = pa.array(random.integers(5_000, 390_000, count))
+    lengths = pa.array(sizes)
     extension = pa.array(np.full(count, "jpg"))
     values = [keys, extension, pa.array(offsets), lengths, hashes]
     return pa.ListArray.from_arrays(

@@ -85,6 +85,7 @@ class Notes(Watcher):
     """Remembers what it is told."""
 
     def __init__(self):
+        """Nothing yet."""
         self.notes = []
 
     def told(self, event):

@@ -80,6 +80,8 @@ def test_licence_is_the_whole_apache_licence():
         "Copyright (c) 2026 Oliver Haas",
         "Copyright (c) 2011 The University of Texas at Austin",
         "neither made nor endorsed nor\nsupported by NVIDIA",
+        "uPlot 1.6.32",
+        "Copyright (c) 2022 Leon Sorokin",
     ],
 )
 def test_notice_names_what_we_build_on(words):
@@ -106,6 +108,7 @@ def test_wheel_carries_licence_notice_and_command(tmp_path):
     assert "License-Expression: Apache-2.0\n" in metadata
     assert {"License-File: LICENSE", "License-File: NOTICE"} <= set(metadata.splitlines())
     assert {"nemo_curator/errors.py", "nemo_curator/models/data/brisque.safetensors"} <= set(names)
+    assert "nemo_curator/report/third_party/uplot/LICENSE" in names
     assert all(name.startswith(("nemo_curator/", "imagecurator-")) for name in names)
 
 

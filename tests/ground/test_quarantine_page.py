@@ -32,9 +32,9 @@ def first_name(target: ast.expr) -> str:
 def codes_in(tree: ast.AST) -> Iterator[str]:
     """Texts that become the code of a record: named `code` or `error`, or told to `failed`."""
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if {first_name(one) for one in targets} & {"code", "error"}:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            named = {first_name(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
+            if named & {"code", "error"}:
                 yield from texts(node.value)
         elif isinstance(node, ast.Call):
             yield from (one for word in node.keywords if word.arg in {"code", "error"} for one in texts(word.value))

@@ -35,6 +35,7 @@ class Searches(Watcher):
     """Remembers which searches were made."""
 
     def __init__(self):
+        """None yet."""
         self.made = []
         self.rows = 0
 

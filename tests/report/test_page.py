@@ -1,44 +1,53 @@
 """The report page: what it says, and what it withstands."""
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
 
 import duckdb
 import pytest
-from tests.report.pages import HOSTILE_NAME, curated, report_of
+from tests.report.pages import HOSTILE_NAME, curated, figures_of, report_of
 
 from nemo_curator.errors import StorageError
-from nemo_curator.report import gather, page, thumbnails
+from nemo_curator.report import gather, page, sampling
 from nemo_curator.report.page import write_report
 from nemo_curator.testing import encoded, make_tar, photo
 
 
 def test_the_page_is_complete_in_itself(pile, tmp_path):
-    """It asks nothing of a network, runs no script, and forbids both by its own policy."""
+    """It asks nothing of a network, and its own policy forbids that and every script and style that is not its own."""
     parsed = report_of(curated(pile, tmp_path / "out"))
     for tag, attributes in parsed.elements:
-        assert tag not in {"script", "iframe", "object", "embed", "form", "base", "link"} or attributes == {
+        assert tag not in {"iframe", "object", "embed", "form", "base", "link"} or attributes == {
             "rel": "icon",
             "href": "data:,",
         }
-        assert not [name for name in attributes if name.startswith("on")]
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("src", "href", "srcset", "action", "poster"):
             assert (attributes.get(name) or "#").startswith(("#", "data:"))
-    assert "@import" not in parsed.html
-    assert "url(" not in parsed.html
+    assert "@import" not in parsed.styles[0]
+    assert "url(" not in parsed.styles[0]
     (policy,) = [one["content"] for one in parsed.all("meta") if one.get("http-equiv")]
     assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    for kind, (text,) in (("script", parsed.scripts[1:]), ("style", parsed.styles)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert parsed.all("script") == [{"type": "application/json", "id": "data"}, {}]
 
 
 def test_hostile_names_and_captions_are_text(pile, tmp_path):
-    """A caption that is a script and a file name that ends an attribute are shown and do nothing."""
+    """A caption that ends a script and begins another and a name that ends an attribute are data, and nothing else."""
     parsed = report_of(curated(pile, tmp_path / "out"))
-    assert HOSTILE_NAME in parsed.text
-    assert "<script>document.title='stolen'</script>" in parsed.text
-    assert not parsed.all("script")
+    assert HOSTILE_NAME in parsed.data["sample"]["ids"]
+    captions = [one.get("caption", "") for one in parsed.data["figures"].values()]
+    assert [one for one in captions if one.startswith("</script><script>document.title='stolen'</script><!--<b>bold")]
+    assert len(parsed.scripts) == 2
     assert not parsed.all("b", **{"class": "bold"})
-    assert [one["src"] for one in parsed.all("img") if not one["src"].startswith("data:image/webp;base64,")] == []
+    assert not parsed.all("img")
+    assert "stolen'<" not in parsed.html
     assert "\u202e" not in parsed.html
     assert "\x1b" not in parsed.html
 
@@ -49,9 +58,11 @@ def test_hostile_rules_and_quarantine_details_are_text(pile, tmp_path):
     parsed = report_of(
         curated(pile, tmp_path / "out", rules={name: "format = '<img src=x onerror=alert(2)>' or width < 64"})
     )
-    assert not parsed.all("script")
+    assert len(parsed.scripts) == 2
+    assert len(parsed.styles) == 1
     assert name in parsed.text
-    assert len(parsed.all("img")) == len([one for one in parsed.all("img") if "onerror" not in one])
+    assert name in [group["rule"] for group in parsed.data["groups"]]
+    assert not parsed.all("img")
 
 
 def test_the_funnel_is_what_the_decisions_say(pile, tmp_path):
@@ -68,7 +79,7 @@ def test_the_funnel_is_what_the_decisions_say(pile, tmp_path):
     assert sum(by_kind.values()) == found.inputs
     assert [step.name for step in found.steps if step.kind == "quarantine"] == ["decode_failed", "not_an_image"]
     assert [(step.name, step.count, step.anchor) for step in found.steps if step.kind == "reject"] == [
-        ("small", 1, "rule-1")
+        ("small", 1, "images")
     ]
 
 
@@ -84,40 +95,39 @@ def test_bars_step_down_to_what_is_kept(pile, tmp_path):
 
 def test_every_image_has_words_for_who_cannot_see_it(pile, tmp_path):
     """Alt text is the caption, else the id."""
-    parsed = report_of(curated(pile, tmp_path / "out"))
-    alts = [one["alt"] for one in parsed.all("img")]
-    assert alts
-    assert all(alts)
-    assert "A first picture" in alts
-    assert "From the JSON" in alts
-    assert "Image good-3.jpg, without a caption" in alts
+    figures = figures_of(gather.gather(curated(pile, tmp_path / "out")))
+    assert figures["good-0.jpg"].alt == "A first picture"
+    assert figures["good-1.jpg"].alt == "From the JSON"
+    assert figures["good-3.jpg"].alt == "Image good-3.jpg, without a caption"
 
 
 def test_a_rejected_image_shows_its_score_against_the_threshold(pile, tmp_path):
     """The size, and what the rule compared."""
-    (sheet,) = gather.gather(curated(pile, tmp_path / "out")).rejected
-    (figure,) = sheet.figures
+    (figure,) = figures_of(gather.gather(curated(pile, tmp_path / "out")), "reject").values()
     assert (figure.image_id, figure.size, figure.compared) == ("tiny.png", "40 \N{MULTIPLICATION SIGN} 30", "30 < 64")
     assert figure.picture.startswith("data:image/webp;base64,")
     assert figure.shape == (40, 30)
 
 
 def test_a_duplicate_stands_beside_the_image_that_it_duplicates(pile, tmp_path):
-    """The pair names and shows both."""
-    (pair,) = gather.gather(curated(pile, tmp_path / "out")).pairs
-    assert (pair.removed.image_id, pair.kept_id) == ("zz-copy.jpg", "good-2.jpg")
-    assert pair.kept.image_id == "good-2.jpg"
-    assert pair.kept.picture == pair.removed.picture != ""
+    """The group names and shows both, with what makes them equal."""
+    found = gather.gather(curated(pile, tmp_path / "out"))
+    (group,) = found.alike
+    (removed,) = group.removed
+    assert (group.kept_id, group.size, removed.how, removed.distance) == ("good-2.jpg", 1, "its bytes are equal", "")
+    assert found.figures[group.kept].image_id == "good-2.jpg"
+    assert found.figures[removed.position].image_id == "zz-copy.jpg"
+    assert found.figures[group.kept].picture == found.figures[removed.position].picture != ""
 
 
 def test_quarantined_inputs_are_listed_with_code_and_detail(pile, tmp_path):
     """What could not be used has no picture, but a reason."""
     found = gather.gather(curated(pile, tmp_path / "out"))
-    assert [(one.image_id, one.code) for one in found.unusable] == [
-        ("broken.jpg", "decode_failed"),
-        ("list.jpg", "not_an_image"),
+    assert [(one.code, one.count, [each.image_id for each in one.examples]) for one in found.quarantine] == [
+        ("decode_failed", 1, ["broken.jpg"]),
+        ("not_an_image", 1, ["list.jpg"]),
     ]
-    assert all(one.detail for one in found.unusable)
+    assert all(one.meaning and one.remedy and one.examples[0].detail for one in found.quarantine)
 
 
 def test_recipe_versions_and_ignored_files_are_there(pile, tmp_path):
@@ -129,11 +139,15 @@ def test_recipe_versions_and_ignored_files_are_there(pile, tmp_path):
 
 
 def test_pictures_of_a_sensitive_rule_are_blurred(pile, tmp_path):
-    """Those that a rule about NSFW rejected wait behind a veil that the keyboard can lift."""
-    parsed = report_of(curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"}))
-    veils = parsed.all("div", **{"class": "veil"})
-    assert [(veil["tabindex"], bool(veil["aria-label"])) for veil in veils] == [("0", True)]
-    assert ".veil:hover img, .veil:focus img" in parsed.html
+    """Those that a rule about NSFW rejected are marked, and a switch to see them is there; else there is none."""
+    run = curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"})
+    parsed = report_of(run)
+    marked = [
+        parsed.data["sample"]["ids"][int(row)] for row, one in parsed.data["figures"].items() if one.get("sensitive")
+    ]
+    assert marked == [HOSTILE_NAME]
+    assert parsed.all("input", id="unveil")
+    assert not report_of(curated(pile, tmp_path / "calm")).all("input", id="unveil")
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
@@ -141,10 +155,11 @@ def test_thumbnails_come_from_shards_too(tmp_path, suffix):
     """Members of plain and compressed tars are found again by their offsets."""
     members = [(f"{seed}.jpg", encoded(photo(seed), quality=90)) for seed in range(4)]
     make_tar(tmp_path / "in" / f"shard{suffix}", [*members, ("0.txt", b"the first")])
-    figures = gather.gather(curated(tmp_path / "in", tmp_path / "out")).kept.figures
-    assert [figure.image_id for figure in figures] == [f"shard/{seed}" for seed in range(4)]
-    assert all(figure.picture for figure in figures)
-    assert figures[0].caption == "the first"
+    figures = figures_of(gather.gather(curated(tmp_path / "in", tmp_path / "out")))
+    assert list(figures) == [f"shard/{seed}" for seed in range(4)]
+    assert all(figure.picture for figure in figures.values())
+    assert figures["shard/0"].caption == "the first"
+    assert figures["shard/0"].source == f"shard{suffix}"
 
 
 def test_a_source_that_vanished_leaves_a_placeholder(pile, tmp_path):
@@ -152,18 +167,17 @@ def test_a_source_that_vanished_leaves_a_placeholder(pile, tmp_path):
     run = curated(pile, tmp_path / "out")
     for path in pile.iterdir():
         path.unlink()
-    figures = gather.gather(run).kept.figures
+    figures = figures_of(gather.gather(run))
     assert figures
-    assert {figure.picture for figure in figures} == {""}
-    assert all("No such file" in figure.missing for figure in figures)
-    assert "No picture" in report_of(run).text
+    assert {figure.picture for figure in figures.values()} == {""}
+    assert all("No such file" in figure.missing for figure in figures.values())
 
 
 def test_a_source_that_changed_is_not_shown(pile, tmp_path):
     """A thumbnail is of the bytes that were scored, or there is none."""
     run = curated(pile, tmp_path / "out")
     (pile / "good-0.jpg").write_bytes((pile / "good-1.jpg").read_bytes())
-    by_id = {figure.image_id: figure for figure in gather.gather(run).kept.figures}
+    by_id = figures_of(gather.gather(run))
     assert by_id["good-0.jpg"].picture == ""
     assert "changed" in by_id["good-0.jpg"].missing
     assert by_id["good-1.jpg"].picture
@@ -182,8 +196,9 @@ def test_a_run_that_keeps_nothing(pile, tmp_path):
     """There is a page all the same, without the sections that would be empty."""
     parsed = report_of(curated(pile, tmp_path / "out", rules={"all": "true"}))
     assert "0 of 10 inputs kept" in parsed.text
-    assert not parsed.all("section", id="kept")
+    assert parsed.all("section", id="images")
     assert not parsed.all("section", id="duplicates")
+    assert not parsed.all("section", id="leaks")
 
 
 def test_a_run_of_nothing_usable(tmp_path):
@@ -193,6 +208,9 @@ def test_a_run_of_nothing_usable(tmp_path):
     parsed = report_of(curated(tmp_path / "in", tmp_path / "out"))
     assert "0 of 1 input kept" in parsed.text
     assert "no value" in parsed.text
+    assert not parsed.all("section", id="images")
+    assert not parsed.all("section", id="joint")
+    assert not parsed.all("section", id="map")
 
 
 def test_a_name_that_is_no_utf8(tmp_path):
@@ -200,31 +218,32 @@ def test_a_name_that_is_no_utf8(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / b"caf\xe9.jpg".decode("utf-8", "surrogateescape")).write_bytes(encoded(photo(1)))
-    (figure,) = gather.gather(curated(folder, tmp_path / "out")).kept.figures
+    (figure,) = figures_of(gather.gather(curated(folder, tmp_path / "out"))).values()
     assert figure.image_id == "caf\\xe9.jpg"
     assert figure.picture
 
 
-def test_samples_are_spread_over_the_source_order(tmp_path):
-    """Of many images a fixed number is shown, from the first to the last."""
+def test_pictures_are_spread_over_the_source_order(tmp_path, monkeypatch):
+    """Of many images a fixed number has a picture, from the first to the last, and the page says so of how many."""
+    monkeypatch.setattr(sampling, "_FEW_PICTURES", 24)
     folder = tmp_path / "in"
     folder.mkdir()
     for seed in range(60):
         (folder / f"{seed:03}.jpg").write_bytes(encoded(photo(seed, 80, 64)))
     found = gather.gather(curated(folder, tmp_path / "out"))
-    ids = [figure.image_id for figure in found.kept.figures]
-    assert found.kept.count == 60
+    ids = list(figures_of(found))
     assert len(ids) == 24
     assert (ids[0], ids[-1], ids) == ("000.jpg", "059.jpg", sorted(ids))
-    assert "24 of 60 images, evenly spread" in page.render(found)
+    assert len(found.sample.positions) == found.readable == 60
+    assert "The nearest of the 24 pictures" in page.render(found)
 
 
 def test_thumbnails_have_a_budget(pile, tmp_path, monkeypatch):
-    """Once the page holds enough of them, the rest are placeholders."""
-    monkeypatch.setattr(thumbnails, "MOST_BYTES", 1)
-    figures = gather.gather(curated(pile, tmp_path / "out")).kept.figures
-    assert [bool(figure.picture) for figure in figures] == [True] + [False] * (len(figures) - 1)
-    assert {figure.missing for figure in figures[1:]} == {"left out to keep this page small"}
+    """Once the page holds enough of them, the rest are placeholders; kept images come first."""
+    monkeypatch.setattr(gather, "MOST_BYTES", 1)
+    found = figures_of(gather.gather(curated(pile, tmp_path / "out")))
+    assert [name for name, figure in found.items() if figure.picture] == [HOSTILE_NAME]
+    assert {figure.missing for figure in found.values() if not figure.picture} == {"left out to keep this page small"}
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(pile, tmp_path):

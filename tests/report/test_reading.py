@@ -1,14 +1,11 @@
 """What the report reads of a run: verdicts by place, and how scores lie."""
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.report.pages import curated
 
-from nemo_curator.report import survey as surveying
-from nemo_curator.report.content import Spread
 from nemo_curator.report.samples import part_rows
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
 from nemo_curator.report.survey import survey
@@ -82,49 +79,17 @@ def sized(tmp_path):
     return curate(inputs, str(tmp_path / "out"), Recipe(scores=["header"], rules={}), workers=0).run
 
 
-def test_quantiles_are_duckdbs(sized):
-    """The table shows what `quantile` in a rule would compare with."""
-    found = survey(sized, Locations(sized).ids, 63)
-    query = f"""SELECT min(width), quantile_disc(width, 0.05), quantile_disc(width, 0.5), quantile_disc(width, 0.95),
-        max(width) FROM '{sized.root}/parts/*.parquet' WHERE error IS NULL"""  # noqa: S608
-    (width,) = [one for one in found.spreads if one.name == "width"]
-    assert width.quantiles == duckdb.sql(query).fetchall()[0]
-    assert width.missing == 0
-    assert {code: len(places) for code, places in found.unusable.items()} == {"decode_failed": 3}
-
-
-def test_quantiles_of_very_many_are_of_an_even_selection(sized, monkeypatch):
-    """Minimum and maximum stay exact; the selection does not depend on how inputs are cut into parts."""
-    monkeypatch.setattr(surveying, "_MOST_VALUES", 10)
-    ids = Locations(sized).ids
-    found = survey(sized, ids, 63)
-    assert found.stride == 7
-    exact = {one.name: one for one in survey(sized, ids, 1).spreads}
-    for spread in found.spreads:
-        assert spread.quantiles[0] == exact[spread.name].quantiles[0]
-        assert spread.quantiles[-1] == exact[spread.name].quantiles[-1]
-        assert list(spread.quantiles) == sorted(spread.quantiles)
-
-
 def test_rows_of_parts_are_found_by_position(sized):
     """The position of an input in the decisions finds its row, and what opens its file, in any partition."""
     partitions = Locations(sized)
     verdicts = Verdicts(sized)
-    found = survey(sized, partitions.ids, verdicts.total)
+    found = survey(sized, partitions.ids)
     rows = part_rows(sized, partitions, found.starts, range(verdicts.total), ["min_side"])
     decisions = verdicts.rows(range(verdicts.total))
     assert len(rows) == 63
     for position, row in rows.items():
         assert row["image_id"] == decisions[position]["image_id"]
         assert row["location"].endswith(row["source"])
-
-
-def test_marks_stand_between_minimum_and_maximum():
-    """0 to 100, and nothing where there is no width to divide by."""
-    assert Spread("a", (0.0, 1.0, 5.0, 9.0, 10.0), 0).marks == (10.0, 50.0, 90.0)
-    assert Spread("a", (3.0,) * 5, 0).marks == ()
-    assert Spread("a", (), 9).marks == ()
-    assert Spread("a", (0.0, 1.0, 2.0, 3.0, float("inf")), 0).marks == ()
 
 
 def test_what_is_sensitive():
@@ -138,20 +103,31 @@ def test_what_is_sensitive():
     assert not is_sensitive_image({})
 
 
-def test_many_rules_get_fewer_thumbnails_each(tmp_path):
-    """So that a recipe of a hundred rules still makes a page that opens."""
-    from nemo_curator.report import gather
+def test_the_ends_of_parts_say_what_there_is(sized):
+    """Where each part begins, and which columns are numbers."""
+    found = survey(sized, Locations(sized).ids)
+    assert found.starts == (0, 21, 42)
+    assert found.numbers[:3] == ("width", "height", "bytes")
+    assert "min_side" in found.numbers
+    assert "mislabelled" in found.texts
+
+
+def test_many_rules_get_fewer_thumbnails_each(monkeypatch, tmp_path):
+    """So that a recipe of a hundred rules still makes a page that opens: every rule has its share."""
+    from nemo_curator.report import gather, sampling
 
     folder = tmp_path / "in"
     folder.mkdir()
-    for at in range(12):
+    for at in range(24):
         (folder / f"{at:02}.png").write_bytes(encoded(photo(at, 20 + at % 4, 16), "PNG"))
     run = curated(folder, tmp_path / "out", rules={f"w{width}": f"width = {width}" for width in range(20, 24)})
-    verdicts = Verdicts(run)
-    found = survey(run, Locations(run).ids, verdicts.total)
-    gather_limit, gather._ALL_RULES = gather._ALL_RULES, 8
-    try:
-        choice = gather._choose(verdicts, found, [f"w{width}" for width in range(20, 24)])
-    finally:
-        gather._ALL_RULES = gather_limit
-    assert [len(chosen) for chosen in choice.rules.values()] == [2, 2, 2, 2]
+    monkeypatch.setattr(gather, "_ALL_RULES", 8)
+    monkeypatch.setattr(sampling, "_FEW_PICTURES", 8)
+    found = gather.gather(run)
+    shown = [found.groups[found.sample.groups[row]].rule for row in map(int, _rows_of(found))]
+    assert sorted(shown) == sorted([f"w{width}" for width in range(20, 24)] * 2)
+
+
+def _rows_of(found):
+    """The rows of the sample that have a figure."""
+    return np.searchsorted(found.sample.positions, sorted(found.figures))

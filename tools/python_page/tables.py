@@ -19,7 +19,7 @@ from nemo_curator.stages.image.filters.base import BaseFilterStage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
 
-BASES = [
+BASES = (
     "ProcessingStage",
     "PartitionStage",
     "CompositeStage",
@@ -29,7 +29,7 @@ BASES = [
     "ImageModelFilterStage",
     "DetectorFilterStage",
     "TextTowerFilterStage",
-]
+)
 """Stages that do nothing by themselves: others derive from them."""
 
 INNER = {"NumericsTrialStage"}

@@ -1,1 +1,1 @@
-"""The picture of the tutorial, drawn from photos of the demo."""
+"""Draws the picture of the tutorial."""

@@ -24,6 +24,7 @@ from nemo_curator.cli.init import init
 from nemo_curator.cli.leaks import leaks
 from nemo_curator.cli.models import models
 from nemo_curator.cli.remove import remove
+from nemo_curator.cli.report import report
 from nemo_curator.cli.run import run
 from nemo_curator.cli.score import score
 from nemo_curator.cli.search import search
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, plan, score, decide, export, status, explain, duplicates, leaks, search),
+    *(run, plan, score, decide, export, report, status, explain, duplicates, leaks, search),
     *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))

@@ -110,7 +110,8 @@ class PlainDisplay(Watcher):
 
     def _scoring(self, now: float, *, more: bool = False) -> str:
         standing = self._standing
-        line = f"{words_of.speed(standing, now)}; {words_of.outcome(standing, self._words)}"
+        since = words_of.clock(standing.elapsed(now))  # a log says when, be it that nothing else changes
+        line = f"{words_of.speed(standing, now, f' in {since}')}; {words_of.outcome(standing, self._words)}"
         if more and standing.passed:
             line += f"; {standing.passed:.0%} of the input done{self._left(now)}"
         pieces = [words_of.machine(standing), words_of.stages(standing)]

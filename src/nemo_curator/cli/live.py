@@ -32,6 +32,9 @@ class LiveDisplay(Watcher):
     Args:
         opening: Called when it is known that there is something to do.
         words: What the command calls its work.
+
+    Attributes:
+        bars: What is drawn.
     """
 
     shows_verdicts = True
@@ -41,7 +44,7 @@ class LiveDisplay(Watcher):
         self._words = words
         self._standing = Standing()
         self._left: tuple[float | None, float] = (None, 0.0)
-        self._bars = _Bars(self._figures, self._time_left)
+        self.bars = Bars(self.figures, self.time_left, Console(stderr=True, highlight=False))
         self._task: TaskID | None = None
 
     def told(self, event: ev.Event) -> None:
@@ -59,9 +62,9 @@ class LiveDisplay(Watcher):
             return
         match event:
             case ev.Searched(images) | ev.Written(images):
-                self._bars.update(self._task, advance=images)
+                self.bars.update(self._task, advance=images)
             case _:
-                self._bars.update(self._task, completed=self._standing.passed)
+                self.bars.update(self._task, completed=self._standing.passed)
 
     def _begun(self, event: ev.Event) -> None:
         match event:
@@ -78,28 +81,29 @@ class LiveDisplay(Watcher):
             case ev.Exporting(samples):
                 self._next(self._words.write, max(samples, 1), f"{samples:,} {self._words.written}")
         for line in words_of.said(event):
-            self._bars.console.print(Text(line), soft_wrap=True)  # where it stays
+            self.bars.console.print(Text(line), soft_wrap=True)  # where it stays
 
     def close(self) -> None:
         """Leave the bars as they are, and the terminal as it was."""
         if self._standing.phase == "scoring" and self._standing.passed == 1 and self._task is not None:
-            self._bars.update(self._task, completed=1)
-        self._bars.stop()
+            self.bars.update(self._task, completed=1)
+        self.bars.stop()
 
     def _next(self, name: str, total: int | None, note: str = "") -> None:
         """A step begins, and the one before it is done."""
-        self._bars.start()  # a decision or an export alone begins here
+        self.bars.start()  # a decision or an export alone begins here
         if self._task is not None:
-            self._bars.end(self._task)
+            self.bars.end(self._task)
         self._left = (None, 0.0)
-        self._task = self._bars.add_task(name, total=total, note=note)
+        self._task = self.bars.add_task(name, total=total, note=note)
 
-    def _time_left(self) -> float | None:
+    def time_left(self) -> float | None:
         """Counted down from when it was last known."""
         left, at = self._left
         return None if left is None else max(0.0, left - (time.monotonic() - at))
 
-    def _figures(self) -> list[str]:
+    def figures(self) -> list[str]:
+        """Lines below the bars."""
         standing = self._standing
         if not standing.images:
             return []
@@ -110,15 +114,16 @@ class LiveDisplay(Watcher):
         return [line for line in (first, funnel, f"time: {found}" if found else "") if line]
 
 
-class _Bars(Progress):
+class Bars(Progress):
     """Bars with lines of figures below, which a narrow terminal has room for.
 
     Args:
         figures: Gives these lines.
         left: Gives the seconds that the step takes yet.
+        terminal: Where they are drawn.
     """
 
-    def __init__(self, figures: Callable[[], list[str]], left: Callable[[], float | None]) -> None:
+    def __init__(self, figures: Callable[[], list[str]], left: Callable[[], float | None], terminal: Console) -> None:
         self._figures = figures
         name = TextColumn("{task.description:<7}", markup=False)
         bar, share = BarColumn(bar_width=20), TextColumn("{task.percentage:>3.0f}%")
@@ -130,7 +135,7 @@ class _Bars(Progress):
             _NARROW: (SpinnerColumn(), name, BarColumn(bar_width=10), share, time_left),
             0: (name, share, time_left),
         }
-        self._terminal = Console(stderr=True, highlight=False)
+        self._terminal = terminal
         super().__init__(*self._layouts[_WIDE], console=self._terminal)
 
     def end(self, task: TaskID) -> None:

@@ -172,7 +172,7 @@ class JsonLog(_Writer):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._said = self._began
-        self._descriptor = 2 if path == STDERR else _opened(storage.local_path(path))
+        self._descriptor = -1 if path == STDERR else _opened(storage.local_path(path))
 
     def write(self, event: ev.Event, now: float) -> None:
         """Write the event's lines, or now and then how far it is."""
@@ -182,11 +182,18 @@ class JsonLog(_Writer):
             lines = [progress_of(self.standing, now)]
         moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for facts in lines:
-            _write_all(self._descriptor, line_of(facts, time=moment, elapsed=self.elapsed(now)))
+            self._write_line(line_of(facts, time=moment, elapsed=self.elapsed(now)))
+
+    def _write_line(self, line: bytes) -> None:
+        if self.path == STDERR:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+        else:
+            _write_all(self._descriptor, line)
 
     def close(self) -> None:
         """Nothing comes after the end of the command."""
-        if self.standing.phase in {"finished", "failed"} and self._descriptor > 2:
+        if self.standing.phase in {"finished", "failed"} and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -45,9 +45,9 @@ def said(event: ev.Event) -> list[str]:
     return []
 
 
-def speed(standing: Standing, now: float) -> str:
-    """How many images were read, and how fast."""
-    return f"{counted(standing.images, 'image')}, {standing.rate(now):,.0f} images/s"
+def speed(standing: Standing, now: float, since: str = "") -> str:
+    """How many images were read, in which time if that is to be said, and how fast."""
+    return f"{counted(standing.images, 'image')}{since}, {standing.rate(now):,.0f} images/s"
 
 
 def outcome(standing: Standing, words: Words) -> str:

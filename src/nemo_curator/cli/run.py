@@ -25,6 +25,8 @@ def run(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
     ] = None,
@@ -52,7 +54,7 @@ def run(
     from nemo_curator.cli.ahead import REPORTING, crew_for
 
     # what else is imported, is while a worker does the same
-    with crew_for(place, workers, dry=dry_run, later=REPORTING) as crew:
+    with crew_for(place, workers if executor == "local" else 0, dry=dry_run, later=REPORTING) as crew:
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
@@ -62,7 +64,7 @@ def run(
         from nemo_curator.pipeline.curate import curate, effective, preview_curate
         from nemo_curator.planning.means import Asked
 
-        if workers != 0:
+        if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
@@ -70,7 +72,7 @@ def run(
         chosen = effective(read_recipe(recipe, settings))
         whose = "Your" if recipe is not None else "The default"
         if dry_run:
-            asked = Asked(workers, memory)
+            asked = Asked(workers, memory, executor, ray_address)
             plan = preview_curate(
                 inputs, output, chosen, run_dir=run_dir, asked=asked, replace=replace, rescore=rescore
             )
@@ -91,6 +93,8 @@ def run(
                 run_dir=run_dir,
                 workers=workers,
                 memory=memory,
+                executor=executor,
+                address=ray_address,
                 replace=replace,
                 rescore=rescore,
                 skip_missing=skip_missing,

@@ -22,6 +22,8 @@ def score(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     rescore: options.Rescore = False,
     profile: options.Profile = False,
     log_json: options.LogJson = None,
@@ -39,7 +41,8 @@ def score(
         from nemo_curator.cli.profile import profiled
 
         profiled(place)
-    with crew_for(place, workers, dry=dry_run) as crew:  # what else is imported, is while a worker does the same
+    # what else is imported, is while a worker does the same
+    with crew_for(place, workers if executor == "local" else 0, dry=dry_run) as crew:
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
@@ -51,7 +54,7 @@ def score(
         from nemo_curator.runs.state import RunState
         from nemo_curator.runs.status import run_status
 
-        if workers != 0:
+        if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
@@ -59,7 +62,8 @@ def score(
         state = RunState.read(place) if recipe is None else None
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:
-            plan = preview_score(inputs, place, chosen, asked=Asked(workers, memory), rescore=rescore)
+            asked = Asked(workers, memory, executor, ray_address)
+            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore)
             if as_json:
                 sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
             else:
@@ -69,7 +73,16 @@ def score(
         shown_by = display(quiet=as_json or observing.takes_stderr)
         with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
             plan = score_run(
-                inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher, crew=crew
+                inputs,
+                place,
+                chosen,
+                workers=workers,
+                memory=memory,
+                executor=executor,
+                address=ray_address,
+                rescore=rescore,
+                watcher=watcher,
+                crew=crew,
             )
         status = run_status(plan.run)
         if as_json:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemo_curator import storage
+from nemo_curator.backends.choosing import check_executor
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
@@ -32,7 +33,7 @@ from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, sc
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
-from nemo_curator.planning.means import NOTHING, Asked
+from nemo_curator.planning.means import LOCAL, NOTHING, Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
@@ -97,6 +98,8 @@ def curate(
     run_dir: str | None = None,
     workers: int | None = None,
     memory: int | None = None,
+    executor: str = LOCAL,
+    address: str | None = None,
     replace: bool = False,
     rescore: bool = False,
     skip_missing: bool = False,
@@ -114,6 +117,8 @@ def curate(
         run_dir: Run directory; `run` inside the output by default.
         workers: Worker processes; one a CPU core by default.
         memory: Bytes that all processes may take together; a share of the machine's by default.
+        executor: Where images are read and scored: `local`, or `ray`.
+        address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         replace: Put the result in the place of an earlier one in `output`; scores of the same input stay.
         rescore: Compute columns again that were computed in another way, and files that changed.
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
@@ -127,7 +132,8 @@ def curate(
         RecipeError: The recipe names an unknown score, column or parameter.
         ModelError: A model cannot be used.
         MemoryBudgetError: `memory` is too little.
-        StageError: A stage failed on everything.
+        MissingExtraError: The executor's package is not installed.
+        StageError: A stage failed on everything, or no cluster answers.
     """
     watcher = watcher or Watcher()
     output = plain_place(output)
@@ -135,7 +141,8 @@ def curate(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
-    asked = Asked(workers, memory)
+    asked = Asked(workers, memory, executor, address)
+    check_executor(asked)
     first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
     _start_ahead(crew, with_means(first, recipe, asked))
     clock = _Clock()
@@ -215,6 +222,8 @@ def score_run(
     *,
     workers: int | None = None,
     memory: int | None = None,
+    executor: str = LOCAL,
+    address: str | None = None,
     rescore: bool = False,
     watcher: Watcher | None = None,
     crew: Crew | None = None,
@@ -227,6 +236,8 @@ def score_run(
         recipe: What to compute; its rules are checked, and decide later.
         workers: Worker processes; one a CPU core by default.
         memory: Bytes that all processes may take together; a share of the machine's by default.
+        executor: Where images are read and scored: `local`, or `ray`.
+        address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
         crew: Where workers come from; the caller closes it.
@@ -243,7 +254,8 @@ def score_run(
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
     check_others(recipe, run, {})
-    asked = Asked(workers, memory)
+    asked = Asked(workers, memory, executor, address)
+    check_executor(asked)
     first, policy = _plan(run, listing, recipe, rescore=rescore)
     _start_ahead(crew, with_means(first, recipe, asked))
     with ExitStack() as held:

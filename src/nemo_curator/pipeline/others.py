@@ -129,7 +129,7 @@ def other_sets(
         if one.scored is not None:
             run, ids = one.scored.run, one.ids
         else:
-            run = _scored(one, state, recipe, facts, watcher, folder, asked)
+            run = _scored(one, state, recipe, facts, watcher, folder, asked.here)
             ids = tuple(scored_partitions(run))
         sets.append(OtherSet.of(one.named.name, one.role, run, ids))
     return sets

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.choosing import executor_for
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
@@ -298,12 +298,14 @@ def _execute(
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
+    config["witnesses"] = [plan.run.run_json]  # written before: a host that does not see it does not see the run
 
     def on_condemned(index: int, image_id: str, why: str) -> None:
         given_up.add(index, image_id, why)
         watcher.told(ImageGivenUp(image_id, why))
 
-    executor = LocalExecutor(
+    executor = executor_for(
+        asked,
         config,
         progress=lambda _, records: watcher.told(Read(records)),
         on_done=on_done,

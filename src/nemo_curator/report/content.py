@@ -1,11 +1,14 @@
-"""What the report page says, as plain data: gathered from a run, rendered by the template."""
+"""What the report page says, as plain data: gathered from a run, rendered by the template and the page's script."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf
 
 from nemo_curator.planning.computing import Way
+from nemo_curator.report.figure import Figure
+from nemo_curator.report.sampling import Sample
+from nemo_curator.report.spreads import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Step:
         share: Of all inputs, 0 to 1.
         start: Share of the inputs that lies left of its bar, 0 to 1: what is still there once this step is taken.
         anchor: Id of the section that shows the images, or "".
+        group: Which of the page's groups of images this is; -1 for none.
+        bytes: Bytes of their encoded images, or None where nobody knows.
     """
 
     kind: str
@@ -29,74 +34,93 @@ class Step:
     share: float
     start: float
     anchor: str = ""
+    group: int = -1
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One image on a sheet.
+class Group:
+    """Images that ended in the same way.
 
     Attributes:
-        image_id: Its id, fit to be shown.
-        caption: Its caption, fit to be shown and cut to a few lines, or "".
-        size: Width and height, or "".
-        compared: The score and the threshold that it met, as in `12.3 < 20`, or "".
-        picture: The thumbnail as a data URI, or "".
-        missing: Why there is no thumbnail, or "".
-        shape: (width, height) of the thumbnail in pixels.
-        sensitive: Whether the thumbnail is blurred until somebody asks to see it.
-        scores: (name, value) of each score, fit to be shown.
-    """
-
-    image_id: str
-    caption: str
-    size: str
-    compared: str
-    picture: str
-    missing: str
-    shape: tuple[int, int]
-    sensitive: bool
-    scores: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def alt(self) -> str:
-        """What a reader hears who cannot see the picture."""
-        return self.caption or f"Image {self.image_id}, without a caption"
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """Thumbnails of images that share a verdict.
-
-    Attributes:
-        anchor: Id of its section.
-        title: Its heading.
+        verdict: `keep`, `reject` or `duplicate`.
+        rule: Name of the rule or of what makes duplicates, fit to be shown; "" for kept images.
         detail: The rule's expression, or "".
-        count: How many images there are.
-        figures: Those that are shown, evenly spread in source order.
+        count: How many there are.
     """
 
-    anchor: str
-    title: str
+    verdict: str
+    rule: str
     detail: str
     count: int
-    figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A duplicate and the kept image that it duplicates.
+class Removed:
+    """A duplicate.
 
     Attributes:
-        removed: The duplicate.
-        kept: The image that stays, or None where it belongs to another data set.
-        kept_id: Id of the image that stays.
-        how: What makes them duplicates, in words.
+        position: Its position in source order.
+        how: What makes it one, in words.
+        distance: How far it is from the kept image, in words; "" where they are equal.
     """
 
-    removed: Figure
-    kept: Figure | None
+    position: int
+    how: str
+    distance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A kept image and images that it stands for.
+
+    Attributes:
+        kept: Position of the image that stays, or None where it belongs to another data set.
+        kept_id: Its id, fit to be shown.
+        size: How many duplicate it.
+        removed: Those that are shown.
+    """
+
+    kept: int | None
     kept_id: str
-    how: str = ""
+    size: int
+    removed: tuple[Removed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaked:
+    """An image that shows a protected one.
+
+    Attributes:
+        position: Its position in source order.
+        protected_id: The protected image, behind the name of its set, fit to be shown.
+        how: How it shows it, in words.
+        distance: How far apart they are, in words; "" where they are equal.
+        others: How many further protected images it shows.
+        protected: The protected image, where the run can show it.
+    """
+
+    position: int
+    protected_id: str
+    how: str
+    distance: str
+    others: int = 0
+    protected: Figure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What of protect sets is in the inputs.
+
+    Attributes:
+        images: How many inputs show a protected image.
+        protected: How many protected images are shown.
+        listed: Some of the inputs.
+    """
+
+    images: int
+    protected: int
+    listed: tuple[Leaked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +129,49 @@ class Unusable:
 
     Attributes:
         image_id: Its id, fit to be shown.
-        code: Error code.
+        source: The shard or file, fit to be shown.
         detail: One sentence.
     """
 
     image_id: str
-    code: str
+    source: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """How the values of one column lie.
+class Reason:
+    """Inputs that could not be used for the same reason.
 
     Attributes:
-        name: The column.
-        quantiles: Minimum, 5 %, 50 %, 95 % and maximum; empty where no image has a value.
-        missing: Readable images without a value.
+        code: Error code.
+        meaning: What it means, or "".
+        remedy: What may be done, in a sentence or two.
+        count: How many there are.
+        examples: Those that are listed.
+    """
+
+    code: str
+    meaning: str
+    remedy: str
+    count: int
+    examples: tuple[Unusable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """What one stage took.
+
+    Attributes:
+        name: The stage.
+        seconds: Of all workers together.
+        share: Of all stages, 0 to 1.
+        milliseconds: For each input.
     """
 
     name: str
-    quantiles: tuple[float, ...]
-    missing: int
-
-    @property
-    def marks(self) -> tuple[float, ...]:
-        """Where the three inner quantiles stand between minimum (0) and maximum (100); empty where those are equal."""
-        if not self.quantiles or not 0.0 < (width := self.quantiles[-1] - self.quantiles[0]) < inf:
-            return ()
-        return tuple(round(100.0 * (value - self.quantiles[0]) / width, 2) for value in self.quantiles[1:-1])
+    seconds: float
+    share: float
+    milliseconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,43 +193,51 @@ class Page:
 
     Attributes:
         name: What the run is called: the last folders of its data set's path.
+        place: The run directory, as commands are given it.
         started: When it began, as recorded, or "".
         seconds: Seconds by phase, as far as it got.
+        pace: What came of that a second, in words, or "".
+        stages: What each stage took, the longest first.
         steps: The funnel.
         warnings: What is odd about thresholds, a sentence each.
-        kept: Sheet of kept images.
-        rejected: A sheet a rule that rejected something, in recipe order.
+        groups: How images ended.
+        spreads: How the values of each axis lie.
+        sample: The images that charts show.
+        figures: Position to picture and words of those that can be looked at.
         duplicates: How many duplicates there are.
-        pairs: Those that are shown.
-        quarantined: How many inputs could not be used.
-        unusable: Those that are listed.
-        spreads: One for each numeric column.
-        stride: The inner quantiles are of every so-many-th input.
+        alike: Those that are shown, by the image that stays.
+        leaks: What of protect sets is in the inputs, or None where none was looked at.
+        quarantine: Inputs that could not be used, by reason.
         recipe: As YAML text.
         facts: (name, value) of versions and the like.
         ignored: (path, reason) of files that are nothing to account for, the first ones.
         ignored_count: How many there are.
         models: How the models were computed.
+        notes: What the last scoring had to say.
     """
 
     name: str
+    place: str
     started: str
-    seconds: dict[str, float]
+    seconds: Mapping[str, float]
+    pace: str
+    stages: tuple[StageTime, ...]
     steps: tuple[Step, ...]
-    kept: Sheet
-    rejected: tuple[Sheet, ...]
-    duplicates: int
-    pairs: tuple[Pair, ...]
-    quarantined: int
-    unusable: tuple[Unusable, ...]
+    warnings: tuple[str, ...]
+    groups: tuple[Group, ...]
     spreads: tuple[Spread, ...]
-    stride: int
+    sample: Sample
+    figures: Mapping[int, Figure]
+    duplicates: int
+    alike: tuple[Alike, ...]
+    leaks: Leaks | None
+    quarantine: tuple[Reason, ...]
     recipe: str
     facts: tuple[tuple[str, str], ...]
     ignored: tuple[tuple[str, str], ...] = field(default=())
     ignored_count: int = 0
-    warnings: tuple[str, ...] = ()
     models: tuple[Computed, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -199,6 +245,21 @@ class Page:
         return self.steps[0].count
 
     @property
-    def rejected_count(self) -> int:
+    def kept(self) -> int:
+        """Number of kept images."""
+        return self.steps[-1].count
+
+    @property
+    def rejected(self) -> int:
         """Number of images that a rule rejected."""
         return sum(step.count for step in self.steps if step.kind == "reject")
+
+    @property
+    def quarantined(self) -> int:
+        """Number of inputs that could not be used."""
+        return sum(reason.count for reason in self.quarantine)
+
+    @property
+    def readable(self) -> int:
+        """Number of images that rules were asked of."""
+        return self.inputs - self.quarantined

@@ -13,6 +13,7 @@ from nemo_curator.planning.computing import ComputedModel, computed_models
 from nemo_curator.report.content import Computed
 from nemo_curator.report.words import printable, shown, shown_id
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.stages.image.io.rows import IDENTITY
 
 _MOST_IGNORED = 50
 _MOST_RECIPE = 50_000  # characters
@@ -36,6 +37,9 @@ class RunFacts:
         ignored: (path, reason) of the first ignored files.
         ignored_count: How many there are.
         models: How the models were computed, fit to be shown.
+        stages: Seconds by stage, over all workers.
+        declared: Column to (unit, meaning), fit to be shown.
+        notes: What the last scoring had to say, fit to be shown.
     """
 
     name: str
@@ -51,6 +55,9 @@ class RunFacts:
     ignored: tuple[tuple[str, str], ...] = ()
     ignored_count: int = 0
     models: tuple[Computed, ...] = ()
+    stages: dict[str, float] = field(default_factory=dict)
+    declared: dict[str, tuple[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -85,7 +92,19 @@ def read_facts(run: RunDirectory) -> RunFacts:
         ignored=tuple(ignored[:_MOST_IGNORED]),
         ignored_count=len(ignored),
         models=tuple(_computed(one) for one in computed_models(facts)),
+        stages={shown(str(name), 80): float(taken) for name, taken in (facts.get("stage_seconds") or {}).items()},
+        declared=_declared(facts),
+        notes=tuple(shown(str(one), 400) for one in (facts.get("notes") or ())[:_MOST_IGNORED]),
     )
+
+
+def _declared(facts: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Column to (unit, meaning): of the header as we know it, of scores as they declare it."""
+    known = {name: ("", meaning) for name, (_, meaning) in IDENTITY.items()}
+    for name, column in (facts.get("columns") or {}).items():
+        if declared := column.get("declared"):
+            known[name] = (shown(str(declared.get("unit", "")), 40), shown(str(declared.get("meaning", "")), 300))
+    return known
 
 
 def _name(run: RunDirectory) -> str:

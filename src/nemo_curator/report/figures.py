@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nemo_curator.report.content import Figure
+from nemo_curator.report.figure import Figure
 from nemo_curator.report.samples import Row
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
-from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
-from nemo_curator.report.words import compared, number, shown, shown_id
+from nemo_curator.report.thumbnails import Thumbnail
+from nemo_curator.report.words import amount, compared, number, shown, shown_id
 
 _CAPTION = 160
 _MOST_SCORES = 100  # twice as many as all of ours
-# some such lists are of pictures that nobody may copy, and a page is a copy
-_UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
 
 
 class Gallery:
-    """Makes figures of chosen inputs. Their thumbnails are made first, in source order, so that a shard is opened once.
+    """Makes figures of chosen inputs.
 
     Args:
         rows: Position to part row.
         decided: Position to row of the decisions, for those that have one to tell.
         rules: Rule name to expression.
         scores: Names of the score columns.
-        thumbnailer: Makes the thumbnails.
-        unshown: Rules whose images get none.
+        thumbnails: Position to thumbnail, of every row that has no error.
+        captions: Characters of a caption at most.
     """
 
     def __init__(
@@ -35,24 +33,15 @@ class Gallery:
         decided: Mapping[int, Row],
         rules: Mapping[str, str],
         scores: Sequence[str],
-        thumbnailer: Thumbnailer,
-        unshown: Collection[str] = (),
+        thumbnails: Mapping[int, Thumbnail],
+        captions: int = _CAPTION,
     ) -> None:
         self._rows = rows
         self._decided = decided
         self._rules = rules
         self._scores = scores[:_MOST_SCORES]
-        self._thumbnails = {
-            position: _UNSHOWN
-            if decided.get(position, {}).get("rule") in unshown
-            else thumbnailer.make(rows[position], rows[position]["location"])
-            for position in sorted(rows)
-            if rows[position]["error"] is None
-        }
-
-    def figures(self, positions: Iterable[int]) -> tuple[Figure, ...]:
-        """Figures of several inputs, in order."""
-        return tuple(self.figure(position) for position in positions)
+        self._captions = captions
+        self._thumbnails = thumbnails
 
     def figure(self, position: int) -> Figure:
         """The figure of one input."""
@@ -62,7 +51,7 @@ class Gallery:
         by_rule = decided.get("verdict") == "reject" and is_sensitive_rule(rule, self._rules.get(rule, ""))
         return Figure(
             image_id=shown_id(row["image_id"]),
-            caption=shown(row["caption"], _CAPTION),
+            caption=shown(row["caption"], self._captions),
             size=f"{row['width']:,} \N{MULTIPLICATION SIGN} {row['height']:,}" if row["width"] else "",
             compared=compared(decided.get("score"), decided.get("threshold")),
             picture=thumbnail.uri,
@@ -70,6 +59,9 @@ class Gallery:
             shape=thumbnail.shape,
             sensitive=by_rule or is_sensitive_image(row),
             scores=tuple((name, _value(row.get(name))) for name in self._scores),
+            source=shown_id(row.get("source") or ""),
+            kind=", ".join(filter(None, (row.get("format") or "", amount(row.get("bytes"))))),
+            duplicate_of=shown_id(decided.get("duplicate_of") or ""),
         )
 
 

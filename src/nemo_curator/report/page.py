@@ -1,41 +1,83 @@
 """`report.html`: one page that shows what a run did, complete in itself.
 
-It opens from disk, asks no network for anything and runs no script; a content security policy in the page holds it
-to that, whatever captions and file names may try.
+It opens from disk and asks no network for anything. A content security policy in the page names its one script and its
+one style sheet by their hashes: no other script runs and nothing is loaded, whatever captions and file names may try.
 """
 
 from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nemo_curator import storage
 from nemo_curator.report import words
 from nemo_curator.report.content import Page
+from nemo_curator.report.data import embedded, page_data
 from nemo_curator.report.gather import gather
 from nemo_curator.runs.layout import RunDirectory
 
+STYLES = ("base", "funnel", "pictures", "gallery", "scores", "pairs", "run", "viewer")
+"""Style sheets of the page, in order, below `style/`."""
 
-def write_report(run: RunDirectory) -> None:
+SCRIPTS = (
+    *("words", "store", "pictures", "viewer", "gallery", "theme"),
+    *("histogram", "explorer", "cloud", "joint", "map", "pairs", "start"),
+)
+"""Scripts of the page, in order, below `script/`: each has one idea, and sees those before it."""
+
+_CHARTS = "third_party/uplot"
+
+
+def write_report(run: RunDirectory) -> int:
     """Write `report.html` of a decided run.
 
-    Of each verdict it shows a sample that is evenly spread in source order and always the same. A thumbnail that cannot
-    be made is a placeholder that says why. The page stays under 5 MB for a run of any size.
+    Counts are exact. Of pictures it shows a sample that is always the same; a thumbnail that cannot be made is a
+    placeholder that says why. The page stays under 15 MB for a run of any size.
 
     Args:
         run: The run; its parts and decisions are there.
 
+    Returns:
+        The length of the page in bytes.
+
     Raises:
+        InputError: The run is not decided, or a file of it is damaged.
         StorageError: The page cannot be written.
         OSError: A file of the run cannot be read.
     """
-    page = render(gather(run))
+    page = render(gather(run)).encode("utf-8", "replace")
     with storage.write_atomic(run.report) as file:
-        file.write(page.encode("utf-8", "replace"))
+        file.write(page)
+    return len(page)
 
 
 def render(page: Page) -> str:
     """The page as HTML; everything that comes from the run is escaped."""
-    return environment().get_template("page.html.j2").render(page=page)
+    style, script = assets()
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            data=embedded(page_data(page)),
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+@cache
+def assets() -> tuple[str, str]:
+    """The style sheet and the script of the page, each with that of the charts in front."""
+    style = [f"{_CHARTS}/uPlot.min.css", *(f"style/{name}.css" for name in STYLES)]
+    script = [f"{_CHARTS}/uPlot.iife.min.js", *(f"script/{name}.js" for name in SCRIPTS)]
+    return "\n".join(map(_read, style)), "\n".join(map(_read, script))
 
 
 def environment() -> Environment:
@@ -47,5 +89,20 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"number": words.number, "share": words.share, "plural": words.plural}
+    found.filters |= {
+        "number": words.number,
+        "share": words.share,
+        "plural": words.plural,
+        "amount": words.amount,
+        "duration": words.duration,
+    }
     return found
+
+
+def _read(name: str) -> str:
+    return files("nemo_curator.report").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names what an element holds."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -13,7 +13,12 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 from nemo_curator.runs.parts import read_part
 
-_IDENTITY = ("image_id", "source", "members", "primary", "width", "height", "caption", "error", "error_detail")
+COLUMNS = (
+    *("image_id", "source", "members", "primary", "format", "width", "height", "bytes", "caption"),
+    *("error", "error_detail"),
+)
+"""What is read of an input besides its scores."""
+
 _CAPTION = 2_000  # characters read of a caption; far fewer are shown
 
 Row = dict[str, Any]
@@ -41,7 +46,7 @@ def part_rows(
     found: dict[int, Row] = {}
     for part, inside in by_part.items():
         partition_id = partitions.ids[part]
-        table = read_part(run, partition_id, [*_IDENTITY, *scores])
+        table = read_part(run, partition_id, [*COLUMNS, *scores])
         rows = table.take(pa.array([position - starts[part] for position in inside])).to_pylist()
         locations = partitions.of(partition_id, (row["source"] for row in rows))
         for position, row in zip(inside, rows, strict=True):

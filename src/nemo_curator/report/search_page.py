@@ -12,12 +12,13 @@ from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.errors import OutputExistsError
-from nemo_curator.report.content import Figure
+from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.facts import read_facts
+from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.page import environment
 from nemo_curator.report.samples import Row
-from nemo_curator.report.thumbnails import Thumbnailer
+from nemo_curator.report.thumbnails import MOST_BYTES, Thumbnailer, within
 from nemo_curator.report.words import shown, shown_id
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import ERROR
@@ -130,8 +131,10 @@ def write_search_page(run: RunDirectory, place: str, asked: Asked, near: Sequenc
     scores = [name for name in (near[0].row if near else {}) if name not in IDENTITY and name not in ERROR]
     with Thumbnailer(facts.image_seconds) as thumbnailer:
         picture = _picture(asked.image, thumbnailer) if asked.image else None
-        gallery = Gallery(rows, decided, facts.rules, scores, thumbnailer, facts.known)
-        figures = tuple(replace(gallery.figure(at), compared=_told(one)) for at, one in enumerate(near))
+    unshown = {at for at in rows if decided.get(at, {}).get("rule") in facts.known}
+    thumbnails = thumbnails_of(rows, facts.image_seconds, unshown=unshown)
+    gallery = Gallery(rows, decided, facts.rules, scores, within(thumbnails, rows, MOST_BYTES))
+    figures = tuple(replace(gallery.figure(at), compared=_told(one)) for at, one in enumerate(near))
     page = SearchPage(
         facts.name,
         shown(asked.text, _LONGEST),

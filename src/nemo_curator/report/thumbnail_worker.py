@@ -21,29 +21,34 @@ from nemo_curator.errors import CuratorError
 REQUEST = struct.Struct("<Q")
 ANSWER = struct.Struct("<?HHQ")
 SIDE = 224
-"""Longer side of a thumbnail in pixels; shown at about 160, so that dense screens have something to show."""
+"""Longer side of a thumbnail in pixels, unless another is asked for; shown at about 160, for dense screens."""
 
-_QUALITY = 74
+_QUALITY = 72
+_METHOD = 0  # a third larger than the best, in a quarter of the time
 
 
-def webp(data: bytes) -> tuple[bytes, tuple[int, int]]:
+def webp(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
     """A thumbnail of an encoded image as WebP, and its width and height.
+
+    Args:
+        data: The encoded image.
+        side: Longer side of the thumbnail in pixels.
 
     Raises:
         SampleError: The bytes do not decode.
     """
-    small = thumbnail(data, SIDE)
+    small = thumbnail(data, side)
     out = io.BytesIO()
-    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=4)
+    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=_METHOD)
     return out.getvalue(), (small.shape[1], small.shape[0])
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
     """Answer requests until there are no more."""
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         (length,) = REQUEST.unpack(head)
         try:
-            picture, (width, height) = webp(requests.read(length))
+            picture, (width, height) = webp(requests.read(length), side)
             answers.write(ANSWER.pack(True, width, height, len(picture)) + picture)
         except Exception as error:  # noqa: BLE001  whatever it is, the parent shows a placeholder
             sentence = error.what if isinstance(error, CuratorError) else f"{type(error).__name__}: {error}"
@@ -53,10 +58,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout; what a library prints goes to stderr, so that it is not taken for an answer."""
+    """Serve on stdin and stdout, at the size that the first argument says.
+
+    What a library prints goes to stderr, so that it is not taken for an answer.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers)
+    serve(sys.stdin.buffer, answers, int(sys.argv[1]) if len(sys.argv) > 1 else SIDE)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,11 +20,14 @@ from typing import Any, BinaryIO, Self
 
 from nemo_curator.errors import CuratorError
 from nemo_curator.kernels.source import Member
-from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST
+from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST, SIDE
 from nemo_curator.shards.fetch import MemberReader
 
-MOST_BYTES = 3_000_000
+MOST_BYTES = 8_000_000
 """Bytes of all thumbnails of a page together at most; a third more once they stand in the page."""
+
+LEFT_OUT = "left out to keep this page small"
+"""Why there is no thumbnail once there are so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +45,36 @@ class Thumbnail:
     shape: tuple[int, int] = (0, 0)
 
 
+def within(thumbnails: Mapping[int, Thumbnail], first: Iterable[int], most: int) -> dict[int, Thumbnail]:
+    """Thumbnails that together have a size, and placeholders for the rest.
+
+    Args:
+        thumbnails: Thumbnails by the position of their image.
+        first: Positions, the most important first; all of them.
+        most: Bytes of all together at most; the first one is there whatever it has.
+    """
+    found, taken = dict(thumbnails), 0
+    for position in first:
+        if taken >= most:
+            found[position] = Thumbnail(missing=thumbnails[position].missing or LEFT_OUT)
+        taken += len(thumbnails[position].uri) * 3 // 4
+    return found
+
+
 class Thumbnailer:
     """Makes thumbnails. A context manager; of one thread.
 
     Args:
         seconds: Time that one image may take.
+        side: Longer side of a thumbnail in pixels.
     """
 
-    def __init__(self, seconds: float = 10.0) -> None:
+    def __init__(self, seconds: float = 10.0, side: int = SIDE) -> None:
         self._seconds = seconds
+        self._side = side
         self._stack = ExitStack()
         self._reader = self._stack.enter_context(MemberReader())
         self._process: _Process | None = None
-        self._bytes_left = MOST_BYTES
 
     def __enter__(self) -> Self:
         return self
@@ -73,8 +93,6 @@ class Thumbnailer:
             row: `members` and `primary` of its part row.
             location: What opens its shard or file, or None where nobody knows.
         """
-        if self._bytes_left <= 0:
-            return Thumbnail(missing="left out to keep this page small")
         if location is None or not 0 <= row["primary"] < len(row["members"]):
             return Thumbnail(missing="nobody knows where its bytes lie")
         try:
@@ -82,13 +100,11 @@ class Thumbnailer:
         except (CuratorError, OSError) as error:
             cause = error.cause if isinstance(error, CuratorError) else error.strerror
             return Thumbnail(missing=f"cannot be read any more: {cause}" if cause else "cannot be read any more")
-        found = self._developed(data)
-        self._bytes_left -= len(found.uri) * 3 // 4
-        return found
+        return self._developed(data)
 
     def _developed(self, data: bytes) -> Thumbnail:
         if self._process is None:
-            self._process = _Process()
+            self._process = _Process(self._side)
         try:
             return self._process.ask(data, self._seconds)
         except (OSError, EOFError):
@@ -100,9 +116,9 @@ class Thumbnailer:
 class _Process:
     """The worker as its parent sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
-            [sys.executable, "-P", "-m", "nemo_curator.report.thumbnail_worker"],
+            [sys.executable, "-P", "-m", "nemo_curator.report.thumbnail_worker", str(side)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

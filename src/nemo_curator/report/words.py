@@ -64,6 +64,27 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def amount(count: int | None) -> str:
+    """Bytes in a unit that suits them; "" where nobody knows."""
+    if count is None:
+        return ""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,} B"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: `0.46 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
 def compared(score: float | None, threshold: float | None) -> str:
     """How a score stands to its threshold, as in `12.3 < 20`; "" where there is none."""
     if score is None or threshold is None:
@@ -79,6 +100,15 @@ def compared(score: float | None, threshold: float | None) -> str:
 def duplicate_words(rule: str) -> str:
     """What makes a duplicate, by the rule of its verdict."""
     return _DUPLICATES.get(rule, shown(rule, 80))
+
+
+def distance_words(rule: str, distance: float | None) -> str:
+    """How far a duplicate is from the image that stays, by the rule of its verdict; "" where they are equal."""
+    if distance is None:
+        return ""
+    if rule == "copy":
+        return f"{plural(int(distance), 'bit')} of 256 apart"
+    return f"cosine {1 - distance:.4f}" if rule == "similar" else number(distance)
 
 
 def _is_unfit(char: str) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 import cloudpickle
 
 from nemo_curator.backends.local.allowance import Allowance
-from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.assignment import Assignment, Journal
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.backends.local.events import ProcessEvent, StagesTook, WorkerDied
 from nemo_curator.backends.local.heartbeat import Heartbeat, Memory
@@ -108,9 +108,23 @@ class Supervisor:
             StageError: A stage failed on everything, or a worker cannot be set up.
             ModelError: The inference process died again and again.
         """
-        assignments = [Assignment(index, task) for index, task in enumerate(tasks)]
-        self._queue.extend(assignments)
-        left = len(tasks)
+        yield from self.serve(iter([list(enumerate(tasks))]))
+
+    def serve(
+        self, arrivals: Iterator[Sequence[tuple[int, Task[Any]]]]
+    ) -> Generator[tuple[int, list[bytes]], None, None]:
+        """The same for partitions that come one by one, while others are in work.
+
+        Args:
+            arrivals: Gives the (index, task) of those that are new, which may be none; it is asked again after every
+                tick. Its end is the end, once all is done.
+
+        Raises:
+            StageError: A stage failed on everything, or a worker cannot be set up.
+            ModelError: The inference process died again and again.
+        """
+        journals: dict[int, Journal] = {}
+        more = True
         self._crew = self._lent or Crew()
         try:
             shares = self._means.shares
@@ -119,9 +133,15 @@ class Supervisor:
                 self._inference = InferenceProcess(desk, shares.inference_threads, self._model_seconds, self._tell)
             for _ in range(shares.workers):
                 self._start_worker()
-            while left:
-                for done in self._step():
-                    left -= 1
+            while more or journals:
+                new = next(arrivals, None) if more else ()
+                more = new is not None
+                for index, task in new or ():
+                    assignment = Assignment(index, task)
+                    journals[index] = assignment.journal
+                    self._add(assignment)
+                for done in self._step() if journals or more else ():
+                    del journals[done[0]]
                     yield done
             for worker in self._workers:
                 worker.ask_to_leave()
@@ -130,8 +150,8 @@ class Supervisor:
             self._workers = []
         finally:
             self._end()
-            for assignment in assignments:
-                assignment.journal.close()
+            for journal in journals.values():
+                journal.close()
 
     def _end(self) -> None:
         """Leave no process behind: after an error or Ctrl-C nobody waits for work that nobody wants."""
@@ -236,6 +256,13 @@ class Supervisor:
         if assignment.read > assignment.reported:
             self._progress(assignment.index, assignment.read - assignment.reported)
             assignment.reported = assignment.read
+
+    def _add(self, assignment: Assignment) -> None:
+        """One more partition; a worker that has nothing to do gets it."""
+        self._queue.append(assignment)
+        for worker in self._workers:
+            if worker.ready and worker.assignment is None and self._queue:
+                self._give_work(worker)
 
     def _give_work(self, worker: WorkerProcess) -> None:
         worker.assignment = None

@@ -178,7 +178,11 @@ class Standing:
 
     def rate(self, now: float) -> float:
         """Images a second, on average since scoring began."""
-        return self.images / max((now if self._scored_at is None else self._scored_at) - self._planned_at, 1e-9)
+        return self.images / max(self.elapsed(now), 1e-9)
+
+    def elapsed(self, now: float) -> float:
+        """Seconds of scoring, so far or in all."""
+        return (now if self._scored_at is None else self._scored_at) - self._planned_at
 
     @property
     def partitions_done(self) -> int:
@@ -189,10 +193,10 @@ class Standing:
     def passed(self) -> float:
         """Share of the bytes to be scored that are through: those of finished partitions, and a guess of the others."""
         whole = self.plan.size if self.plan is not None else 0
+        if whole and self.size >= whole:
+            return 1.0
         if not self.scored_records or not whole:
             return 0.0
-        if self.size >= whole:
-            return 1.0
         in_work = max(0, self.images - self.scored_records) * self.size / self.scored_records
         return min((self.size + in_work) / whole, _MOST_GUESSED)  # images differ in size, so it may be past the end
 

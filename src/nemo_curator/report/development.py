@@ -1,0 +1,48 @@
+"""Thumbnails of many images, by two processes side by side.
+
+Each thread of the pool owns one `Thumbnailer` with its process, and a run of neighbouring images, so that a shard is
+opened by few; the caller's thread waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+from nemo_curator.cores import usable_cores
+from nemo_curator.report.samples import Row
+from nemo_curator.report.thumbnail_worker import SIDE
+from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
+
+_SIDES, _EACH = 2, 40  # processes, and so many images at least for each of them
+# some such lists are of pictures that nobody may copy, and a page is a copy
+_UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
+
+
+def thumbnails_of(
+    rows: Mapping[int, Row], seconds: float, *, side: int = SIDE, unshown: Collection[int] = ()
+) -> dict[int, Thumbnail]:
+    """Thumbnails of images by their position; of what has an error there is none.
+
+    Args:
+        rows: Position to part row, with `location`.
+        seconds: Time that one image may take.
+        side: Longer side of a thumbnail in pixels.
+        unshown: Positions of images of which there is none on purpose.
+    """
+    readable = sorted(position for position, row in rows.items() if row["error"] is None)
+    found = {position: _UNSHOWN for position in readable if position in unshown}
+    wanted = [position for position in readable if position not in unshown]
+
+    def develop(some: list[int]) -> dict[int, Thumbnail]:
+        with Thumbnailer(seconds, side) as thumbnailer:
+            return {one: thumbnailer.make(rows[one], rows[one]["location"]) for one in some}
+
+    hands = max(1, min(_SIDES, usable_cores(), len(wanted) // _EACH))
+    bounds = [len(wanted) * hand // hands for hand in range(hands + 1)]
+    pieces = [wanted[start:stop] for start, stop in pairwise(bounds)]
+    with ThreadPoolExecutor(hands) as pool:
+        for made in pool.map(develop, pieces):
+            found |= made
+    return found

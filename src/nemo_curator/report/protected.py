@@ -1,0 +1,64 @@
+"""Pictures of protected images: the run keeps each protect set as a run of its own, which knows where they lie."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nemo_curator.errors import CuratorError
+from nemo_curator.report.development import thumbnails_of
+from nemo_curator.report.figure import Figure
+from nemo_curator.report.figures import Gallery
+from nemo_curator.report.samples import COLUMNS, Row
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import Locations
+from nemo_curator.runs.parts import read_part
+
+
+def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, side: int) -> dict[str, Figure]:
+    """Figures of protected images, of those that can be found.
+
+    Args:
+        run: The run that compared with them.
+        ids: Their ids, each behind the name of its set and a colon.
+        seconds: Time that one image may take.
+        side: Longer side of a thumbnail in pixels.
+    """
+    by_set: dict[str, list[str]] = defaultdict(list)
+    for one in ids:
+        name, _, image_id = one.partition(":")
+        by_set[name].append(image_id)
+    found: dict[str, Figure] = {}
+    for name, wanted in by_set.items():
+        rows = _rows(run.protect(name), wanted)
+        numbered = dict(enumerate(rows.values()))
+        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side))
+        found |= {f"{name}:{row['image_id']}": gallery.figure(at) for at, row in numbered.items()}
+    return found
+
+
+def _rows(run: RunDirectory, ids: Sequence[str]) -> dict[str, Row]:
+    """Id to row; nothing of a set that is no run of ours, as one of hashes alone."""
+    wanted = pa.array(sorted(set(ids)), pa.string())
+    found: dict[str, Row] = {}
+    try:
+        partitions = Locations(run)
+        for partition_id in partitions.ids:
+            table = read_part(run, partition_id, COLUMNS)
+            rows = table.filter(pc.is_in(table["image_id"], value_set=wanted)).to_pylist()
+            locations = partitions.of(partition_id, (row["source"] for row in rows))
+            found |= {
+                row["image_id"]: {
+                    **row,
+                    "location": locations.get(row["source"]),
+                    "caption": row["caption"] or "",
+                }
+                for row in rows
+                if row["error"] is None
+            }
+    except (CuratorError, OSError):
+        return found
+    return found

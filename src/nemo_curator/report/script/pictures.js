@@ -1,0 +1,69 @@
+// One picture as a button that opens it, with its words; what may be unsafe is blurred until somebody asks.
+
+const veils = { lifted: false };
+
+/** What became of an image, in a word or two. */
+function verdictText(group) {
+  const { verdict, rule } = store.groups[group];
+  if (verdict === "keep") return "kept";
+  if (verdict === "reject") return rule;
+  return verdict === "duplicate" ? "duplicate" : verdict;
+}
+
+/** What a reader hears who cannot see the picture. */
+function altText(image) {
+  return image.caption || `Image ${image.id}, without a caption`;
+}
+
+/** The picture itself, or why there is none. */
+function pictureOf(image, lazy = true) {
+  if (!image.picture) {
+    return element("span", { class: "none" }, "No picture: ", isolated(image.missing || "it is not on this page"));
+  }
+  const [width, height] = image.shape;
+  return element("img", {
+    src: image.picture, width, height, alt: altText(image), decoding: "async", loading: lazy ? "lazy" : null,
+  });
+}
+
+/** A frame for a picture; blurred if need be. */
+function matOf(image) {
+  const veiled = image.sensitive && image.picture && !veils.lifted;
+  const mat = element("span", { class: veiled ? "mat veil" : "mat" }, pictureOf(image));
+  if (veiled) mat.append(element("span", { class: "veiled" }, "may be unsafe"));
+  return mat;
+}
+
+/** A figure. `list` holds what the viewer steps through; `told` is a line of words above the id. */
+function figureOf(image, list, told = "", options = {}) {
+  const veiled = image.sensitive && image.picture && !veils.lifted;
+  const button = element(
+    "button",
+    {
+      type: "button",
+      class: "open",
+      "aria-label": `Look at ${image.id}${veiled ? ", blurred because it may be unsafe" : ""}`,
+      onclick: () => viewer.open(list ?? [image], image, button),
+    },
+    matOf(image),
+  );
+  const caption = element("figcaption", {});
+  if (told) caption.append(element("span", { class: "told num" }, told));
+  if (!options.bare) {
+    if (image.caption) caption.append(isolated(image.caption, "said"));
+    caption.append(isolated(image.id, "id"));
+    if (image.group !== undefined) {
+      const { verdict } = store.groups[image.group];
+      caption.append(element("span", { class: `fate ${verdict}` }, verdictText(image.group)));
+    }
+  } else {
+    caption.append(isolated(image.id, "id"));
+  }
+  return element("figure", { "data-row": image.row }, button, caption);
+}
+
+/** Draw everything anew that shows pictures, once blurred ones may be seen. */
+function liftVeils(lifted) {
+  veils.lifted = lifted;
+  document.dispatchEvent(new CustomEvent("veils"));
+}

@@ -1,0 +1,44 @@
+// Colours of the style sheet for what is drawn on a canvas, and a word to the charts when they change.
+
+const theme = (() => {
+  const listeners = [];
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", () => listeners.forEach((listener) => listener()));
+  return {
+    /** The value of a colour of the style sheet. */
+    colour(name) {
+      return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+    },
+    /** Call something whenever colours change. */
+    onChange(listener) {
+      listeners.push(listener);
+    },
+    font: "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
+  };
+})();
+
+/** The colour of a group of images, by its verdict; of rejected ones each rule has its own shade. */
+function groupColour(at) {
+  const group = store.groups[at];
+  const names = { keep: "keep", reject: "reject", duplicate: "duplicate", quarantine: "quarantine" };
+  return theme.colour(names[group.verdict] ?? "inputs");
+}
+
+/** A place between 0 and 1 on a scale that is as readable in grey, from dark to light or the other way round. */
+function scaleColour(share) {
+  const from = theme.colour("scale-low").split(/[ ,]+/).map(Number);
+  const middle = theme.colour("scale-middle").split(/[ ,]+/).map(Number);
+  const to = theme.colour("scale-high").split(/[ ,]+/).map(Number);
+  const [start, end, part] = share < 0.5 ? [from, middle, 2 * share] : [middle, to, 2 * share - 1];
+  return `rgb(${start.map((one, at) => Math.round(one + part * (end[at] - one))).join(" ")})`;
+}
+
+/** What every chart has: axes in the colours of the page. */
+function chartAxes(format, { log = false } = {}) {
+  const ink = theme.colour("soft");
+  const line = { stroke: theme.colour("line"), width: 1 };
+  return [
+    { stroke: ink, grid: { show: false }, ticks: line, font: theme.font, size: 30, gap: 4, values: format, ...(log ? { space: 60 } : {}) },
+    { stroke: ink, grid: line, ticks: { show: false }, font: theme.font, size: 54, gap: 6 },
+  ];
+}
