@@ -19,6 +19,8 @@ SOURCES := src tests $(wildcard benchmarks) $(wildcard examples) $(wildcard tool
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start hundreds of processes, which would each compile every module where bytecode may not be kept.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help setup demo test unit lint format bench soak docs lock clean
 
@@ -50,7 +52,7 @@ demo: setup ## Build a small real data set, curate it, print the path of the rep
 test: lint unit ## Lint, then every test but the soak tests (ARGS='-k name')
 
 unit: setup
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
 lint: setup ## Style, types, the floors of the house, docstrings on tests, changelog fragments
 	$(BIN)/ruff check $(SOURCES)
@@ -64,10 +66,8 @@ format: setup ## Rewrite the sources in the house style
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: setup ## Run the benchmarks; figures to the screen and to benchmarks/results/
-	@found=; for script in benchmarks/[!_]*.py; do \
-	  [ -e "$$script" ] || continue; found=yes; echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
-	done; [ -n "$$found" ] || echo "There is no benchmark yet (benchmarks/*.py)."
+bench: setup ## Run all benchmarks (hours), or ARGS='limit peers', and renew their figures in docs/benchmarks.md
+	$(BIN)/python -m tools.benchmark_page --run $(ARGS)
 
 soak: setup ## The long tests: thousands of commands, killed at every boundary and at random moments (half an hour)
 	$(PYTEST) -m soak $(ARGS)

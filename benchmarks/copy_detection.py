@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
@@ -33,7 +32,7 @@ from nemo_curator.codecs.probe import probe
 from support.clean_pictures import SHARED, photo_files
 from support.copy_edits import EDITS, distractors
 from support.copy_kinds import Kind, describers, distances, installed, kinds
-from support.machine import publish
+from support.machine import publish, skip
 
 RATE = 1e-5
 DEFAULTS = {"copies": 31.0, "copies, turned": 31.0, "similar, efficientnet-lite0": 0.05}  # what a recipe has
@@ -138,7 +137,7 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=10, help="distractors of each photo")
     given = parser.parse_args()
     if not (SHARED / "photos").is_dir():
-        sys.exit("the photos are not beside this checkout; made pictures would say nothing about photos")
+        skip("the photos are not beside this checkout; made pictures would say nothing about photos")
     files = photo_files(SHARED / "photos", given.photos).values()
     tasks = [(number, data, given.crops) for number, data in enumerate(files)]
     started = time.perf_counter()

@@ -43,7 +43,7 @@ def main() -> None:
         output = Path(folder) / "out"
         commands = {
             "ours": [sys.executable, "-m", "nemo_curator.cli", "run", str(photos), str(output), "--json"],
-            "limit": [sys.executable, str(HERE / "contenders" / "bare_loop.py"), str(photos), str(output)],
+            "limit": [sys.executable, str(HERE / "contenders" / "bare_limit.py"), "models", str(photos), str(output)],
             "usual": [sys.executable, str(HERE / "contenders" / "usual_script.py"), str(photos), str(output)],
         }
         taken: dict[str, list[float]] = {name: [] for name in commands}

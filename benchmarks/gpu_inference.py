@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,7 +40,7 @@ from nemo_curator.models.registry import get_spec
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.torch_session import TorchSession
 from nemo_curator.models.towers.vision import VisionTower, write
-from support.machine import publish
+from support.machine import publish, skip
 
 NAME = "clip-vit-large-patch14"
 SIZES = (32, 64, 128, 256)
@@ -86,8 +85,7 @@ def main() -> None:
     elif "torch" in runtimes():
         setting = Setting(default(PRECISIONS), 24, asked.seconds, 125)
     else:
-        sys.stdout.write("There is no CUDA device here, or no torch for one: nothing is measured.\n")
-        return
+        skip("there is no CUDA device here, or no torch for one")
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models"
         write_weights(models / "openai" / NAME, setting.layers)

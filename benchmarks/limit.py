@@ -4,7 +4,8 @@ Four kinds of work, each with reading, hashing and passing the kept bytes throug
 exposure, entropy), *models* (the default recipe: the two embedded models besides), *clip-b32* and *clip-l14* (a tower
 instead). The same recipe through `imagecurator run`, and through bare loops that share nothing and keep no scores
 (`contenders/bare_limit.py`), in turns, whole processes. Start-up is in both, and once more the ratio is given without
-it: as the difference of two runs of different length. Towers are of the true shape with random numbers.
+it: as the difference of two runs, of tars alike and a quarter as many. Towers are of the true shape with random
+numbers. Each work and size has a result of its own, so that they can be measured one by one; 2 to 5 minutes each.
 
 Run: `python benchmarks/limit.py [--works statistics models clip-b32 clip-l14] [--sizes 500x375 1500x1000] [--rounds 5]
 [--precision int8]`
@@ -38,13 +39,13 @@ SCORES = {
     "statistics": "header,sharpness,exposure,entropy",
     "models": "header,sharpness,exposure,entropy,nsfw,embedding",
 }
-COUNTS = {
-    "statistics": {"500x375": 6000, "1500x1000": 2000},
-    "models": {"500x375": 600, "1500x1000": 600},
-    "clip-b32": {"500x375": 600, "1500x1000": 600},
-    "clip-l14": {"500x375": 80, "1500x1000": 80},
+EACH = {  # pictures of a tar
+    "statistics": {"500x375": 750, "1500x1000": 250},
+    "models": {"500x375": 60, "1500x1000": 60},
+    "clip-b32": {"500x375": 60, "1500x1000": 60},
+    "clip-l14": {"500x375": 6, "1500x1000": 6},
 }
-SHORTER = 4  # one of so many pictures in the run that is subtracted
+TARS = {"whole": 4 * CORES, "short": CORES}  # the short run is subtracted
 
 
 @dataclass(frozen=True)
@@ -104,21 +105,16 @@ def take(command: list[str], output: Path, models: Path) -> Taken:
 
 def measure(work: Work, size: str, folder: Path, rounds: int) -> dict[str, Any]:
     """The figures of one work and size."""
-    count = COUNTS[work.name][size]
+    each = EACH[work.name][size]
     width, height = (int(side) for side in size.split("x"))
-    places = {"whole": folder / f"{size}-{count}", "short": folder / f"{size}-{count // SHORTER}"}
-    what = ""
-    for name, place in places.items():
-        if not place.exists():
-            number = count if name == "whole" else count // SHORTER
-            told = sized_tars(place, (width, height), number, 4 * CORES)
-            what = told if name == "whole" else what
+    places = {name: folder / size / name for name in TARS}
+    what = {name: sized_tars(place, (width, height), each * TARS[name], TARS[name]) for name, place in places.items()}
     taken: dict[str, list[Taken]] = {f"{who} {name}": [] for who in ("ours", "bare") for name in places}
     for at in range(rounds + 1):
-        for name, place in places.items():
+        for name, place in list(places.items())[0 if at else 1 :]:
             for who, command in (("ours", work.ours), ("bare", work.bare)):
                 one = take(command(place, folder / "out"), folder / "out", work.models)
-                if at:  # the first round fills caches: of files, and of graphs
+                if at:  # the first round, of short runs, fills caches: of modules, and of graphs
                     taken[f"{who} {name}"].append(one)
     more = {
         who: [
@@ -127,9 +123,13 @@ def measure(work: Work, size: str, folder: Path, rounds: int) -> dict[str, Any]:
         ]
         for who in ("ours", "bare")
     }
-    images = count - count // SHORTER
+    images = each * (TARS["whole"] - TARS["short"])
     return {
-        "data": what,
+        "work": work.name,
+        "size": size,
+        "data": what["whole"],
+        "rounds": rounds,
+        "precision": work.precision if work.name in TOWERS else "as published",
         "images_per_second": {who: round(images / median(one.wall for one in more[who]), 1) for who in more},
         "share_of_limit": ratio(more["bare"], more["ours"], "wall"),
         "share_of_limit_with_start": ratio(taken["bare whole"], taken["ours whole"], "wall"),
@@ -150,20 +150,20 @@ def ratio(first: list[Taken], second: list[Taken], what: str) -> float:
 def main() -> None:
     """Every work and size in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--works", nargs="+", default=list(COUNTS), choices=COUNTS)
+    parser.add_argument("--works", nargs="+", default=list(EACH), choices=EACH)
     parser.add_argument("--sizes", nargs="+", default=["500x375", "1500x1000"], choices=["500x375", "1500x1000"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="int8")
     given = parser.parse_args()
-    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in given.works:
             work = Work(name, folder / "models", given.precision)
             if name in TOWERS:
                 write_random_tower(work.models, TOWERS[name])
-            found[name] = {size: measure(work, size, folder, given.rounds) for size in given.sizes}
-    publish("limit", {"rounds": given.rounds, "precision_of_towers": given.precision, "works": found})
+            for size in given.sizes:
+                publish(f"limit_{name}_{size}", measure(work, size, folder, given.rounds))
+                shutil.rmtree(folder / size, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Decide a made run, alone or against an earlier one: `decide_against.py KIND RUN [EARLIER]`.
 
-KIND is `bytes`, `copies` or `similar`. Prints seconds, from when everything is imported. Whatever a decision needs that
-is not there is searched for and written, as `imagecurator decide` does.
+KIND is `bytes`, `copies`, `similar`, or `all` of them. Prints seconds, from when everything is imported. Whatever a
+decision needs that is not there is searched for and written, as `imagecurator decide` does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from nemo_curator.runs.pairing.between import find_pairs_between
 from nemo_curator.runs.pairing.store import Wanted, find_pairs
 
 ALIKE = {"bytes": None, "copies": Alike(copies=Copies()), "similar": Alike(similar=0.05)}
+ALIKE["all"] = Alike(copies=Copies(), similar=0.05)
 FOUND_BY = {"copies": "pdq", "similar": "embedding"}
 
 

@@ -6,11 +6,14 @@ import json
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 RESULTS = Path(__file__).parents[1] / "results"
+SKIPPED = 3
+"""Exit code of a benchmark that needs what is not here: weights, a device, other packages, photos."""
 
 
 def machine() -> dict[str, Any]:
@@ -27,10 +30,17 @@ def machine() -> dict[str, Any]:
 
 def publish(name: str, figures: dict[str, Any]) -> None:
     """Print figures as JSON and keep them under `benchmarks/results/`."""
-    text = json.dumps({"benchmark": name, **figures, "machine": machine()}, indent=2)
+    taken = f"{datetime.now(tz=UTC):%Y-%m-%d}"
+    text = json.dumps({"benchmark": name, "date": taken, **figures, "machine": machine()}, indent=2)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     sys.stdout.write(text + "\n")
+
+
+def skip(sentence: str) -> NoReturn:
+    """Leave a benchmark that cannot be run here; the sentence says what is missing, and what to do about it."""
+    sys.stderr.write(f"skipped: {sentence}\n")
+    sys.exit(SKIPPED)
 
 
 def _version(name: str) -> str:

@@ -30,9 +30,24 @@ def sized_tars(folder: Path, size: tuple[int, int], count: int, tars: int) -> st
             for number in range(start, min(start + each, count)):
                 tar.add(f"{number:09d}.jpg", found[number % len(found)] + number.to_bytes(8, "big"))
                 tar.add(f"{number:09d}.txt", f"picture {number}".encode())
-    mean = sum(map(len, found)) / len(found) / 1000
-    kind = "real photos" if (SHARED / "photos").is_dir() else "made pictures"
-    return f"{count:,} {kind} of {size[0]} x {size[1]}, {mean:.0f} kB each, in {tars} tars"
+    return f"{count:,} {_kind()} of {size[0]} x {size[1]}, {_mean(found):.0f} kB each, in {tars} tars"
+
+
+def sized_files(folder: Path, size: tuple[int, int], count: int) -> str:
+    """Write loose files, alike in all else; says what they are."""
+    folder.mkdir(parents=True)
+    found = list(_pictures(size, min(count, _DIFFERENT)))
+    for number in range(count):
+        (folder / f"{number:09d}.jpg").write_bytes(found[number % len(found)] + number.to_bytes(8, "big"))
+    return f"{count:,} {_kind()} of {size[0]} x {size[1]}, {_mean(found):.0f} kB each, loose files"
+
+
+def _kind() -> str:
+    return "real photos" if (SHARED / "photos").is_dir() else "made pictures"
+
+
+def _mean(found: list[bytes]) -> float:
+    return sum(map(len, found)) / len(found) / 1000
 
 
 def _pictures(size: tuple[int, int], count: int) -> Iterator[bytes]:

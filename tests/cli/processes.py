@@ -24,7 +24,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command as a real process to its end, as a machine would: no terminal."""
-    settings = {"capture_output": True, "text": True, "timeout": 60, "check": False} | options
+    settings = {"capture_output": True, "text": True, "timeout": 300, "check": False} | options
     return subprocess.run(command(*arguments), **settings)  # noqa: PLW1510  (check is among the settings)
 
 

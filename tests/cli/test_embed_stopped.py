@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import command, live_children, process, tree
+from tests.cli.processes import command, imagecurator, live_children, tree
 
 from nemo_curator.storage import is_temporary
 from nemo_curator.testing import encoded, make_tar, photo
@@ -30,8 +30,8 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(shards):
-    """What an uninterrupted command writes, with one worker."""
-    done = process(*_command(shards, shards / "whole"), "-w", "1")
+    """What an uninterrupted command writes, without workers."""
+    done = imagecurator(*_command(shards, shards / "whole"))
     assert done.returncode == 0, done.stderr
     return _results(shards / "whole")
 
@@ -78,6 +78,6 @@ def test_stopped_embedding_goes_on(shards, whole, tmp_path, kind):
     assert [name for name in tree(output) if not (name.startswith("run/") or is_temporary(name))] == []
     (output / "run" / "parts" / "0000000000000000.parquet.tmp-0123456789ab").write_bytes(b"half of a part")
     (output / "embeddings-00000-of-00003.npy.tmp-0123456789ab").write_bytes(b"half of a matrix")
-    done = process(*arguments)
+    done = imagecurator(*_command(shards, output))
     assert done.returncode == 0, done.stderr
     assert _results(output) == whole

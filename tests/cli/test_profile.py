@@ -9,6 +9,7 @@ import sys
 import sysconfig
 
 import pytest
+from tests.cli import processes
 
 from nemo_curator.cli.profile import stage_rows
 from nemo_curator.runs.layout import RunDirectory
@@ -39,7 +40,7 @@ def test_a_profile_of_a_run(place, tmp_path):
     assert "image_reader" in done.stderr
     assert str(graph) in done.stderr
     other = tmp_path / "other"
-    assert imagecurator("run", place / "in", other, "--workers", 1).returncode == 0
+    assert processes.imagecurator("run", place / "in", other).returncode == 0
     names = ("manifest.json", "00000.tar", "run/decisions.parquet")
     assert [(tmp_path / "out" / name).read_bytes() for name in names] == [(other / name).read_bytes() for name in names]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -12,9 +13,12 @@ import subprocess
 import termios
 
 import pytest
+from rich.console import Console
 from tests.cli.processes import CHEAP, command, imagecurator, pictures, process
 
-from nemo_curator.cli import display as showing
+from nemo_curator.cli.display import PlainDisplay, Words
+from nemo_curator.cli.live import Bars, LiveDisplay
+from nemo_curator.pipeline.progress import events as ev
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,9 @@ def test_terminal_shows_speed_and_verdicts(place, tmp_path):
     code, shown = _on_terminal(command("run", place / "in", tmp_path / "out", "-r", place / "recipe.yaml", "-w", "1"))
     assert code == 0, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
-    assert re.search(r"13 images, [\d,]+ images/s; so far kept 0, rejected 12, quarantined 1", plain)
+    assert re.search(r"13 images, [\d,]+ images/s", plain)
+    assert "so far kept 0, rejected 12 (small 12), quarantined 1" in plain
+    assert "time: " in plain
     assert "score" in plain
     assert "100%" in plain
     assert re.search(r"\d\d:\d\d", plain)
@@ -75,8 +81,10 @@ def test_log_gets_plain_lines(place, tmp_path):
     assert done.returncode == 0
     assert "\x1b" not in done.stderr + done.stdout
     assert "\r" not in done.stderr
-    assert re.search(
-        r"^score: 13 images, [\d,]+ images/s; so far kept 0, rejected 12, quarantined 1$", done.stderr, re.MULTILINE
+    said = [line for line in done.stderr.splitlines() if line.startswith("score: ")]
+    assert len(said) == 1
+    assert re.fullmatch(
+        r"score: 13 images in 00:\d\d, [\d,]+ images/s; so far kept 0, rejected 12 \(small 12\), quarantined 1", said[0]
     )
     assert "export: 0 samples" in done.stderr
     assert "rejected: small" in done.stdout
@@ -129,34 +137,131 @@ def test_undecided_rules_are_named(place, tmp_path):
     assert "rule wordless has no value (NULL) for 12 images, which it does not reject" in done.stdout
 
 
-def plain_display(monkeypatch, capsys):
-    """A display for a log that says something at every image, and what takes what it said."""
-    monkeypatch.setattr(showing, "_PLAIN_SECONDS", 0.0)
-    watcher = showing.display(quiet=False)
-    return watcher, lambda: re.sub(r"[\d,]+ images/s", "so many images/s", capsys.readouterr().err)
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self):
+        """It begins."""
+        self.seconds = 0.0
+
+    def __call__(self):
+        """What it shows."""
+        return self.seconds
 
 
-def test_what_is_not_known_yet_is_no_zero(monkeypatch, capsys):
+@pytest.fixture
+def plain(capsys):
+    """A display for a log, its clock, and what takes what it said."""
+    clock = Clock()
+    return PlainDisplay(lambda: None, Words(), clock), clock, lambda: capsys.readouterr().err
+
+
+def test_what_is_not_known_yet_is_no_zero(plain):
     """Verdicts come with the end of a partition; before the first, neither they nor a share are made up."""
-    watcher, said = plain_display(monkeypatch, capsys)
-    watcher.planned(2, 1_000, 0)
-    watcher.read(125)
-    assert said() == "score: 125 images, so many images/s; none of 2 partitions is finished yet\n"
-    watcher.scored({"keep": 100, "reject": 20, "quarantine": 5}, 500)
-    watcher.read(25)
+    display, clock, said = plain
+    display.told(ev.Planned(2, 1_000, 0))
+    clock.seconds = 10
+    display.told(ev.Read(125))
+    assert said() == "score: 125 images in 00:10, 12 images/s; none of 2 partitions is finished yet\n"
+    display.told(ev.Scored(500, {"keep": 100, "reject": 20, "quarantine": 5}, {"small": 15, "dark": 5}))
+    display.told(ev.Pulse(2, 1_500_000_000))
+    display.told(ev.StagesTook({"nsfw": 6.0, "header": 0.001, "read": 2.0}))
+    clock.seconds = 20
+    display.told(ev.Read(25))
     assert said() == (
-        "score: 150 images, so many images/s; so far kept 100, rejected 20, quarantined 5 (of 125 in finished "
-        "partitions), 60% of the input done\n"
+        "score: 150 images in 00:20, 8 images/s; so far kept 100, rejected 20 (small 15, dark 5), quarantined 5 "
+        "(of 125 in finished partitions); 60% of the input done, about 7 s left; 2 workers, 1.5 GB; "
+        "nsfw 75%, read 25%\n"
     )
 
 
-def test_the_end_is_not_told_before_it_is_there(monkeypatch, capsys):
+def test_the_end_is_not_told_before_it_is_there(plain):
     """Where images in the first partition were larger than the others, an estimate passes the end, and is not shown."""
-    watcher, said = plain_display(monkeypatch, capsys)
-    watcher.planned(2, 1_000, 0)
-    watcher.scored({"keep": 10}, 700)
-    watcher.read(40)
+    display, clock, said = plain
+    display.told(ev.Planned(2, 1_000, 0))
+    display.told(ev.Scored(700, {"keep": 10}))
+    clock.seconds = 10
+    display.told(ev.Read(40))
     assert "99% of the input done" in said()
-    watcher.scored({"keep": 40}, 300)
-    watcher.read(0)
+    display.told(ev.Scored(300, {"keep": 40}))
+    clock.seconds = 20
+    display.told(ev.Read(0))
     assert "100% of the input done" in said()
+
+
+def test_a_log_gets_few_lines_and_none_twice(plain):
+    """A line every ten seconds, after ten minutes one a minute; what was said a moment ago is not said again."""
+    display, clock, said = plain
+    display.told(ev.Planned(1, 1_000, 0))
+    display.told(ev.Read(10))
+    for _ in range(3_600):
+        clock.seconds += 1
+        display.told(ev.Pulse(1, 10))
+    lines = said().splitlines()
+    assert len(lines) == len(set(lines)) == 59 + 50
+    display.told(ev.Scored(1_000, {"keep": 10}))
+    display.told(ev.Deciding())
+    display.told(ev.Exporting(10))
+    display.close()
+    assert [line.partition(":")[0] for line in said().splitlines()] == ["score", "export"]
+
+
+def test_a_scoring_that_nothing_follows_says_how_it_ended(plain):
+    """`score` is done when its partitions are, and its last line has all of them."""
+    display, clock, said = plain
+    display.told(ev.Planned(1, 1_000, 0))
+    clock.seconds = 1
+    display.told(ev.Read(10))
+    display.told(ev.Scored(1_000, {"keep": 10}))
+    display.close()
+    assert said() == "score: 10 images in 00:01, 10 images/s; so far kept 10, rejected 0, quarantined 0\n"
+
+
+def test_what_happens_to_processes_is_said_at_once(plain):
+    """A worker or models that died, and what is searched and written, stand in lines of their own."""
+    display, clock, said = plain
+    display.told(ev.Planned(3, 1_000, 2))
+    display.told(ev.WorkerDied("worker-0", "was killed by SIGSEGV", "a/\x1b[31mb.jpg", "worker-2"))
+    display.told(ev.ModelsDied("was killed by SIGKILL"))
+    display.told(ev.Searching("copies", 100))
+    clock.seconds = 30
+    display.told(ev.Searched(75))
+    display.told(ev.Exporting(8))
+    clock.seconds = 40
+    display.told(ev.Written(2))
+    assert said().splitlines() == [
+        "score: 2 of 3 partitions are there already",
+        r"worker-0 was killed by SIGSEGV at a/\x1b[31mb.jpg; worker-2 goes on in its place",
+        "the process that runs the models was killed by SIGKILL, and was started again",
+        "pairs: looking for copies among 100 different images",
+        "pairs: 75 of 100 looked for, about 10 s left",
+        "export: 8 samples",
+        "export: 2 of 8, about 30 s left",
+    ]
+
+
+@pytest.mark.parametrize("columns", [100, 80, 60, 40, 24])
+def test_a_narrow_terminal_is_not_overrun(columns, monkeypatch):
+    """Whatever the width, no line is longer, and speed, verdicts, memory, stages and the time left are there."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    display = LiveDisplay(lambda: None, Words())
+    terminal = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
+    display.bars = Bars(display.figures, display.time_left, terminal)
+    for event in (
+        ev.Planned(2, 1_000, 1),
+        ev.Read(125),
+        ev.Scored(500, {"keep": 100, "reject": 20, "quarantine": 5}, {"small": 20}),
+        ev.Pulse(2, 1_500_000_000),
+        ev.StagesTook({"nsfw": 6.0, "read": 2.0}),
+    ):
+        display.told(event)
+    with terminal.capture() as captured:
+        terminal.print(display.bars.get_renderable())
+    display.close()
+    lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", captured.get()).splitlines() if line]
+    assert max(map(len, lines)) <= columns
+    shown = " ".join(" ".join(lines).split())
+    assert "score" in lines[0]
+    assert "50%" in lines[0]
+    for part in ("125 images", "2 workers", "1.5 GB", "rejected 20 (small 20)", "quarantined 5", "nsfw 75%", "left"):
+        assert part in shown

@@ -36,7 +36,7 @@ def shards(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(shards):
     """What an uninterrupted run writes."""
-    done = process("run", shards / "in", shards / "whole", "-r", shards / "recipe.yaml", "-w", "2")
+    done = imagecurator("run", shards / "in", shards / "whole", "-r", shards / "recipe.yaml")
     assert done.returncode == 0, done.stderr
     return _results(shards / "whole")
 
@@ -91,7 +91,7 @@ def test_stopped_run_ends_at_once_and_goes_on_later(shards, whole, tmp_path, kin
         if name.startswith("run/parts/"):
             assert tree(output)[name] == whole[name]
     if kind == signal.SIGINT:
-        done = process(*arguments)
+        done = imagecurator(*arguments[:-2])
         assert done.returncode == 0, done.stderr
         assert _results(output) == whole
 
@@ -109,7 +109,7 @@ def test_killed_run_leaves_no_workers_and_goes_on(shards, whole, tmp_path):
         running.wait()
     _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 5.0)
     (output / "run" / "parts" / "0000000000000000.parquet.tmp-0123456789ab").write_bytes(b"half of a part")
-    done = process(*arguments)
+    done = imagecurator(*arguments[:-2])
     assert done.returncode == 0, done.stderr
     assert _results(output) == whole
 

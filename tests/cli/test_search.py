@@ -15,7 +15,9 @@ from tests.cli.kept import ODD, as_json, make_source
 from tests.cli.processes import imagecurator, sentence, tree
 from tests.report.pages import HOSTILE_CAPTION, HOSTILE_NAME, Parsed
 
+from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import IncompleteRunError, InputError
+from nemo_curator.pipeline import query
 from nemo_curator.runs import Run
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions, write_partitions
@@ -37,6 +39,17 @@ def made(tmp_path_factory):
         done = imagecurator(*step)
         assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def inside(monkeypatch):
+    """Queries are embedded in this process, which is sooner there; the other tests have the process of its own."""
+
+    class Inside(LocalExecutor):
+        def __init__(self, config):
+            super().__init__({**config, "num_workers": 0})
+
+    monkeypatch.setattr(query, "LocalExecutor", Inside)
 
 
 @pytest.fixture
@@ -95,6 +108,7 @@ def test_any_format_that_is_read(made, tmp_path, kind, least):
     assert cosine >= least
 
 
+@pytest.mark.usefixtures("inside")
 def test_what_is_printed(made):
     """A line an image with cosine, verdict, id and place; control characters are shown, not obeyed."""
     done = imagecurator("search", made / "run", "--image", made / "in" / "tiny.jpg", "-n", "20")
@@ -107,6 +121,7 @@ def test_what_is_printed(made):
     assert f"{made}/in/shard.tar#b.jpg" in done.stdout
 
 
+@pytest.mark.usefixtures("inside")
 def test_only_images_of_a_verdict(made):
     """`--verdict` leaves only those, and machines are told verdict and rule."""
     found = as_json("search", made / "run", "--image", made / "in" / "tiny.jpg", "--verdict", "keep")
@@ -118,6 +133,7 @@ def test_only_images_of_a_verdict(made):
     assert "1 image of 1 searched" in nothing.stdout
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_run_that_is_not_decided(place):
     """It is searched all the same, without verdicts; to ask for one is refused."""
     (place / "run" / "decisions.parquet").unlink()
@@ -126,6 +142,7 @@ def test_a_run_that_is_not_decided(place):
     assert "not decided yet" in sentence(imagecurator(*query, "--verdict", "keep"), 3)
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_run_that_is_not_whole(place):
     """What is not scored is left out, and that is said; where nothing is left it is refused."""
     parts = sorted((place / "run" / "parts").iterdir())
@@ -140,6 +157,7 @@ def test_a_run_that_is_not_whole(place):
     assert "no embedding is stored here yet" in sentence(imagecurator(*query), 3)
 
 
+@pytest.mark.usefixtures("inside")
 def test_decisions_that_do_not_fit(place):
     """Decisions of other inputs are refused, not shown beside the wrong image."""
     other = place / "other"
@@ -181,6 +199,7 @@ def test_other_libraries_are_told(place):
     assert "model.runtime: abacus → " in note
 
 
+@pytest.mark.usefixtures("inside")
 def test_the_way_of_the_run_counts_not_that_of_the_recipe(place):
     """After a scoring without embeddings the recorded stage and decoding embed the query."""
     before = hits(place / "run", "--image", place / "in" / "001.jpg")
@@ -198,6 +217,7 @@ def test_a_stage_that_is_not_installed(place):
     assert "made by 'elsewhere.embedders:Mine', which is not installed" in said
 
 
+@pytest.mark.usefixtures("inside")
 def test_damaged_embeddings(place):
     """A part that has no row for an embedding is one sentence."""
     part = next(path for path in (place / "run" / "parts").iterdir() if path.stat().st_size)
@@ -245,6 +265,7 @@ def test_mistakes(made, tmp_path):
     assert "this run has no embeddings to search; add the score" in said
 
 
+@pytest.mark.usefixtures("inside")
 def test_the_page_shows_what_was_found(made, tmp_path):
     """Thumbnails in order, the picture that was asked for, no script, nothing loaded, hostile text only as text."""
     page = tmp_path / "found.html"
@@ -265,6 +286,7 @@ def test_the_page_shows_what_was_found(made, tmp_path):
     assert str(made) not in parsed.html
 
 
+@pytest.mark.usefixtures("inside")
 def test_an_earlier_page_is_replaced_only_when_told(made, tmp_path):
     """And nothing but a page of a search is ever replaced."""
     page, image = tmp_path / "found.html", made / "in" / "001.jpg"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
-from tests.cli.processes import imagecurator
+import pytest
+from tests.cli.processes import imagecurator, process, tree
+
+from nemo_curator.testing import encoded, make_tar, photo
 
 LAZY = ("-s", "lazy=true", "-s", "rules.dull=entropy < 2")
 
@@ -48,3 +52,76 @@ def test_a_mistake_is_told():
     done = imagecurator("plan", "-s", "rules.x=nothing > 1")
     assert done.returncode == 5
     assert "there is no column 'nothing'" in done.stderr
+
+
+CHEAP = ("--scores", "header,entropy", "-s", "rules={small: 'least(width, height) < 73'}")
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Thirty loose pictures, one in five of them large and kept, and two shards of twenty large ones with captions."""
+    for number in range(30):
+        size = (200, 200) if number % 5 == 0 else (64, 48)
+        (tmp_path / "in" / "loose").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / "loose" / f"{number}.jpg").write_bytes(encoded(photo(number, *size)))
+    for shard in range(2):
+        members = [(f"{one}.jpg", encoded(photo(100 * shard + one, 200, 200))) for one in range(20)]
+        captions = [(f"{one}.txt", b"a caption") for one in range(20)]
+        make_tar(tmp_path / "in" / f"{shard}.tar", sorted(members + captions))
+    return tmp_path / "in"
+
+
+def test_a_sample_says_what_all_of_it_comes_to(mixed):
+    """From all inputs the estimate is exact where it can be; the stages, workers and shares are those of a run."""
+    facts = json.loads(imagecurator("plan", mixed, *CHEAP, "--sample", "200", "-w", "0", "--json").stdout)["estimate"]
+    assert (facts["sampled"], facts["shards"], facts["shards_opened"], facts["workers"]) == (70, 2, 2, 0)
+    assert facts["records"] == {"value": 70.0, "low": 70.0, "high": 70.0}
+    assert facts["kept"] == {"value": 46.0, "low": 46.0, "high": 46.0}
+    assert facts["kept_share"]["value"] == pytest.approx(46 / 70)
+    assert facts["rejected"] == {"small": 24}
+    assert set(facts["stages"]) == {"image_reader", "header", "entropy", "part_writer"}
+    assert sum(facts["stages"].values()) == pytest.approx(1)
+    assert facts["seconds"]["value"] * facts["images_per_second"]["value"] == pytest.approx(70)
+
+
+def test_the_estimate_is_near_what_a_run_gives(mixed, tmp_path):
+    """From a part of the inputs, the ranges hold the numbers of inputs and kept images, and the bytes written."""
+    arguments = [*CHEAP, "-s", "duplicates.bytes=false"]
+    facts = json.loads(imagecurator("plan", mixed, *arguments, "--sample", "30", "-w", "0", "--json").stdout)[
+        "estimate"
+    ]
+    ran = json.loads(imagecurator("run", mixed, tmp_path / "out", *arguments, "--json").stdout)
+    assert 20 <= facts["sampled"] < 70
+    for name, true in (("records", ran["inputs"]), ("kept", ran["kept"])):
+        assert facts[name]["low"] <= true <= facts[name]["high"]
+    tar = sum(one.stat().st_size for one in (tmp_path / "out").glob("*.tar"))
+    assert facts["output_bytes"]["low"] <= tar <= facts["output_bytes"]["high"]
+
+
+def test_a_sample_is_told_and_leaves_nothing(mixed, tmp_path):
+    """With workers of their own: speed, time, what is kept and what is not in the numbers; no file stays anywhere."""
+    (tmp_path / "tmp").mkdir()
+    before = tree(mixed)
+    done = process(
+        "plan", mixed, *CHEAP, "--sample", "30", "-w", "2", env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.partition("From a sample of ")[2]
+    for part in (
+        "images/s on 2 workers",
+        "to score all",
+        "% by the rules (",
+        "small",
+        "duplicates and protected",
+        "MB",
+    ):
+        assert part in said
+    assert tree(mixed) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_a_run_would_refuse_is_refused(mixed, tmp_path):
+    """A missing input, a missing protect set and a sample of nothing are told as `run` tells them."""
+    assert imagecurator("plan", tmp_path / "none", *CHEAP).returncode == 3
+    assert imagecurator("plan", mixed, *CHEAP, "-s", f"protect=[{tmp_path}/none]").returncode == 3
+    assert imagecurator("plan", *CHEAP, "--sample", "5").returncode == 2

@@ -40,16 +40,16 @@ def facts(pipeline):
     return [(record.image_id, record.verdict, record.stage) for record in pipeline.records]
 
 
-def test_results_come_in_source_order(executor, run):
+def test_results_come_in_source_order(isolation, run):
     """Whatever partition is done first."""
-    tasks, pipeline = run(executor, Sources(), Batches(), Plain())
+    tasks, pipeline = run(isolation, Sources(), Batches(), Plain())
     assert ids(tasks) == IDS
     assert pipeline.records == []
 
 
-def test_task_ids_are_deterministic(executor, run):
+def test_task_ids_are_deterministic(isolation, run):
     """Every result has an id of its own, which follows from where it came from alone."""
-    tasks, _ = run(executor, Sources(), Batches(), Plain(), Splits())
+    tasks, _ = run(isolation, Sources(), Batches(), Plain(), Splits())
     expected = [
         f"empty.{partition}.{batch}.{image}" for partition in range(3) for batch in range(2) for image in range(3)
     ]

@@ -8,6 +8,7 @@ from tests.contract.test_behaviour import ids
 from tests.public_api.fakes import make_shards
 
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.local.events import Pulse, StagesTook, WorkerDied
 from nemo_curator.errors import StageError
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.stages.base import ProcessingStage
@@ -109,10 +110,20 @@ def test_a_partition_that_always_kills_ends_the_run():
 
 
 def test_progress_is_told_once_though_a_partition_is_tried_again(tmp_path):
-    """Records read again after a death are not counted again."""
+    """Records read again after a death are not counted again; each death is told, and what stages took with it."""
     make_shards(tmp_path, shards=1, each=3)
-    read = []
+    read, heard = [], []
     stages = [FilePartitioningStage(str(tmp_path)), ImageReaderStage(dali_batch_size=1), Dies(on=("00000/k002",))]
-    executor = LocalExecutor({"num_workers": 1}, progress=lambda _, count: read.append(count))
+    executor = LocalExecutor({"num_workers": 1}, lambda _, count: read.append(count), on_event=heard.append)
     executor.execute(stages)
     assert sum(read) == 3
+    deaths = [one for one in heard if isinstance(one, WorkerDied)]
+    assert deaths == [
+        WorkerDied(f"worker-{number}", "was killed by SIGKILL", "00000/k002", f"worker-{number + 1}")
+        for number in range(2)
+    ]
+    took = [one for one in heard if isinstance(one, StagesTook)]
+    assert {name for one in took for name in one.seconds} == {"image_reader", "dies"}
+    pulses = [one for one in heard if isinstance(one, Pulse)]
+    assert pulses
+    assert all(one.workers == 1 and one.memory > 10_000_000 for one in pulses)

@@ -58,7 +58,7 @@ def test_two_models_and_two_stages_of_one(tmp_path):
     """Equal requests are one model, also of two stages; another request is another model."""
     again = wanting(Sums, tmp_path).with_(name="again")
     other = wanting(Picky, tmp_path).with_(name="other")
-    assert run(wanting(Sums, tmp_path), again, other) == (EXPECTED, [])
+    assert run(wanting(Sums, tmp_path), again, other, workers=1) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") == 2
 
 
@@ -74,25 +74,25 @@ def test_no_process_without_a_model_to_share():
     assert not any("local.inference" in one for one in seen)
 
 
-@pytest.mark.parametrize("deaths", [{"calls": 2}, {"loads": 2}, {"calls": 1, "loads": 1}])
-def test_its_death_costs_nothing(tmp_path, deaths):
+@pytest.mark.parametrize(("deaths", "workers"), [({"calls": 1, "loads": 1}, 2), ({"calls": 2}, 1), ({"loads": 2}, 1)])
+def test_its_death_costs_nothing(tmp_path, deaths, workers):
     """It is started again, and workers ask again for what they were waiting for."""
-    assert run(wanting(Dying, tmp_path, **deaths)) == (EXPECTED, [])
+    assert run(wanting(Dying, tmp_path, **deaths), workers=workers) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") == 1 + sum(deaths.values())
 
 
-@pytest.mark.parametrize("deaths", [{"calls": 99}, {"loads": 99}])
-def test_it_is_not_started_for_ever(tmp_path, deaths):
+@pytest.mark.parametrize(("deaths", "workers"), [({"calls": 99}, 2), ({"loads": 99}, 1)])
+def test_it_is_not_started_for_ever(tmp_path, deaths, workers):
     """Where it dies whatever is done, the run ends with one sentence, and no process is left."""
     with pytest.raises(ModelError, match=r"was killed by SIGKILL, 3 times in a row \(memory ran out.*goes on where"):
-        run(wanting(Dying, tmp_path, **deaths))
+        run(wanting(Dying, tmp_path, **deaths), workers=workers)
     assert psutil.Process().children() == []
 
 
-@pytest.mark.parametrize("hangs", [{"calls": 1}, {"loads": 1}])
-def test_one_that_hangs_is_started_again(tmp_path, hangs):
+@pytest.mark.parametrize(("hangs", "workers"), [({"calls": 1}, 2), ({"loads": 1}, 1)])
+def test_one_that_hangs_is_started_again(tmp_path, hangs, workers):
     """A call or a load that never comes back costs the limit and nothing else."""
-    assert run(wanting(Hangs, tmp_path, **hangs), model_seconds=5) == (EXPECTED, [])
+    assert run(wanting(Hangs, tmp_path, **hangs), workers=workers, model_seconds=5) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") >= 2
 
 
@@ -100,7 +100,7 @@ def test_one_that_always_hangs_ends_the_run(tmp_path):
     """The sentence says that nothing came, and no process is left."""
     said = r"gave nothing for 2 seconds, 3 times in a row \(a native library hangs\).*goes on where"
     with pytest.raises(ModelError, match=said):
-        run(wanting(Hangs, tmp_path, calls=99), model_seconds=2)
+        run(wanting(Hangs, tmp_path, calls=99), workers=1, model_seconds=2)
     assert psutil.Process().children() == []
 
 
@@ -152,10 +152,10 @@ def test_waiting_is_not_the_images_time(tmp_path):
 def test_what_loading_raises_arrives(tmp_path):
     """An error of ours ends the run as it is, another one as a sentence that names the stage."""
     with pytest.raises(WeightsError) as raised:
-        run(wanting(Fails, tmp_path))
+        run(wanting(Fails, tmp_path), workers=1)
     assert (raised.value.where, raised.value.act) == ("w.pth", "put another one there")
     with pytest.raises(StageError, match="stage 'calls' could not be set up: RuntimeError: a library says no"):
-        run(wanting(Fails, tmp_path, ours=False))
+        run(wanting(Fails, tmp_path, ours=False), workers=1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -225,7 +225,7 @@ def test_nothing_is_left_open(tmp_path, how):
 
     def execute():
         try:
-            run(models[how])
+            run(models[how], workers=1)
         except ModelError as error:
             assert how != "finished"
             return descriptors(), psutil.Process().children(), error

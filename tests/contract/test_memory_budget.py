@@ -17,6 +17,7 @@ from nemo_curator.errors import MemoryBudgetError
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Noted
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.stages.base import ProcessingStage
@@ -84,11 +85,11 @@ class Notes(Watcher):
     """Remembers what it is told."""
 
     def __init__(self):
-        self.told = []
+        self.notes = []
 
-    def noted(self, notes):
+    def told(self, event):
         """Sentences."""
-        self.told += notes
+        self.notes += event.notes if isinstance(event, Noted) else ()
 
 
 def test_a_run_says_when_memory_decides_how_many_workers_there_are(shards, tmp_path):
@@ -98,7 +99,7 @@ def test_a_run_says_when_memory_decides_how_many_workers_there_are(shards, tmp_p
         score_run(
             [str(shards)], RunDirectory(str(tmp_path / str(budget))), RECIPE, workers=2, memory=budget, watcher=watcher
         )
-    assert [watcher.told for watcher in watchers] == [
+    assert [watcher.notes for watcher in watchers] == [
         ["there is memory for 1 of 2 workers within 0.7 GB (--memory)"],
         [],
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli.processes import imagecurator
 from tests.crash.commands import Watched, results
 from tests.crash.material import CHEAP, make_source
 
@@ -64,6 +65,12 @@ class Place:
             f"export {form}": ["export", run, out, "--format", form] for form in ("webdataset", "folder", "parquet")
         }
         return known[name]
+
+    def do_here(self, *names: str) -> None:
+        """Commands to their good end in this process, without workers: sooner there, with the same bytes."""
+        for name in names:
+            done = imagecurator(*self.arguments(name, 0))
+            assert done.returncode == 0, done.stderr
 
     def do(self, names: Sequence[str], workers: int = 1) -> list[str]:
         """Commands to their good end; the events of the last one."""

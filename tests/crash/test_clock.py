@@ -31,7 +31,7 @@ def _date(folder: Path, nanoseconds: int) -> None:
 
 def test_clock_that_jumps_back(place, tmp_path):
     """Begun by a clock that is years ahead, killed, and finished by one that is years behind: the same bytes."""
-    place.do(["run"])
+    place.do_here("run")
     whole = place.results()
     restore(save(tmp_path / "nothing"), *place.folders)
     assert place.watched.kill_at(30, *place.arguments("run", 2), clock=3000 * DAY)
@@ -48,9 +48,9 @@ def test_clock_that_jumps_back(place, tmp_path):
 def test_times_of_our_own_files_mean_nothing(place, tmp_path, when):
     """A finished run whose files were copied or touched is as finished as before; nothing is scored again."""
     restore(save(tmp_path / "nothing"), *place.folders)
-    place.do(["run"])
+    place.do_here("run")
     whole = place.results()
     _date(place.base / "out", when)
-    events = place.watched.finish(*place.arguments("run"), clock=-3000 * DAY)
+    events = place.watched.finish(*place.arguments("run", 0), clock=-3000 * DAY)
     assert not [event for event in events if "/parts/" in event or event.endswith(".tar'")]
     assert place.results() == whole

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.cli.processes import imagecurator
 from tests.crash.commands import LONGEST, Watched, dice, restore, results, save, tell
 from tests.crash.material import make_many
 from tests.models.clip_towers import both_towers, write_both
@@ -45,7 +46,7 @@ def score(base: Path, workers: int) -> list[str]:
 def whole(base, tmp_path_factory) -> dict[str, str]:
     """The files of a run without any other process."""
     folder = tmp_path_factory.mktemp("whole")
-    Watched(folder, (base / "run",)).finish(*score(base, 0))
+    assert imagecurator(*score(base, 0)).returncode == 0
     found = results(base / "run")
     restore(folder / "nothing", base / "run")
     assert len([name for name in found if "/embeddings/" in name and name.endswith(".parquet")]) == SHARDS
@@ -107,7 +108,8 @@ def once(base: Path, watched: Watched, workers: int, chance: random.Random) -> t
     _, said = started.communicate(timeout=LONGEST)
     assert started.returncode == 0, said
     watched.bury()
-    watched.finish(*score(base, workers))  # sweeps what a killed worker had half written, and has nothing else to do
+    again = imagecurator(*score(base, 0))  # sweeps what a killed worker had half written, and has nothing else to do
+    assert again.returncode == 0, again.stderr
     return kills, results(base / "run")
 
 
@@ -161,6 +163,7 @@ def test_a_killed_supervisor_leaves_nobody(base, tmp_path, whole, alone):
         watched.kill(started)
     started.communicate(timeout=LONGEST)
     watched.bury()
-    watched.finish(*score(base, 2))
+    again = imagecurator(*score(base, 0))
+    assert again.returncode == 0, again.stderr
     assert results(base / "run") == whole
     restore(tmp_path / "nothing", base / "run")

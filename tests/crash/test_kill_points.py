@@ -49,7 +49,7 @@ def kill_often(place: Place, chance: random.Random, name: str, events: int, kill
         point = chance.randint(1, max(2, events // 2))
         if not place.watched.kill_at(point, *place.arguments(name, workers), torn=chance.random() < 0.5):
             break
-    place.do([name], workers)
+    place.do_here(name)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -90,7 +90,7 @@ def test_killed_scoring_keeps_embeddings_and_rows_together(tmp_path):
     parts = {path.stem for path in (place.base / "out" / "run" / "parts").glob("*.parquet")}
     embedded = {path.stem for path in (place.base / "out" / "run" / "embeddings").glob("*.parquet")}
     assert parts <= embedded
-    place.do(["run"])
+    place.do_here("run")
     assert place.results() == results
 
 
@@ -99,15 +99,15 @@ def test_killed_adding_of_a_score_on_stored_embeddings(tmp_path):
     place = Place.make(tmp_path, EMBEDDING)
     added = EMBEDDING.replace("embedding]", "embedding, 'tests.pipeline.test_scoring:OnEmbeddingStage']")
     (place.base / "recipe.yaml").write_text(added)
-    place.do(["score"], 2)
+    place.do_here("score")
     results = place.results()
     restore(save(tmp_path / "nothing"), *place.folders)
     (place.base / "recipe.yaml").write_text(EMBEDDING)
-    place.do(["score"], 2)
+    place.do_here("score")
     embedded = {name: hashed for name, hashed in place.results().items() if "/embeddings" in name}
     saved = save(tmp_path / "embedded", *place.folders)
     (place.base / "recipe.yaml").write_text(added)
-    events = place.do(["score"], 2)
+    events = place.do(["score"], 1)
     assert not any("/embeddings" in event for event in events)
     assert place.results() == results
     assert embedded.items() <= results.items()

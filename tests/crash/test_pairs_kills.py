@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.cli.processes import imagecurator
 from tests.crash.commands import LONGEST, Watched, dice, results
 from tests.pipeline.test_protect import large, smaller
 
@@ -28,14 +29,15 @@ DIES = """
 import os, signal, sys
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Searched
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 
 class Dies(Watcher):
     left = int(sys.argv[2])
 
-    def searched(self, images):
-        self.left -= 1
+    def told(self, event):
+        self.left -= isinstance(event, Searched)
         if not self.left:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -44,6 +46,12 @@ duplicates = {"copies": {"distance": 31}, "similar": {"eps": 0.2}}
 recipe = Recipe.model_validate({**recipe_of(run).model_dump(), "duplicates": duplicates})
 decide_locked(run, recipe, watcher=Dies())
 """
+
+
+def here(*arguments):
+    """A command to its good end in this process, which is sooner there."""
+    done = imagecurator(*arguments)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def place(tmp_path_factory):
         (folder / "in" / f"{seed}.jpg").write_bytes(encoded(large(seed), quality=95))
     for seed in range(4):
         (folder / "in" / f"{seed}-edit.jpg").write_bytes(encoded(smaller(large(seed)), quality=60))
-    Watched(folder, [folder / "whole"]).finish("score", folder / "in", folder / "whole", *COMMON)
+    here("score", folder / "in", folder / "whole", *COMMON)
     return folder
 
 
@@ -103,7 +111,7 @@ def test_killed_while_pairs_are_written(place, tmp_path, scratch):
         whole = [path for path in (run / "pairs").glob("*") if not is_temporary(str(path))]
         for path in whole:  # what has its final name is whole
             assert hashlib.sha256(path.read_bytes()).hexdigest() == expected[f"run/pairs/{path.name}"]
-        watched.finish("decide", run, *NEAR)
+        here("decide", run, *NEAR)
         assert results(run) == expected, point
         shutil.rmtree(run)
 

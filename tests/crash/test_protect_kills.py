@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from tests.cli.processes import imagecurator
 from tests.crash.commands import Watched, dice, results
 from tests.pipeline.test_protect import large, smaller
 
@@ -29,7 +30,7 @@ def test_killed_anywhere_it_ends_in_the_same_bytes(place):
     common = ("--scores", "hashes", "--copies", "31", "-s", "rules={}", "--workers", "0")
     out = place / "out"
     watched = Watched(place, [out])
-    watched.finish("run", place / "old", place / "before", *common)
+    assert imagecurator("run", place / "old", place / "before", *common).returncode == 0
     arguments = (
         *("run", place / "in", out, *common),
         *("--protect", place / "eval", "--against", f"old={place / 'before' / 'run'}"),
@@ -42,5 +43,6 @@ def test_killed_anywhere_it_ends_in_the_same_bytes(place):
     for point in sorted(chance.sample(range(2, events), KILLS)):
         shutil.rmtree(out)
         assert watched.kill_at(point, *arguments)
-        watched.finish(*arguments)
+        done = imagecurator(*arguments)
+        assert done.returncode == 0, done.stderr
         assert results(out) == expected, point

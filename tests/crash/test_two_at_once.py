@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import command, imagecurator, process, sentence
+from tests.cli.processes import command, imagecurator, sentence
 from tests.crash.commands import restore, save
 from tests.crash.place import Place
 
@@ -30,7 +30,7 @@ def _do(place, *names):
 @contextlib.contextmanager
 def _held(place, name, until):
     """A command that is stopped (SIGSTOP) as soon as an event of it matches; it goes on to its good end behind."""
-    started = place.watched.start(*place.arguments(name))
+    started = place.watched.start(*place.arguments(name, 0))
     try:
         deadline = time.monotonic() + 60
         while not any(until in event for event in place.watched.events()):
@@ -80,7 +80,9 @@ def test_two_runs_export_to_one_place(tmp_path):
     place = Place.make(tmp_path)
     _do(place, "score", "decide")
     export = place.arguments("export webdataset")
-    assert process("score", place.base / "in", tmp_path / "other", "-r", place.base / "recipe.yaml").returncode == 0
+    assert (
+        imagecurator("score", place.base / "in", tmp_path / "other", "-r", place.base / "recipe.yaml").returncode == 0
+    )
     assert imagecurator("decide", tmp_path / "other").returncode == 0
     with _held(place, "export webdataset", "/out/"):
         said = sentence(imagecurator("export", tmp_path / "other", place.base / "out"), 4)
@@ -98,7 +100,7 @@ def test_many_at_the_same_moment(place, tmp_path):
     _do(place, "run")
     whole = place.results()
     restore(save(tmp_path / "nothing"), *place.folders)
-    arguments = place.arguments("run", 1)
+    arguments = place.arguments("run", 0)
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(command(*arguments), **pipes) for _ in range(3)]
     ends = [(one.communicate(timeout=90)[1], one.returncode) for one in started]

@@ -74,8 +74,7 @@ def test_equal_to_a_run_without(folder, tmp_path, name):
     assert told(executor.records) == plain[1]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("missing", [1, 2, 3])
+@pytest.mark.parametrize(("name", "missing"), [*((name, 2) for name in NAMES), ("two-workers", 1), ("in-process", 3)])
 def test_only_missing_partitions_are_run(folder, tmp_path, name, missing):
     """As many as have no file, on every executor; the others' files are not written again."""
     first = run(stages(folder), tmp_path / "c")

@@ -71,12 +71,12 @@ def done(checkpoint):
     return len(list(checkpoint.rglob("*.arrow")))
 
 
-@pytest.mark.parametrize("name", ["in-process", "two-workers", "ray-data", "foreign"])
+@pytest.mark.parametrize("name", ["in-process", "two-workers", "seats", "foreign"])
 def test_killed_and_resumed(places, start, name):
     """After SIGKILL in the middle: only what was not done is run, and all is as if nothing had been."""
     folder, checkpoint = places
     process = start(name)
-    finished = 5 if name == "two-workers" else 3  # the other worker goes on with what follows the fourth
+    finished = 5 if name in ("two-workers", "seats") else 3  # the other worker goes on with what follows the fourth
     wait_for(process, lambda: done(checkpoint) == finished and "d" in marked(folder))
     kill(process)
     before = marked(folder)

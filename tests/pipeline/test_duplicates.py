@@ -17,6 +17,7 @@ from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.duplicates import write_pairs
 from nemo_curator.pipeline.policy import plan_policy
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Searched, Searching
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import Alike, Copies
@@ -37,13 +38,12 @@ class Searches(Watcher):
         self.made = []
         self.rows = 0
 
-    def searching(self, kind, images):
-        """A search began."""
-        self.made.append((kind, images))
-
-    def searched(self, images):
-        """It went on."""
-        self.rows += images
+    def told(self, event):
+        """A search began, or went on."""
+        if isinstance(event, Searching):
+            self.made.append((event.kind, event.images))
+        if isinstance(event, Searched):
+            self.rows += event.images
 
 
 @pytest.fixture(scope="module")

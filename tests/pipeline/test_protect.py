@@ -24,6 +24,7 @@ from nemo_curator.pipeline.curate import curate, score_run
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.policy import anchored, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Protecting, Searching
 from nemo_curator.pipeline.set_names import earlier_runs, protect_sets
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
@@ -43,13 +44,12 @@ class Reading(Watcher):
         self.sets = []
         self.searches = []
 
-    def protecting(self, name):
-        """A set is read."""
-        self.sets.append(name)
-
-    def searching(self, kind, images):
-        """A search began."""
-        self.searches.append(kind)
+    def told(self, event):
+        """A set is read, or a search began."""
+        if isinstance(event, Protecting):
+            self.sets.append(event.name)
+        if isinstance(event, Searching):
+            self.searches.append(event.kind)
 
 
 def large(seed):

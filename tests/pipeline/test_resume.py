@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.errors import InputError, OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.curate import curate, score_run
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Planned, Scored
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, make_tar, photo
@@ -28,23 +30,54 @@ class Plans(Watcher):
 
     seen = (0, 0)
 
-    def planned(self, partitions, size, done):
+    def told(self, event):
         """Note them."""
-        self.seen = (partitions, done)
+        if isinstance(event, Planned):
+            self.seen = (event.partitions, event.done)
 
 
-@pytest.fixture
-def source(tmp_path):
-    """Four shards of three pictures, and three loose files, one of which has a good header and nothing behind it."""
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Four shards of three pictures, and three loose files, one of which has a good header and nothing behind it.
+
+    For tests that leave them as they are.
+    """
+    folder = tmp_path_factory.mktemp("kept") / "in"
     for shard in range(4):
-        make_tar(tmp_path / "in" / f"{shard}.tar", [(f"{at}.jpg", encoded(photo(10 * shard + at))) for at in range(3)])
-    loose = tmp_path / "in" / "loose"
+        make_tar(folder / f"{shard}.tar", [(f"{at}.jpg", encoded(photo(10 * shard + at))) for at in range(3)])
+    loose = folder / "loose"
     loose.mkdir()
     (loose / "a.jpg").write_bytes(encoded(photo(50)))
     (loose / "a.txt").write_text("a caption")
     (loose / "b.jpg").write_bytes(encoded(photo(51)))
     (loose / "cut.jpg").write_bytes(encoded(photo(52, 300, 300))[:2500])
-    return tmp_path / "in"
+    return folder
+
+
+@pytest.fixture
+def source(kept, tmp_path):
+    """The same files, for oneself."""
+    return Path(shutil.copytree(kept, tmp_path / "in"))
+
+
+@pytest.fixture(scope="module")
+def ran(kept, tmp_path_factory):
+    """What a run of `kept` leaves."""
+    output = tmp_path_factory.mktemp("ran") / "out"
+    assert run(kept, output) == (5, 0)
+    return output
+
+
+@pytest.fixture
+def output(ran, tmp_path):
+    """The same, for oneself."""
+    return Path(shutil.copytree(ran, tmp_path / "out"))
+
+
+@pytest.fixture
+def folder(ran, tmp_path):
+    """What that run scored, for oneself."""
+    return Path(shutil.copytree(ran / "run", tmp_path / "run"))
 
 
 @pytest.fixture
@@ -109,14 +142,12 @@ def _parts(folder):
 
 
 @pytest.mark.parametrize("missing", [0, 2, 5])
-def test_only_missing_parts_are_computed(source, tmp_path, missing):
+def test_only_missing_parts_are_computed(kept, output, missing):
     """Parts that are there are neither computed nor written again, and the result is the same bytes."""
-    output = tmp_path / "out"
-    assert run(source, output) == (5, 0)
     whole = hashes(output)
     _interrupt(output, missing)
     times = _times(output)
-    assert run(source, output) == (5, 5 - missing)
+    assert run(kept, output) == (5, 5 - missing)
     assert hashes(output) == whole
     assert {name: time for name, time in _times(output).items() if name in times} == times
 
@@ -131,26 +162,21 @@ CHEAP_CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHEAP_CHANGES)
-def test_what_decides_and_exports_scores_nothing(source, tmp_path, decoded, change):
+def test_what_decides_and_exports_scores_nothing(kept, output, tmp_path, decoded, change):
     """Rules, duplicates, samples, splits and export settings enter no part: with other ones, nothing is decoded."""
-    output = tmp_path / "out"
-    run(source, output)
     times = _times(output)
-    decoded.clear()
-    assert run(source, output, {**RECIPE, **CHEAP_CHANGES[change]}, replace=True) == (5, 5)
+    assert run(kept, output, {**RECIPE, **CHEAP_CHANGES[change]}, replace=True) == (5, 5)
     assert decoded == []
     assert _times(output) == times
     fresh = tmp_path / "fresh"
-    run(source, fresh, {**RECIPE, **CHEAP_CHANGES[change]})
+    run(kept, fresh, {**RECIPE, **CHEAP_CHANGES[change]})
     assert hashes(output) == hashes(fresh)
 
 
-def test_unfinished_run_goes_on_with_other_rules(source, tmp_path):
+def test_unfinished_run_goes_on_with_other_rules(kept, output):
     """What was never delivered needs no `replace`."""
-    output = tmp_path / "out"
-    run(source, output)
     _interrupt(output, 0)
-    assert run(source, output, {**RECIPE, "rules": {"all": "width > 0"}}) == (5, 5)
+    assert run(kept, output, {**RECIPE, "rules": {"all": "width > 0"}}) == (5, 5)
     assert set(_verdicts(output).values()) == {"reject", "quarantine"}
 
 
@@ -291,19 +317,17 @@ STALE = {
 
 
 @pytest.mark.parametrize("change", STALE)
-def test_other_scores_are_refused_by_name(source, tmp_path, change):
+def test_other_scores_are_refused_by_name(kept, folder, tmp_path, change):
     """A changed parameter or limit is refused with the columns and the change; on request, they are computed again."""
     changed, sentence = STALE[change]
-    folder = tmp_path / "run"
-    _scored(source, folder)
     before = _parts(folder)
     with pytest.raises(StaleScoresError) as refused:
-        _scored(source, folder, {**RECIPE, **changed})
+        _scored(kept, folder, {**RECIPE, **changed})
     assert sentence in str(refused.value)
     assert "--rescore" in str(refused.value)
     assert _parts(folder) == before
-    _scored(source, folder, {**RECIPE, **changed}, rescore=True)
-    _scored(source, tmp_path / "fresh", {**RECIPE, **changed})
+    _scored(kept, folder, {**RECIPE, **changed}, rescore=True)
+    _scored(kept, tmp_path / "fresh", {**RECIPE, **changed})
     assert _parts(folder) == _parts(tmp_path / "fresh")
 
 
@@ -330,23 +354,21 @@ class _Kills(Watcher):
         """So many partitions are left."""
         self.left = after
 
-    def scored(self, verdicts, size):
+    def told(self, event):
         """Count."""
-        self.left -= 1
+        self.left -= isinstance(event, Scored)
         if not self.left:
             raise _KilledError
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_interrupted_rescore_goes_on_unasked(source, tmp_path, after):
+def test_interrupted_rescore_goes_on_unasked(kept, folder, tmp_path, after):
     """What was asked for once is on record: the same command without `rescore` finishes, with equal bytes."""
-    folder = tmp_path / "run"
-    _scored(source, folder)
     changed = {**RECIPE, "scores": ["header", {"entropy": {"model_inference_batch_size": 7}}, "sharpness"]}
     with pytest.raises(_KilledError):
-        _scored(source, folder, changed, rescore=True, watcher=_Kills(after))
-    assert _scored(source, folder, changed) == ""
-    _scored(source, tmp_path / "fresh", changed)
+        _scored(kept, folder, changed, rescore=True, watcher=_Kills(after))
+    assert _scored(kept, folder, changed) == ""
+    _scored(kept, tmp_path / "fresh", changed)
     assert _parts(folder) == _parts(tmp_path / "fresh")
 
 
@@ -375,57 +397,46 @@ def other_library(monkeypatch):
     )
 
 
-def test_another_library_is_named_and_nothing_is_computed(source, tmp_path, decoded, other_library):
+def test_another_library_is_named_and_nothing_is_computed(kept, folder, decoded, other_library):
     """Where only an installed library is another one, finished scores stand, and a note says so."""
-    folder = tmp_path / "run"
-    _scored(source, folder)
     before = _parts(folder)
     other_library()
-    decoded.clear()
-    told = _scored(source, folder)
+    told = _scored(kept, folder)
     assert "stored scores are used as they are, though libraries changed: entropy (decode.libraries.simplejpeg" in told
     assert "→ 99.1" in told
     assert decoded == []
     assert _parts(folder) == before
 
 
-def test_another_library_is_not_mixed_in(source, tmp_path, other_library):
+def test_another_library_is_not_mixed_in(kept, folder, tmp_path, other_library):
     """Where something is missing, scores of two versions would stand side by side: refused, unless all are renewed."""
-    folder = tmp_path / "run"
-    _scored(source, folder)
     next((folder / "parts").iterdir()).unlink()
     other_library()
     with pytest.raises(StaleScoresError, match="simplejpeg"):
-        _scored(source, folder)
-    _scored(source, folder, rescore=True)
-    _scored(source, tmp_path / "fresh")
+        _scored(kept, folder)
+    _scored(kept, folder, rescore=True)
+    _scored(kept, tmp_path / "fresh")
     assert _parts(folder) == _parts(tmp_path / "fresh")
 
 
-def test_finished_run_is_left_as_it_is(source, tmp_path, decoded):
+def test_finished_run_is_left_as_it_is(kept, output, decoded):
     """The same command on a finished data set does nothing, and ends well."""
-    output = tmp_path / "out"
-    run(source, output)
     before = {path: path.stat().st_mtime_ns for path in output.glob("0*")}
-    decoded.clear()
-    assert run(source, output) == (5, 5)
+    assert run(kept, output) == (5, 5)
     assert decoded == []
     assert {path: path.stat().st_mtime_ns for path in output.glob("0*")} == before
 
 
-def test_finished_output_of_another_recipe_is_kept(source, tmp_path, decoded):
+def test_finished_output_of_another_recipe_is_kept(kept, output, tmp_path, decoded):
     """Another recipe is refused without `replace`; with it, the scores are used again."""
-    output = tmp_path / "out"
-    run(source, output)
     before = hashes(output)
     other = {**RECIPE, "rules": {}}
     with pytest.raises(OutputExistsError, match="finished data set of another recipe"):
-        run(source, output, other)
+        run(kept, output, other)
     assert hashes(output) == before
-    decoded.clear()
-    run(source, output, other, replace=True)
+    run(kept, output, other, replace=True)
     assert decoded == []
-    run(source, tmp_path / "fresh", other)
+    run(kept, tmp_path / "fresh", other)
     assert hashes(output) == hashes(tmp_path / "fresh")
 
 
@@ -443,15 +454,13 @@ def test_input_that_changed_under_a_part_is_named(source, tmp_path):
     assert not (output / "manifest.json").exists()
 
 
-def test_a_run_json_that_is_none_is_not_trusted(source, tmp_path):
+def test_a_run_json_that_is_none_is_not_trusted(kept, output):
     """Parts beside a `run.json` that says nothing are not taken over: nobody knows what they were made of."""
-    output = tmp_path / "out"
-    run(source, output)
     _interrupt(output, 0)
     for text in ("", "{}", "[]", "{"):
         (output / "run" / "run.json").write_text(text)
         with pytest.raises(OutputExistsError, match="did not put there"):
-            run(source, output)
+            run(kept, output)
 
 
 def test_run_json_keeps_what_differs(source, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -80,12 +81,19 @@ def written(run):
     return {one: (one.stat().st_ino, one.stat().st_mtime_ns) for folder in folders for one in folder.iterdir()}
 
 
-@pytest.fixture
-def embedded(source, tmp_path):
-    """A run that has embeddings, and nothing on them."""
-    score(source, tmp_path / "run", "header", EMBEDDER)
+@pytest.fixture(scope="module")
+def made(source, tmp_path_factory):
+    """The run that `embedded` is a copy of."""
+    run = tmp_path_factory.mktemp("made") / "run"
+    score(source, run, "header", EMBEDDER)
     assert len(TALLY) == 1 + READABLE
-    return tmp_path / "run"
+    return run
+
+
+@pytest.fixture
+def embedded(made, tmp_path):
+    """A run of one's own that has embeddings, and nothing on them."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
 
 
 def test_added_scores_are_those_of_one_scoring(source, embedded, tmp_path, decoded):
@@ -280,7 +288,7 @@ def test_a_dry_run_says_so(source, embedded):
 ADDED = st.permutations([HEAD, OTHER, PICKY, "sharpness"])
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=ADDED, cuts=st.lists(st.integers(0, 4), min_size=1, max_size=3))
 def test_any_order_of_adding(source, tmp_path_factory, order, cuts):
     """Scores added in any order, some at a time, are the bytes of one scoring by the last recipe."""

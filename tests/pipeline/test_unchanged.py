@@ -11,6 +11,7 @@ from nemo_curator.errors import LockedError
 from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Searching
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded
@@ -23,9 +24,9 @@ class Meanwhile(Watcher):
         """Nothing was done yet."""
         self.kind, self.does = kind, does
 
-    def searching(self, kind, images):
-        """A search began."""
-        if kind == self.kind:
+    def told(self, event):
+        """Something happened."""
+        if isinstance(event, Searching) and event.kind == self.kind:
             self.kind = ""
             self.does()
 

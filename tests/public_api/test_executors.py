@@ -32,8 +32,15 @@ def test_base_executor():
     assert LocalExecutor().config == {}
 
 
+@pytest.fixture
+def without_ray(monkeypatch):
+    """As where Ray is not installed, which it may be here."""
+    monkeypatch.setattr(RayDataExecutor, "_installed", staticmethod(lambda: False))
+
+
 @pytest.mark.parametrize("kind", STAND_INS)
-def test_stand_ins_warn_once_and_run(kind):
+@pytest.mark.usefixtures("without_ray")
+def test_without_ray_executors_warn_once_and_run(kind):
     """One warning says which executor it is and what happens; the pipeline then runs without another."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -47,7 +54,18 @@ def test_stand_ins_warn_once_and_run(kind):
 
 
 @pytest.mark.parametrize("kind", STAND_INS)
-def test_stand_ins_take_their_engines_settings(kind):
+def test_with_ray_only_another_engine_warns(kind, monkeypatch):
+    """A pool of Ray actors is what runs; of Cosmos-Xenna one warning says that Ray Data does."""
+    monkeypatch.setattr(RayDataExecutor, "_installed", staticmethod(lambda: True))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kind()
+    assert [str(one.message).partition(":")[0] for one in caught] == ["XennaExecutor"][: kind is XennaExecutor]
+
+
+@pytest.mark.parametrize("kind", STAND_INS)
+@pytest.mark.usefixtures("without_ray")
+def test_they_take_their_engines_settings(kind):
     """Settings of the engine are accepted, and those of this machine are used."""
     with pytest.warns(UserWarning, match=kind.__name__):
         executor = kind(

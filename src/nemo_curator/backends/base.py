@@ -18,10 +18,16 @@ Stage = ProcessingStage[Any, Any]
 
 
 class BaseStageAdapter:
-    """Calls one stage on behalf of an executor, and notes what each call cost."""
+    """Calls one stage on behalf of an executor, and notes what each call cost.
+
+    Attributes:
+        stage: The stage.
+        seconds: What its calls took since somebody last set this to 0.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.seconds = 0.0
 
     def setup_on_node(self, node_info: NodeInfo | None = None, worker_metadata: WorkerMetadata | None = None) -> None:
         """Prepare the host. Arguments go by position: stages differ in what they call them."""
@@ -54,6 +60,7 @@ class BaseStageAdapter:
 
     def note(self, tasks: Sequence[Task[Any]], results: Sequence[Task[Any]], seconds: float) -> None:
         """Stamp results with what the call cost, and with ids where the stage gave none."""
+        self.seconds += seconds
         items = sum(task.num_items for task in tasks)
         perf = StagePerfStats(self.stage.name, seconds, items, self.stage._take_metrics())  # noqa: SLF001 (the runner's door)
         if tasks:

@@ -88,6 +88,15 @@ class StageChain:
         for adapter in reversed(self.adapters):
             adapter.teardown()
 
+    def took(self) -> dict[str, float]:
+        """Stage to the seconds that its calls took since this was last asked."""
+        seconds: dict[str, float] = {}
+        for adapter in self.adapters:
+            if adapter.seconds:
+                seconds[adapter.stage.name] = seconds.get(adapter.stage.name, 0.0) + adapter.seconds
+                adapter.seconds = 0.0
+        return seconds
+
     def run(self, task: Task[Any], start: Resumption = _BEGINNING) -> Iterator[Task[Any]]:
         """Drive one task through all stages, yielding what the last gives.
 
@@ -165,14 +174,17 @@ class StageChain:
         if group:
             yield from self._call(adapter, group)
         if isinstance(adapter.stage, PartitionStage):
-            yield from self._finished(adapter.stage)
+            yield from self._finished(adapter, adapter.stage)
 
     @staticmethod
-    def _finished(stage: PartitionStage[Any, Any]) -> list[Task[Any]]:
+    def _finished(adapter: BaseStageAdapter, stage: PartitionStage[Any, Any]) -> list[Task[Any]]:
+        start = time.perf_counter()
         try:
             return stage.finish()
         except Exception as error:
             raise failure(stage, EmptyTask(task_id="the partition as a whole"), error) from error
+        finally:
+            adapter.seconds += time.perf_counter() - start
 
     def _stream(self, adapter: BaseStageAdapter, task: Task[Any]) -> Iterator[Task[Any]]:
         stream = adapter.stage.stream(task)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from nemo_curator.backends.stand_in import StandInExecutor
+from nemo_curator.backends.ray_data import RayDataExecutor
 
 __all__ = ["RayActorPoolExecutor"]
 
 
-class RayActorPoolExecutor(StandInExecutor):
-    """Runs a pipeline that asks for a pool of Ray actors on the local executor, with one warning that says so."""
-
-    engine = "a pool of Ray actors"
+class RayActorPoolExecutor(RayDataExecutor):
+    """Runs a pipeline on a pool of Ray actors, which is what `RayDataExecutor` does."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from nemo_curator.backends.stand_in import StandInExecutor
+from typing import ClassVar
+
+from nemo_curator.backends.ray_data import RayDataExecutor
 
 __all__ = ["XennaExecutor"]
 
 
-class XennaExecutor(StandInExecutor):
-    """Runs a pipeline that asks for Cosmos-Xenna on the local executor, with one warning that says so."""
+class XennaExecutor(RayDataExecutor):
+    """Runs a pipeline that asks for Cosmos-Xenna on Ray Data, with one warning that says so."""
 
-    engine = "Cosmos-Xenna"
+    engine: ClassVar[str] = "Cosmos-Xenna"
+    own: ClassVar[bool] = False

@@ -27,12 +27,15 @@ def decide(
     protect: options.Protect = None,
     against: options.Against = None,
     report: Annotated[bool, typer.Option("--report", help="Write the report page too.")] = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Decide anew on a scored run: none of its images is read; protect sets that are new are."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
+    from nemo_curator.cli.observing import NOWHERE, Observing, observed
     from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe
     from nemo_curator.cli.summary import announce, print_funnel, print_notes
     from nemo_curator.pipeline.decide import decide_locked, recipe_of
@@ -42,13 +45,15 @@ def decide(
     place = RunDirectory(run)
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(settings)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
-    watcher = display(quiet=as_json)
-    try:
-        funnel = decide_locked(place, chosen, write=not dry_run, watcher=watcher)
-    finally:
-        watcher.close()
-    if report and not dry_run:
-        write_report(place)
+    observing = NOWHERE if dry_run else Observing(log_json, metrics)
+    shown_by = display(quiet=as_json or observing.takes_stderr)
+    with observed("decide", observing, shown_by, {"run": run}) as watcher:
+        try:
+            funnel = decide_locked(place, chosen, write=not dry_run, watcher=watcher)
+        finally:
+            watcher.close()
+        if report and not dry_run:
+            write_report(place)
     if as_json:
         facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept}
         facts |= {"funnel": funnel.figures, "warnings": [asdict(one) for one in funnel.warnings]}

@@ -1,40 +1,24 @@
-"""Live progress of a run: on a terminal one line that moves, elsewhere a plain line now and then."""
+"""Progress of a run for people: on a terminal what `live` draws, elsewhere a plain line now and then."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
+from nemo_curator.cli import progress_words as words_of
 from nemo_curator.cli.amounts import counted, shown
 from nemo_curator.cli.pair_words import kind_words
+from nemo_curator.cli.progress_words import Words
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress import events as ev
+from nemo_curator.pipeline.progress.standing import Standing
 
-_PLAIN_SECONDS = 10.0
-_MOST_GUESSED = 0.99  # of the input, for as long as a partition is under way
+__all__ = ["PlainDisplay", "Words", "display", "is_live"]
 
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What a command calls its work.
-
-    Attributes:
-        compute: The first step.
-        write: The last one.
-        written: What it writes.
-        decides: Whether verdicts come of it.
-    """
-
-    compute: str = "score"
-    write: str = "export"
-    written: str = "samples"
-    decides: bool = True
+_SECONDS = 10.0  # between two lines,
+_SELDOM_AFTER, _SELDOM = 600.0, 60.0  # and of a long run
 
 
 def display(*, quiet: bool, opening: Callable[[], None] = lambda: None, words: Words | None = None) -> Watcher:
@@ -47,193 +31,99 @@ def display(*, quiet: bool, opening: Callable[[], None] = lambda: None, words: W
     """
     if quiet:
         return Watcher()
-    return (_Live if sys.stderr.isatty() else _Plain)(opening, words or Words())
+    if not is_live():
+        return PlainDisplay(opening, words or Words())
+    from nemo_curator.cli.live import LiveDisplay
+
+    return LiveDisplay(opening, words or Words())
 
 
-class _Counting(Watcher):
-    """Counts what both displays show."""
-
-    def __init__(self, opening: Callable[[], None], words: Words) -> None:
-        self._opening = opening
-        self._words = words
-        self.images = 0
-        self.verdicts: Counter[str] = Counter()
-        self.size = 0
-        self.done_size = 0
-        self.started = time.monotonic()
-        self.ended: float | None = None
-        self.partitions = ""
-        self.resumed = ""
-
-    def planned(self, partitions: int, size: int, done: int) -> None:
-        self._opening()
-        self.size = size
-        self.started = time.monotonic()
-        self.partitions = counted(partitions - done, "partition")
-        self.resumed = f"{done} of {partitions} partitions are there already" if done else ""
-
-    def noted(self, notes: Sequence[str]) -> None:
-        for note in notes:
-            self.say(f"note: {shown(note)}")
-
-    def trying(self, models: Sequence[str]) -> None:
-        self.say(f"trying lower precisions of {', '.join(models)} on a sample of your images …")
-
-    def say(self, line: str) -> None:
-        """Put a line where it stays."""
-        sys.stderr.write(f"{line}\n")
-
-    def read(self, records: int) -> None:
-        self.images += records
-
-    def scored(self, verdicts: Mapping[str, int], size: int) -> None:
-        self.verdicts.update(verdicts)
-        self.done_size += size
-
-    def deciding(self) -> None:
-        self.ended = time.monotonic()
-
-    @property
-    def rate(self) -> float:
-        return self.images / max((self.ended or time.monotonic()) - self.started, 1e-9)
-
-    @property
-    def passed(self) -> float:
-        """Bytes of the input that are through: those of finished partitions, and an estimate for those in work."""
-        finished = self.verdicts.total()
-        if not finished:
-            return 0.0
-        in_work = max(0, self.images - finished) * self.done_size / finished
-        if self.done_size < self.size:  # images differ in size, so that an estimate may be past the end
-            return min(self.done_size + in_work, _MOST_GUESSED * self.size)
-        return float(self.size)
-
-    @property
-    def line(self) -> str:
-        found, speed = self.verdicts, f"{self.images:,} images, {self.rate:,.0f} images/s"
-        if not found:  # verdicts come with the end of a partition: that there are none yet is not that all are zero
-            return f"{speed}; none of {self.partitions} is finished yet"
-        of = f" (of {found.total():,} in finished partitions)" if found.total() < self.images else ""
-        if not self._words.decides:
-            return f"{speed}; so far readable {found['keep']:,}, unreadable {found['quarantine']:,}{of}"
-        return (
-            f"{speed}; so far kept {found['keep'] + found['duplicate']:,}, "
-            f"rejected {found['reject']:,}, quarantined {found['quarantine']:,}{of}"
-        )
+def is_live() -> bool:
+    """Whether stderr is a terminal on which something may move."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
-class _Bars(Progress):
-    """Bars with a line of figures below, which a narrow terminal has room for."""
+class PlainDisplay(Watcher):
+    """A line every ten seconds, and every minute after ten of them: for logs.
 
-    def __init__(self, line: Callable[[], str]) -> None:
-        self._line = line
-        super().__init__(
-            SpinnerColumn(),
-            TextColumn("{task.description:<7}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-        )
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, then the figures."""
-        yield from super().get_renderables()
-        if line := self._line():
-            yield Text(line)
-
-
-class _Live(_Counting):
-    """One bar for scoring (in bytes: nobody knows the number of images yet), one for export.
-
-    The terminal is touched only once there is something to show, so that an early error leaves it as it was.
+    Args:
+        opening: Called when it is known that there is something to do.
+        words: What the command calls its work.
+        now: Seconds of a clock that only goes forward.
     """
 
-    def __init__(self, opening: Callable[[], None], words: Words) -> None:
-        super().__init__(opening, words)
-        self._bars = _Bars(lambda: self.line if self.images else "")
-        self._task: TaskID | None = None
+    shows_verdicts = True
 
-    def planned(self, partitions: int, size: int, done: int) -> None:
-        super().planned(partitions, size, done)
-        self._bars.start()
-        self._task = self._bars.add_task(self._words.compute, total=max(size, 1), note=self.resumed)
+    def __init__(self, opening: Callable[[], None], words: Words, now: Callable[[], float] = time.monotonic) -> None:
+        self._opening = opening
+        self._words = words
+        self._now = now
+        self._standing = Standing()
+        self._began = self._said = now()
+        self._last = ""
 
-    def scored(self, verdicts: Mapping[str, int], size: int) -> None:
-        super().scored(verdicts, size)
-        self._update(completed=self.passed)
-
-    def read(self, records: int) -> None:
-        super().read(records)
-        self._update(completed=self.passed)
-
-    def deciding(self) -> None:
-        super().deciding()
-        self._update(completed=self.size or 1)
-        self._task = self._bars.add_task("decide", total=None, note="")
-
-    def protecting(self, name: str) -> None:
-        self._bars.start()
-        self._task = self._bars.add_task("protect", total=None, note=shown(name))
-
-    def searching(self, kind: str, images: int) -> None:
-        self._bars.start()  # a decision alone begins here
-        self._task = self._bars.add_task("pairs", total=max(images, 1), note=f"{kind_words(kind)} among {images:,}")
-
-    def searched(self, images: int) -> None:
-        self._update(advance=images)
-
-    def exporting(self, samples: int) -> None:
-        self._bars.start()  # an export alone begins here
-        self._update(total=1, completed=1)
-        note = f"{samples:,} {self._words.written}"
-        self._task = self._bars.add_task(self._words.write, total=max(samples, 1), note=note)
-
-    def exported(self, samples: int) -> None:
-        self._update(advance=samples)
-
-    def say(self, line: str) -> None:
-        self._bars.console.print(Text(line), soft_wrap=True)
+    def told(self, event: ev.Event) -> None:
+        """Say what begins at once, and how far it is now and then."""
+        now, before = self._now(), self._standing.phase
+        self._standing.take(event, now)
+        if before == "scoring" != self._standing.phase and self._standing.images:
+            self._say(self._scoring(now))  # how it ended
+        if lines := self._beginning(event):
+            self._said = now
+            for line in lines:
+                self._say(line)
+        seldom = now - self._began >= _SELDOM_AFTER
+        if now - self._said >= (_SELDOM if seldom else _SECONDS) and (line := self._line(now)):
+            self._said = now
+            self._say(line)
 
     def close(self) -> None:
-        self._bars.stop()
+        """Say how a scoring ended that nothing follows."""
+        if self._standing.phase == "scoring" and self._standing.images:
+            self._say(self._scoring(self._now()))
 
-    def _update(
-        self, *, completed: float | None = None, total: float | None = None, advance: float | None = None
-    ) -> None:
-        if self._task is not None:
-            self._bars.update(self._task, completed=completed, total=total, advance=advance)
+    def _beginning(self, event: ev.Event) -> list[str]:
+        match event:
+            case ev.Planned():
+                self._opening()
+                there = f"{event.done:,} of {counted(event.partitions, 'partition')} are there already"
+                return [f"{self._words.compute}: {there}"] if event.done and event.done < event.partitions else []
+            case ev.Protecting(name):
+                return [f"protect: reading {shown(name)}"]
+            case ev.Searching(kind, images):
+                return [f"pairs: looking for {kind_words(kind)} among {images:,} different images"]
+            case ev.Exporting(samples):
+                return [f"{self._words.write}: {samples:,} {self._words.written}"]
+        return words_of.said(event)
 
+    def _line(self, now: float) -> str:
+        standing = self._standing
+        if standing.phase == "scoring" and standing.images:
+            return self._scoring(now, more=True)
+        if standing.phase == "searching" and standing.search is not None:
+            step, line = standing.search, f"pairs: {standing.search.done:,} of {standing.search.of:,} looked for"
+        elif standing.phase == "exporting" and standing.export is not None:
+            step, line = standing.export, f"{self._words.write}: {standing.export.done:,} of {standing.export.of:,}"
+        else:
+            return ""
+        return line if not step.done else f"{line}{self._left(now)}"
 
-class _Plain(_Counting):
-    """A line every ten seconds, for logs."""
+    def _scoring(self, now: float, *, more: bool = False) -> str:
+        standing = self._standing
+        since = words_of.clock(standing.elapsed(now))  # a log says when, be it that nothing else changes
+        line = f"{words_of.speed(standing, now, f' in {since}')}; {words_of.outcome(standing, self._words)}"
+        if more and standing.passed:
+            line += f"; {standing.passed:.0%} of the input done{self._left(now)}"
+        pieces = [words_of.machine(standing), words_of.stages(standing)]
+        line += "".join(f"; {piece}" for piece in pieces if more and piece)
+        return f"{self._words.compute}: {line}"
 
-    def __init__(self, opening: Callable[[], None], words: Words) -> None:
-        super().__init__(opening, words)
-        self._said = time.monotonic()
-        self._found = self._among = 0
+    def _left(self, now: float) -> str:
+        left = self._standing.left(now)
+        return f", about {words_of.how_long(left)} left" if left else ""
 
-    def read(self, records: int) -> None:
-        super().read(records)
-        if time.monotonic() - self._said >= _PLAIN_SECONDS:
-            self._said = time.monotonic()
-            share = f", {self.passed / max(self.size, 1):.0%} of the input done" if self.verdicts else ""
-            sys.stderr.write(f"{self._words.compute}: {self.line}{share}\n")
-
-    def protecting(self, name: str) -> None:
-        sys.stderr.write(f"protect: reading {shown(name)}\n")
-
-    def searching(self, kind: str, images: int) -> None:
-        sys.stderr.write(f"pairs: looking for {kind_words(kind)} among {images:,} different images\n")
-        self._said, self._found, self._among = time.monotonic(), 0, images
-
-    def searched(self, images: int) -> None:
-        self._found += images
-        if time.monotonic() - self._said >= _PLAIN_SECONDS:
-            self._said = time.monotonic()
-            sys.stderr.write(f"pairs: {self._found:,} of {self._among:,} looked for\n")
-
-    def exporting(self, samples: int) -> None:
-        computed = f"{self._words.compute}: {self.line}\n" if self.images else ""
-        sys.stderr.write(f"{computed}{self._words.write}: {samples:,} {self._words.written}\n")
+    def _say(self, line: str) -> None:
+        if line != self._last:
+            self._last = line
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()

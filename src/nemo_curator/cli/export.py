@@ -38,12 +38,15 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the result in the place of an earlier data set.")
     ] = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write the kept samples with their original bytes; an interrupted export goes on where it stopped."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.recipe_options import export_recipe
     from nemo_curator.cli.summary import export_facts, plan_facts, print_export, print_export_plan
     from nemo_curator.pipeline.decide import recipe_of
@@ -65,9 +68,10 @@ def export(
         else:
             print_export_plan(plan, output)
         return
-    exported = export_locked(
-        place, output, recipe, replace=replace, skip_missing=skip_missing, watcher=display(quiet=as_json)
-    )
+    observing = Observing(log_json, metrics)
+    shown_by = display(quiet=as_json or observing.takes_stderr)
+    with observed("export", observing, shown_by, {"run": run, "output": output}) as watcher:
+        exported = export_locked(place, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
     if as_json:
         sys.stdout.write(json.dumps(export_facts(exported, output), indent=2) + "\n")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,12 @@ def _size(text: str) -> int:
     if size <= 0:
         raise typer.BadParameter(f"{text!r} is no memory at all")
     return size
+
+
+def _only_with_ray(context: typer.Context, address: str | None) -> str | None:
+    if address is not None and context.params.get("executor") != "ray":
+        raise typer.BadParameter("this is the address of a Ray cluster; say --executor ray too")
+    return address
 
 
 Inputs = Annotated[
@@ -84,6 +90,23 @@ Memory = Annotated[
         help="Memory that all processes may take together, as in 4GB; a share of the machine's by default.",
     ),
 ]
+Executor = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--executor",
+        is_eager=True,
+        help="Where images are read and scored: on this machine, or on a Ray cluster.",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        callback=_only_with_ray,
+        help="The cluster, or `auto`; RAY_ADDRESS by default, else one is started on this machine.",
+    ),
+]
 Rescore = Annotated[
     bool,
     typer.Option(
@@ -100,6 +123,16 @@ ModelDir = Annotated[
 ]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Say where the time went, and draw it: profile.svg in the run directory.")
+]
+LogJson = Annotated[
+    str | None,
+    typer.Option(
+        "--log-json", metavar="FILE", help="Append what happens to this file, a line of JSON an event; - for stderr."
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="FILE", help="Keep metrics in this file, in the text format of Prometheus."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]

@@ -25,6 +25,8 @@ def run(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     run_dir: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Run directory; OUTPUT/run by default.")
     ] = None,
@@ -34,53 +36,75 @@ def run(
     rescore: options.Rescore = False,
     skip_missing: options.SkipMissing = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Curate images: read, score, decide, and write what is kept with its original bytes."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator import storage
-    from nemo_curator.cli.display import display
-    from nemo_curator.cli.plan import print_score_plan, score_plan_facts
-    from nemo_curator.cli.profile import profiled
-    from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
-    from nemo_curator.cli.summary import announce, print_summary, summary_facts
-    from nemo_curator.pipeline.curate import curate, effective, preview_curate
-    from nemo_curator.planning.means import Asked
-    from nemo_curator.report.page import write_report
     from nemo_curator.runs.layout import RunDirectory
 
+    place = RunDirectory(run_dir or storage.join(output, "run"))
     if profile and not dry_run:
-        profiled(RunDirectory(run_dir or storage.join(output, "run")))
-    settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
-        with_scores(settings, scores)
-    )
-    chosen = effective(read_recipe(recipe, settings))
-    whose = "Your" if recipe is not None else "The default"
-    if dry_run:
-        asked = Asked(workers, memory)
-        plan = preview_curate(inputs, output, chosen, run_dir=run_dir, asked=asked, replace=replace, rescore=rescore)
+        from nemo_curator.cli.profile import profiled
+
+        profiled(place)
+    from nemo_curator.cli.ahead import REPORTING, crew_for
+
+    # what else is imported, is while a worker does the same
+    with crew_for(place, workers if executor == "local" else 0, dry=dry_run, later=REPORTING) as crew:
+        from nemo_curator.cli.display import display
+        from nemo_curator.cli.no_pandas import leave_pandas_out
+        from nemo_curator.cli.observing import Observing, observed
+        from nemo_curator.cli.plan import print_score_plan, score_plan_facts
+        from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
+        from nemo_curator.cli.summary import announce, print_summary, summary_facts
+        from nemo_curator.pipeline.curate import curate, effective, preview_curate
+        from nemo_curator.planning.means import Asked
+
+        if workers != 0 and executor == "local":  # Ray Data uses it
+            leave_pandas_out()
+        settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
+            with_scores(settings, scores)
+        )
+        chosen = effective(read_recipe(recipe, settings))
+        whose = "Your" if recipe is not None else "The default"
+        if dry_run:
+            asked = Asked(workers, memory, executor, ray_address)
+            plan = preview_curate(
+                inputs, output, chosen, run_dir=run_dir, asked=asked, replace=replace, rescore=rescore
+            )
+            if as_json:
+                sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
+            else:
+                announce(chosen, f"{whose} recipe", changed=bool(settings))
+                print_score_plan(plan)
+            return
+        observing = Observing(log_json, metrics)
+        quiet = as_json or observing.takes_stderr
+        shown_by = display(quiet=quiet, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
+        with observed("run", observing, shown_by, {"inputs": inputs, "output": output, "run": place.root}) as watcher:
+            summary = curate(
+                inputs,
+                output,
+                chosen,
+                run_dir=run_dir,
+                workers=workers,
+                memory=memory,
+                executor=executor,
+                address=ray_address,
+                replace=replace,
+                rescore=rescore,
+                skip_missing=skip_missing,
+                watcher=watcher,
+                crew=crew,
+            )
+            from nemo_curator.report.page import write_report
+
+            write_report(summary.run)
         if as_json:
-            sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
+            sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
         else:
-            announce(chosen, f"{whose} recipe", changed=bool(settings))
-            print_score_plan(plan)
-        return
-    watcher = display(quiet=as_json, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
-    summary = curate(
-        inputs,
-        output,
-        chosen,
-        run_dir=run_dir,
-        workers=workers,
-        memory=memory,
-        replace=replace,
-        rescore=rescore,
-        skip_missing=skip_missing,
-        watcher=watcher,
-    )
-    write_report(summary.run)
-    if as_json:
-        sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
-    else:
-        print_summary(summary)
+            print_summary(summary)

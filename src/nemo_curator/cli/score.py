@@ -22,43 +22,70 @@ def score(
     against: options.Against = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    executor: options.Executor = "local",
+    ray_address: options.RayAddress = None,
     rescore: options.Rescore = False,
     profile: options.Profile = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Read and score images into a run directory; what is there already is not computed again."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator.cli.display import display
-    from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
-    from nemo_curator.cli.profile import profiled
-    from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
-    from nemo_curator.pipeline.curate import preview_score, score_run
-    from nemo_curator.pipeline.decide import stored_recipe
-    from nemo_curator.planning.means import Asked
+    from nemo_curator.cli.ahead import crew_for
     from nemo_curator.runs.layout import RunDirectory
-    from nemo_curator.runs.state import RunState
-    from nemo_curator.runs.status import run_status
 
-    if profile and not dry_run:
-        profiled(RunDirectory(run))
-    settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
-        with_scores(settings, scores)
-    )
     place = RunDirectory(run)
-    state = RunState.read(place) if recipe is None else None
-    chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
-    if dry_run:
-        plan = preview_score(inputs, place, chosen, asked=Asked(workers, memory), rescore=rescore)
+    if profile and not dry_run:
+        from nemo_curator.cli.profile import profiled
+
+        profiled(place)
+    # what else is imported, is while a worker does the same
+    with crew_for(place, workers if executor == "local" else 0, dry=dry_run) as crew:
+        from nemo_curator.cli.display import display
+        from nemo_curator.cli.no_pandas import leave_pandas_out
+        from nemo_curator.cli.observing import Observing, observed
+        from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+        from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
+        from nemo_curator.pipeline.curate import preview_score, score_run
+        from nemo_curator.pipeline.decide import stored_recipe
+        from nemo_curator.planning.means import Asked
+        from nemo_curator.runs.state import RunState
+        from nemo_curator.runs.status import run_status
+
+        if workers != 0 and executor == "local":  # Ray Data uses it
+            leave_pandas_out()
+        settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
+            with_scores(settings, scores)
+        )
+        state = RunState.read(place) if recipe is None else None
+        chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
+        if dry_run:
+            asked = Asked(workers, memory, executor, ray_address)
+            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore)
+            if as_json:
+                sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
+            else:
+                print_score_plan(plan)
+            return
+        observing = Observing(log_json, metrics)
+        shown_by = display(quiet=as_json or observing.takes_stderr)
+        with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
+            plan = score_run(
+                inputs,
+                place,
+                chosen,
+                workers=workers,
+                memory=memory,
+                executor=executor,
+                address=ray_address,
+                rescore=rescore,
+                watcher=watcher,
+                crew=crew,
+            )
+        status = run_status(plan.run)
         if as_json:
-            sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
+            sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")
         else:
-            print_score_plan(plan)
-        return
-    watcher = display(quiet=as_json)
-    plan = score_run(inputs, place, chosen, workers=workers, memory=memory, rescore=rescore, watcher=watcher)
-    status = run_status(plan.run)
-    if as_json:
-        sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")
-    else:
-        print_scored(plan, status.records)
+            print_scored(plan, status.records)

@@ -1,11 +1,13 @@
-"""`imagecurator plan`: what a recipe comes to, before there is any input."""
+"""`imagecurator plan`: what a recipe comes to, before anything runs; on an input, what it will cost and give."""
 
 from __future__ import annotations
 
 import json
 import sys
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from nemo_curator.cli import options
 
@@ -17,26 +19,50 @@ _CLASSES = {
 
 
 def plan(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[INPUT...]", help="As for `run`: then a sample of it is scored, to say what all of it takes."
+        ),
+    ] = None,
     recipe: options.RecipeFile = None,
     scores: options.Scores = None,
     settings: options.Settings = None,
     workers: options.Workers = None,
     memory: options.Memory = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, metavar="N", help="Inputs to look at; 64 a worker by default, 256 to 4,096."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Explain a recipe: stages by cost, views of the one decode, where each runs, what `lazy` skips, and memory."""
+    """Explain a recipe: stages by cost, views, where each runs, what `lazy` skips, memory; estimate time and output."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator.cli.display import Words, display
+    from nemo_curator.cli.estimate_words import estimate_facts, estimate_lines
     from nemo_curator.cli.means import means_facts, means_lines
     from nemo_curator.cli.recipe_options import read_recipe, with_scores
     from nemo_curator.pipeline.curate import effective
+    from nemo_curator.pipeline.estimate import estimate
     from nemo_curator.pipeline.means import means_of
     from nemo_curator.pipeline.stage_plan import explain_scoring
     from nemo_curator.planning.means import Asked
 
-    chosen = effective(read_recipe(recipe, with_scores(settings, scores)))
-    found, means = explain_scoring(chosen), means_of(chosen, Asked(workers, memory))
+    if sample is not None and not inputs:
+        raise typer.BadParameter("there is no INPUT to look at", param_hint="--sample")
+    chosen, asked = effective(read_recipe(recipe, with_scores(settings, scores))), Asked(workers, memory)
+    found, means = explain_scoring(chosen), means_of(chosen, asked)
+    estimated = None
+    if inputs:
+        watcher = display(quiet=as_json, words=Words(compute="sample", decides=False))
+        try:
+            estimated = estimate(inputs, chosen, wanted=sample, asked=asked, watcher=watcher)
+        finally:
+            watcher.close()
     if as_json:
-        sys.stdout.write(json.dumps({**found.facts, "means": means_facts(means)}, indent=2) + "\n")
+        facts = {**found.facts, "means": means_facts(means)}
+        facts |= {} if estimated is None else {"estimate": estimate_facts(estimated)}
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     lines = _reading(found)
     for cost, stages in groupby(found.stages, lambda stage: stage.cost):
@@ -45,6 +71,7 @@ def plan(
             lines += _stage(stage, lazy=found.lazy)
     lines += ["", "Here, that runs", *means_lines(means)]
     lines += ["", *_lazy(found), *(f"note: `scores: all` leaves out {name}: {why}" for name, why in found.left_out)]
+    lines += [] if estimated is None else ["", *estimate_lines(estimated)]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

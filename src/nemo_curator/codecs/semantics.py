@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,6 +12,8 @@ from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 
 DECODE_VERSION = 3
 """Raised whenever the same bytes decode, or the same picture is cut into a view, with other numbers than before."""
+
+version = cache(metadata.version)  # which parses all that a distribution says of itself, each time
 
 # distribution to module; that of the extra `jxl` may be absent
 _LIBRARIES = {

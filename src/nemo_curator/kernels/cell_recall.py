@@ -8,7 +8,8 @@ afterwards, on rows that had no part in the decision.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -187,10 +188,11 @@ class Sampling:
         deciding, others = self._drawn()
         found = self._sampled(others, least, Band(-np.inf, np.inf), deciding)
         right = self.left if self.right is None else self.right
+        left, beside = (found.of, found.at) if self._few else (found.at, found.of)
         caught = np.ones(len(found.at), np.bool_)
         for band, count in counts.items():
             some = band.holds(found.cosines)
-            caught[some] = self._caught(self.left, found.at[some], right, found.of[some], count)
+            caught[some] = self._caught(self.left, left[some], right, beside[some])(count)
         most = max(counts.values())
         if not len(found.at):
             return Recall(None, 0.0, found.rows, 0, most)
@@ -200,30 +202,41 @@ class Sampling:
 
     @property
     def _few(self) -> bool:
-        """Whether a look at all of the right for each sampled row would cost as much as the search itself."""
+        """Whether the left is so few that to read all of the right once more costs as much as the search itself.
+
+        Then rows of the right are sampled, and compared with all of the left.
+        """
         return self.right is not None and len(self.left) * _FEW <= len(self.right)
+
+    @property
+    def _sides(self) -> tuple[Rows, Rows]:
+        """The rows that are sampled, and those that they are compared with."""
+        right = self.left if self.right is None else self.right
+        return (right, self.left) if self._few else (self.left, right)
 
     def _drawn(self) -> tuple[Int64, Int64]:
         """Rows that decide, and rows to measure on."""
-        order = np.random.default_rng([self.needed.seed, 1]).permutation(len(self.left))
+        sampled, others = self._sides
+        order = np.random.default_rng([self.needed.seed, 1]).permutation(len(sampled))
         deciding = order[: 0 if self._few else max(1, min(self.needed.sample, len(self.left) // 2))]
-        right = self.left if self.right is None else self.right
         comparisons = _AFFORDABLE_FEW if self._few else _AFFORDABLE
-        affordable = max(self.needed.sample, comparisons // max(1, len(right)))
+        affordable = max(self.needed.sample, comparisons // max(1, len(others)))
         return deciding, order[len(deciding) :][:affordable]
 
     def _sampled(self, drawn: Int64, least: float, band: Band, without: Int64 | None = None) -> _Sample:
         """Pairs of some rows, of as many as are needed to have enough: which, depends on no block and no thread."""
-        others = self.left if self.right is None else self.right
+        sampled, others = self._sides
         apart = np.zeros(len(others) if self.right is None else 0, np.bool_)
         if without is not None and self.right is None:
             apart[without] = True
-        held, pairs, done, chunk = joined([]), 0, 0, _CHUNK
+        held, pairs, done = joined([]), 0, 0
+        # where even all are not enough there is no reason to stop after some; all of them cost one look at the others
+        chunk = _CHUNK if len(drawn) > _ENOUGH else len(drawn)
         while done < len(drawn):
             picked = np.sort(drawn[done : done + chunk])
             done, chunk = done + len(picked), 4 * chunk
             for block in pairs_between(
-                PickedRows(self.left, picked),
+                PickedRows(sampled, picked),
                 others,
                 least,
                 memory=self.needed.memory // 4,
@@ -240,21 +253,28 @@ class Sampling:
 
     def _least_probes(self, left: Rows, at: Int64, right: Rows, of: Int64) -> int:
         cells = len(self.centroids)
-        for count in _possible(cells):
-            if np.count_nonzero(self._caught(left, at, right, of, count)) >= self.needed.target * len(at):
-                return count
-        return cells
+        possible, caught = _possible(cells), self._caught(left, at, right, of)
+        # the nearest cells are among the nearest ones of a larger number: what few show, more show too
+        found = bisect_left(
+            possible, True, key=lambda count: bool(np.count_nonzero(caught(count)) >= self.needed.target * len(at))
+        )
+        return possible[found] if found < len(possible) else cells
 
-    def _caught(self, left: Rows, at: Int64, right: Rows, of: Int64, count: int) -> npt.NDArray[np.bool_]:
-        """Which pairs a search with so many probes finds."""
-        if count >= len(self.centroids):
-            return np.ones(len(at), np.bool_)
-        threads = self.needed.threads
-        one = _of_distinct(left, at, self.centroids, count, threads)
-        if self.right is not None:
-            return reached(one.cells, _of_distinct(right, of, self.centroids, 1, threads).owners)
-        other = _of_distinct(right, of, self.centroids, count, threads)
-        return reached(one.cells, other.owners) | reached(other.cells, one.owners)
+    def _caught(self, left: Rows, at: Int64, right: Rows, of: Int64) -> Callable[[int], npt.NDArray[np.bool_]]:
+        """Tells which pairs a search with so many probes finds."""
+        threads, within = self.needed.threads, self.right is None
+        theirs = _of_distinct(right, of, self.centroids, 1, threads).owners
+
+        def caught(count: int) -> npt.NDArray[np.bool_]:
+            if count >= len(self.centroids):
+                return np.ones(len(at), np.bool_)
+            one = _of_distinct(left, at, self.centroids, count, threads)
+            shown = reached(one.cells, theirs)
+            if within:
+                shown |= reached(_of_distinct(right, of, self.centroids, count, threads).cells, one.owners)
+            return shown
+
+        return caught
 
 
 def reached(cells: Int32, owners: Int32) -> npt.NDArray[np.bool_]:
@@ -301,9 +321,9 @@ def _chance(missed: int, number: int, share: float) -> float:
     return math.fsum(math.exp(one) for one in logs)
 
 
-def _possible(cells: int) -> Iterator[int]:
-    """Numbers of probes that are worth it."""
-    yield from (step for step in _STEPS if step <= cells // WORTH)
+def _possible(cells: int) -> list[int]:
+    """Numbers of probes that are worth it, ascending."""
+    return [step for step in _STEPS if step <= cells // WORTH]
 
 
 def _fewer(pairs: Pairs) -> Pairs:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from nemo_curator.kernels.cell_recall import Band, reached
 from nemo_curator.kernels.cells import Cells, Probes, into_cells
+from nemo_curator.kernels.directions import Directions, directions
 from nemo_curator.kernels.in_order import in_order
 from nemo_curator.kernels.rows import Int32, Int64, Rows
-from nemo_curator.kernels.similar import MEMORY, Pairs, Progress, block_side, found_in, joined, no_progress, unit
+from nemo_curator.kernels.similar import (
+    MEMORY,
+    Pairs,
+    Progress,
+    block_side,
+    found_in,
+    joined,
+    no_progress,
+    shortest_head,
+)
 
-_Piece = tuple[int, Int64, Int64]
+_ROW = 6  # bytes of a number of rows that are held with their heads, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +83,22 @@ def pairs_in_cells(
         least: The smallest cosine that counts.
         memory: Bytes that blocks may take, about.
         threads: Threads that look at blocks.
-        progress: Called with (cells done, of how many).
+        progress: Called with (rows done, of how many).
 
     Yields:
         Pairs by cell; which there are depends on the rows and the centroids alone.
     """
-    seekers = _seekers(cells, probes)
-    most = block_side(rows.dimension, memory, threads)
-
-    def look(piece: _Piece) -> tuple[int, Pairs]:
-        cell, owned, seeking = piece
-        return cell, _once(_compared(rows, owned, rows, seeking, least), probes)
-
-    pieces = _pieces(cells, lambda cell: (cells.members(cell), seekers(cell)), most)
-    yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
+    search = _Search(rows, cells, rows, probes, least, block_side(rows.dimension, memory, threads))
+    for found in search.blocks(threads, progress):
+        once = _once(found, probes)
+        if len(once):
+            yield once
 
 
 def _once(found: Pairs, probes: Probes) -> Pairs:
     """Each pair as (smaller, larger), left out where it is found the other way round too."""
-    # the left stands in the cell, the right looks into it; where both do both, the smaller one is the left
-    owner, seeker = found.left, found.right
+    # the right stands in the cell, the left looks into it; where both do both, the smaller one is the right
+    owner, seeker = found.right, found.left
     back = reached(probes.cells[owner], probes.owners[seeker])
     good = (owner < seeker) | ((owner > seeker) & ~back)
     owner, seeker = owner[good], seeker[good]
@@ -119,45 +126,71 @@ def pairs_with_cells(
         least: The smallest cosine that counts.
         memory: Bytes that blocks may take, about.
         threads: Threads that look at blocks.
-        progress: Called with (cells done, of how many).
+        progress: Called with (rows of the right done, of how many).
 
     Yields:
         Pairs by cell, left and right numbers each in its own set.
     """
-    seekers = _seekers(cells, probes)
-    most = block_side(left.dimension, memory, threads)
-
-    def look(piece: _Piece) -> tuple[int, Pairs]:
-        cell, seeking, owned = piece
-        return cell, _compared(left, seeking, right, owned, least)
-
-    pieces = _pieces(cells, lambda cell: (seekers(cell), cells.members(cell)), most)
-    yield from _told(in_order(look, pieces, threads), len(cells.centroids), progress)
+    search = _Search(right, cells, left, probes, least, block_side(left.dimension, memory, threads))
+    if _ROW * left.dimension * len(left) <= memory:  # most of them are looked at again and again
+        held = directions(left.block(0, len(left))).with_heads(shortest_head(left.dimension))
+        search = replace(search, seeking=held.of)
+    yield from search.blocks(threads, progress)
 
 
-def _pieces(cells: Cells, sides: Callable[[int], tuple[Int64, Int64]], most: int) -> Iterator[_Piece]:
-    """What is compared, cell by cell, in blocks that do not grow with the cells."""
-    for cell in range(len(cells.centroids)):
-        one, other = sides(cell)
-        for start in range(0, len(one), most):
-            for begin in range(0, len(other), most):
-                yield cell, one[start : start + most], other[begin : begin + most]
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A comparison of the rows that stand in cells with those that look into them.
 
+    Attributes:
+        owned: N rows that stand in cells.
+        cells: Their cells.
+        seekers: M rows that look into cells.
+        probes: The cells that these look into.
+        least: The smallest cosine that counts.
+        most: Rows of a side that are in memory together.
+        seeking: Gives the directions of some seekers; by default they are read.
+    """
 
-def _told(blocks: Iterator[tuple[int, Pairs]], number: int, progress: Progress) -> Iterator[Pairs]:
-    for cell, found in blocks:
-        if len(found):
-            yield found
-        progress(cell, number)
-    progress(number, number)
+    owned: Rows
+    cells: Cells
+    seekers: Rows
+    probes: Probes
+    least: float
+    most: int
+    seeking: Callable[[Int64], Directions] | None = None
 
+    def blocks(self, threads: int, progress: Progress) -> Iterator[Pairs]:
+        """Pairs of a seeker and a row that stands in a cell, by cell.
 
-def _seekers(cells: Cells, probes: Probes) -> Callable[[int], Int64]:
-    """Gives the rows that look into a cell, ascending."""
-    looks = into_cells(cells.centroids, probes.cells.ravel())
-    return lambda cell: looks.members(cell) // probes.cells.shape[1]
+        Rows of neighbouring cells are read together, in pieces that do not grow with the cells.
+        """
+        number, step = len(self.cells.order), self.most
+        looks = into_cells(self.cells.centroids, self.probes.cells.ravel())
+        look = partial(self._looked_at, looks)
+        for stop, found in in_order(look, range(0, number, step), threads):
+            if len(found):
+                yield found
+            progress(stop, number)
 
+    def _looked_at(self, looks: Cells, start: int) -> tuple[int, Pairs]:
+        stop = min(start + self.most, len(self.cells.order))
+        beside = np.asarray(self.cells.order[start:stop])
+        owned = directions(self.owned.take(beside))
+        found: list[Pairs] = []
+        for cell in range(*self._between(start, stop)):
+            low, high = (min(max(int(at) - start, 0), stop - start) for at in self.cells.starts[cell : cell + 2])
+            every = looks.members(cell) // self.probes.cells.shape[1] if low < high else np.empty(0, np.int64)
+            for begin in range(0, len(every), self.most):
+                some = every[begin : begin + self.most]
+                seeking = directions(self.seekers.take(some)) if self.seeking is None else self.seeking(some)
+                found.extend(
+                    Pairs(some[pairs.left], beside[low + pairs.right], pairs.cosines)
+                    for pairs in found_in(seeking, owned.of(slice(low, high)), self.least)
+                )
+        return stop, joined(found)
 
-def _compared(left: Rows, some: Int64, right: Rows, beside: Int64, least: float) -> Pairs:
-    found = joined(list(found_in(unit(left.take(some)), unit(right.take(beside)), least)))
-    return Pairs(some[found.left], beside[found.right], found.cosines)
+    def _between(self, start: int, stop: int) -> tuple[int, int]:
+        """The first cell with rows from `start` on, and the first without any before `stop`."""
+        first, last = np.searchsorted(self.cells.starts, [start, stop - 1], "right")
+        return int(first) - 1, int(last)

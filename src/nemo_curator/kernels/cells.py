@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.kernels.closest import Centroids, closest
+from nemo_curator.kernels.directions import directions
 from nemo_curator.kernels.in_order import in_order
 from nemo_curator.kernels.kmeans import Settings, kmeans
 from nemo_curator.kernels.rows import Float32, Int32, Int64, PickedRows, Rows
-from nemo_curator.kernels.similar import MEMORY, Progress, no_progress, unit
+from nemo_curator.kernels.similar import MEMORY, Progress, no_progress
 
 _BLOCK = 1_000_000  # numbers of the rows that are in memory together, for each thread
 _CELLS = 2.5  # cells, as a multiple of the square root of the rows
@@ -141,7 +142,7 @@ def probe(rows: Rows, centroids: Float32, count: int, threads: int = 1, progress
     owners, cells = np.empty(len(rows), np.int32), np.empty((len(rows), count), np.int32)
 
     def look(start: int) -> tuple[int, Int32, Int32]:
-        found = closest(unit(rows.block(start, min(start + step, len(rows)))).unit, places, count)
+        found = closest(directions(rows.block(start, min(start + step, len(rows)))).unit(), places, count)
         return start, found.first, found.some
 
     for start, first, some in in_order(look, range(0, len(rows), step), threads):
@@ -158,7 +159,7 @@ class _Directed:
         step = max(1, _BLOCK // max(1, rows.dimension))
         everything, there = np.empty((len(rows), rows.dimension), np.float32), 0
         for start in range(0, len(rows), step):
-            block = unit(rows.block(start, min(start + step, len(rows)))).unit
+            block = directions(rows.block(start, min(start + step, len(rows)))).unit()
             directed = block[block.any(axis=1)]
             everything[there : there + len(directed)] = directed
             there += len(directed)

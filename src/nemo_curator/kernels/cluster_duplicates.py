@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nemo_curator.kernels.directions import directions
 from nemo_curator.kernels.pair_cosines import pair_cosines
 from nemo_curator.kernels.rows import ArrayRows, Float32, Float64, Int64
-from nemo_curator.kernels.similar import margin, unit
+from nemo_curator.kernels.similar import margin
 
 _DECIDED_AT_ONCE = 128  # rows that wait for one another
 
@@ -49,7 +50,7 @@ def cluster_duplicates(rows: Float32, least: float | None, batch: int = 1024) ->
     )
     first = _first_equal(rows)
     distinct = np.unique(first)  # of equal rows the first alone is looked at: it is at least as good a match
-    scaled = unit(rows).unit
+    scaled = directions(rows).unit()
     others = scaled if len(distinct) == len(rows) else scaled[distinct]
     off = margin(rows.shape[1])
     for start in range(0, len(rows), batch):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from nemo_curator.kernels.closest import Centroids, closest
+from nemo_curator.kernels.directions import directions
 from nemo_curator.kernels.rows import Float32, Rows
-from nemo_curator.kernels.similar import unit
 
 _PAIRS = 1000
 _OTHERS = 4  # rows that one is turned towards the nearest of, as a multiple of the pairs
@@ -34,8 +34,8 @@ def made_pairs(left: Rows, right: Rows, far: float, seed: int) -> tuple[Float32,
     theirs = random.permutation(len(right))
     if left is right:
         theirs = theirs[~np.isin(theirs, mine)]
-    some = unit(left.take(np.sort(mine))).unit
-    others = unit(right.take(np.sort(theirs[: _OTHERS * len(mine)]))).unit
+    some = directions(left.take(np.sort(mine))).unit()
+    others = directions(right.take(np.sort(theirs[: _OTHERS * len(mine)]))).unit()
     some, others = some[some.any(axis=1)], others[others.any(axis=1)]
     if not len(some) or not len(others):
         return some[:0], some[:0]

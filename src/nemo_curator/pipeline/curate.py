@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemo_curator import storage
+from nemo_curator.backends.choosing import check_executor
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import OutputExistsError, StaleScoresError
 from nemo_curator.pipeline.decide import decide_run, lists_of
 from nemo_curator.pipeline.export import export_run
@@ -26,11 +28,12 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import anchored, fitting, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Deciding
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
-from nemo_curator.planning.means import NOTHING, Asked
+from nemo_curator.planning.means import LOCAL, NOTHING, Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy
@@ -95,10 +98,13 @@ def curate(
     run_dir: str | None = None,
     workers: int | None = None,
     memory: int | None = None,
+    executor: str = LOCAL,
+    address: str | None = None,
     replace: bool = False,
     rescore: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
 
@@ -111,10 +117,13 @@ def curate(
         run_dir: Run directory; `run` inside the output by default.
         workers: Worker processes; one a CPU core by default.
         memory: Bytes that all processes may take together; a share of the machine's by default.
+        executor: Where images are read and scored: `local`, or `ray`.
+        address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         replace: Put the result in the place of an earlier one in `output`; scores of the same input stay.
         rescore: Compute columns again that were computed in another way, and files that changed.
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
@@ -123,7 +132,8 @@ def curate(
         RecipeError: The recipe names an unknown score, column or parameter.
         ModelError: A model cannot be used.
         MemoryBudgetError: `memory` is too little.
-        StageError: A stage failed on everything.
+        MissingExtraError: The executor's package is not installed.
+        StageError: A stage failed on everything, or no cluster answers.
     """
     watcher = watcher or Watcher()
     output = plain_place(output)
@@ -131,8 +141,10 @@ def curate(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
-    asked = Asked(workers, memory)
-    with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    asked = Asked(workers, memory, executor, address)
+    check_executor(asked)
+    first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -140,12 +152,12 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         clock.lap("score")
-        watcher.deciding()
+        watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
@@ -177,12 +189,13 @@ def preview_curate(
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
     recipe = effective(recipe)
-    return with_means(_plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore), recipe, asked)
+    plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    return with_means(plan, recipe, asked)
 
 
 def _plan_curate(
     listing: Listing, output: str, run: RunDirectory, recipe: Recipe, *, replace: bool = False, rescore: bool = False
-) -> ScorePlan:
+) -> tuple[ScorePlan, Policy]:
     foreign = replace and rescore and _is_of_another_input(run, listing)
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
@@ -199,7 +212,7 @@ def _plan_curate(
         _refuse_other_result(manifest, output, recipe, plan, policy)
     else:
         claim_output(output, run, _shape(recipe), replace=replace, write=False)
-    return plan
+    return plan, policy
 
 
 def score_run(
@@ -209,8 +222,11 @@ def score_run(
     *,
     workers: int | None = None,
     memory: int | None = None,
+    executor: str = LOCAL,
+    address: str | None = None,
     rescore: bool = False,
     watcher: Watcher | None = None,
+    crew: Crew | None = None,
 ) -> ScorePlan:
     """Read and score some inputs into a run directory.
 
@@ -220,8 +236,11 @@ def score_run(
         recipe: What to compute; its rules are checked, and decide later.
         workers: Worker processes; one a CPU core by default.
         memory: Bytes that all processes may take together; a share of the machine's by default.
+        executor: Where images are read and scored: `local`, or `ray`.
+        address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         rescore: Compute columns again that were computed in another way, and files that changed.
         watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
 
     Returns:
         What there was to score.
@@ -235,16 +254,18 @@ def score_run(
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
     check_others(recipe, run, {})
-    asked = Asked(workers, memory)
-    with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
+    asked = Asked(workers, memory, executor, address)
+    check_executor(asked)
+    first, policy = _plan(run, listing, recipe, rescore=rescore)
+    _start_ahead(crew, with_means(first, recipe, asked))
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _settled_plan(run, listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
         plan = with_means(plan, recipe, asked)
         start(plan, recipe, rescore=rescore)
-        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher)
+        taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
         state = RunState.require(run)
         state.stages_took(taken)
         state.write()
@@ -268,11 +289,28 @@ def preview_score(
     return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
 
 
+def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:
+    """Start the workers that a plan wants, while the run directory is prepared for them."""
+    if crew is not None and plan.means is not None:
+        crew.start_ahead(plan.means.shares.workers)
+
+
 def _settled_plan(
-    run: RunDirectory, listing: Listing, recipe: Recipe, *, rescore: bool, memory: int | None, watcher: Watcher
+    planned: tuple[ScorePlan, Policy],
+    listing: Listing,
+    recipe: Recipe,
+    *,
+    rescore: bool,
+    memory: int | None,
+    watcher: Watcher,
 ) -> tuple[ScorePlan, Policy]:
-    """The same, after it is settled how the models are computed that the recipe leaves open."""
-    plan, policy = _plan(run, listing, recipe, rescore=rescore)
+    """The plan of a run that is held, after it is settled how the models are computed that the recipe leaves open.
+
+    What was planned before the run was held stands if nobody had begun the run, and nobody has since.
+    """
+    (plan, policy), run = planned, planned[0].run
+    if not plan.is_first or RunState.read(run) is not None:
+        plan, policy = _plan(run, listing, recipe, rescore=rescore)
     settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
     if settled:
         plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)

@@ -17,6 +17,7 @@ from nemo_curator.pipeline.output import sweep_run
 from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Decided
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.unchanged import reading
 from nemo_curator.planning.means import Asked
@@ -114,6 +115,7 @@ def decide_run(
             read.check()
     found = [file.facts for file in pairs.values()]
     found += [file.facts for files in between.values() for file in files.values()]
+    watcher.told(Decided(funnel.figures, tuple(one.text for one in funnel.warnings)))
     return replace(funnel, pairs=tuple(found))
 
 

@@ -28,6 +28,7 @@ from nemo_curator.pipeline.numerics import ComputesModel
 from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Exporting, Written
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
 from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
@@ -215,8 +216,8 @@ def _write(output: str, plan: ScorePlan, settings: EmbeddingSettings, watcher: W
     spec = cast("ComputesModel", plan.scoring.stages[0]).computed_model()
     model, extent = spec.name, extent_of(run, ids, spec.dimension)
     remove_output(output, run)
-    watcher.exporting(extent.images)
-    files = write_embedding_files(run, ids, output, settings, extent, watcher.exported)
+    watcher.told(Exporting(extent.images))
+    files = write_embedding_files(run, ids, output, settings, extent, lambda images: watcher.told(Written(images)))
     unreadable, listed = write_unreadable(run, ids, output)
     if extent.images + sum(unreadable.values()) != extent.inputs:
         raise ConservationError(

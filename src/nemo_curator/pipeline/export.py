@@ -20,6 +20,7 @@ from nemo_curator.pipeline.output import (
 from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Exporting, Written
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
@@ -132,8 +133,12 @@ def export_run(
         state.exporting(real_place(output), [one.facts for one in (shape, before) if one is not None])
         state.write()  # before anything is removed or written, because it says whose the files are
         claim_output(output, run, shape, replace=replace, gaps=gaps)
-        watcher.exporting(plan.samples)
-        exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=watcher.exported)
+        watcher.told(Exporting(plan.samples))
+
+        def written(samples: int) -> None:
+            watcher.told(Written(samples))
+
+        exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=written)
         remove_leftovers(output, run, [file.name for file in exported.files])
         write_manifest(
             output,

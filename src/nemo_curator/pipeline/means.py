@@ -11,7 +11,7 @@ from nemo_curator.pipeline.lazy import lazily, policy_on
 from nemo_curator.pipeline.score import ScorePlan
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Stage, plan_scoring
-from nemo_curator.planning.means import Asked, Machine, Means, plan_means
+from nemo_curator.planning.means import LOCAL, Asked, Machine, Means, plan_means
 from nemo_curator.planning.memory import least_budget
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
@@ -21,6 +21,8 @@ _MANY = 1 << 30  # partitions, where nobody knows how many there are
 
 def with_means(plan: ScorePlan, recipe: Recipe, asked: Asked) -> ScorePlan:
     """The plan with what it uses of this machine: of several chains of stages, what the one that takes most uses.
+
+    Of a cluster nothing is known before it is asked. That a budget is too small for any host is found out all the same.
 
     Args:
         plan: The plan.
@@ -36,6 +38,8 @@ def with_means(plan: ScorePlan, recipe: Recipe, asked: Asked) -> ScorePlan:
     found = [
         plan_means(score_chain(plan.run, plan.scoring, recipe, some), partitions, _machine(), asked) for some in chains
     ]
+    if asked.executor != LOCAL:
+        return replace(plan, means=None)
     return replace(plan, means=max(found, key=lambda one: least_budget(one.memory.needs), default=None))
 
 

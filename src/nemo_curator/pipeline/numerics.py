@@ -12,6 +12,7 @@ from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
 from nemo_curator.models.numerics import Numerics, candidates, choose, is_tower
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Trying
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import (
     ASKED_FOR,
@@ -175,7 +176,7 @@ def _tried(
     chosen, each, images = sample_of(entries, sample_bytes(to_measure(entries)))
     if not chosen:
         return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
-    watcher.trying([one.model for one in trials])
+    watcher.told(Trying(tuple(one.model for one in trials)))
     try:
         found = _run(trials, chosen, each, images, recipe, memory)
     except StageError as error:

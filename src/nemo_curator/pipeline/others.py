@@ -18,6 +18,7 @@ from nemo_curator.pipeline.datasets import DataSet, open_data_set
 from nemo_curator.pipeline.output import check_run_place, claim_run, remove_run
 from nemo_curator.pipeline.places import path_inside
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Protecting
 from nemo_curator.pipeline.score import plan_score, score, start
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.set_names import NamedSet, check_names, earlier_runs, protect_sets
@@ -128,7 +129,7 @@ def other_sets(
         if one.scored is not None:
             run, ids = one.scored.run, one.ids
         else:
-            run = _scored(one, state, recipe, facts, watcher, folder, asked)
+            run = _scored(one, state, recipe, facts, watcher, folder, asked.here)
             ids = tuple(scored_partitions(run))
         sets.append(OtherSet.of(one.named.name, one.role, run, ids))
     return sets
@@ -207,7 +208,7 @@ def _scored(
                 act="score the run again with `--rescore`, so that both are computed in one way",
             )
     if plan.work.partitions or RunState.read(run) is None:
-        watcher.protecting(one.named.name)
+        watcher.told(Protecting(one.named.name))
         claim_run(run)
         start(plan, own, rescore=True)
         score(plan, own, asked=asked, watcher=Watcher())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Searched, Searching
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy, near_kinds
 from nemo_curator.runs.elsewhere import OtherSet
@@ -93,7 +94,7 @@ def _wanted(state: RunState, recipe: Recipe, policy: Policy) -> list[Wanted]:
 
 def _told(watcher: Watcher) -> Began:
     def began(kind: str, rows: int) -> Tell:
-        watcher.searching(kind, rows)
-        return watcher.searched
+        watcher.told(Searching(kind, rows))
+        return lambda images: watcher.told(Searched(images))
 
     return began

@@ -11,19 +11,22 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.choosing import executor_for
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.errors import ConservationError, CuratorError, OutputExistsError
 from nemo_curator.pipeline import numerics
 from nemo_curator.pipeline.given_up import GivenUp
 from nemo_curator.pipeline.lazy import lazily, passed_over, policy_on
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import ImageGivenUp, Noted, Planned, Read
+from nemo_curator.pipeline.progress.parts import scored_part
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.means import NOTHING, Asked, Means
 from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
-from nemo_curator.runs.deciding import Policy, preview
+from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
@@ -52,6 +55,7 @@ class ScorePlan:
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
+        is_first: Whether there was no run yet.
     """
 
     run: RunDirectory
@@ -63,6 +67,7 @@ class ScorePlan:
     rescored: bool = False
     settled: Mapping[str, Settled] = field(default_factory=dict)
     means: Means | None = None
+    is_first: bool = False
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -133,7 +138,8 @@ def plan_score(
                 notes.append(f"stored scores are used as they are, though libraries changed: {stale.sentence}")
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
-    return ScorePlan(run, scoring, growth, work, tuple(notes), listing.ignored, rescore, settled)
+    ignored = listing.ignored
+    return ScorePlan(run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None)
 
 
 def newly_settled(
@@ -207,7 +213,13 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
 
 
 def score(
-    plan: ScorePlan, recipe: Recipe, *, asked: Asked = NOTHING, policy: Policy | None = None, watcher: Watcher
+    plan: ScorePlan,
+    recipe: Recipe,
+    *,
+    asked: Asked = NOTHING,
+    policy: Policy | None = None,
+    watcher: Watcher,
+    crew: Crew | None = None,
 ) -> dict[str, float]:
     """Compute what is missing.
 
@@ -217,6 +229,7 @@ def score(
         asked: What the user said of workers and memory.
         policy: For the verdicts that a display shows on the way.
         watcher: Told of the progress.
+        crew: Where workers come from.
 
     Returns:
         Stage to the seconds that its calls took, over all workers; of what was scored now.
@@ -228,17 +241,18 @@ def score(
     """
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
-    watcher.planned(len(by_id), plan.bytes, len(by_id) - len(plan.work.partitions))
-    watcher.noted([*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)])
+    watcher.told(_begins(plan))
+    if notes := (*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)):
+        watcher.told(Noted(notes))
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken)
+            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken, crew)
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken, crew)
     return dict(taken)
 
 
@@ -259,6 +273,7 @@ def _execute(
     policy: Policy | None,
     watcher: Watcher,
     taken: Counter[str],
+    crew: Crew | None,
 ) -> list[str]:
     """Score partitions by all stages, or by some; ids of those that some do not suffice for. Adds what stages took."""
     if not partitions:
@@ -269,20 +284,34 @@ def _execute(
 
     def on_done(index: int, results: list[Task[Any]]) -> None:
         partition_id = partitions[index].id
+        seconds: Counter[str] = Counter()
         for result in results:
-            taken.update(result._metadata.get(STAGE_SECONDS, {}))
+            seconds.update(result._metadata.get(STAGE_SECONDS, {}))
+        taken.update(seconds)
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
         else:
             given_up.written(index)
             table = read_part(plan.run, partition_id)
             _check_complete(partitions[index], table)
-            watcher.scored(preview(table, policy) if policy else _verdicts(table), partitions[index].size)
+            watcher.told(scored_part(partitions[index], table, policy, seconds, judged=watcher.shows_verdicts))
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
-    executor = LocalExecutor(
-        config, progress=lambda _, records: watcher.read(records), on_done=on_done, on_condemned=given_up.add
+    config["witnesses"] = [plan.run.run_json]  # written before: a host that does not see it does not see the run
+
+    def on_condemned(index: int, image_id: str, why: str) -> None:
+        given_up.add(index, image_id, why)
+        watcher.told(ImageGivenUp(image_id, why))
+
+    executor = executor_for(
+        asked,
+        config,
+        progress=lambda _, records: watcher.told(Read(records)),
+        on_done=on_done,
+        on_condemned=on_condemned,
+        on_event=watcher.told,
+        crew=crew,
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
     try:
@@ -318,10 +347,19 @@ def _check_complete(partition: Partition, table: pa.Table) -> None:
         )
 
 
-def _verdicts(table: pa.Table) -> dict[str, int]:
-    """What can be said of a part without rules."""
-    readable = table["error"].null_count
-    return {"keep": readable, "quarantine": table.num_rows - readable}
+def _begins(plan: ScorePlan) -> Planned:
+    """What there is to do."""
+    means = plan.means
+    return Planned(
+        len(plan.partitions),
+        plan.bytes,
+        len(plan.partitions) - len(plan.work.partitions),
+        stages=tuple(stage.name for stage in plan.scoring.stages),
+        columns=tuple(column.name for column in plan.scoring.columns),
+        workers=None if means is None else means.shares.workers,
+        inference_threads=0 if means is None else means.shares.inference_threads,
+        memory=0 if means is None else means.memory.most,
+    )
 
 
 def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: list[str]) -> dict[str, str] | None:

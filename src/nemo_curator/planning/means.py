@@ -19,6 +19,9 @@ _WORKER = 110_000_000
 _JOURNAL = 1 << 24  # of the command, for each partition that a worker is at (`backends.local.assignment`)
 _INFERENCE = 120_000_000
 
+LOCAL = "local"
+"""The executor that works on this machine."""
+
 _SHARE = 0.8  # of the machine's memory, where nobody names a budget
 
 Stage = ProcessingStage[Any, Any]
@@ -44,10 +47,19 @@ class Asked:
     Attributes:
         workers: Worker processes, 0 for none; None leaves it to us.
         memory: Bytes that all processes may take together; None leaves it to us.
+        executor: Where partitions are worked on: `local`, or `ray`.
+        address: Of the cluster, if there is one to join.
     """
 
     workers: int | None = None
     memory: int | None = None
+    executor: str = LOCAL
+    address: str | None = None
+
+    @property
+    def here(self) -> Asked:
+        """The same for what is worked on by this machine alone, wherever the rest is."""
+        return Asked(self.workers, self.memory)
 
     @property
     def config(self) -> dict[str, int | None]:

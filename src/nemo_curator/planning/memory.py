@@ -20,6 +20,9 @@ LEAST_BATCH, MOST_BATCH = 1 << 25, BATCH_BYTES
 LEAST_OWN, MOST_OWN = 96_000_000, 320_000_000
 """Bytes that a worker may take for one image without asking: a photo of 4, or of 26 million pixels."""
 
+MOST_AHEAD = 1 << 28
+"""Bytes of the files to come that a worker has the system read ahead: seconds of work, and seconds of most disks."""
+
 DECIDING = 450_000_000
 """Bytes of the command while it decides, without the tables of its database."""
 
@@ -75,6 +78,14 @@ class MemoryPlan:
     def most(self) -> int:
         """All processes together at most; never more than the budget."""
         return self.needs.command + self.needs.inference + self.workers * self.each + self.shared
+
+    @property
+    def ahead(self) -> int:
+        """Of the files to come that each worker has the system read ahead: a sixteenth of the budget in all.
+
+        No process takes them. They are in the system's cache, which gives way where a process takes memory.
+        """
+        return min(MOST_AHEAD, self.budget // (16 * max(1, self.workers)))
 
     @property
     def is_shared(self) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from loguru import logger
 
 from nemo_curator.errors import InputError
 from nemo_curator.runs.layout import RunDirectory
@@ -100,7 +99,7 @@ class _Rows:
         try:
             self._go_to(row)
         except InputError as error:
-            logger.debug("{}", error)
+            _log(error)
             self._stored = None
             return None
         at = row - self._first
@@ -133,6 +132,12 @@ def _readable(run: RunDirectory, partition_id: str) -> npt.NDArray[np.int64]:
     try:
         part = read_part(run, partition_id, ["ordinal", "error"])
     except InputError as error:
-        logger.debug("{}", error)
+        _log(error)
         return np.zeros(0, np.int64)
     return part.filter(pc.is_null(part["error"]))["ordinal"].to_numpy().astype(np.int64)
+
+
+def _log(error: InputError) -> None:
+    from loguru import logger  # noqa: PLC0415  who finds nothing damaged need not wait for it
+
+    logger.opt(depth=1).debug("{}", error)

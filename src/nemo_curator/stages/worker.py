@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from nemo_curator.shards.ahead import ReadAhead
+
 POISON = "poison"
 """Key in a task's `_metadata`: image id to why no stage may touch that image, because it cost two workers; the id ""
 stands for all images of the task."""
@@ -64,6 +66,7 @@ class WorkerMetadata:
         inference: Address of the process that holds the large models of this host; "" where a stage loads its own.
         waiting: Makes a context in which the worker only waits for another process: its time is no image's fault.
         batch_bytes: Bytes that the images of a batch may take; a reader ends a batch there.
+        ahead: Whom a reader tells what it reads, so that what comes next is on its way; None where nobody cares.
     """
 
     worker_id: str = ""
@@ -72,3 +75,4 @@ class WorkerMetadata:
     inference: str = ""
     waiting: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)
     batch_bytes: int = BATCH_BYTES
+    ahead: ReadAhead | None = field(default=None, repr=False, compare=False)

@@ -21,6 +21,7 @@ from nemo_curator.storage.local import (
     read_at,
     rename_local,
     stat_local,
+    will_read_local,
     write_local,
 )
 from nemo_curator.storage.lock import is_locked, locked
@@ -56,6 +57,7 @@ __all__ = [
     "rename_local",
     "stat",
     "storage_error",
+    "will_read",
     "write_atomic",
 ]
 
@@ -131,6 +133,25 @@ def read_range(url: str, offset: int, length: int) -> bytes:
         with open_local(local_path(url)) as file:
             return read_at(file.fileno(), offset, length)
     return read_range_remote(url, offset, length)
+
+
+def will_read(url: str, most: int) -> int:
+    """Say that the beginning of a file is going to be read, so that it is on its way when it is.
+
+    It is the system's cache that it is brought to, which belongs to no process, and is taken back where memory is
+    needed. Of a file that is not on this machine nothing is brought.
+
+    Args:
+        url: Path or URL of a file.
+        most: Bytes of it at most.
+
+    Returns:
+        How many bytes of it are on their way.
+
+    Raises:
+        OSError: It is missing, forbidden, or not a regular file.
+    """
+    return will_read_local(local_path(url), most) if is_local(url) else 0
 
 
 @contextmanager

@@ -155,25 +155,20 @@ def expected(values):
 def test_the_type_is_that_of_all_values(values, data):
     """All true or false, all numbers, or else text: by every value of the data set, whatever the parts are."""
     cut = data.draw(st.integers(0, len(values)))
+    asked = data.draw(st.sampled_from(range(len(values))))
     records = [noted(str(at), k=value) for at, value in enumerate(values)]
     rule = parse_rule("r", "metadata.k is not null", SCHEMA.names)
     with tempfile.TemporaryDirectory() as folder:
         run, ids = made_run(folder, records[:cut], records[cut:])
-        found = [
-            explain_row(run, ids, policy(("r", "metadata.k is not null")), str(at)).computed["metadata.k"]
-            for at in range(len(values))
-        ]
+        found = explain_row(run, ids, policy(("r", "metadata.k is not null")), str(asked)).computed["metadata.k"]
         funnel = decide(run, ids, policy(("r", rule.text), duplicate_bytes=False), write=False)
     wanted = expected(values)
     if isinstance(next((one for one in wanted if one is not None), None), str):
         # DuckDB writes a number inside a mixed column in its own way; what it says is the same
-        wanted = [
-            one if isinstance(value, str | None) else json.loads(one) for one, value in zip(wanted, values, strict=True)
-        ]
-        found = [
-            one if isinstance(value, str | None) else json.loads(one) for one, value in zip(found, values, strict=True)
-        ]
-    assert found == wanted
+        plain = isinstance(values[asked], str | None)
+        assert (found if plain else json.loads(found)) == (wanted[asked] if plain else json.loads(wanted[asked]))
+    else:
+        assert found == wanted[asked]
     assert funnel.alone["r"] == sum(one is not None for one in values)
 
 
@@ -291,7 +286,7 @@ def test_a_preview_leaves_keys_out(tmp_path):
     """One part does not tell the type of a key, so that a display waits for the whole data set."""
     run, ids = made_run(tmp_path, [noted("x", k="text", a=1), noted("y", k="t")])
     part = read_part(run, ids[0])
-    assert preview(part, policy("metadata.k > 3", "metadata.gone > 1", prefer="metadata.k")) == {"keep": 2}
+    assert preview(part, policy("metadata.k > 3", "metadata.gone > 1", prefer="metadata.k")).verdicts == {"keep": 2}
     assert not parse_rule("r", "metadata.k > 3", SCHEMA.names).of_one_row
 
 

@@ -127,7 +127,7 @@ SHARES = st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=36)
 @given(
     rows=tables(), shares=SHARES, seed=st.integers(0, 5), by=st.sampled_from([None, "word", "b"]), first=st.integers(0)
 )

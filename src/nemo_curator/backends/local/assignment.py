@@ -6,13 +6,15 @@ Owned by the supervisor's thread alone.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 from nemo_curator.backends.local.messages import Through, Work
 from nemo_curator.storage.refusal import storage_error
-from nemo_curator.tasks import Task
+from nemo_curator.tasks import FileGroupTask, Task
 
+_FIRST = 64  # files of a partition that another worker is told of; once it is read, its own worker says what comes next
 _IN_MEMORY = 1 << 24  # bytes of what a partition's stages have gathered; more of it goes to a file without a name
 
 
@@ -90,13 +92,26 @@ class Assignment:
         """Whether a worker died of it and nobody knows on which image."""
         return "" in self.deaths
 
-    def work(self, task: bytes) -> Work:
+    @property
+    def first_files(self) -> list[str]:
+        """What is read of it first, where it is a partition of files."""
+        return self.task.data[:_FIRST] if isinstance(self.task, FileGroupTask) else []
+
+    def work(self, task: bytes, following: Sequence[str] = ()) -> Work:
         """What a worker is told of it: to go on where the last one was.
 
         Args:
             task: A cloudpickle of the task.
+            following: The first files of the partition after it.
         """
         journal = self.journal
         return Work(
-            self.index, task, self.careful, journal.records, len(journal.results), journal.saved(), bool(self.deaths)
+            self.index,
+            task,
+            self.careful,
+            journal.records,
+            len(journal.results),
+            journal.saved(),
+            bool(self.deaths),
+            list(following),
         )

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 import psutil
 
+from nemo_curator.backends.local.heartbeat import Memory, memory_of
+
 _PATIENCE = 10.0  # seconds that a process may take to leave
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -57,12 +59,9 @@ class Child:
             self._watched = psutil.Process(self._process.pid)
             self._lifeline = os.dup(held)
 
-    def resident_bytes(self) -> int:
-        """Memory that it has now; 0 where that cannot be known any more."""
-        try:
-            return int(self._watched.memory_info().rss)
-        except psutil.Error:
-            return 0
+    def memory(self) -> Memory:
+        """Memory that it has now; nothing where that cannot be known any more."""
+        return memory_of(self._watched)
 
     def kill(self) -> None:
         """End it now, with all processes that it started."""

@@ -10,6 +10,9 @@ import cloudpickle
 
 from nemo_curator.backends.base import BaseExecutor, Stage
 from nemo_curator.backends.chain import StageChain
+from nemo_curator.backends.local.crew import Crew
+from nemo_curator.backends.local.events import ProcessEvent, StagesTook
+from nemo_curator.backends.local.heartbeat import Heartbeat
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.backends.local.supervisor import Supervisor
@@ -43,6 +46,8 @@ class LocalExecutor(BaseExecutor):
         progress: Called with (partition index, number of further records read) while running.
         on_done: Called with (partition index, resulting tasks) as each partition is done, in no particular order.
         on_condemned: Called with (partition index, image id, why) when an image that cost two workers is given up.
+        crew: Where workers come from; the caller closes it. One of its own for every run by default.
+        on_event: Called with what happens to the processes, and what stages took.
     """
 
     def __init__(
@@ -51,8 +56,12 @@ class LocalExecutor(BaseExecutor):
         progress: Callable[[int, int], None] = lambda *_: None,
         on_done: Callable[[int, list[Task[Any]]], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
+        crew: Crew | None = None,
+        on_event: Callable[[ProcessEvent], None] = lambda _: None,
     ) -> None:
         super().__init__(config)
+        self._crew = crew
+        self._on_event = on_event
         self._progress = progress
         self._on_done = on_done
         self._on_condemned = on_condemned
@@ -129,7 +138,16 @@ class LocalExecutor(BaseExecutor):
         if asked.workers == 0:
             yield from self._in_process(stages, tasks)
             return
-        supervisor = Supervisor(_packed(stages), means, patience, self._progress, self._on_condemned, model_seconds)
+        supervisor = Supervisor(
+            _packed(stages),
+            means,
+            patience,
+            self._progress,
+            self._on_condemned,
+            model_seconds,
+            crew=self._crew,
+            tell=self._on_event,
+        )
         with closing(supervisor.run(tasks)) as partitions:
             for index, packed in partitions:
                 done: list[Task[Any]] = []
@@ -143,11 +161,19 @@ class LocalExecutor(BaseExecutor):
         self, stages: list[Stage], tasks: list[Task[Any]]
     ) -> Iterator[tuple[int, list[Task[Any]], list[Record]]]:
         current = 0
-        chain = StageChain(stages, progress=lambda count: self._progress(current, count))
+        heart = Heartbeat(self._on_event)
+
+        def progress(count: int) -> None:
+            self._progress(current, count)
+            heart.beat()
+
+        chain = StageChain(stages, progress=progress)
+        chain.on_batch = lambda *_: self._on_event(StagesTook(chain.took()))
         with _set_up(chain):
             for current, task in enumerate(tasks):
                 chain.records = []
                 done = list(chain.run(task))
+                self._on_event(StagesTook(chain.took()))
                 yield current, done, chain.records
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 from nemo_curator.backends.local.child import Child
+from nemo_curator.backends.local.events import ModelsDied
+from nemo_curator.backends.local.heartbeat import Memory
 from nemo_curator.backends.local.messages import SERVED
 from nemo_curator.backends.local.silence import MODEL_SECONDS, Silence
 from nemo_curator.errors import ModelError
@@ -19,37 +22,37 @@ _DEATHS = 3  # in a row, without anything computed in between
 class InferenceProcess:
     """A started inference process, or the next one.
 
-    Workers reach it by the desk, a socket that they and every next process inherit: a call that a dead process had not
+    Workers reach it by the desk (`crew`), a socket that every next process inherits: a call that a dead process had not
     taken is answered by the next. Nothing of this has a name in the file system or the network, so that nobody else can
     call, and nothing is left behind.
 
     Args:
+        desk: Descriptor of the end of the desk where it takes calls.
         threads: Threads that its models may use.
         seconds: Time that may pass without anything being computed or loaded, while workers wait for it.
+        tell: Told of a process that died, when the next one is there.
 
     Attributes:
         news: Readable when there is something to `answer`.
     """
 
-    def __init__(self, threads: int, seconds: float = MODEL_SECONDS) -> None:
+    def __init__(
+        self,
+        desk: int,
+        threads: int,
+        seconds: float = MODEL_SECONDS,
+        tell: Callable[[ModelsDied], None] = lambda _: None,
+    ) -> None:
+        self._desk = desk
         self._threads = threads
+        self._tell = tell
         self._seconds = seconds
         self._silence = Silence(seconds)
         self._stuck = ""
         self._deaths = 0
-        self._callers, self._desk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._child: Child | None = None
         self.news: socket.socket
-        try:
-            self._start()
-        except BaseException:
-            self.end()
-            raise
-
-    @property
-    def desk(self) -> int:
-        """The descriptor that workers inherit."""
-        return self._callers.fileno()
+        self._start()
 
     def answer(self) -> None:
         """Hear the news; a process that has died is replaced.
@@ -77,6 +80,7 @@ class InferenceProcess:
                 "it goes on where it stopped",
             )
         self._start()
+        self._tell(ModelsDied(how))
 
     def end_if_stuck(self, now: float, *, waiting: bool) -> None:
         """End a process that gives nothing though it is waited for; `answer` then replaces it as one that died.
@@ -90,13 +94,15 @@ class InferenceProcess:
             self._silence.heard()
             self._child.kill()
 
+    def memory(self) -> Memory:
+        """Memory that the process has now; nothing where there is none."""
+        return self._child.memory() if self._child is not None else (0, 0)
+
     def end(self) -> None:
         """Nobody needs it any more; it owns nothing that would have to be put in order."""
         if self._child is not None:
             self._child.kill()
             self._buried()
-        self._callers.close()
-        self._desk.close()
 
     def _start(self) -> None:
         with contextlib.ExitStack() as opened:
@@ -105,7 +111,7 @@ class InferenceProcess:
             opened.callback(ours.close)
             self._child = Child(
                 "nemo_curator.backends.local.inference",
-                (self._desk.fileno(), theirs.fileno()),
+                (self._desk, theirs.fileno()),
                 self._threads,
                 str(self._threads),
             )

@@ -15,6 +15,7 @@ that a turn is computed (`SERVED`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nemo_curator.planning.memory import MemoryPlan
@@ -60,6 +61,7 @@ class Work:
         batches: Batches that are through already.
         saved: A cloudpickle for each of them of what the stages that gather had gathered of it.
         died: Whether it cost a worker already, so that every image gets all the memory that it may take.
+        following: The first files of the partition that is next in the queue, whoever will get it.
     """
 
     index: int
@@ -69,6 +71,7 @@ class Work:
     batches: int = 0
     saved: list[bytes] = field(default_factory=list)
     died: bool = False
+    following: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -98,20 +101,29 @@ class Through:
         records: Input records of the batch.
         result: A cloudpickle of (tasks, records that none carries).
         saved: A cloudpickle of what the stages that gather have gathered of it.
+        seconds: Stage to what its calls took since the worker last said so.
     """
 
     index: int
     records: int
     result: bytes
     saved: bytes
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Done:
-    """Worker → supervisor: a partition is through; `result` as in `Through`, for what came after the last one."""
+    """Worker → supervisor: a partition is through.
+
+    Attributes:
+        index: The partition.
+        result: As in `Through`, for what came after the last one.
+        seconds: As in `Through`.
+    """
 
     index: int
     result: bytes
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

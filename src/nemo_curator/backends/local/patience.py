@@ -31,11 +31,15 @@ class Patience:
     Args:
         seconds: Time that one image may take.
         memory: Bytes that one image may take.
+
+    Attributes:
+        seconds: As given.
+        memory: As given.
     """
 
     def __init__(self, seconds: float, memory: int) -> None:
-        self._seconds = seconds
-        self._memory = memory
+        self.seconds = seconds
+        self.memory = memory
         self._sights: dict[str, _Sight] = {}
 
     def ended(self, worker: WorkerProcess) -> tuple[str, str] | None:
@@ -44,10 +48,10 @@ class Patience:
         if not image_id:
             self._sights.pop(worker.id, None)
             return None
-        if time.monotonic() - since > self._seconds:
-            return image_id, f"was killed after {self._seconds:g} seconds on one image"
-        if self._growth(worker, since) > self._memory + _SLACK:
-            return image_id, f"was killed for taking more than {self._memory:,} bytes of memory for one image"
+        if time.monotonic() - since > self.seconds:
+            return image_id, f"was killed after {self.seconds:g} seconds on one image"
+        if self._growth(worker, since) > self.memory + _SLACK:
+            return image_id, f"was killed for taking more than {self.memory:,} bytes of memory for one image"
         return None
 
     def forget(self, worker: WorkerProcess) -> None:

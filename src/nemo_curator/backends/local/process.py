@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nemo_curator.backends.local.assignment import Assignment
 from nemo_curator.backends.local.child import Child
+from nemo_curator.backends.local.heartbeat import Memory
 from nemo_curator.backends.local.messages import Start, Stop
 from nemo_curator.backends.local.position import Position
-from nemo_curator.models.remote import address_of
-from nemo_curator.planning.memory import MemoryPlan
+
+if TYPE_CHECKING:  # a worker that is started ahead is not to wait for what its tasks are made of
+    from nemo_curator.backends.local.assignment import Assignment
 
 # One thread a worker for every numeric library: workers are the parallelism, and a sum over threads would depend
 # on how many there are.
@@ -25,17 +26,14 @@ _THREADS = 1
 
 
 class WorkerProcess:
-    """A started worker.
+    """A started worker. It imports what workers need, and waits to be told what to run (`begin`).
 
     Args:
-        worker_id: Its name in messages.
-        stages: A cloudpickle of the stages.
-        memory: What it may take.
-        on_node: Whether it is the one that prepares the host.
-        desk: Descriptor by which it reaches the inference process; None where there is none.
+        desk: Descriptor by which it reaches an inference process, if there will be one.
+        modules: What it imports besides; what is not installed is left out.
 
     Attributes:
-        id: Its name in messages.
+        id: Its name in messages; "" before `begin`.
         on_node: Whether it is the one that prepares the host.
         channel: The socket to it.
         position: What it works on.
@@ -43,11 +41,9 @@ class WorkerProcess:
         assignment: The partition it was given, or None while it is idle.
     """
 
-    def __init__(
-        self, worker_id: str, stages: bytes, memory: MemoryPlan, *, on_node: bool, desk: int | None = None
-    ) -> None:
-        self.id = worker_id
-        self.on_node = on_node
+    def __init__(self, desk: int, modules: Sequence[str] = ()) -> None:
+        self.id = ""
+        self.on_node = False
         self.ready = False
         self.assignment: Assignment | None = None
         with contextlib.ExitStack() as opened:  # what must not leak when a process cannot be started
@@ -55,24 +51,23 @@ class WorkerProcess:
             page = Position.make_descriptor()
             opened.callback(os.close, page)
             self.position = Position(page)
-            self._child = Child(
-                "nemo_curator.backends.local.worker",
-                (theirs.fileno(), page, *([] if desk is None else [desk])),
-                _THREADS,
-            )
+            self._child = Child("nemo_curator.backends.local.worker", (theirs.fileno(), page, desk), _THREADS, *modules)
             self.channel = Connection(ours.detach())
-        inference = "" if desk is None else address_of(desk)
-        self.tell(Start(worker_id, sys.path, stages, on_node, memory, inference))
+
+    def begin(self, start: Start) -> None:
+        """Tell it what to run."""
+        self.id, self.on_node = start.worker_id, start.on_node
+        self.tell(start)
 
     def tell(self, message: Any) -> None:
         """Send a message; that it is dead already is found out by reading from it."""
         with contextlib.suppress(OSError):
             self.channel.send(message)
 
-    def give(self, assignment: Assignment, task: bytes) -> None:
-        """Hand over a partition."""
+    def give(self, assignment: Assignment, task: bytes, following: Sequence[str] = ()) -> None:
+        """Hand over a partition, and say which files are likely to be read after it."""
         self.assignment = assignment
-        self.tell(assignment.work(task))
+        self.tell(assignment.work(task, following))
 
     def ask_to_leave(self) -> None:
         """Tell it that there is no more work; `bury` sees to the rest."""
@@ -80,7 +75,11 @@ class WorkerProcess:
 
     def resident_bytes(self) -> int:
         """Memory that it has now; 0 where that cannot be known any more."""
-        return self._child.resident_bytes()
+        return self._child.memory()[0]
+
+    def memory(self) -> Memory:
+        """Memory that it has now; nothing where that cannot be known any more."""
+        return self._child.memory()
 
     def kill(self) -> None:
         """End it now, with all processes that its stages started."""

@@ -12,9 +12,10 @@ gives nothing for too long is ended, and replaced as one that died.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any
@@ -22,7 +23,10 @@ from typing import Any
 import cloudpickle
 
 from nemo_curator.backends.local.allowance import Allowance
-from nemo_curator.backends.local.assignment import Assignment
+from nemo_curator.backends.local.assignment import Assignment, Journal
+from nemo_curator.backends.local.crew import Crew
+from nemo_curator.backends.local.events import ProcessEvent, StagesTook, WorkerDied
+from nemo_curator.backends.local.heartbeat import Heartbeat, Memory
 from nemo_curator.backends.local.inference_process import InferenceProcess
 from nemo_curator.backends.local.messages import (
     Ask,
@@ -34,12 +38,14 @@ from nemo_curator.backends.local.messages import (
     NodeReady,
     Progress,
     Ready,
+    Start,
     Through,
 )
 from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.process import WorkerProcess
 from nemo_curator.backends.local.silence import MODEL_SECONDS
 from nemo_curator.errors import StageError
+from nemo_curator.models.remote import address_of
 from nemo_curator.planning.means import Means
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
@@ -60,6 +66,8 @@ class Supervisor:
         on_condemned: Called with (partition index, image id, why) when an image is given up; "" stands for all images
             of the partition.
         model_seconds: Time that the inference process may give nothing while workers wait for it.
+        crew: Where workers come from; the caller closes it. One of its own by default.
+        tell: Told of what happens to the processes, and what stages took.
     """
 
     def __init__(
@@ -70,7 +78,11 @@ class Supervisor:
         progress: Callable[[int, int], None] = lambda *_: None,
         on_condemned: Callable[[int, str, str], None] = lambda *_: None,
         model_seconds: float = MODEL_SECONDS,
+        crew: Crew | None = None,
+        tell: Callable[[ProcessEvent], None] = lambda _: None,
     ) -> None:
+        self._tell = tell
+        self._heart = Heartbeat(tell)
         self._stages = stages
         self._model_seconds = model_seconds
         self._patience = patience
@@ -78,6 +90,7 @@ class Supervisor:
         self._on_condemned = on_condemned
         self._means = means
         self._allowance = Allowance(means.memory.shared)
+        self._lent = crew
         self._inference: InferenceProcess | None = None
         self._workers: list[WorkerProcess] = []
         self._started = 0
@@ -95,18 +108,40 @@ class Supervisor:
             StageError: A stage failed on everything, or a worker cannot be set up.
             ModelError: The inference process died again and again.
         """
-        assignments = [Assignment(index, task) for index, task in enumerate(tasks)]
-        self._queue.extend(assignments)
-        left = len(tasks)
+        yield from self.serve(iter([list(enumerate(tasks))]))
+
+    def serve(
+        self, arrivals: Iterator[Sequence[tuple[int, Task[Any]]]]
+    ) -> Generator[tuple[int, list[bytes]], None, None]:
+        """The same for partitions that come one by one, while others are in work.
+
+        Args:
+            arrivals: Gives the (index, task) of those that are new, which may be none; it is asked again after every
+                tick. Its end is the end, once all is done.
+
+        Raises:
+            StageError: A stage failed on everything, or a worker cannot be set up.
+            ModelError: The inference process died again and again.
+        """
+        journals: dict[int, Journal] = {}
+        more = True
+        self._crew = self._lent or Crew()
         try:
             shares = self._means.shares
             if shares.inference_threads:
-                self._inference = InferenceProcess(shares.inference_threads, self._model_seconds)
+                desk = self._crew.desk.fileno()
+                self._inference = InferenceProcess(desk, shares.inference_threads, self._model_seconds, self._tell)
             for _ in range(shares.workers):
                 self._start_worker()
-            while left:
-                for done in self._step():
-                    left -= 1
+            while more or journals:
+                new = next(arrivals, None) if more else ()
+                more = new is not None
+                for index, task in new or ():
+                    assignment = Assignment(index, task)
+                    journals[index] = assignment.journal
+                    self._add(assignment)
+                for done in self._step() if journals or more else ():
+                    del journals[done[0]]
                     yield done
             for worker in self._workers:
                 worker.ask_to_leave()
@@ -115,8 +150,8 @@ class Supervisor:
             self._workers = []
         finally:
             self._end()
-            for assignment in assignments:
-                assignment.journal.close()
+            for journal in journals.values():
+                journal.close()
 
     def _end(self) -> None:
         """Leave no process behind: after an error or Ctrl-C nobody waits for work that nobody wants."""
@@ -128,13 +163,16 @@ class Supervisor:
         if self._inference is not None:
             self._inference.end()
             self._inference = None
+        if self._lent is None:
+            self._crew.close()
 
     def _start_worker(self) -> None:
         on_node = not self._node_ready and not any(worker.on_node for worker in self._workers)
-        desk = self._inference.desk if self._inference is not None else None
-        name, memory = f"worker-{self._started}", self._means.memory
-        worker = WorkerProcess(name, self._stages, memory, on_node=on_node, desk=desk)
+        inference = address_of(self._crew.calls.fileno()) if self._inference is not None else ""
+        worker = self._crew.take()
         self._workers.append(worker)
+        name, memory = f"worker-{self._started}", self._means.memory
+        worker.begin(Start(name, sys.path, self._stages, on_node, memory, inference))
         self._started += 1
         if self._node_ready:
             worker.tell(Go())
@@ -143,7 +181,10 @@ class Supervisor:
         """Wait for messages for one tick, and answer them."""
         channels = {worker.channel: worker for worker in self._workers}
         news = [self._inference.news] if self._inference is not None else []
-        for channel in wait([*channels, *news], timeout=_TICK):
+        heard = wait([*channels, *news], timeout=_TICK)
+        if not heard:
+            self._crew.use_the_moment()
+        for channel in heard:
             worker = channels.get(channel)  # type: ignore[call-overload]  # wait() returns what it was given
             if worker is None:
                 if self._inference is not None:
@@ -160,6 +201,7 @@ class Supervisor:
                 self._give_work(worker)  # first, so that it does not wait for whoever gets the result
                 results = [*journal.results, message.result]
                 journal.close()
+                self._took(message.seconds)
                 yield message.index, results
             else:
                 self._answer(worker, message)
@@ -167,6 +209,16 @@ class Supervisor:
         if self._inference is not None:
             waiting = any(worker.position.read().waiting for worker in self._workers)
             self._inference.end_if_stuck(time.monotonic(), waiting=waiting)
+        self._heart.beat(len(self._workers), self._memory)
+
+    def _memory(self) -> Iterator[Memory]:
+        yield from (worker.memory() for worker in self._workers)
+        if self._inference is not None:
+            yield self._inference.memory()
+
+    def _took(self, seconds: Mapping[str, float]) -> None:
+        if seconds:
+            self._tell(StagesTook(seconds))
 
     def _answer(self, worker: WorkerProcess, message: object) -> None:
         if isinstance(message, Failed):
@@ -181,6 +233,7 @@ class Supervisor:
         elif isinstance(message, Through):
             _held(worker).through(message)
             self._idle_deaths = 0
+            self._took(message.seconds)
         elif isinstance(message, NodeReady):
             self._node_ready = True
             for waiting in self._workers:
@@ -204,11 +257,19 @@ class Supervisor:
             self._progress(assignment.index, assignment.read - assignment.reported)
             assignment.reported = assignment.read
 
+    def _add(self, assignment: Assignment) -> None:
+        """One more partition; a worker that has nothing to do gets it."""
+        self._queue.append(assignment)
+        for worker in self._workers:
+            if worker.ready and worker.assignment is None and self._queue:
+                self._give_work(worker)
+
     def _give_work(self, worker: WorkerProcess) -> None:
         worker.assignment = None
         if self._queue:
             assignment = self._queue.popleft()
-            worker.give(assignment, cloudpickle.dumps(assignment.task))
+            following = self._queue[0].first_files if self._queue else []
+            worker.give(assignment, cloudpickle.dumps(assignment.task), following)
 
     def _end_stuck_workers(self) -> None:
         for worker in list(self._workers):
@@ -234,7 +295,7 @@ class Supervisor:
         assignment = worker.assignment
         if assignment is not None:
             self._queue.appendleft(replace(assignment, read=assignment.journal.records))
-        self._replace(worker)
+        self._replace(worker, "", how)
 
     def _answer_death(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         assignment = worker.assignment
@@ -251,14 +312,15 @@ class Supervisor:
                     cause="a native library crashed or memory ran out",
                     act="run `imagecurator doctor`, or use fewer workers",
                 )
-        self._replace(worker)
+        self._replace(worker, suspect, how)
 
-    def _replace(self, worker: WorkerProcess) -> None:
+    def _replace(self, worker: WorkerProcess, suspect: str, how: str) -> None:
         """Forget a dead worker, and start another one; for one that died idle too: a partition may come back."""
         self._workers.remove(worker)
         self._patience.forget(worker)
         self._grant(self._allowance.give_back(worker.id))
         self._start_worker()
+        self._tell(WorkerDied(worker.id, how, suspect, self._workers[-1].id))
 
 
 def _held(worker: WorkerProcess) -> Assignment:

@@ -1,14 +1,19 @@
-"""A worker process: `python -m nemo_curator.backends.local.worker LIFELINE SOCKET POSITION [DESK]` (file descriptors).
+"""A worker process: `python -m nemo_curator.backends.local.worker LIFELINE SOCKET POSITION DESK [MODULE]…`.
 
-The main thread reads messages and drives the chain; a daemon thread waits on the lifeline (see `start_up`). By the desk
-it reaches the inference process, where there is one.
+The first four are file descriptors. The main thread reads messages and drives the chain; a daemon thread waits on the
+lifeline (see `start_up`). By the desk it reaches the inference process, where there is one. The modules are imported
+before anything is read: a worker that was started ahead does so while nobody waits for it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import pickle
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -37,11 +42,12 @@ from nemo_curator.backends.resumption import Resumption
 from nemo_curator.codecs import memory_guard, memory_share
 from nemo_curator.codecs.memory import keep_freed_memory
 from nemo_curator.errors import CuratorError, StageError
+from nemo_curator.shards.ahead import ReadAhead
 from nemo_curator.stages.worker import NodeInfo, WorkerMetadata
 from nemo_curator.tasks import Task
 
 
-def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> None:
+def main(lifeline_fd: int, socket_fd: int, position_fd: int, desk_fd: int, modules: Sequence[str] = ()) -> None:
     """Serve one supervisor until it says stop, or is gone."""
     start_up(lifeline_fd)
     keep_freed_memory()
@@ -49,7 +55,11 @@ def main(lifeline_fd: int, socket_fd: int, position_fd: int, *desk_fd: int) -> N
     Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and a recipe may raise them
     channel = Connection(socket_fd)
     position = Position(position_fd)
-    keep_from_children(lifeline_fd, socket_fd, position_fd, *desk_fd)
+    keep_from_children(lifeline_fd, socket_fd, position_fd, desk_fd)
+    for module in modules:
+        with contextlib.suppress(Exception):  # whoever needs it will say what is wrong with it
+            import_module(module)
+    gc.freeze()  # modules stay: no look for garbage need go through them again, the last one neither
     _Server(channel, position).serve()
 
 
@@ -60,6 +70,7 @@ class _Server:
         self._channel = channel
         self._position = position
         self._index: int | None = None
+        self._ahead = ReadAhead(0)
 
     def serve(self) -> None:
         """Answer messages until told to stop; whatever ends this worker is told to the supervisor, which decides."""
@@ -87,25 +98,28 @@ class _Server:
             chain.teardown()
 
     def _chain(self, start: Start) -> StageChain:
+        self._ahead = ReadAhead(start.memory.ahead)
         metadata = WorkerMetadata(
             worker_id=start.worker_id,
             watch=self._position.enter,
             inference=start.inference,
             waiting=self._position.waiting,
             batch_bytes=start.memory.batch,
+            ahead=self._ahead,
         )
         memory_share.here.settle(start.memory.own, start.memory.needs.image, self._ask, self._give_back)
         return StageChain(pickle.loads(start.stages), metadata, NodeInfo("local"), self._progress)  # noqa: S301 (our parent's)
 
     def _work(self, chain: StageChain, work: Work) -> None:
         self._index = work.index
+        self._ahead.expect(work.following)
         memory_share.here.careful = work.died
         chain.records, chain.careful = [], work.careful
         results: list[Task[Any]] = []
 
         def through(records: int, saved: tuple[Any, ...]) -> None:
             packed = cloudpickle.dumps((results, chain.records))
-            self._channel.send(Through(work.index, records, packed, cloudpickle.dumps(saved)))
+            self._channel.send(Through(work.index, records, packed, cloudpickle.dumps(saved), chain.took()))
             results.clear()
             chain.records, chain.careful = [], False  # what killed the last worker was in this batch
 
@@ -114,7 +128,7 @@ class _Server:
         start = Resumption(work.records, work.batches, saved)
         for result in chain.run(pickle.loads(work.task), start):  # noqa: S301 (our parent's)
             results.append(result)  # noqa: PERF402 (a batch that is through takes its results with it meanwhile)
-        self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records))))
+        self._channel.send(Done(work.index, cloudpickle.dumps((results, chain.records)), chain.took()))
         self._index = None
 
     def _ask(self, size: int) -> None:
@@ -145,4 +159,5 @@ def _packed(error: Exception) -> bytes:
 
 
 if __name__ == "__main__":
-    main(*(int(descriptor) for descriptor in sys.argv[1:]))
+    lifeline, channel, page, desk, *imported = sys.argv[1:]
+    main(int(lifeline), int(channel), int(page), int(desk), imported)

@@ -125,8 +125,8 @@ def check_policy(policy: Policy, schema: pa.Schema) -> None:
         check_rules(connection, policy)
 
 
-def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
-    """Verdicts of one part by lists, duplicates and the rules that need nothing else, for a progress display.
+def preview(table: pa.Table, policy: Policy) -> Tally:
+    """Verdicts of one part by lists, duplicates and the rules that need nothing else, counted for a progress display.
 
     Args:
         table: All columns of a part.
@@ -148,7 +148,7 @@ def preview(table: pa.Table, policy: Policy) -> dict[str, int]:
             _settle(connection, known)
         for _ in _tallied(verdicts(connection, known, table.num_rows), tally):
             pass
-    return dict(tally.verdicts)
+    return tally
 
 
 def _settle(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import sqlglot
@@ -194,7 +195,7 @@ def parsed(text: str, place: str = "") -> exp.Expr:
     if len(text) > _MAX_TEXT:
         raise RecipeError(f"the expression is longer than {_MAX_TEXT} characters", where=place)
     try:
-        parsed = Dialect.get_or_raise("duckdb").parse_into(exp.Condition, text)
+        parsed = _parsed_once(text)
     except sqlglot.errors.ParseError as error:
         near = error.errors[0].get("highlight") if error.errors else ""
         problem = f"it goes wrong at {near!r}" if near else "it is not complete"
@@ -204,7 +205,13 @@ def parsed(text: str, place: str = "") -> exp.Expr:
     tree = parsed[0] if len(parsed) == 1 else None
     if tree is None:
         raise RecipeError(f"{text!r} is not one SQL expression", where=place)
-    return tree.transform(_joined)
+    return tree.transform(_joined)  # a copy
+
+
+@lru_cache(maxsize=256)
+def _parsed_once(text: str) -> list[exp.Expr | None]:
+    """Every expression of a text: a rule is looked at a dozen times while a run is planned and decided."""
+    return list(Dialect.get_or_raise("duckdb").parse_into(exp.Condition, text))
 
 
 def _joined(node: exp.Expr) -> exp.Expr:

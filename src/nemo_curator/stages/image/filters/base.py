@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from loguru import logger
 
 from nemo_curator.errors import StageError
 from nemo_curator.stages.base import ProcessingStage
@@ -102,7 +101,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         if seen is None or self.score_threshold is None or self._is_own_default():
             return
         if misfit := seen.misfit(self.score_threshold):
-            logger.warning("{}: the threshold {:g} is {}", self.name, self.score_threshold, misfit)
+            _log("WARNING", "{}: the threshold {:g} is {}", self.name, self.score_threshold, misfit)
 
     def _is_own_default(self) -> bool:
         own = getattr(type(self), "score_threshold", None)
@@ -119,7 +118,8 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         """Warn where no score of that column can lie at the threshold; in a recipe, where it means nothing, never."""
         limits, threshold = column.range, self.score_threshold
         if limits and threshold is not None and not limits[0] <= threshold <= limits[1]:
-            logger.warning(
+            _log(
+                "WARNING",
                 "{}: the threshold {:g} lies outside the range of {}, which is {:g} to {:g}",
                 *(self.name, threshold, column.name, *limits),
             )
@@ -226,7 +226,7 @@ class BaseFilterStage(ProcessingStage[ImageBatch, ImageBatch]):
         self._log_metric("rejected", len(rejected))
         if self.verbose and rejected:
             for record in rejected:
-                logger.info("{} rejects {}: score {:.4g}", self.name, record.image_id, record.score)
+                _log("INFO", "{} rejects {}: score {:.4g}", self.name, record.image_id, record.score)
 
     def _checked(self, scores: Scores, count: int) -> dict[str, npt.NDArray[Any]]:
         declared = [column.name for column in self.score_columns()]
@@ -256,3 +256,9 @@ def _column(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
 def _scalar(value: Any) -> Scalar:
     plain: Scalar = value.item() if isinstance(value, np.generic) else value
     return plain
+
+
+def _log(level: str, message: str, *values: object) -> None:
+    from loguru import logger  # noqa: PLC0415  a worker that logs nothing need not wait for it
+
+    logger.opt(depth=1).log(level, message, *values)

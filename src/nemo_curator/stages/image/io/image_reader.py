@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from loguru import logger
-
 from nemo_curator.codecs import memory_share
 from nemo_curator.codecs.decode import read_picture
 from nemo_curator.codecs.limits import Limits, check
@@ -19,6 +17,7 @@ from nemo_curator.codecs.probe import probe
 from nemo_curator.codecs.views import cut, read_views
 from nemo_curator.errors import SampleError
 from nemo_curator.kernels.view import View
+from nemo_curator.shards.ahead import ReadAhead
 from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.devices import gpu_or_cpu
@@ -63,6 +62,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         """Ask for a share of a GPU where there is one."""
         self._resources = gpu_or_cpu(self.num_gpus_per_worker)
         self._watch, self._batch_bytes = WorkerMetadata().watch, BATCH_BYTES
+        self._ahead: ReadAhead | None = None
 
     def inputs(self) -> tuple[list[str], list[str]]:
         """A group of files."""
@@ -73,9 +73,9 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         return ["data"], ["image_data", "image_path", "image_id"]
 
     def setup(self, _worker_metadata: WorkerMetadata | None = None) -> None:
-        """Remember whom to tell which image is in work, and how much a batch may hold."""
+        """Remember whom to tell which image is in work and which file is read, and how much a batch may hold."""
         worker = _worker_metadata or WorkerMetadata()
-        self._watch, self._batch_bytes = worker.watch, worker.batch_bytes
+        self._watch, self._batch_bytes, self._ahead = worker.watch, worker.batch_bytes, worker.ahead
 
     def process(self, task: FileGroupTask) -> list[ImageBatch]:
         """All batches of a partition at once; a runner uses `stream`, which holds one at a time.
@@ -110,13 +110,16 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if batch.data or batch.records:
             yield batch
         if self.verbose:
+            from loguru import logger  # noqa: PLC0415  a worker that logs nothing need not wait for it
+
             logger.debug("read {} ({} files)", task.task_id, len(task.data))
 
     def _images(self, task: FileGroupTask) -> Generator[ImageObject | Record]:
         """The samples of a partition that are not passed over, each as an image or as the record of why not."""
         share, passed = memory_share.here, task._metadata.get(PASSED, 0)
+        samples = read_task(task, max_bytes=self.limits.bytes, about_to_read=share.read, ahead=self._ahead)
         try:
-            for ordinal, sample in enumerate(read_task(task, max_bytes=self.limits.bytes, about_to_read=share.read)):
+            for ordinal, sample in enumerate(samples):
                 if ordinal < passed:
                     share.release()
                     continue

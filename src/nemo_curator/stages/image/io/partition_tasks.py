@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from nemo_curator.errors import InputError
+from nemo_curator.shards.ahead import ReadAhead
 from nemo_curator.shards.listing import list_inputs
 from nemo_curator.shards.names import beside, is_parquet_name, is_tar_name
 from nemo_curator.shards.parquet_rows import holds_images
@@ -43,7 +44,11 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
 
 
 def read_task(
-    task: FileGroupTask, *, max_bytes: int, about_to_read: Callable[[int], None] = lambda _: None
+    task: FileGroupTask,
+    *,
+    max_bytes: int,
+    about_to_read: Callable[[int], None] = lambda _: None,
+    ahead: ReadAhead | None = None,
 ) -> Iterator[Sample]:
     """The samples of a task's files, in order, holding one at a time.
 
@@ -53,6 +58,7 @@ def read_task(
         task: The files.
         max_bytes: Longest file of a sample that is read, bytes.
         about_to_read: As for `read_partition`.
+        ahead: As for `read_partition`.
     """
     metadata = task._metadata
     if "sidecars" not in metadata:
@@ -60,7 +66,7 @@ def read_task(
         sidecars = {location: _sidecars(location) for location in task.data}
         metadata = {"parquets": parquets, **metadata, "sidecars": sidecars}
     yield from read_partition(
-        task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST), about_to_read=about_to_read
+        task.data, metadata, max_bytes=max_bytes, most=metadata.get(MOST), about_to_read=about_to_read, ahead=ahead
     )
 
 

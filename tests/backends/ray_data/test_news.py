@@ -1,0 +1,65 @@
+"""What seats tell while they are at work, and what the driver makes of it."""
+
+from __future__ import annotations
+
+from nemo_curator.backends.local.events import Pulse, WorkerDied
+from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, News, Read
+
+
+def ledger():
+    """(A ledger, what it told of records, what it told of images)."""
+    read, given_up = [], []
+    return Ledger(lambda *told: read.append(told), lambda *told: given_up.append(told)), read, given_up
+
+
+def test_news_are_taken_once():
+    """In the order in which they were told."""
+    news = News()
+    news.tell([Read(0, "x", 3)])
+    news.tell([Condemned(1, "a", "why"), Read(1, "y", 2)])
+    assert news.take() == [Read(0, "x", 3), Condemned(1, "a", "why"), Read(1, "y", 2)]
+    assert news.take() == []
+
+
+def test_a_later_try_knows_what_was_given_up():
+    """Images, not the partition as a whole, whose verdict is about what was not through yet; and how many tries."""
+    news = News()
+    assert news.begin(1) == (0, {})
+    news.tell([Condemned(1, "a", "why"), Condemned(1, "", "why"), Condemned(2, "b", "why")])
+    assert news.begin(1) == (1, {"a": "why"})
+    assert news.begin(2) == (0, {"b": "why"})
+
+
+def test_records_are_told_once_over_all_tries():
+    """A try that starts over is silent until it is further than the last one was."""
+    book, read, _ = ledger()
+    book.enter([Read(0, "x", 3), Read(0, "x", 3), Read(1, "z", 1)])
+    book.enter([Read(0, "y", 4)])
+    book.enter([Read(0, "y", 4), Read(0, "y", 1)])
+    assert read == [(0, 3), (0, 3), (1, 1), (0, 2), (0, 1)]
+
+
+def test_late_news_of_a_partition_that_is_done():
+    """A second try of the same partition, of which nobody wants anything any more, tells nothing new."""
+    book, read, _ = ledger()
+    book.enter([Read(0, "x", 6)])
+    book.forget(0)
+    book.enter([Read(0, "y", 6)])
+    assert read == [(0, 6)]
+
+
+def test_signs_of_life_are_added_up():
+    """What all seats have together is told; what else happens, as it is."""
+    told = []
+    book = Ledger(print, print, told.append)
+    died = WorkerDied("x/worker-0", "was killed", "", "x/worker-1")
+    book.enter([Happened("x", Pulse(2, 100)), Happened("y", Pulse(3, 50)), Happened("x", died)])
+    book.enter([Happened("x", Pulse(1, 70))])
+    assert told == [Pulse(2, 100), Pulse(5, 150), died, Pulse(4, 120)]
+
+
+def test_an_image_is_given_up_once():
+    """Though several tries tell of it."""
+    book, _, given_up = ledger()
+    book.enter([Condemned(0, "a", "first"), Condemned(0, "a", "second"), Condemned(1, "a", "third")])
+    assert given_up == [(0, "a", "first"), (1, "a", "third")]

@@ -1,0 +1,1 @@
+"""Run benchmarks, and renew the figures of the page of benchmarks from their results."""

@@ -1,0 +1,1 @@
+"""The tables of the page of Python names, made from the code."""
