@@ -1,6 +1,8 @@
 """What can be looked at along a line of numbers, and where rules cut it."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tests.report.pages import curated, report_of
 from nemo_curator.report.data import embedded
 from nemo_curator.report.gather import gather
 from nemo_curator.report.projection import plane_of
+from nemo_curator.report.remedies import remedy
 from nemo_curator.report.sampling import choose, in_turns, picture_count
 from nemo_curator.report.thumbnails import LEFT_OUT, Thumbnail, within
 from nemo_curator.report.words import amount, distance_words, duration
@@ -129,3 +132,12 @@ def test_amounts_times_and_distances_are_words():
     assert distance_words("same_bytes", None) == ""
     assert distance_words("copy", 1.0) == "1 bit of 256 apart"
     assert distance_words("similar", 0.05) == "cosine 0.9500"
+
+
+def test_every_code_has_a_meaning_and_a_remedy():
+    """Each that the reference page of quarantine explains."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "quarantine.md").read_text(encoding="utf-8")
+    codes = re.findall(r"^## `(\w+)`$", page, re.MULTILINE)
+    assert len(codes) > 10
+    assert [code for code in codes if not all(remedy(code))] == []
+    assert remedy("no such code") == ("", "The detail says what happened.")

@@ -234,6 +234,20 @@ def _count(data: str) -> str:
     return ", ".join(data.split(", ")[:2])
 
 
+def report_speed(found: Sequence[Result]) -> list[str]:
+    """The report beside its budgets, a column a size of run."""
+    ordered = sorted(found, key=lambda one: int(one["data"].split()[0].replace(",", "")))
+    budgets = ordered[-1]["budgets"]
+    words = {
+        "seconds": "seconds, as a whole process",
+        "peak_mb": "MB of memory, all processes",
+        "page_mb": "MB of the page",
+        "interactive_s": "seconds until the page can be used",
+    }
+    head = ["the report", *(one["data"] for one in ordered), "budget"]
+    return table(head, ([words[key], *(one[key] for one in ordered), budgets[key]] for key in words))
+
+
 TABLES: dict[str, Table] = {
     "limit": Table("limit", r"limit_.+", limit),
     **{
@@ -254,6 +268,7 @@ TABLES: dict[str, Table] = {
             fast_decode,
         )
     },
+    "report_speed": Table("report_speed", r"report_speed_\d+", report_speed),
     "decide_speed": Table("decide_speed", r"decide_speed_\d+", decide_speed),
 }
 """Name of a block to what it shows."""

@@ -42,6 +42,11 @@ _REMEDIES = {
         "Reading or scoring it ended its process, took too long or too much memory, twice.",
         "Raise `limits.seconds` or `limits.memory` if the detail says so; else tell the authors of the decoder.",
     ),
+    "sample_error": ("Some other trouble with one sample.", "The detail says what happened."),
+    "unknown": (
+        "A stage written elsewhere refused it without a code.",
+        "The detail, if there is one, is that stage's.",
+    ),
     "dropped": ("A stage written elsewhere dropped it without a word.", "Ask that stage what it drops."),
 }
 _UNKNOWN = ("", "The detail says what happened.")
