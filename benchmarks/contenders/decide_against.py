@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from nemo_curator.cli.no_pandas import leave_pandas_out
 from nemo_curator.runs.deciding import Alike, Copies, Policy, decide, near_kinds
 from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.layout import RunDirectory
@@ -24,6 +25,7 @@ FOUND_BY = {"copies": "pdq", "similar": "embedding"}
 
 def main(kind: str, root: str, earlier: str = "") -> None:
     """Decide by the partitions that the made run lists."""
+    leave_pandas_out()  # as every command does
     start = time.perf_counter()
     run, ids = _run(root)
     alike = ALIKE[kind]

@@ -35,6 +35,7 @@ def decide(
     """Decide anew on a scored run: none of its images is read; protect sets that are new are."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
+    from nemo_curator.cli.no_pandas import leave_pandas_out
     from nemo_curator.cli.observing import NOWHERE, Observing, observed
     from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe
     from nemo_curator.cli.summary import announce, print_funnel, print_notes
@@ -42,6 +43,7 @@ def decide(
     from nemo_curator.report.page import write_report
     from nemo_curator.runs.layout import RunDirectory
 
+    leave_pandas_out()
     place = RunDirectory(run)
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(settings)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)

@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nemo_curator.cores import usable_cores
 from nemo_curator.errors import InputError
+from nemo_curator.kernels.in_order import in_order
 from nemo_curator.runs.arrow_arrays import array_of
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import damaged, read_part
@@ -85,18 +87,24 @@ class OtherSet:
         """
         if places is None:
             places = np.flatnonzero(self.counted)
-        start = 0
+        pieces, start = [], 0
         for partition_id, rows in zip(self.partition_ids, self.records.by_partition, strict=True):
             here = places[slice(*np.searchsorted(places, [start, start + rows]))]
             if len(here):
-                table = read_part(self.run, partition_id, columns)
-                if table.num_rows != rows:
-                    raise damaged(self.run.part(partition_id), "it was written anew meanwhile")
-                found = pa.Table.from_arrays([_column(table, name) for name in columns], names=list(columns))
-                # where all count, which is usual, nothing is copied
-                found = found if len(here) == rows else found.take(array_of(here - start))
-                yield found.append_column("place", array_of(here))
+                pieces.append((partition_id, rows, here, start))
             start += rows
+        # to open a file takes as long as to read some columns of it: one waits while another is read
+        yield from in_order(lambda piece: self._piece(columns, *piece), pieces, usable_cores())
+
+    def _piece(self, columns: Sequence[str], partition_id: str, rows: int, here: Places, start: int) -> pa.Table:
+        """Some columns of some images of a partition, which has so many and begins at `start`."""
+        table = read_part(self.run, partition_id, columns)
+        if table.num_rows != rows:
+            raise damaged(self.run.part(partition_id), "it was written anew meanwhile")
+        found = pa.Table.from_arrays([_column(table, name) for name in columns], names=list(columns))
+        # where all count, which is usual, nothing is copied
+        found = found if len(here) == rows else found.take(array_of(here - start))
+        return found.append_column("place", array_of(here))
 
 
 def _readable(run: RunDirectory, partition_ids: Sequence[str]) -> Some:
