@@ -1,7 +1,8 @@
 """What does Ray cost on one machine, beside the local executor, for the same recipe?
 
 The same command with and without `--executor ray`, on one shard and on all of them, in turns; medians. The difference
-of the two lengths is the work itself; what is left of the short one is the start. Memory is the peak of all processes.
+of the two lengths is the work itself; what is left of the short one is the start. On a machine that does other work too
+the processor time is what counts: that of all processes, sampled ten times a second. Memory is the peak of all.
 
 Run: `python benchmarks/ray_overhead.py [--rounds N] [--scores NAMES]`
 """
@@ -12,13 +13,17 @@ import argparse
 import hashlib
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 from support.machine import publish
-from support.memory import peak_memory
 from support.photos import photo_shards
 
 EXECUTORS = ("local", "ray")
@@ -31,8 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scores", default="header,sharpness,exposure,entropy")
     asked = parser.parse_args()
-    seconds: dict[tuple[str, str], list[float]] = {}
-    memory: dict[str, list[int]] = {}
+    taken: dict[str, list[Taken]] = {}
     with tempfile.TemporaryDirectory() as folder:
         photos, what = photo_shards(Path(folder) / "photos")
         shards = sorted(photos.glob("*.tar"))
@@ -42,41 +46,61 @@ def main() -> None:
                 for length, inputs in (("short", shards[:1]), ("long", shards)):
                     output = Path(folder) / f"{executor}-{length}"
                     shutil.rmtree(output, ignore_errors=True)
-                    took, top = run([str(one) for one in inputs], output, asked.scores, executor)
-                    seconds.setdefault((executor, length), []).append(took)
-                    memory.setdefault(executor, []).append(top)
+                    command = ["run", *map(str, inputs), str(output), "--scores", asked.scores, "--json"]
+                    taken.setdefault(f"{executor} {length}", []).append(run([*command, "--executor", executor]))
                 made.append(hashlib.sha256((output / "manifest.json").read_bytes()).hexdigest())
             assert len(set(made)) == 1, "the two gave different data sets"
-    publish("ray_overhead", {"data": what, "rounds": asked.rounds, **figures(seconds, memory, len(shards) * SHARD)})
+    publish("ray_overhead", {"data": what, "rounds": asked.rounds, **figures(taken, len(shards) * SHARD)})
 
 
-def run(inputs: list[str], output: Path, scores: str, executor: str) -> tuple[float, int]:
-    """(Seconds, bytes at the peak) of one command."""
-    command = [sys.executable, "-m", "nemo_curator.cli", "run", *inputs, str(output), "--scores", scores, "--json"]
-    since = time.perf_counter()
-    code, top = peak_memory([*command, "--executor", executor])
-    assert code == 0, code
-    return time.perf_counter() - since, sum(top)
+class Taken(NamedTuple):
+    """What one command took: seconds, processor seconds of all its processes, bytes at the peak."""
+
+    seconds: float
+    processor: float
+    memory: int
 
 
-def figures(
-    seconds: dict[tuple[str, str], list[float]], memory: dict[str, list[int]], images: int
-) -> dict[str, object]:
-    """What is told of each, and the ratio of the work without the start."""
+def run(words: list[str]) -> Taken:
+    """Run a command to its end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nemo_curator.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    since, spent, top = time.perf_counter(), {}, 0
+    parent = psutil.Process(process.pid)
+    while process.poll() is None:
+        sizes = 0
+        with suppress(psutil.Error):
+            for one in [parent, *parent.children(recursive=True)]:
+                with suppress(psutil.Error, OSError):  # it ended meanwhile
+                    times = one.cpu_times()
+                    spent[one.pid, one.create_time()] = times.user + times.system
+                    sizes += one.memory_full_info().pss
+        top = max(top, sizes)
+        time.sleep(0.1)
+    assert process.returncode == 0, process.returncode
+    return Taken(time.perf_counter() - since, sum(spent.values()), top)
+
+
+def figures(taken: dict[str, list[Taken]], images: int) -> dict[str, object]:
+    """What is told of each, and ratios of the two."""
     found: dict[str, dict[str, float]] = {}
     for executor in EXECUTORS:
-        short, long = (statistics.median(seconds[executor, length]) for length in ("short", "long"))
-        each = (long - short) / (images - SHARD)
+        short, long = (
+            [statistics.median(column) for column in zip(*taken[f"{executor} {length}"], strict=True)]
+            for length in ("short", "long")
+        )
+        each = [(after - before) / (images - SHARD) for before, after in zip(short[:2], long[:2], strict=True)]
         found[executor] = {
-            "seconds_short": round(short, 2),
-            "seconds_long": round(long, 2),
-            "start_seconds": round(short - SHARD * each, 2),
-            "ms_an_image": round(1000 * each, 2),
-            "peak_mb": round(max(memory[executor]) / 1e6),
+            "seconds_long": round(long[0], 2),
+            "start_seconds": round(short[0] - SHARD * each[0], 2),
+            "processor_seconds_long": round(long[1], 2),
+            "processor_start_seconds": round(short[1] - SHARD * each[1], 2),
+            "processor_ms_an_image": round(1000 * each[1], 2),
+            "peak_mb": round(max(one.memory for one in taken[f"{executor} long"]) / 1e6),
         }
-    work = found["ray"]["ms_an_image"] / max(found["local"]["ms_an_image"], 0.01)
-    whole = found["ray"]["seconds_long"] / found["local"]["seconds_long"]
-    return {**found, "ratio_of_the_work": round(work, 2), "ratio": round(whole, 2)}
+    work = [found[executor]["processor_ms_an_image"] for executor in EXECUTORS]
+    return {**found, "ratio_of_the_work": round(work[1] / work[0], 2)}
 
 
 if __name__ == "__main__":

@@ -299,6 +299,7 @@ def _execute(
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
     config["witnesses"] = [plan.run.run_json]  # written before: a host that does not see it does not see the run
+    config["computed"] = [(stage, recipe.decode.as_options()) for stage in plan.scoring.stages]
 
     def on_condemned(index: int, image_id: str, why: str) -> None:
         given_up.add(index, image_id, why)

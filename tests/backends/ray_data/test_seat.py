@@ -17,8 +17,11 @@ from nemo_curator.backends.local.events import Pulse, WorkerDied
 from nemo_curator.backends.ray_data.news import Condemned, Happened, News, Read
 from nemo_curator.backends.ray_data.orders import Orders, partition_row, read_result
 from nemo_curator.backends.ray_data.seat import Seat
+from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.errors import MemoryBudgetError, StageError
 from nemo_curator.pipeline import Pipeline
+from nemo_curator.stages.fingerprint import stage_facts
+from nemo_curator.stages.image.filters.sharpness_filter import ImageSharpnessFilterStage
 from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject
 
 ALL = [f"a/{number}" for number in range(6)]
@@ -36,6 +39,7 @@ def orders(*stages, **settings):
         image_memory=1 << 30,
         model_seconds=60.0,
         witnesses=(),
+        computed=cloudpickle.dumps([]),
         news=News(),
     )
     return replace(told, **settings)
@@ -131,6 +135,18 @@ def test_a_host_that_does_not_see_the_input_works_on_nothing(tmp_path):
         assert outcome(seat(partition()))[0] == ALL
     with closing(Seat(orders(Batches(), witnesses=(str(tmp_path / "input"),)))) as seat:  # noqa: SIM117 (two stories)
         with pytest.raises(StageError, match=r"input: the host '.+' of the cluster does not see this place"):
+            read_result(seat(partition()))
+
+
+def test_a_host_that_computes_otherwise_works_on_nothing():
+    """The difference is named; where facts are equal, and where weights are missing yet, it works."""
+    stage, options = ImageSharpnessFilterStage(), DecodeOptions()
+    facts = stage_facts(stage, options)
+    with closing(Seat(orders(Batches(), computed=cloudpickle.dumps([(stage, options, facts)])))) as seat:
+        assert outcome(seat(partition()))[0] == ALL
+    other = {**facts, "libraries": {"numpy": "1.0"}}
+    with closing(Seat(orders(Batches(), computed=cloudpickle.dumps([(stage, options, other)])))) as seat:  # noqa: SIM117 (one line would be too long)
+        with pytest.raises(StageError, match=r"the host '.+' .*would compute 'sharpness' otherwise .*numpy"):
             read_result(seat(partition()))
 
 

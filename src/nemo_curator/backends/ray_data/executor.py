@@ -22,6 +22,7 @@ from nemo_curator.errors import StageError
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.seats import demand, plan_seats
 from nemo_curator.stages.base import ProcessingStage
+from nemo_curator.stages.fingerprint import stage_facts
 from nemo_curator.tasks import FileGroupTask, Record, Task
 
 Stage = ProcessingStage[Any, Any]
@@ -36,6 +37,7 @@ _KNOWN = (
     "ray_address",
     "runtime_env",
     "witnesses",
+    "computed",
 )
 
 
@@ -49,8 +51,10 @@ class RayDataExecutor(LocalExecutor):
     Args:
         config: As for `LocalExecutor`, with `num_workers` for the whole cluster (all its cores by default; 0 runs in
             this process, without Ray) and `memory` for each host; and `ray_address` (the cluster; by default what
-            `RAY_ADDRESS` says, else one is started on this machine), `runtime_env` (Ray's own) and `witnesses` (places
-            that every host must see, beside the inputs' roots). Settings of other engines are left aside.
+            `RAY_ADDRESS` says, else one is started on this machine), `runtime_env` (Ray's own), `witnesses` (places
+            that every host must see, beside the inputs' roots) and `computed` (pairs of a stage and the
+            `DecodeOptions` of its pixels, which every host must compute alike). Settings of other engines are left
+            aside.
         progress: As for `LocalExecutor`; it and `on_condemned` are called from another thread while the caller waits
             for a result, and never otherwise.
         on_done: As for `LocalExecutor`.
@@ -116,6 +120,7 @@ class RayDataExecutor(LocalExecutor):
                 patience.memory,
                 model_seconds,
                 (*self.config.get("witnesses", ()), *_roots(tasks)),
+                cloudpickle.dumps([(*one, stage_facts(*one)) for one in self.config.get("computed", ())]),
                 news,
             )
             ledger = Ledger(self._progress, self._on_condemned, self._on_event)

@@ -38,6 +38,8 @@ class Orders:
         image_memory: Bytes that one image may take.
         model_seconds: Time that the inference process may give nothing.
         witnesses: Files and folders that every host must see.
+        computed: A cloudpickle of (stage, how pixels are made for it, what its results depend on by the driver's
+            account) for each stage that every host must compute alike.
         news: Where it tells what happens.
     """
 
@@ -50,6 +52,7 @@ class Orders:
     image_memory: int
     model_seconds: float
     witnesses: tuple[str, ...]
+    computed: bytes
     news: Desk
 
 

@@ -31,9 +31,11 @@ from nemo_curator.backends.local.patience import Patience
 from nemo_curator.backends.local.supervisor import Supervisor
 from nemo_curator.backends.ray_data.news import Condemned, Event, Happened, Read
 from nemo_curator.backends.ray_data.orders import Orders, failure_row, read_partition, result_row
-from nemo_curator.errors import StageError
+from nemo_curator.errors import CuratorError, StageError
 from nemo_curator.machine_memory import usable_memory
 from nemo_curator.planning.means import Asked, Machine, plan_means
+from nemo_curator.runs.fingerprints import changes
+from nemo_curator.stages.fingerprint import stage_facts
 from nemo_curator.stages.worker import POISON
 from nemo_curator.tasks import Task
 
@@ -148,6 +150,7 @@ class _Keeper:
     def _keep(self) -> None:
         try:
             _check_witnesses(self._orders.witnesses)
+            _check_computed(self._orders.computed)
             with contextlib.closing(self._supervisor().serve(self._arrivals())) as done:
                 for ticket, results in done:
                     self._tell()
@@ -226,4 +229,24 @@ def _check_witnesses(witnesses: tuple[str, ...]) -> None:
                 where=witness,
                 cause="it is on a disk of the driver's own",
                 act="keep inputs and run directory on storage that all hosts share, or on object storage",
+            )
+
+
+def _check_computed(computed: bytes) -> None:
+    """Refuse to work on a host whose scores would be other ones than the driver's and the other hosts'.
+
+    Raises:
+        StageError: A library, the kind of processor, weights or a stage's code differ.
+    """
+    for stage, options, facts in cloudpickle.loads(computed):
+        try:
+            here = stage_facts(stage, options)
+        except CuratorError:
+            continue  # weights that are not there yet: to set it up fetches them, or says what is wrong
+        if here != facts:
+            raise StageError(
+                f"the host {socket.gethostname()!r} of the cluster would compute {stage.name!r} otherwise than the "
+                f"driver: {'; '.join(changes(facts, here)[:3])}",
+                cause="another release of a library, or another kind of processor",
+                act="make the machines of the cluster alike, or run on those that are",
             )
