@@ -93,7 +93,9 @@ def test_it_speaks_of_embeddings_alone(made, tmp_path):
     """It keeps, rejects and exports nothing, and its progress does not say that it does."""
     done = imagecurator("embed", made / "in", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^embed: 9 images, [\d,]+ images/s; so far readable 8, unreadable 1$", done.stderr, re.MULTILINE)
+    assert re.search(
+        r"^embed: 9 images in \d\d:\d\d, [\d,]+ images/s; so far readable 8, unreadable 1$", done.stderr, re.MULTILINE
+    )
     assert "\nwrite: 8 embeddings\n" in done.stderr
     for word in ("kept", "export", "samples", "score:"):
         assert word not in done.stderr

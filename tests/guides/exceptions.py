@@ -3,6 +3,7 @@
 INSTALLS = "it installs packages"
 REPOSITORY = "it works on the repository itself, or sets it up"
 NETWORK = "it needs a network"
+CLUSTER = "it needs a cluster: tests/backends/ray_data/test_on_ray.py"
 PROFILE = "py-spy may not look at processes everywhere: tests/cli/test_profile.py"
 
 NOT_RUN = {
@@ -10,6 +11,7 @@ NOT_RUN = {
     ("how-to/get-models", "pip install"): INSTALLS,
     ("how-to/get-models", "imagecurator models get"): NETWORK,
     ("how-to/load-the-result", "pip install"): INSTALLS,
+    ("how-to/run-on-ray", ""): CLUSTER,
     ("how-to/see-where-time-goes", "pip install"): INSTALLS,
     ("how-to/see-where-time-goes", "imagecurator run"): PROFILE,
     ("how-to/use-a-gpu", "pip install"): INSTALLS,

@@ -27,6 +27,7 @@ TRIES = "the demo's run under the name `tries`"
 
 PLACES = {
     "how-to/choose": [TRIES],
+    "how-to/choose-thresholds-by-looking": [DEMO],
     "how-to/decide-again": [DEMO, TRIES],  # scored already as the page scores it, which is quicker than anew
     "how-to/decontaminate": [places.few],
     "how-to/embed-and-search": [DEMO, places.models],
@@ -42,6 +43,7 @@ PLACES = {
     "how-to/take-down": [DEMO],
     "how-to/untrusted-data": [places.tars("crawl/shard-00017", "00012")],
     "how-to/use-in-python": [DEMO],
+    "how-to/watch-a-run": [DEMO],
     "tutorial/index": [DEMO, places.photos("my-photos")],
 }
 """What lies in a page's folder before it is followed."""

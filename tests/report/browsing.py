@@ -52,6 +52,14 @@ class Opened:
         """Close the page."""
         self.context.close()
 
+    def until(self, expression, arg=None):
+        """Wait until something is true. Playwright's own wait evaluates in the page again, which the page forbids."""
+        for _ in range(1000):
+            if self.page.evaluate(expression, arg):
+                return
+            self.page.wait_for_timeout(20)
+        pytest.fail(f"this never became true: {expression}")
+
     def texts(self, selector):
         """The text of every element that is found."""
         return [one.strip() for one in self.page.locator(selector).all_inner_texts()]

@@ -85,7 +85,7 @@ def test_a_typed_threshold_is_counted_exactly(opened, sized):
     assert opened.texts("#explore-line") == ["wide: aspect >= 1.5"]
     assert opened.texts("#explore-command") == [f"imagecurator decide {run.root} --rule 'wide=aspect >= 1.5'"]
     opened.page.click("#explore-copy")
-    opened.page.wait_for_function("document.getElementById('explore-copy').textContent === 'Copied'")
+    opened.until("document.getElementById('explore-copy').textContent === 'Copied'")
 
 
 def test_the_nearest_images_stand_on_either_side(opened, sized):
@@ -109,9 +109,7 @@ def test_the_gallery_filters_and_sorts(opened, sized):
     counts = dict(duckdb.sql(f"SELECT coalesce(rule, verdict), count(*) FROM '{run.decisions}' GROUP BY 1").fetchall())  # noqa: S608
     for chip, key in (("Kept", "keep"), ("small", "small"), ("wide", "wide"), ("Duplicates", "same_bytes")):
         opened.page.click(f".chips button:has-text('{chip}')")
-        opened.page.wait_for_function(
-            "count => document.querySelectorAll('#images figure').length === count", arg=counts[key]
-        )
+        opened.until("count => document.querySelectorAll('#images figure').length === count", arg=counts[key])
         assert opened.page.get_attribute(f".chips button:has-text('{chip}')", "aria-pressed") == "true"
     opened.page.click(".chips button:has-text('All')")
     opened.page.select_option("#gallery-sort", label="width")
@@ -119,12 +117,10 @@ def test_the_gallery_filters_and_sorts(opened, sized):
     widest = duckdb.sql(f"SELECT image_id FROM '{run.root}/parts/*.parquet' ORDER BY width DESC NULLS LAST, ordinal")  # noqa: S608
     assert opened.texts("#images .id")[:5] == [one for (one,) in widest.fetchall()[:5]]
     opened.page.fill("#gallery-find", "AGAIN")
-    opened.page.wait_for_function("document.querySelectorAll('#images figure').length === 1")
+    opened.until("document.querySelectorAll('#images figure').length === 1")
     opened.page.fill("#gallery-find", "")
     opened.page.click("#funnel a:has-text('small')")
-    opened.page.wait_for_function(
-        "count => document.querySelectorAll('#images figure').length === count", arg=counts["small"]
-    )
+    opened.until("count => document.querySelectorAll('#images figure').length === count", arg=counts["small"])
 
 
 def test_everything_works_by_keyboard(opened):
@@ -154,7 +150,7 @@ def test_everything_works_by_keyboard(opened):
     page.wait_for_selector("#joint-chart .card:not([hidden]) .id")
     assert page.locator("#joint-chart .card .id").inner_text() in page.locator("#announced").inner_text()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.getElementById('viewer').open")
+    opened.until("document.getElementById('viewer').open")
 
 
 def test_the_larger_view_tells_everything(opened):
@@ -200,7 +196,7 @@ def test_what_may_be_unsafe_is_blurred_until_asked(browser, pile, tmp_path):
     assert found.page.locator("#viewer .veil").count() == 0
     found.page.keyboard.press("Escape")
     found.page.check("#unveil")
-    found.page.wait_for_function("document.querySelectorAll('#images .veil').length === 0")
+    found.until("document.querySelectorAll('#images .veil').length === 0")
     found.close()
     assert found.said == []
 

@@ -42,6 +42,8 @@ def log_stops(low: float, high: float, most: int, *, whole: bool = False) -> lis
         whole: Whether only whole numbers make sense.
     """
     first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    if _scaled(10, first - 1) > low:  # the logarithm of what is just below a power is rounded to that power
+        first -= 1
     powers = last - first + 1
     step = next((one for one in (1, 2, 5, 10, 30, 90) if 90 / one * powers <= most - 2), 90)
     found = []

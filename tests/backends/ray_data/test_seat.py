@@ -82,7 +82,7 @@ def test_one_set_up_for_all_partitions(tmp_path):
     seat.close()
     seen = sorted(path.name.partition("-")[0] for path in tmp_path.iterdir())
     assert seen == ["prepared", "setup", "teardown"]
-    assert children() == before
+    assert set(children()) <= set(before)  # what another test left behind may end meanwhile
 
 
 def test_a_death_costs_one_image():
@@ -204,7 +204,7 @@ def test_a_run_that_is_given_up_leaves_no_process():
     partitions = executor.execute_each([Batches(), OddFilter()], tasks)
     next(partitions)
     partitions.close()
-    assert children() == before
+    assert set(children()) <= set(before)  # what another test left behind may end meanwhile
 
 
 def test_images_that_a_host_gives_keep_their_pixels():
