@@ -28,8 +28,9 @@ def round_stops(low: float, high: float, most: int, *, whole: bool = False) -> l
     if whole and step < 1:
         step, digits = 1.0, 0
     first, last = math.floor(low / step), math.ceil(high / step)
-    found = (round(number * step, digits) for number in range(first, last + 1))
-    return list(dict.fromkeys(found))  # steps may be finer than numbers of this size are
+    found = [round(number * step, digits) for number in range(first, last + 1)]
+    # steps may be finer than numbers of this size are: then ends are rounded past those of the range
+    return list(dict.fromkeys([min(low, found[0]), *found, max(high, found[-1])]))
 
 
 def log_stops(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
