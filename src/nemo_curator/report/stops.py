@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 _STEPS = (1, 2, 5, 10)
+_TINY = 1e-300  # steps below lose their digits
 _WIDE = 30.0  # where the middle nine tenths span more, a logarithmic scale shows them better
 
 
@@ -24,7 +25,10 @@ def round_stops(low: float, high: float, most: int, *, whole: bool = False) -> l
     """
     if low == high:
         return [low]
-    step, digits = _step((high - low) / max(1, most - 3))
+    rough = (high - low) / max(1, most - 3)
+    if rough < _TINY:
+        return [low, high]
+    step, digits = _step(rough)
     if whole and step < 1:
         step, digits = 1.0, 0
     first, last = math.floor(low / step), math.ceil(high / step)
@@ -51,7 +55,7 @@ def log_stops(low: float, high: float, most: int, *, whole: bool = False) -> lis
     for power in range(first, last + 1):
         found += [_scaled(mantissa, power - 1) for mantissa in range(10, 100, step)]
     found.append(_scaled(10, last))
-    kept = [one for one in found if not whole or one.is_integer()]
+    kept = [one for one in dict.fromkeys(found) if not whole or one.is_integer()]
     start = max((at for at, one in enumerate(kept) if one <= low), default=0)
     stop = next((at for at, one in enumerate(kept) if one >= high), len(kept) - 1)
     return kept[start : stop + 1]
