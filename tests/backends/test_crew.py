@@ -14,9 +14,14 @@ import pytest
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.cli.ahead import IMPORTED, crew_for
+from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.progress.events import Deciding
+from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.tasks import FileGroupTask
+from nemo_curator.testing import encoded, make_tar, photo
 
 
 @dataclass
@@ -76,6 +81,27 @@ def test_workers_that_nobody_takes_are_ended():
         assert len(waiting) == 2
     assert not any(one.is_running() for one in waiting)
     assert crew.calls.fileno() == crew.desk.fileno() == -1
+
+
+def test_nobody_waits_when_the_work_is_done(tmp_path):
+    """Workers that a scoring had no use for are ended before deciding, which plans with their memory."""
+    seen = []
+
+    class Looks(Watcher):
+        """Looks for those that waited, when deciding begins."""
+
+        def told(self, event):
+            """Deciding begins."""
+            if isinstance(event, Deciding):
+                seen.append([psutil.pid_exists(one) for one in waiting])
+
+    make_tar(tmp_path / "in" / "0.tar", [("a.jpg", encoded(photo(1)))])
+    with Crew() as crew:
+        crew.start_ahead(3)
+        waiting = ids(crew)
+        recipe = parse_recipe("{scores: [header], rules: {}}")
+        curate([str(tmp_path / "in")], str(tmp_path / "out"), recipe, watcher=Looks(), crew=crew)
+    assert seen == [[False] * 3]
 
 
 def test_a_worker_that_died_while_it_waited_is_replaced(crew):
@@ -138,6 +164,11 @@ def test_a_worker_that_waits_imports_no_more_than_workers_need():
     wanted = [name for name in IMPORTED if name != "pandas"]  # which not everybody has
     heavy = ("duckdb", "sqlglot", "pydantic", "rich", "loguru", "asyncio", "nemo_curator.backends.local.executor")
     assert loaded("\n".join(f"import {name}" for name in ["nemo_curator.backends.local.worker", *wanted]), *heavy) == []
+
+
+def test_a_local_run_imports_nothing_of_ray():
+    """The room of the other executor is of no use to it."""
+    assert loaded("import nemo_curator.pipeline.curate", "nemo_curator.backends.ray_data") == []
 
 
 def test_a_command_starts_its_worker_before_it_imports_what_takes_long():

@@ -11,11 +11,11 @@ NO_RAY = pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is install
 
 
 @NO_RAY
-@pytest.mark.parametrize("command", ["run", "score"])
+@pytest.mark.parametrize("command", [["run"], ["score"], ["run", "--dry-run"], ["score", "--dry-run"]])
 def test_without_ray_the_extra_is_named(place, monkeypatch, command):
-    """Nobody who asks for a cluster gets one machine instead."""
+    """Nobody who asks for a cluster gets one machine instead, and a dry run says so too."""
     monkeypatch.chdir(place)
-    done = imagecurator(command, "in", "new", "--executor", "ray")
+    done = imagecurator(*command, "in", "new", "--executor", "ray")
     assert "a run on Ray needs the package 'ray'" in sentence(done, 6)
     assert "pip install 'imagecurator[ray]'" in done.stderr
     assert not (place / "new").exists()

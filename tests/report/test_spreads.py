@@ -18,7 +18,9 @@ from nemo_curator.testing import encoded, photo
 AXIS = Axis("a", "a", thresholds=(Threshold("low", "<", 0.25),))
 NUMBERS = st.lists(
     st.one_of(
-        st.floats(-1e6, 1e6), st.integers(-5, 5).map(float), st.sampled_from([0.25, 0.0, np.inf, -np.inf, np.nan])
+        st.floats(-1e6, 1e6),
+        st.integers(-5, 5).map(float),
+        st.sampled_from([0.25, 0.0, np.inf, -np.inf, np.nan, 1.7e308, -1.7e308]),
     ),
     min_size=1,
     max_size=200,
@@ -101,6 +103,22 @@ def test_quantiles_are_values_that_images_have(tmp_path):
     shares = ", ".join(map(str, SHARES))
     query = f"SELECT quantile_disc(width, [{shares}]) FROM '{run.root}/parts/*.parquet'"  # noqa: S608
     assert list(width.quantiles) == duckdb.sql(query).fetchall()[0][0]
+
+
+def test_quantiles_are_of_the_values_that_are_numbers():
+    """NaN, which an expression may give, is counted and is no quantile; where there is nothing else there is none."""
+    spread = spread_of(AXIS, values_of([np.nan, 1.0, 2.0, 3.0, np.nan]), 100)
+    assert (spread.count, spread.quantiles[0], spread.quantiles[-1]) == (5, 1.0, 3.0)
+    assert spread_of(AXIS, values_of([np.nan] * 3), 100).quantiles == ()
+
+
+@pytest.mark.parametrize("numbers", [[-1.7e308, 1.0, 1.7e308], [np.inf, np.inf], [1.7e308] * 2, [1e-300, 1.0, 1e299]])
+def test_every_axis_has_numbers_to_stop_at(numbers):
+    """However far its values reach, the slider has few finite stops and the chart finite edges: JSON knows no other."""
+    axis = Axis("a", "a")
+    spread = spread_of(axis, values_of(numbers), 100)
+    assert 0 < len(spread.stops) <= 105
+    assert np.isfinite([*spread.stops, *spread.edges]).all()
 
 
 def test_marks_stand_between_minimum_and_maximum():

@@ -54,6 +54,13 @@ def test_logarithmic_stops_reach_over_the_range(low, factor, most):
     assert stops[-1] >= high
 
 
+def test_stops_over_hundreds_of_powers_are_few():
+    """Where one of each power of ten is too many, some powers have none."""
+    stops = log_stops(1e-300, 1e299, 60)
+    assert stops == sorted(set(stops))
+    assert (len(stops) <= 60, stops[0] <= 1e-300, stops[-1] >= 1e299) == (True, True, True)
+
+
 def test_what_spans_much_is_wide():
     """Only positive numbers have a logarithm."""
     assert is_wide(1.0, 100.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 from dataclasses import dataclass, field
 
 import pytest
@@ -90,6 +91,22 @@ def test_a_bound_of_nothing_asks_for_nothing():
     """There is no thread either, and nothing to wait for."""
     disk = Disk({"b": 1})
     ahead = ReadAhead(0, disk)
+    ahead.begin(["a", "b"])
+    ahead.reached(1)
+    ahead.settle()
+    assert disk.asked == []
+
+
+def test_where_no_thread_can_be_had_nothing_is_read_ahead(monkeypatch):
+    """A limit of processes ends no reading."""
+
+    def refused(_):
+        """As Python refuses it."""
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    disk = Disk({"b": 1})
+    ahead = ReadAhead(1_000, disk)
     ahead.begin(["a", "b"])
     ahead.reached(1)
     ahead.settle()

@@ -9,8 +9,6 @@ from nemo_curator.backends.base import BaseExecutor
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.backends.local.crew import Crew
 from nemo_curator.backends.local.events import ProcessEvent
-from nemo_curator.backends.ray_data import RayDataExecutor
-from nemo_curator.backends.ray_data.ray_module import ray_module
 from nemo_curator.planning.means import LOCAL, Asked
 from nemo_curator.tasks import Task
 
@@ -33,6 +31,8 @@ def check_executor(asked: Asked) -> None:
     if asked.executor not in EXECUTORS:
         raise ValueError(f"there is no executor {asked.executor!r}; there are {', '.join(EXECUTORS)}")
     if asked.executor == RAY:
+        from nemo_curator.backends.ray_data.ray_module import ray_module  # noqa: PLC0415 (of no use to a local run)
+
         ray_module()
     elif asked.address is not None:
         raise ValueError("an address is that of a Ray cluster; the local executor has none")
@@ -60,4 +60,6 @@ def executor_for(
     """
     if asked.executor == LOCAL:
         return LocalExecutor(config, progress, on_done, on_condemned, crew, on_event)
+    from nemo_curator.backends.ray_data import RayDataExecutor  # noqa: PLC0415 (of no use to a local run)
+
     return RayDataExecutor({**config, "ray_address": asked.address}, progress, on_done, on_condemned, on_event)

@@ -14,7 +14,7 @@ from rich.text import Text
 from nemo_curator.cli.amounts import amount, counted, shown
 from nemo_curator.cli.pair_words import pairs_note
 from nemo_curator.pipeline.curate import Summary
-from nemo_curator.pipeline.score import left_out
+from nemo_curator.pipeline.score_notes import left_out
 from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import Exported, ExportPlan

@@ -142,8 +142,8 @@ class Sampling:
     """The rows that a search is decided and measured on.
 
     Attributes:
-        left: N rows, of which some are sampled.
-        right: Rows in cells, or None where they are those of the left, compared with one another.
+        left: N rows, of which some are sampled, unless they are few.
+        right: Rows in cells, of which some are sampled then; None where they are those of the left.
         centroids: `(K, D)`, of the cells.
         needed: How many rows to sample, what must be found, and what it may take.
     """

@@ -24,7 +24,7 @@ from nemo_curator.kernels.similar import (
     shortest_head,
 )
 
-_ROW = 6  # bytes of a number of rows that are held with their heads, about
+_ROW = 6  # bytes of each number of rows that are held with their heads, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,11 @@ def pairs_with_cells(
     Yields:
         Pairs by cell, left and right numbers each in its own set.
     """
-    search = _Search(right, cells, left, probes, least, block_side(left.dimension, memory, threads))
-    if _ROW * left.dimension * len(left) <= memory:  # most of them are looked at again and again
+    rows = _ROW * left.dimension * len(left)
+    holding = rows <= memory // 2  # most of them are looked at again and again
+    most = block_side(left.dimension, memory - rows if holding else memory, threads)
+    search = _Search(right, cells, left, probes, least, most)
+    if holding:
         held = directions(left.block(0, len(left))).with_heads(shortest_head(left.dimension))
         search = replace(search, seeking=held.of)
     yield from search.blocks(threads, progress)

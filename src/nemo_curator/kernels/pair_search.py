@@ -137,7 +137,7 @@ def search_between(
         return PairSearch(lambda steps: between(progress=_named(steps, "comparing rows")), cells)
     if cells is None:
         cells = cells_of(right, settings, progress)
-    # each sampled row is compared with all of the right: no more of that than the search itself is worth
+    # each sampled row is compared with all of the other side: no more of that than the search itself is worth
     sample = min(settings.sample, max(_FEWEST, math.isqrt(len(right)) // 20))
     plan = _planned(left, right, cells.centroids, least, replace(settings, sample=sample), progress)
     if plan is None:

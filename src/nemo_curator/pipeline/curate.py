@@ -144,7 +144,6 @@ def curate(
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
     first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
-    _start_ahead(crew, with_means(first, recipe, asked))
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -152,13 +151,18 @@ def curate(
         if replace and rescore and _is_of_another_input(run, listing):
             remove_run(run, output)
         claim_run(run, output, replace=replace)
-        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan(
+            (first, policy), listing, recipe, rescore=rescore, asked=asked, watcher=watcher, crew=crew
+        )
         plan = with_means(plan, recipe, asked)
+        _start_ahead(crew, plan)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
+        if crew is not None:
+            crew.dismiss()
         clock.lap("score")
         watcher.told(Deciding())
-        funnel = decide_run(run, recipe, workers=workers, memory=memory, watcher=watcher)
+        funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
         clock.lap("export")
@@ -188,6 +192,7 @@ def preview_curate(
     run = RunDirectory(plain_place(run_dir) if run_dir else storage.join(output, "run"))
     listing = list_inputs(inputs)
     check_places(output, run, _roots(listing))
+    check_executor(asked)
     recipe = effective(recipe)
     plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
     return with_means(plan, recipe, asked)
@@ -257,15 +262,19 @@ def score_run(
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
     first, policy = _plan(run, listing, recipe, rescore=rescore)
-    _start_ahead(crew, with_means(first, recipe, asked))
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
         claim_run(run)
-        plan, policy = _settled_plan((first, policy), listing, recipe, rescore=rescore, memory=memory, watcher=watcher)
+        plan, policy = _settled_plan(
+            (first, policy), listing, recipe, rescore=rescore, asked=asked, watcher=watcher, crew=crew
+        )
         plan = with_means(plan, recipe, asked)
+        _start_ahead(crew, plan)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
+        if crew is not None:
+            crew.dismiss()
         state = RunState.require(run)
         state.stages_took(taken)
         state.write()
@@ -286,11 +295,15 @@ def preview_score(
     check_run_place(run, _roots(listing))
     claim_run(run, write=False)
     check_others(recipe, run, {})
+    check_executor(asked)
     return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
 
 
 def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:
-    """Start the workers that a plan wants, while the run directory is prepared for them."""
+    """Start the workers that a plan wants, while the run directory is prepared for them.
+
+    Not before it is settled how models are computed: a trial of that plans with the whole budget of memory.
+    """
     if crew is not None and plan.means is not None:
         crew.start_ahead(plan.means.shares.workers)
 
@@ -301,8 +314,9 @@ def _settled_plan(
     recipe: Recipe,
     *,
     rescore: bool,
-    memory: int | None,
+    asked: Asked,
     watcher: Watcher,
+    crew: Crew | None,
 ) -> tuple[ScorePlan, Policy]:
     """The plan of a run that is held, after it is settled how the models are computed that the recipe leaves open.
 
@@ -311,7 +325,7 @@ def _settled_plan(
     (plan, policy), run = planned, planned[0].run
     if not plan.is_first or RunState.read(run) is not None:
         plan, policy = _plan(run, listing, recipe, rescore=rescore)
-    settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=memory, watcher=watcher)
+    settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=asked.memory, watcher=watcher, crew=crew)
     if settled:
         plan, policy = _plan(run, listing, recipe, rescore=rescore, settled=settled)
         plan = with_news(plan, settled)

@@ -15,7 +15,7 @@ from nemo_curator.pipeline.lazy import policy_on
 from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.others import check_others
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.progress.events import Planned, Read
+from nemo_curator.pipeline.progress.events import Planned, Read, Scored
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score
 from nemo_curator.pipeline.score_chain import score_chain
 from nemo_curator.planning.drawing import Drawn, draw
@@ -133,8 +133,20 @@ def _scored(
         task._metadata[MOST] = drawn.each
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= {name: value for name, value in asked.config.items() if value is not None}
-    watcher.told(Planned(len(tasks), 0, 0))
-    executor = LocalExecutor(config, progress=lambda _, records: watcher.told(Read(records)), on_event=watcher.told)
+    watcher.told(Planned(len(tasks), len(tasks), 0))  # of a shard a part is read: partitions are what can be counted
+
+    read: Counter[int] = Counter()
+
+    def progress(index: int, records: int) -> None:
+        read[index] += records
+        watcher.told(Read(records))
+
+    executor = LocalExecutor(
+        config,
+        progress=progress,
+        on_done=lambda index, _: watcher.told(Scored(1, {"keep": read[index]})),
+        on_event=watcher.told,
+    )
     results = executor.execute(score_chain(plan.run, plan.scoring, recipe), tasks)
     return {one._metadata["partition_id"]: one._metadata.get(STAGE_SECONDS, {}) for one in results}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from nemo_curator.backends.local import LocalExecutor
+from nemo_curator.backends.local.crew import Crew
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import ModelError, StageError
 from nemo_curator.models import registry
@@ -96,6 +97,7 @@ def settle(
     held: Mapping[str, Settled],
     watcher: Watcher,
     memory: int | None = None,
+    crew: Crew | None = None,
 ) -> dict[str, Settled]:
     """Settle what is open: try lower precisions of each model on a sample of the input, and choose runtimes.
 
@@ -106,6 +108,7 @@ def settle(
         held: What is settled already.
         watcher: Told before models are tried.
         memory: Bytes that all processes may take together; None leaves it to us.
+        crew: Where the worker of a trial comes from.
 
     Returns:
         Model to how it is computed, for those whose precision or runtime the recipe leaves open; those that are held
@@ -135,7 +138,7 @@ def settle(
         settled[spec.name] = Settled(ways[-1], weights, why=why)
         if len(ways) > 1:
             trials.append(Trial(spec.name, _model_dir(stage), ways, _heads(stages, spec.name)))
-    return {**settled, **_tried(trials, settled, recipe, entries, watcher, memory)}
+    return {**settled, **_tried(trials, settled, recipe, entries, watcher, memory, crew)}
 
 
 def unheard(stages: Sequence[Stage], inference: InferenceSection) -> list[str]:
@@ -170,6 +173,7 @@ def _tried(
     entries: Sequence[Entry],
     watcher: Watcher,
     memory: int | None,
+    crew: Crew | None,
 ) -> dict[str, Settled]:
     if not trials:
         return {}
@@ -178,7 +182,7 @@ def _tried(
         return {one.model: replace(open_[one.model], why=TOO_FEW) for one in trials}
     watcher.told(Trying(tuple(one.model for one in trials)))
     try:
-        found = _run(trials, chosen, each, images, recipe, memory)
+        found = _run(trials, chosen, each, images, recipe, memory, crew)
     except StageError as error:
         return {one.model: replace(open_[one.model], why=f"the trial failed: {error}") for one in trials}
     return {one.model: _judged(open_[one.model], found.get(one.model, [])) for one in trials}
@@ -202,7 +206,13 @@ def _judged(open_: Settled, tried: Sequence[Tried]) -> Settled:
 
 
 def _run(
-    trials: Sequence[Trial], entries: tuple[Entry, ...], each: int, images: int, recipe: Recipe, memory: int | None
+    trials: Sequence[Trial],
+    entries: tuple[Entry, ...],
+    each: int,
+    images: int,
+    recipe: Recipe,
+    memory: int | None,
+    crew: Crew | None,
 ) -> dict[str, list[Tried]]:
     """Run trials in a worker process, because the sample may hold anything."""
     stage = NumericsTrialStage(trials, images, usable_cores())
@@ -217,7 +227,7 @@ def _run(
     task._metadata[MOST] = each
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}
     config |= Asked(1, memory).config
-    results = LocalExecutor(config).execute([reader, stage], [task])
+    results = LocalExecutor(config, crew=crew).execute([reader, stage], [task])
     return {name: tried for one in results if isinstance(one, TrialTask) for name, tried in one.data.items()}
 
 

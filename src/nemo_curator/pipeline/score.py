@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +21,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import ImageGivenUp, Noted, Planned, Read
 from nemo_curator.pipeline.progress.parts import scored_part
 from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.pipeline.score_notes import left_out, notes_on_closed, notes_on_growth, short_of_memory
 from nemo_curator.pipeline.scoring import Scoring, Stage, plan_scoring
 from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_stale, stale_columns
 from nemo_curator.planning.means import NOTHING, Asked, Means
@@ -125,7 +126,7 @@ def plan_score(
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
     unheard = numerics.unheard(scoring.open, recipe.inference)
-    notes = [*passed_over(scoring), *unheard, *_notes_on_closed(listing), *_notes_on(growth, again), *notes]
+    notes = [*passed_over(scoring), *unheard, *notes_on_closed(listing), *notes_on_growth(growth, again), *notes]
     growth = taken_over(growth, listing.entries, again)
     if state is not None:
         stale = stale_columns(state, scoring)
@@ -143,7 +144,14 @@ def plan_score(
 
 
 def newly_settled(
-    plan: ScorePlan, recipe: Recipe, listing: Listing, *, rescore: bool, memory: int | None, watcher: Watcher
+    plan: ScorePlan,
+    recipe: Recipe,
+    listing: Listing,
+    *,
+    rescore: bool,
+    memory: int | None,
+    watcher: Watcher,
+    crew: Crew | None = None,
 ) -> dict[str, Settled]:
     """Settle how models are computed that the recipe leaves open, before a plan is carried out.
 
@@ -154,6 +162,7 @@ def newly_settled(
         rescore: Whether what is on record may be settled anew.
         memory: Bytes that all processes may take together; None leaves it to us.
         watcher: Told before models are tried.
+        crew: Where workers come from.
 
     Returns:
         Model to how it is computed, where the plan does not have it so yet; it is to be made again with that.
@@ -164,7 +173,7 @@ def newly_settled(
     if not plan.work.partitions and not rescore:
         return {}
     held = {} if rescore else plan.settled
-    settled = numerics.settle(plan.scoring.open, recipe, listing.entries, held, watcher, memory)
+    settled = numerics.settle(plan.scoring.open, recipe, listing.entries, held, watcher, memory, crew)
     return {model: one for model, one in settled.items() if plan.settled.get(model) != one}
 
 
@@ -172,11 +181,6 @@ def with_news(plan: ScorePlan, settled: Mapping[str, Settled]) -> ScorePlan:
     """The plan with a note for each model that was tried."""
     told = (one.sentence(model) for model, one in settled.items() if one.is_news)
     return replace(plan, notes=(*plan.notes, *told))
-
-
-def left_out(scoring: Scoring) -> list[str]:
-    """What `scores: all` leaves out, and what is missing for each, in sentences."""
-    return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
 
 
 def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: bool = False) -> RunState:
@@ -242,7 +246,7 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out(plan.scoring), *plan.notes, *_short_of_memory(plan.means)):
+    if notes := (*left_out(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
@@ -254,14 +258,6 @@ def score(
     whole.sort(key=order.__getitem__)
     _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken, crew)
     return dict(taken)
-
-
-def _short_of_memory(means: Means | None) -> list[str]:
-    """What to say where memory decides how many workers there are."""
-    if means is None or means.shares.workers >= means.wanted:
-        return []
-    there = f"{means.shares.workers:,} of {means.wanted:,} workers"
-    return [f"there is memory for {there} within {means.memory.budget / 1e9:,.1f} GB (--memory)"]
 
 
 def _execute(
@@ -292,7 +288,7 @@ def _execute(
             unmerged.append(partition_id)
         else:
             given_up.written(index)
-            table = read_part(plan.run, partition_id)
+            table = read_part(plan.run, partition_id, None if watcher.shows_verdicts else ["source"])
             _check_complete(partitions[index], table)
             watcher.told(scored_part(partitions[index], table, policy, seconds, judged=watcher.shows_verdicts))
 
@@ -377,36 +373,3 @@ def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: lis
         notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again")
     del held[EMBEDDING]
     return held if EMBEDDING in wanted else None
-
-
-def _notes_on_closed(listing: Listing) -> list[str]:
-    """What nobody can count: a folder that may not be read is one record, whatever it holds."""
-    if not listing.closed:
-        return []
-    shown = ", ".join(listing.closed[:3]) + (", …" if len(listing.closed) > 3 else "")
-    are, them = ("folders", "them") if len(listing.closed) > 1 else ("folder", "it")
-    missing = f"what lies in {them} is not in this run; check the permissions, and give the command again"
-    return [f"{len(listing.closed):,} {are} cannot be read ({shown}): {missing}"]
-
-
-def _notes_on(growth: Growth, again: Collection[str]) -> list[str]:
-    """What became of the files that were there before, in sentences; `again` are the partitions scored anew."""
-    notes = []
-    for scored, what in ((True, "scored again"), (False, "not scored again (--rescore does that)")):
-        pairs = zip(growth.changed_files, growth.owners, strict=True)
-        files = [file for file, owner in pairs if (owner in again) == scored]
-        if files:
-            are = "is" if len(files) == 1 else "are"
-            notes.append(f"{_files(files)} may have changed since the first scoring, and {are} {what}")
-    if growth.vanished_files:
-        are, their = ("is", "its") if len(growth.vanished_files) == 1 else ("are", "their")
-        notes.append(
-            f"{_files(growth.vanished_files)} {are} not in the input any more; {their} scores stay in the run, "
-            "until something in the same partition is scored again"
-        )
-    return notes
-
-
-def _files(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:3])
-    return f"{len(ids):,} files ({shown}{', …' if len(ids) > 3 else ''})" if len(ids) > 1 else f"1 file ({shown})"

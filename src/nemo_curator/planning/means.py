@@ -58,8 +58,8 @@ class Asked:
 
     @property
     def here(self) -> Asked:
-        """The same for what is worked on by this machine alone, wherever the rest is."""
-        return Asked(self.workers, self.memory)
+        """The same for what this machine works on alone, wherever the rest is: workers of a cluster are not here."""
+        return Asked(self.workers if self.executor == LOCAL or self.workers == 0 else None, self.memory)
 
     @property
     def config(self) -> dict[str, int | None]:

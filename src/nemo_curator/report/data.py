@@ -81,7 +81,7 @@ def _axis(spread: Spread) -> dict[str, Any]:
         "quantiles": _finite(spread.quantiles),
         "whole": spread.whole,
         "log": spread.logarithmic,
-        "edges": [float(f"{one:.8g}") for one in spread.edges],
+        "edges": spread.edges,
         "bars": spread.bars,
         "barsKept": spread.bars_kept,
         "outside": spread.outside,
@@ -98,8 +98,8 @@ def _counts(counts: Counts) -> dict[str, Any]:
 
 
 def _finite(values: Sequence[float]) -> list[float | str]:
-    """Numbers; as words where JSON has none."""
-    return [one if math.isfinite(one) else str(one) for one in values]
+    """Numbers; infinity, of which JSON knows nothing, as the word that JavaScript reads."""
+    return [one if math.isfinite(one) else f"{'-' * (one < 0)}Infinity" for one in values]
 
 
 def _packed(numbers: npt.NDArray[np.float64]) -> str:

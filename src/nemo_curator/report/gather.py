@@ -32,6 +32,7 @@ from nemo_curator.report.records import records_of, usable_rules
 from nemo_curator.report.samples import Row, part_rows
 from nemo_curator.report.sampling import Sample, choose, in_turns, numbers_of, picture_count, rows_to_show
 from nemo_curator.report.survey import Survey, survey
+from nemo_curator.report.thumbnail_worker import SIDE
 from nemo_curator.report.thumbnails import MOST_BYTES, within
 from nemo_curator.report.vectors import embeddings_at
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
@@ -45,7 +46,7 @@ _KEPT = 8  # one in so many pictures is an evenly chosen kept image
 _ALL_RULES = 180  # thumbnails of all rules together; many rules get fewer each
 _STOPS, _ALL_STOPS = 400, 24_000  # of one axis, and of all together
 _CAPTION = 400
-_FEW, _LARGE, _SMALL = 150, 480, 320  # so many images get the larger thumbnails
+_FEW, _LARGE = 150, 480  # so many images get larger thumbnails
 
 
 def gather(run: RunDirectory) -> Page:
@@ -117,11 +118,11 @@ def _wishes(
     each = max(1, min(_RULE, _ALL_RULES // max(1, len(hit))))
     return [
         evenly(verdicts.positions("keep"), even),
+        in_turns([near for reading in readings for near in reading.near]),  # the page promises them
         in_turns([evenly(places, each) for places in hit]),
         [one for group in alike for one in ([] if group.kept is None else [group.kept])],
         [removed.position for group in alike for removed in group.removed],
         leaking.values(),
-        in_turns([near for reading in readings for near in reading.near]),
         evenly(readable, even),
         in_turns([end for reading in readings for end in reading.ends]),
     ]
@@ -166,7 +167,7 @@ def _figures(
 ) -> tuple[dict[int, Figure], dict[str, Figure]]:
     """Figures by position, and those of protected images by id."""
     decided = verdicts.rows(pictured)
-    side = _LARGE if len(pictured) <= _FEW else _SMALL
+    side = _LARGE if len(pictured) <= _FEW else SIDE
     mine = {position: rows[position] for position in pictured}
     unshown = {position for position in pictured if decided[position]["rule"] in facts.known}
     made = thumbnails_of(mine, facts.image_seconds, side=side, unshown=unshown)

@@ -19,6 +19,7 @@ SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _EVERY = 1_000  # so many different values are all told
 _BARS = 60
 _OUTER = 0.001  # a share of the values at either end that does not stretch the chart
+_LARGEST = 1e300  # beyond it the ends of a range are no numbers any more: such values lie outside of every chart
 _STRETCH = 1.5  # how much wider it would have to become for them
 
 
@@ -117,8 +118,8 @@ def spread_of(axis: Axis, values: Values, most: int) -> Spread:
         return Spread(axis, 0, values.missing)
     ordered = np.sort(values.numbers)  # NaN last, which DuckDB holds for the largest number too
     ordered_kept = np.sort(values.numbers[values.kept])
-    quantiles = tuple(float(one) for one in np.quantile(ordered, SHARES, method="inverted_cdf"))
-    finite = ordered[np.isfinite(ordered)]
+    quantiles = _quantiles(ordered[~np.isnan(ordered)])
+    finite = ordered[np.abs(ordered) <= _LARGEST]
     whole = bool(len(finite)) and bool((finite == np.floor(finite)).all())
     wide = bool(len(finite)) and is_wide(quantiles[1], quantiles[5]) and quantiles[0] > 0
     stops = _stops(finite, axis, most, whole=whole, wide=wide)
@@ -173,6 +174,12 @@ def kept_only(values: Values) -> Values:
     return Values(values.numbers[kept], values.positions[kept], kept[kept], values.kept_missing, values.kept_missing)
 
 
+def _quantiles(known: Floats) -> tuple[float, ...]:
+    if not len(known):
+        return ()
+    return tuple(float(one) for one in np.quantile(known, SHARES, method="inverted_cdf"))
+
+
 def _first(numbers: Floats, positions: npt.NDArray[np.int64], count: int) -> list[int]:
     if len(numbers) > count:
         last = np.partition(numbers, count - 1)[count - 1]
@@ -193,7 +200,7 @@ def _stops(finite: Floats, axis: Axis, most: int, *, whole: bool, wide: bool) ->
     """Round numbers over the range, the recipe's own thresholds, and the ends where the range does not reach them."""
     own = {one.value for one in axis.thresholds if np.isfinite(one.value)}
     if not len(finite):
-        return tuple(sorted(own))
+        return tuple(sorted(own)) or (0.0,)
     low, high = _inner(finite)
     found = (log_stops if wide else round_stops)(low, high, most, whole=whole)
     outer = {one for one in (float(finite[0]), float(finite[-1])) if not found[0] <= one <= found[-1]}

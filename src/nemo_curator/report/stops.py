@@ -51,8 +51,9 @@ def log_stops(low: float, high: float, most: int, *, whole: bool = False) -> lis
         first -= 1
     powers = last - first + 1
     step = next((one for one in (1, 2, 5, 10, 30, 90) if 90 / one * powers <= most - 2), 90)
+    some = max(1, -(-powers // max(1, most - 2)))  # where one of each power is too many
     found = []
-    for power in range(first, last + 1):
+    for power in range(first, last + 1, some):
         found += [_scaled(mantissa, power - 1) for mantissa in range(10, 100, step)]
     found.append(_scaled(10, last))
     kept = [one for one in dict.fromkeys(found) if not whole or one.is_integer()]

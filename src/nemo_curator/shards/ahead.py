@@ -81,8 +81,7 @@ class ReadAhead:
 
     def reached(self, position: int) -> None:
         """The file at that place, of those that were named, is being read now."""
-        if self._most > 0:
-            self._started()
+        if self._most > 0 and self._started():
             self._said.put(position)
 
     def settle(self) -> None:
@@ -92,10 +91,17 @@ class ReadAhead:
             self._said.put(heeded)
             heeded.wait()
 
-    def _started(self) -> None:
+    def _started(self) -> bool:
+        """Whether there is a thread; where none can be had, nothing is read ahead, and nothing else is different."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="read-ahead", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._serve, name="read-ahead", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a limit of processes
+                self._most = 0
+                return False
+            self._thread = thread
+        return True
 
     def _serve(self) -> None:
         window = Window(self._most)

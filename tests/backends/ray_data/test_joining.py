@@ -49,6 +49,8 @@ def test_executors_by_name(monkeypatch):
 
 
 def test_what_is_worked_on_here():
-    """Protect sets are, with the same workers and memory, wherever the rest is."""
-    assert Asked(3, 10**9, "ray", "a:1").here == Asked(3, 10**9)
+    """Protect sets are, wherever the rest is; workers of a cluster are no workers of this machine, but none is none."""
+    assert Asked(3, 10**9).here == Asked(3, 10**9)
+    assert Asked(400, 10**9, "ray", "a:1").here == Asked(None, 10**9)
+    assert Asked(0, None, "ray").here == Asked(0, None)
     assert Asked(3, 10**9, "ray", "a:1").config == {"num_workers": 3, "memory": 10**9}

@@ -64,11 +64,15 @@ class Crew:
             with contextlib.suppress(Exception):  # whoever needs it will say what is wrong with it
                 import_module(self._later.popleft())
 
-    def close(self) -> None:
-        """End those that nobody took, once or more often."""
+    def dismiss(self) -> None:
+        """End those that nobody took: there is nothing more for them to do, and what follows needs their memory."""
         for worker in self._waiting:
             worker.kill()
         while self._waiting:
             self._waiting.popleft().bury()
+
+    def close(self) -> None:
+        """End those that nobody took, once or more often."""
+        self.dismiss()
         self.calls.close()
         self.desk.close()

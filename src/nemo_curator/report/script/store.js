@@ -53,7 +53,10 @@ function embeddedStore(data) {
   const numbers = unpacked(sample.numbers);
   const places = sample.places === null ? null : unpacked(sample.places);
   const pictured = Object.keys(data.figures).map(Number).sort((one, other) => one - other);
-  for (const axis of data.axes) axis.points ??= axis.stops;
+  for (const axis of data.axes) {
+    axis.points ??= axis.stops;
+    axis.quantiles = axis.quantiles.map(Number);
+  }
 
   const column = (axis) => {
     if (axis === "map x" || axis === "map y") {
