@@ -203,14 +203,17 @@ def main() -> None:
     if given.install:
         failed = install_all(given.folder)
         sys.exit(f"not installed: {', '.join(failed)}" if failed else 0)
+    alone = 0
     for work in given.works:
         with tempfile.TemporaryDirectory() as scratch:
             found = measure(work, given.folder, given.rounds, given.images or IMAGES[work], Path(scratch))
-        if not found:
-            skip(
-                f"{work}: no other package is in {given.folder}; `python benchmarks/peers.py --install` puts them there"
-            )
-        publish(f"peers_{work}", found)
+        if found:
+            publish(f"peers_{work}", found)
+        else:
+            alone += 1
+            sys.stderr.write(f"{work}: no other package that does this is in {given.folder}\n")
+    if alone == len(given.works):
+        skip(f"no other package is in {given.folder}; `python benchmarks/peers.py --install` puts them there")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
-from support.machine import publish
+from support.machine import publish, skip
 from support.photos import photo_shards
 
 EXECUTORS = ("local", "ray")
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scores", default="header,sharpness,exposure,entropy")
     asked = parser.parse_args()
+    if find_spec("ray") is None:
+        skip("Ray is not installed: pip install 'imagecurator[ray]'")
     taken: dict[str, list[Taken]] = {}
     with tempfile.TemporaryDirectory() as folder:
         photos, what = photo_shards(Path(folder) / "photos")

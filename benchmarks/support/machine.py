@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = Path(os.environ.get("IMAGECURATOR_RESULTS") or Path(__file__).parents[1] / "results")
 SKIPPED = 3
 """Exit code of a benchmark that needs what is not here: weights, a device, other packages, photos."""
 
@@ -29,10 +29,10 @@ def machine() -> dict[str, Any]:
 
 
 def publish(name: str, figures: dict[str, Any]) -> None:
-    """Print figures as JSON and keep them under `benchmarks/results/`."""
+    """Print figures as JSON and keep them under `benchmarks/results/`, or where IMAGECURATOR_RESULTS says."""
     taken = f"{datetime.now(tz=UTC):%Y-%m-%d}"
     text = json.dumps({"benchmark": name, "date": taken, **figures, "machine": machine()}, indent=2)
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     sys.stdout.write(text + "\n")
 

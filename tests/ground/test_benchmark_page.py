@@ -13,7 +13,7 @@ from tools.benchmark_page.tables import TABLES
 TEXT = PAGE.read_text(encoding="utf-8")
 FOUND = json.loads((Path(__file__).parent / "benchmark_results.json").read_text(encoding="utf-8"))
 BENCHMARKS = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-# their figures still stand in prose; a new benchmark gets a block
+# their figures stand in prose
 BY_HAND = [
     "against_speed",
     "bombs",
