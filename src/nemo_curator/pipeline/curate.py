@@ -144,6 +144,7 @@ def curate(
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
     first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    with_means(first, recipe, asked)  # too little memory is said before anything is written
     clock = _Clock()
     with ExitStack() as held:
         held.callback(watcher.close)
@@ -262,6 +263,7 @@ def score_run(
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
     first, policy = _plan(run, listing, recipe, rescore=rescore)
+    with_means(first, recipe, asked)  # too little memory is said before anything is written
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
