@@ -165,7 +165,9 @@ def curate(
         watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
-        exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+        exported = export_run(
+            run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+        )
         clock.lap("export")
         state = RunState.require(run)
         state.stages_took(taken)

@@ -80,6 +80,7 @@ def export_run(
     replace: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    workers: int | None = None,
 ) -> Exported:
     """Write the kept samples of a run.
 
@@ -92,6 +93,7 @@ def export_run(
         replace: Whether an earlier data set in `output` may be replaced.
         skip_missing: Whether samples whose source is gone or changed are left out, instead of ending the export.
         watcher: Told of the progress.
+        workers: Processes that make images anew, where the recipe says so; one a core by default.
 
     Raises:
         MissingRunError: There is no run.
@@ -138,7 +140,9 @@ def export_run(
         def written(samples: int) -> None:
             watcher.told(Written(samples))
 
-        exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=written)
+        exported = export(
+            run, partitions, output, settings, skip_missing=skip_missing, progress=written, workers=workers
+        )
         remove_leftovers(output, run, [file.name for file in exported.files])
         write_manifest(
             output,
@@ -148,6 +152,7 @@ def export_run(
             funnel=Funnel.of(state.facts["funnel"]),
             lists=state.facts.get("lists") or {},
             exported=exported,
+            rendition=settings.rendition,
         )
         state.exported(real_place(output), plan.fingerprint)
         state.write()
@@ -174,6 +179,7 @@ def export_locked(
     replace: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    workers: int | None = None,
 ) -> Exported:
     """`export_run`, with nobody else at work in the run directory.
 
@@ -186,7 +192,9 @@ def export_locked(
     try:
         with storage.locked(run.root):
             sweep_run(run)
-            return export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+            return export_run(
+                run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+            )
     finally:
         watcher.close()
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pyarrow as pa
 
 from nemo_curator import __version__, storage
+from nemo_curator.codecs.rendition import Rendition
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
 from nemo_curator.runs.exporting.settings import Format
@@ -35,6 +36,7 @@ def write_manifest(
     funnel: Funnel,
     lists: Mapping[str, Mapping[str, Any]],
     exported: Exported,
+    rendition: Rendition | None = None,
 ) -> None:
     """Write `manifest.json`. It holds no time, host or path.
 
@@ -47,6 +49,7 @@ def write_manifest(
         lists: `allow`, `deny` and `known_bad.<name>` to the file's name, SHA-256 and number of entries of the list,
             where there is one.
         exported: What was delivered.
+        rendition: What images became; None for their own bytes.
 
     Raises:
         StorageError: The file cannot be written.
@@ -66,6 +69,7 @@ def write_manifest(
             "splits": dict(exported.splits),
             "removed": 0,
             "missing": [asdict(one) for one in exported.missing],
+            **_made(rendition, exported),
             "funnel": funnel.figures,
             "recipe": plain,
             "lists": {name: dict(one) for name, one in lists.items()},
@@ -75,6 +79,13 @@ def write_manifest(
             "files": [asdict(one) for one in exported.files],
         },
     )
+
+
+def _made(rendition: Rendition | None, exported: Exported) -> dict[str, Any]:
+    """What is said of images that were made anew; nothing where all have their own bytes."""
+    if rendition is None:
+        return {}
+    return {"rendition": rendition.facts, "failed": [asdict(one) for one in exported.failed]}
 
 
 def store_manifest(output: str, manifest: Mapping[str, Any]) -> None:
@@ -177,5 +188,6 @@ def exported_before(manifest: Mapping[str, Any]) -> Exported:
         bytes=int(manifest["bytes"]),
         splits={str(name): int(count) for name, count in manifest["splits"].items()},
         missing=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest["missing"]],
+        failed=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest.get("failed", ())],
         removed=int(manifest["removed"]),
     )
