@@ -54,6 +54,9 @@ def export(
     quality: Annotated[
         int | None, typer.Option("--quality", min=1, max=100, help="Of images that are encoded anew; 90 by default.")
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a data card (README.md) and croissant.json beside the data set.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, help="Processes that encode; one a core by default.")
     ] = None,
@@ -86,6 +89,7 @@ def export(
     own += [f"export.format={output_format.value}"] if output_format is not None else []
     own += [f"export.shard_size={shard_size}"] if shard_size is not None else []
     own += [f"export.shard_bytes={shard_bytes}"] if shard_bytes is not None else []
+    own += ["export.card=true"] if card else []
     own += [f"export.resize.longest={longest}"] if longest is not None else []
     own += [f"export.resize.shortest={shortest}"] if shortest is not None else []
     own += [f"export.encode.format={encode.value}"] if encode is not None else []

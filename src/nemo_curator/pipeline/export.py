@@ -26,14 +26,17 @@ from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import (
+    DOCUMENTS,
     REMOVING,
     Exported,
     ExportPlan,
     ExportSettings,
+    add_documents,
     delivered,
     export,
     exported_before,
     plan_export,
+    refuse_documents,
     write_manifest,
 )
 from nemo_curator.runs.exporting.sources import check_sources, needed_samples
@@ -65,6 +68,8 @@ def plan_export_of(
     plan = _planned(run, partitions, settings)
     there, gaps = _standing(output, plan, replace=replace)
     if there is None:
+        if (recipe or stored_recipe(state)).export.card:
+            refuse_documents(output)
         shape = Shape.of(settings.format, (one.name for one in plan.shards))
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
         if not skip_missing:
@@ -121,12 +126,16 @@ def export_run(
     there, gaps = _standing(output, plan, replace=replace)
     if there is None:
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
+        if recipe.export.card:
+            refuse_documents(output)
     with storage.locked(output):
         there, gaps = _standing(output, plan, replace=replace)  # once more: now nobody else changes it
         if there is not None:
             if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
                 state.exported(real_place(output), plan.fingerprint)
                 state.write()
+            if recipe.export.card and DOCUMENTS not in (delivered(output) or {}):
+                add_documents(output)
             return there
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
         if replace and not skip_missing:  # what stands there stays for as long as it cannot be replaced
@@ -154,6 +163,8 @@ def export_run(
             exported=exported,
             rendition=settings.rendition,
         )
+        if recipe.export.card:
+            add_documents(output)
         state.exported(real_place(output), plan.fingerprint)
         state.write()
     return exported

@@ -85,6 +85,11 @@ class ExportSection(Section):
         description="What images are encoded as: `{format: webp, quality: 80}`; as they came by default",
     )
 
+    card: bool = Field(
+        default=False,
+        description="Write `README.md`, a data card with the funnel, and `croissant.json` beside the data set",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _one_limit(cls, given: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -21,6 +22,9 @@ from nemo_curator.shards.parquet import read_table
 MANIFEST = "manifest.json"
 REMOVING = "removing"
 """Key in the manifest while samples are being taken out: the data set is whole again when it is gone."""
+
+DOCUMENTS = "documents"
+"""Key in the manifest: the files beside the shards that describe the data set."""
 
 _FORMAT = "imagecurator-manifest-1"
 _MOST_BYTES = 1 << 28  # a manifest of ten million samples in a hundred thousand shards is a tenth of it
@@ -123,10 +127,27 @@ def delivered_files(output: str) -> list[str] | None:
     manifest = delivered(output)
     if manifest is None:
         return None
-    found: list[str] = []
+    found: list[str] = sorted(own_documents(output, manifest))
     for one in manifest["files"]:
         name = str(one["name"])
         found += files_in(output, name) if name.endswith("/") else [name]
+    return found
+
+
+def own_documents(output: str, manifest: Mapping[str, Any]) -> set[str]:
+    """Names of the documents of a data set that are as we wrote them; an edited one is the user's."""
+    found = set()
+    for one in manifest.get(DOCUMENTS) or ():
+        try:
+            name, sha256 = str(one["name"]), str(one["sha256"])
+            if "/" in name or storage.stat(storage.join(output, name)).size != one["bytes"]:
+                continue
+            with storage.open(storage.join(output, name)) as file:
+                same = hashlib.sha256(file.read(_MOST_BYTES)).hexdigest() == sha256
+        except (OSError, LookupError, TypeError):
+            continue
+        if same:
+            found.add(name)
     return found
 
 

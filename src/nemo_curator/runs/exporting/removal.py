@@ -20,9 +20,10 @@ from nemo_curator.errors import InputError, MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
 from nemo_curator.runs.exporting.copying import Block, Piece, members_of, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredFile
+from nemo_curator.runs.exporting.documents import add_documents
 from nemo_curator.runs.exporting.findings import Problems
 from nemo_curator.runs.exporting.making import delivered_members
-from nemo_curator.runs.exporting.manifest import REMOVING, delivered, exported_before, store_manifest
+from nemo_curator.runs.exporting.manifest import DOCUMENTS, REMOVING, delivered, exported_before, store_manifest
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS, shard_facts
 from nemo_curator.runs.exporting.resume import file_as_it_is, recorded_body
 from nemo_curator.runs.exporting.settings import Format
@@ -189,6 +190,8 @@ class _Work:
         }
         whole = {name: value for name, value in self._manifest.items() if name != REMOVING}
         store_manifest(self._output, whole | changed)
+        if DOCUMENTS in whole:
+            add_documents(self._output)
 
     def _remove(self, shard: ListedShard) -> None:
         """Remove a shard that nothing is left in; its Parquet, which says what it held, goes last."""

@@ -87,8 +87,8 @@ def _folder_is_whole(place: ShardPlace) -> bool:
     try:
         table = read_table(storage.join(place.output, place.parquet), ["files", "members", "primary", *MADE])
         files: Any = table["files"].combine_chunks()
-        firsts: Any = table["primary"].fill_null(-1)
-        primary: list[int] = firsts.to_pylist()
+        firsts: Any = table["primary"]
+        primary: list[int] = firsts.fill_null(-1).to_pylist()
         members = delivered_members(table, members_of(table), primary)
     except (OSError, pa.ArrowException, LookupError):
         return False
