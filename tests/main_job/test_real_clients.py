@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
-from tests.main_job.material import curated, delivered_rows, sample
+from tests.main_job.material import curated, sample
 
 from nemo_curator.pipeline.export import export_locked
 from nemo_curator.planning.recipe_text import parse_recipe
@@ -57,8 +58,10 @@ def told(script, *arguments, cwd=None):
 def by_split(folder):
     """Split to (key, caption) of each sample, in order, as our own Parquet has it."""
     found = {}
-    for row in delivered_rows(folder):
-        found.setdefault(row["split"], []).append([row["key"], row["caption"]])
+    for split in ("train", "val"):
+        for path in sorted((folder / split).glob("*.parquet")):
+            rows = pq.read_table(path, columns=["key", "caption"]).to_pylist()
+            found.setdefault(split, []).extend([row["key"], row["caption"]] for row in rows)
     return found
 
 
