@@ -81,6 +81,16 @@ def to_delivered(folder: Path, some: Material, name: str = "a") -> Path:
     return (making / "out" / "00000.parquet").rename(folder / f"{name}.parquet")
 
 
+def to_arrow(folder: Path, some: Material, name: str = "a") -> Path:
+    """An Arrow stream of the same columns, as `datasets` saves it to disk."""
+    table = pq.read_table(to_parquet(folder.with_name(f"making-{folder.name}"), some, name))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return path
+
+
 @dataclass(frozen=True)
 class Reader:
     """One way that images come in.
@@ -101,6 +111,7 @@ READERS = {
     "folder": Reader(to_folder, shards=False),
     "parquet": Reader(to_parquet, rows=True),
     "delivered": Reader(to_delivered, rows=True),
+    "arrow": Reader(to_arrow, rows=True),
 }
 
 
@@ -110,7 +121,7 @@ def reader(request) -> Reader:
     return READERS[request.param]
 
 
-@pytest.fixture(params=["tar", "parquet", "delivered"])
+@pytest.fixture(params=["tar", "parquet", "delivered", "arrow"])
 def shards(request) -> Reader:
     """Every reader of files that hold many samples."""
     return READERS[request.param]

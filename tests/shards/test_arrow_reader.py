@@ -1,4 +1,4 @@
-"""Arrow streams of images, as `datasets` saves them: which are read, what a row becomes, what hostile ones cannot do."""
+"""Arrow streams of images, as `datasets` saves them: which are read, what rows become, what hostile ones cannot do."""
 
 from __future__ import annotations
 
