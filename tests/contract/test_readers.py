@@ -99,18 +99,20 @@ class Reader:
         write: Writes material into a folder under a name; gives what is named as input.
         shards: Whether the ids are those of samples in a shard.
         rows: Whether the samples are rows.
+        sums: Whether the file has checksums, by which it is known that bytes in its middle were changed.
     """
 
     write: Callable[..., Path]
     shards: bool = True
     rows: bool = False
+    sums: bool = False
 
 
 READERS = {
     "tar": Reader(to_tar),
     "folder": Reader(to_folder, shards=False),
-    "parquet": Reader(to_parquet, rows=True),
-    "delivered": Reader(to_delivered, rows=True),
+    "parquet": Reader(to_parquet, rows=True, sums=True),
+    "delivered": Reader(to_delivered, rows=True, sums=True),
     "arrow": Reader(to_arrow, rows=True),
 }
 
@@ -233,7 +235,7 @@ def test_a_damaged_shard_is_one_record_beside_its_samples(shards, tmp_path):
     place = shards.write(tmp_path / "in", material(8))
     whole = place.read_bytes()
     at = whole.index(material(8)["005"][0][200:260])
-    place.write_bytes(whole[:at] + bytes(60) + whole[at + 60 :] if shards.rows else whole[:at])
+    place.write_bytes(whole[:at] + bytes(60) + whole[at + 60 :] if shards.sums else whole[:at])
     samples = read(place)
     assert samples[-1].image_id == place.name
     assert samples[-1].error == "damaged_shard"
