@@ -57,12 +57,13 @@ class Ground:
 
 
 @contextmanager
-def ground_of(run: RunDirectory, columns: Collection[str] = ("bytes",)) -> Iterator[Ground]:
+def ground_of(run: RunDirectory, columns: Collection[str] = ("bytes",), *, texts: bool = False) -> Iterator[Ground]:
     """Read a decided run; its database is there until the block ends.
 
     Args:
         run: The run.
         columns: Columns that the table of numbers has besides those of scores and rules, as far as the run has them.
+        texts: Whether it has the scores too that are no numbers.
 
     Raises:
         InputError: The run is not decided, or a file of it is damaged.
@@ -73,7 +74,7 @@ def ground_of(run: RunDirectory, columns: Collection[str] = ("bytes",)) -> Itera
     facts, verdicts, partitions = read_facts(run), Verdicts(run), Locations(run)
     found = survey(run, partitions.ids)
     rules = usable_rules(facts.rules, found.names)
-    wanted = {*found.numbers, *(one for one in columns if one in found.names)}
+    wanted = {*found.numbers, *(one for one in columns if one in found.names), *(found.texts if texts else ())}
     with records_of(run, partitions.ids, rules, wanted, verdicts) as connection:
         axes = axes_of(connection, rules, found.numbers, facts.declared)
         yield Ground(run, facts, verdicts, partitions, found, connection, axes)

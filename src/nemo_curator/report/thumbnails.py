@@ -105,8 +105,13 @@ class Thumbnailer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and let sources go."""
         if self._process is not None:
             self._process.close()
+            self._process = None
         self._stack.close()
 
     def make(self, row: Mapping[str, Any], location: str | None) -> Thumbnail:

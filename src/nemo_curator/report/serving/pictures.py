@@ -10,7 +10,7 @@ import queue
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import accumulate
 from typing import Literal
 
@@ -58,21 +58,19 @@ class Pictures:
         self._parts: Kept[tuple[int, int], pa.Table] = Kept(_PARTS, lambda one: int(one.nbytes))
         self._ends: Kept[int, tuple[int, ...]] = Kept(_GROUPS, len)
         self._closing = threading.Event()
-        self._stack = ExitStack()
         self._hands: dict[Size, queue.Queue[Thumbnailer]] = {}
         for size, side in SIDES.items():
             self._hands[size] = queue.Queue()
             for _ in range(min(_HANDS[size], usable_cores())):
-                self._hands[size].put(self._stack.enter_context(Thumbnailer(seconds, side)))
+                self._hands[size].put(Thumbnailer(seconds, side))
 
     def close(self) -> None:
-        """End the processes; what waits for one is told to load the page again."""
+        """End the processes; one that is at work for longer is ended by the thread that it works for."""
         self._closing.set()
-        for hands in self._hands.values():
-            for _ in range(hands.qsize()):
+        for size, hands in self._hands.items():
+            for _ in range(min(_HANDS[size], usable_cores())):
                 with suppress(queue.Empty):
-                    hands.get(timeout=_FAREWELL)
-        self._stack.close()
+                    hands.get(timeout=_FAREWELL).close()
 
     def of(self, position: int, size: Size) -> Developed:
         """The picture of an input.
@@ -101,9 +99,9 @@ class Pictures:
             return Developed(missing="too many pictures are waiting to be made", lasting=False)
         try:
             made = _CLOSED if self._closing.is_set() else hand.develop(read, read["location"])
-        except ValueError:  # its pipes were closed meanwhile
-            made = _CLOSED
         finally:
+            if self._closing.is_set():
+                hand.close()
             self._hands[size].put(hand)
         return self._made.put((key, size), made) if made.lasting else made
 

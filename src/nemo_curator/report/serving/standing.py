@@ -69,7 +69,7 @@ class Standing:
         self._ladders: Kept[int, Ladder] = Kept(_LADDERS, lambda one: one.size)
         self._lists: Kept[Wanted, Positions] = Kept(_LISTS, lambda one: one.nbytes)
         with ExitStack() as stack:
-            self.ground: Ground = stack.enter_context(ground_of(run, tables.SHOWN))
+            self.ground: Ground = stack.enter_context(ground_of(run, tables.SHOWN, texts=True))
             self._read()
             self._stack = stack.pop_all()
 

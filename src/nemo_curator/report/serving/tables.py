@@ -71,7 +71,7 @@ def rows_at(
     if not places:
         return {}
     wanted = ", ".join(str(int(one)) for one in places)
-    shown = "".join(f", left(caption, {_CAPTION}) AS caption" if one == "caption" else f", {name(one)}" for one in columns)
+    shown = "".join(f", left(coalesce(caption, ''), {_CAPTION}) AS caption" if one == "caption" else f", {name(one)}" for one in columns)
     values = "".join(f", TRY(CAST({axis.sql} AS DOUBLE)) AS __axis_{at}" for at, axis in enumerate(axes))
     rows = connection.sql(
         f"SELECT __position, image_id, error{shown}{values} FROM records WHERE __position IN ({wanted})"  # noqa: S608 (integers, columns, and rules that were parsed and checked)
@@ -91,9 +91,9 @@ def find_words(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> P
     """Positions of readable images whose id and caption hold all of some words, in upper or lower case, ascending."""
     text = "lower(concat_ws(' ', image_id, caption))"
     held = "".join(f" AND contains({text}, lower(?))" for _ in words)
-    found = connection.execute(
+    found = connection.sql(
         f"SELECT __position FROM records WHERE {READABLE}{held} ORDER BY __position",  # noqa: S608 (constants)
-        list(words),
+        params=list(words),
     ).to_arrow_table()
     return np.asarray(found["__position"].to_numpy(), np.int64)
 
@@ -153,9 +153,8 @@ def unusable_at(
     connection: duckdb.DuckDBPyConnection, code: str, offset: int, limit: int
 ) -> list[dict[str, Any]]:
     """`image_id`, `source` and `error_detail` of some inputs that could not be used for a reason, in source order."""
-    table = connection.execute(
+    rows = connection.execute(
         "SELECT image_id, source, error_detail FROM records WHERE error = ? ORDER BY __position LIMIT ? OFFSET ?",
         [code, limit, offset],
-    ).to_arrow_table()
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
+    ).fetchall()
+    return [dict(zip(("image_id", "source", "error_detail"), row, strict=True)) for row in rows]
