@@ -58,7 +58,16 @@ def test_a_ticket_opens_the_page_once(client):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost@evil.example", "", "127.0.0.1:x", "[::1", None],
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example:80",
+        "localhost@evil.example",
+        "",
+        "127.0.0.1:x",
+        "[::1",
+        None,
+    ],
 )
 def test_a_name_that_is_not_ours_is_refused(client, host):
     """Whatever a page's name was made to mean, its own name stands in the request."""

@@ -195,7 +195,7 @@ def test_deciding_again_from_the_page(browser, source, tmp_path):
         page.click("#confirm-no")
         page.click("#rules-decide")
         page.click("#confirm-yes")
-        found.until("document.querySelector('#funnel')?.textContent.includes('very wide')")
+        found.page.wait_for_selector("#funnel:has-text('very wide')")
         wanted = {"small": RULES["small"], "very wide": "width > 200"}
         assert RunState.require(run).recipe["rules"] == wanted
         kept = duckdb.sql(f"SELECT count(*) FROM '{run.decisions}' WHERE verdict = 'keep'").fetchall()[0][0]  # noqa: S608
@@ -211,7 +211,8 @@ def test_the_page_tells_of_other_commands(browser, source, tmp_path):
         found = Opened(browser, client.serving.address)
         Run(run.root).decide(rules={"pngs": "format = 'png'"})
         found.page.click("#notice button:has-text('Read it again')")
-        found.until("document.querySelector('h1')?.textContent.startsWith('0 of')")
+        found.page.wait_for_selector("h1:has-text('0 of 124 inputs kept')")
+        found.page.wait_for_selector("html[data-ready]")
         assert found.said == []
     found.page.click("#gallery-turn")
     found.until("document.getElementById('notice').textContent.includes('was stopped')")

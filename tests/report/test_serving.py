@@ -73,12 +73,12 @@ def ids(images):
 def test_any_threshold_is_counted_as_duckdb_counts_it(client, sized, name):
     """On values that images have and between them, of all images and of kept ones."""
     axis = axis_of(client, name)
-    values = [one for (one,) in asked(sized, f"SELECT DISTINCT CAST({name} AS DOUBLE) v FROM both WHERE v IS NOT NULL")]
+    values = [one for (one,) in asked(sized, f"SELECT DISTINCT CAST({name} AS DOUBLE) v FROM both WHERE v IS NOT NULL")]  # noqa: S608 (names of columns)
     for value in [*values, *(one + 1e-9 for one in values), -1.0, 1e12]:
         number = f"CAST('{value!r}' AS DOUBLE)"
         every = f"count(*) FILTER ({name} < {number}), count(*) FILTER ({name} <= {number})"
         kept = every.replace(f" {number})", f" {number} AND verdict = 'keep')")
-        ((below, upto, kept_below, kept_upto),) = asked(sized, f"SELECT {every}, {kept} FROM both WHERE error IS NULL")
+        ((below, upto, kept_below, kept_upto),) = asked(sized, f"SELECT {every}, {kept} FROM both WHERE error IS NULL")  # noqa: S608 (names of columns)
         found = client.get("/api/count", axis=axis, value=repr(value))
         assert found == {"below": below, "upto": upto, "keptBelow": kept_below, "keptUpto": kept_upto}, value
 
@@ -87,7 +87,7 @@ def test_the_nearest_stand_on_either_side(client, sized):
     """Nearest first, equals in source order."""
     for name, value in (("least(width, height)", 64), ("caption_words", 1), ("aspect", 1.5)):
         found = client.get("/api/near", axis=axis_of(client, name), value=value, most=7)
-        order = f"SELECT image_id FROM both WHERE error IS NULL AND {name}"
+        order = f"SELECT image_id FROM both WHERE error IS NULL AND {name}"  # noqa: S608 (names of columns)
         below = asked(sized, f"{order} < {value} ORDER BY {name} DESC, ordinal LIMIT 7")
         above = asked(sized, f"{order} >= {value} ORDER BY {name}, ordinal LIMIT 7")
         assert (ids(found["below"]), ids(found["above"])) == ([one for (one,) in below], [one for (one,) in above])
@@ -99,11 +99,12 @@ def test_a_gallery_is_paged_through_to_its_end(client, sized, name, descending):
     """By any score or none, from either end: every readable image once, in DuckDB's order, missing values last."""
     axis = axis_of(client, name) if name else ""
     pages = [
-        client.get("/api/images", axis=axis, descending=descending, offset=offset, limit=7) for offset in range(0, 50, 7)
+        client.get("/api/images", axis=axis, descending=descending, offset=offset, limit=7)
+        for offset in range(0, 50, 7)
     ]
     turned = "DESC" if descending else "ASC"
     order = f"{name} {turned} NULLS LAST, ordinal" if name else f"ordinal {turned}"
-    wanted = [one for (one,) in asked(sized, f"SELECT image_id FROM both WHERE error IS NULL ORDER BY {order}")]
+    wanted = [one for (one,) in asked(sized, f"SELECT image_id FROM both WHERE error IS NULL ORDER BY {order}")]  # noqa: S608 (names of columns)
     assert [one for page in pages for one in ids(page["images"])] == wanted
     assert {page["here"] for page in pages} == {len(wanted)}
 

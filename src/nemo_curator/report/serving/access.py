@@ -36,7 +36,7 @@ class Asked:
     Attributes:
         method: `GET` or `POST`.
         path: Its path, without the query.
-        headers: Its headers, by names in any case.
+        headers: Its headers, by names in lower case.
         token: What its query calls the token, or "".
         ticket: What its query calls the ticket, or "".
     """
@@ -49,7 +49,7 @@ class Asked:
 
     def header(self, name: str) -> str:
         """A header, or ""."""
-        return self.headers.get(name) or ""
+        return self.headers.get(name.lower(), "")
 
 
 class Gate:
@@ -134,7 +134,8 @@ def _host(header: str) -> str:
     """The name in a `Host` header; "" where it is none."""
     try:
         parts = urlsplit(f"//{header}")
-        plain = parts.username is None and not parts.path and not parts.query
-        return (parts.hostname or "") if plain and (parts.port or 1) else ""
+        port = parts.port  # looking at it finds out whether it is one
     except ValueError:
         return ""
+    is_plain = parts.username is None and not parts.path and not parts.query
+    return (parts.hostname or "") if is_plain and port != 0 else ""

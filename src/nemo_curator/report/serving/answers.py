@@ -62,7 +62,11 @@ def alike(standing: Standing, order: Order, page: Page) -> dict[str, Any]:
                 "keptId": shown_id(one["kept"]),
                 "size": one["size"],
                 "removed": [
-                    {"image": known[at], "how": duplicate_words(rule or ""), "distance": distance_words(rule or "", score)}
+                    {
+                        "image": known[at],
+                        "how": duplicate_words(rule or ""),
+                        "distance": distance_words(rule or "", score),
+                    }
                     for at, rule, score in one["members"]
                 ],
             }
@@ -140,10 +144,6 @@ def _shape(row: Mapping[str, Any]) -> tuple[int, int]:
 def _numbers(values: Iterable[float | None]) -> list[float | str | None]:
     """Numbers; None for what is none, and infinity, of which JSON knows nothing, as the word that JavaScript reads."""
     return [
-        None
-        if one is None or math.isnan(one)
-        else one
-        if math.isfinite(one)
-        else f"{'-' * (one < 0)}Infinity"
+        None if one is None or math.isnan(one) else one if math.isfinite(one) else f"{'-' * (one < 0)}Infinity"
         for one in values
     ]

@@ -1,7 +1,7 @@
 """Decisions that the page asks for, one at a time: asked by any thread, made by the main one.
 
-Made there, Ctrl-C stops them as it stops `imagecurator decide`, and libraries may set up what they set up in a program's
-main thread alone. A lock guards what is known of them.
+Made there, Ctrl-C stops them as it stops `imagecurator decide`, and libraries may set up what they set up in a
+program's main thread alone. A lock guards what is known of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of a run's images on demand: their bytes from where they lie, made small in killable processes.
 
-Any thread may ask. A `Thumbnailer` (and the process that it owns) is used by one thread at a time: a thread takes one out
-of a queue and puts it back. What was read of parts and what was made small is kept in `Kept`, which guards itself.
+Any thread may ask. A `Thumbnailer` (and the process that it owns) is used by one thread at a time: a thread takes one
+out of a queue and puts it back. What was read of parts and what was made small is kept in `Kept`, which guards itself.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Self
 
 from nemo_curator.report.serving.server import ADDRESS, Server
 from nemo_curator.report.serving.service import Decide, Service
@@ -49,7 +50,7 @@ class Serving:
         """The same for a program that others can see being started: it opens the page once."""
         return f"{self.origin}/?ticket={self.server.gate.ticket()}"
 
-    def __enter__(self) -> Serving:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,4 +1,7 @@
-"""HTTP on the loopback device: requests checked, handed on, and answered. A thread for each connection, so many at most."""
+"""HTTP on the loopback device: requests checked, handed on, and answered.
+
+A thread for each connection, of which there are so many at most.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class Server(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             cause = getattr(error, "strerror", None) or str(error)
             raise InputError(
-                "this port cannot be listened on", where=f"--port {port}", cause=cause, act="take another, or leave it out"
+                "this port cannot be listened on",
+                where=f"--port {port}",
+                cause=cause,
+                act="take another, or leave it out",
             ) from None
         self.gate = Gate(str(self.server_port))
         self.service: Service | None = None
@@ -120,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "this is no address") from None
         token, ticket = (fields.get(name, [""])[0] for name in ("token", "ticket"))
-        self.server.gate.check(Asked(method, parts.path, self.headers, token, ticket))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.gate.check(Asked(method, parts.path, headers, token, ticket))
         service = self.server.service
         if service is None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "the run is still being read")

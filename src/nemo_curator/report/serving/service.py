@@ -151,7 +151,9 @@ class Service:
         if kind is None:
             raise RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
         if kind == "decide" and not self._writes:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "this page was opened with --read-only: nothing is written from it")
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN, "this page was opened with --read-only: nothing is written from it"
+            )
         edition, rules = (edition_of(body), None) if kind == "renew" else rules_of(body)
         _check_edition(self._now, edition)
         return Answer.of(self.jobs.ask(kind, rules).told, HTTPStatus.ACCEPTED)

@@ -87,7 +87,9 @@ class Standing:
     @property
     def unshown(self) -> frozenset[int]:
         """Numbers of the groups of which no picture is shown: images on lists of known ones."""
-        return frozenset(at for at, (_, rule) in enumerate(self.ground.verdicts.groups) if rule in self.ground.facts.known)
+        return frozenset(
+            at for at, (_, rule) in enumerate(self.ground.verdicts.groups) if rule in self.ground.facts.known
+        )
 
     def ladder(self, axis: int) -> Ladder:
         """The values of an axis in order."""

@@ -71,7 +71,10 @@ def rows_at(
     if not places:
         return {}
     wanted = ", ".join(str(int(one)) for one in places)
-    shown = "".join(f", left(coalesce(caption, ''), {_CAPTION}) AS caption" if one == "caption" else f", {name(one)}" for one in columns)
+    shown = "".join(
+        f", left(coalesce(caption, ''), {_CAPTION}) AS caption" if one == "caption" else f", {name(one)}"
+        for one in columns
+    )
     values = "".join(f", TRY(CAST({axis.sql} AS DOUBLE)) AS __axis_{at}" for at, axis in enumerate(axes))
     rows = connection.sql(
         f"SELECT __position, image_id, error{shown}{values} FROM records WHERE __position IN ({wanted})"  # noqa: S608 (integers, columns, and rules that were parsed and checked)
@@ -112,9 +115,7 @@ def positions_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> d
 
 def group_count(connection: duckdb.DuckDBPyConnection) -> int:
     """How many groups of duplicates there are."""
-    rows = connection.execute(
-        "SELECT count(DISTINCT duplicate_of) FROM removed"
-    ).fetchall()
+    rows = connection.execute("SELECT count(DISTINCT duplicate_of) FROM removed").fetchall()
     return int(rows[0][0])
 
 
@@ -149,9 +150,7 @@ def groups_at(
     return found
 
 
-def unusable_at(
-    connection: duckdb.DuckDBPyConnection, code: str, offset: int, limit: int
-) -> list[dict[str, Any]]:
+def unusable_at(connection: duckdb.DuckDBPyConnection, code: str, offset: int, limit: int) -> list[dict[str, Any]]:
     """`image_id`, `source` and `error_detail` of some inputs that could not be used for a reason, in source order."""
     rows = connection.execute(
         "SELECT image_id, source, error_detail FROM records WHERE error = ? ORDER BY __position LIMIT ? OFFSET ?",
