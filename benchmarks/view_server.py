@@ -74,7 +74,9 @@ def answers(ask: Asking, shown: list[int], rows: int) -> dict[str, Any]:
         "nearest 12": timed(lambda at: ask("/api/near", axis=axis, value=at / 50, most=6), range(30)),
         "gallery, source order": timed(lambda at: ask("/api/images", offset=at * rows // 40), range(30)),
         "gallery, first page by a score": timed(lambda one: ask("/api/images", axis=other, descending=one), [0, 1]),
-        "gallery, further pages by it": timed(lambda at: ask("/api/images", axis=other, offset=at * rows // 40), range(30)),
+        "gallery, further pages by it": timed(
+            lambda at: ask("/api/images", axis=other, offset=at * rows // 40), range(30)
+        ),
         "gallery, words": timed(lambda word: ask("/api/images", text=word), ["photo", "9 99", "nothing such", "00077"]),
         "duplicates": timed(lambda at: ask("/api/alike", order="size", offset=24 * at), range(10)),
         "picture": timed(lambda at: ask("/picture", at=at), shown[:100]),

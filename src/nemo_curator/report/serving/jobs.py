@@ -21,6 +21,7 @@ Kind = Literal["try", "decide", "renew"]
 """Count what rules would do; decide by them; read what somebody else decided."""
 
 _REMEMBERED = 20
+_BROKEN = "it was broken off"
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Jobs:
             except (CuratorError, OSError, ValueError) as error:
                 self._set(job, "failed", error=_sentence(error))
             except BaseException:
-                self._set(job, "failed", error="it was broken off")
+                self._set(job, "failed", error=_BROKEN)
                 raise
             else:
                 self._set(job, "done", answer=answer)

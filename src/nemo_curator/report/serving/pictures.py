@@ -68,9 +68,13 @@ class Pictures:
         """End the processes; one that is at work for longer is ended by the thread that it works for."""
         self._closing.set()
         for size, hands in self._hands.items():
+            idle = []
             for _ in range(min(_HANDS[size], usable_cores())):
                 with suppress(queue.Empty):
-                    hands.get(timeout=_FAREWELL).close()
+                    idle.append(hands.get(timeout=_FAREWELL))
+            for hand in idle:
+                hand.close()
+                hands.put(hand)  # who waits for one sees that it is closed
 
     def of(self, position: int, size: Size) -> Developed:
         """The picture of an input.

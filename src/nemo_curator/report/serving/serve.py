@@ -57,8 +57,8 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()
         self._thread.join()
-        self.server.server_close()
         self.service.close()
+        self.server.farewell()
 
     def work(self) -> None:
         """Make the decisions that the page asks for, in this thread, until Ctrl-C.

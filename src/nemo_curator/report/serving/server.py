@@ -5,8 +5,10 @@ A thread for each connection, of which there are so many at most.
 
 from __future__ import annotations
 
+import socket
 import threading
 import traceback
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,7 +24,8 @@ ADDRESS = "127.0.0.1"
 """Nobody else's machine reaches it."""
 
 _CONNECTIONS = 64
-_SECONDS = 60.0  # that a connection may be silent
+_SECONDS = 60.0  # that a connection may be silent,
+_FAREWELL = 3.0  # and that it has to end
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -61,6 +64,8 @@ class Server(ThreadingHTTPServer):
         self.gate = Gate(str(self.server_port))
         self.service: Service | None = None
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
+        self._open: dict[threading.Thread, Any] = {}  # by `_lock`
+        self._lock = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection a thread, or none where there are too many."""
@@ -75,10 +80,26 @@ class Server(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection."""
+        thread = threading.current_thread()
+        with self._lock:
+            self._open[thread] = request
         try:
             super().process_request_thread(request, client_address)
         finally:
+            with self._lock:
+                del self._open[thread]
             self._free.release()
+
+    def farewell(self) -> None:
+        """Listen no more, end the connections that browsers keep open, and wait a little for their threads."""
+        self.server_close()
+        with self._lock:
+            opened = dict(self._open)
+            for request in opened.values():
+                with suppress(OSError):  # it ended by itself
+                    request.shutdown(socket.SHUT_RDWR)
+        for thread in opened:
+            thread.join(_FAREWELL)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle is no fault of anybody."""
