@@ -39,6 +39,7 @@ BY_HAND = [
     "similar_search",
     "tar_walk",
     "view_agreement",
+    "view_server",
 ]
 
 

@@ -18,6 +18,7 @@ NOT_RUN = {
     ("how-to/use-a-gpu", "from nemo_curator.models.numerics"): "it needs a CUDA device",
     ("how-to/use-a-gpu", "python -m pytest"): "it needs a CUDA device",
     ("how-to/use-a-gpu", "python benchmarks/"): "it needs a CUDA device",
+    ("how-to/view-a-run", ""): "it goes on until it is stopped: tests/cli/test_view.py",
     ("how-to/write-a-filter", ""): "tests/ground/test_write_a_filter.py follows it",
     ("tutorial/index", "make setup"): REPOSITORY,
     ("tutorial/index", "make demo"): "the demo is there already: tests/cli/test_demo.py",

@@ -31,6 +31,7 @@ from nemo_curator.cli.search import search
 from nemo_curator.cli.stage_plan import plan
 from nemo_curator.cli.status import status
 from nemo_curator.cli.verify import verify
+from nemo_curator.cli.view import view
 
 app = typer.Typer(
     name="imagecurator",
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, plan, score, decide, export, report, status, explain, duplicates, leaks, search),
+    *(run, plan, score, decide, export, report, view, status, explain, duplicates, leaks, search),
     *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))
