@@ -50,7 +50,7 @@ class Developed:
     """A small picture as a file, or why there is none.
 
     Attributes:
-        data: The file, WebP, or b"".
+        data: The file, JPEG, or b"".
         missing: Why there is none, or "".
         shape: (width, height) in pixels.
         lasting: Whether the same bytes would come to the same; not so where they could not be read.
@@ -64,7 +64,7 @@ class Developed:
     @property
     def thumbnail(self) -> Thumbnail:
         """The same with the file as a data URI."""
-        uri = f"data:image/webp;base64,{base64.b64encode(self.data).decode('ascii')}" if self.data else ""
+        uri = f"data:image/jpeg;base64,{base64.b64encode(self.data).decode('ascii')}" if self.data else ""
         return Thumbnail(uri, self.missing, self.shape)
 
 

@@ -228,7 +228,7 @@ class Service:
             made = Developed(missing=UNSHOWN) if known else now.pictures.of(position, size)
         if not made.data:
             return Answer.of({"missing": answers.shown_reason(made.missing)}, HTTPStatus.NOT_FOUND)
-        return Answer(made.data, "image/webp", headers={"Cache-Control": _MINUTES})
+        return Answer(made.data, "image/jpeg", headers={"Cache-Control": _MINUTES})
 
 
 def _check_edition(now: _Now, edition: int) -> None:
