@@ -32,7 +32,8 @@ def _bytes(text: str) -> int:
 
 def fetch(
     urls: Annotated[
-        str, typer.Argument(metavar="LIST", help="List of URLs: Parquet, CSV, TSV, JSON Lines, text, or a folder of such.")
+        str,
+        typer.Argument(metavar="LIST", help="List of URLs: Parquet, CSV, TSV, JSON Lines, text, or a folder of such."),
     ],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="Folder for the shards and the status table.")],
     url_column: Annotated[

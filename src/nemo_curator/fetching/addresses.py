@@ -53,9 +53,9 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 def refusal(address: Address, allowed: Sequence[Network] = ()) -> str:
     """Why an address is not connected to, in a few words; "" where it may be.
 
-    Refused are all special addresses of the IANA registries (loopback, private, link-local, shared, multicast, reserved,
-    for documentation), IPv6 outside of what is given out at all, and IPv6 forms that carry an IPv4 address (mapped,
-    compatible, 6to4, Teredo, NAT64), which would be a way around the rest.
+    Refused are all special addresses of the IANA registries (loopback, private, link-local, shared, multicast,
+    reserved, for documentation), IPv6 outside of what is given out at all, and IPv6 forms that carry an IPv4 address
+    (mapped, compatible, 6to4, Teredo, NAT64), which would be a way around the rest.
 
     Args:
         address: What a name was resolved to.

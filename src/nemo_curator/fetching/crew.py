@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nemo_curator import storage
-from nemo_curator.errors import ConservationError
+from nemo_curator.errors import ConservationError, CuratorError
 from nemo_curator.fetching.exchange import Exchange, open_exchange
 from nemo_curator.fetching.following import Follower, Visit
 from nemo_curator.fetching.manners import Manners
@@ -194,6 +194,12 @@ class Crew:
         try:
             outcome, answer = await follower.image(job.target, visit, job.tried)
         except Trouble as trouble:
+            self._fail(job, trouble, visit, manners)
+            return
+        except CuratorError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a site's files make a parser do ends no fetch
+            trouble = Trouble("bad_response", f"what the site answers cannot be read ({type(error).__name__})")
             self._fail(job, trouble, visit, manners)
             return
         try:

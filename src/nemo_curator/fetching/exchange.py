@@ -17,7 +17,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nemo_curator import storage
 from nemo_curator._optional import require
+from nemo_curator.errors import CuratorError
 from nemo_curator.fetching.addresses import Network, parse_address, refusal
 from nemo_curator.fetching.resolving import Resolver
 from nemo_curator.fetching.settings import FetchSettings
@@ -54,7 +56,10 @@ class Body:
         """Append bytes."""
         if self.size < HEAD_BYTES:
             self.head = (self.head + data)[:HEAD_BYTES]
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise storage.storage_error(tempfile.gettempdir(), error) from error
         self._digest.update(data)
         self.size += len(data)
 
@@ -86,7 +91,7 @@ class Answer:
     whole: bool = True
 
 
-class _Refused(OSError):
+class _RefusedError(OSError):
     """No address of a host may be connected to, or it has none."""
 
     def __init__(self, trouble: Trouble) -> None:
@@ -127,7 +132,10 @@ class Exchange:
             if self._failures.is_silence(error):
                 raise self._failures.told(error) from None
             raise Trouble("too_slow", "the whole answer took longer than is waited") from None
-        except Exception as error:
+        except CuratorError:  # no room on this machine, which is no answer of a server
+            body.close()
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a stranger's server brings about is its answer
             body.close()
             raise self._failures.told(error) from None
         except BaseException:
@@ -167,22 +175,21 @@ class _Failures:
 
     def told(self, error: Exception) -> Trouble:
         """The trouble that an error is."""
-        names, refused = self._aiohttp, getattr(error, "os_error", None)
+        refused = getattr(error, "os_error", None)
         if isinstance(error, Trouble):
             return error
-        if isinstance(refused, _Refused):
+        if isinstance(refused, _RefusedError):
             return Trouble(refused.trouble.status, refused.trouble.reason)
-        if self.is_silence(error):
-            return Trouble("timeout", "the server was silent for too long")
-        if isinstance(error, names.ClientConnectorCertificateError):
-            return Trouble("tls_error", "the certificate of the server is not valid")
-        if isinstance(error, names.ClientSSLError | ssl.SSLError):
-            return Trouble("tls_error", "the server does not speak TLS as it should")
-        if isinstance(error, names.ClientConnectorDNSError):
-            return Trouble("dns_failed", "the name of its host has no address")
-        if isinstance(error, names.ClientConnectorError):
-            return Trouble("connect_failed", "no connection could be made")
-        return self._broken(error)
+        names = self._aiohttp
+        kinds: tuple[tuple[Any, str, str], ...] = (
+            (names.ServerTimeoutError, "timeout", "the server was silent for too long"),
+            (names.ClientConnectorCertificateError, "tls_error", "the certificate of the server is not valid"),
+            ((names.ClientSSLError, ssl.SSLError), "tls_error", "the server does not speak TLS as it should"),
+            (names.ClientConnectorDNSError, "dns_failed", "the name of its host has no address"),
+            (names.ClientConnectorError, "connect_failed", "no connection could be made"),
+        )
+        found = next(((status, reason) for kind, status, reason in kinds if isinstance(error, kind)), None)
+        return Trouble(*found) if found else self._broken(error)
 
     def _broken(self, error: Exception) -> Trouble:
         """The trouble of a connection that stood."""
@@ -199,7 +206,9 @@ class _Failures:
 
     def _is_cut_off(self, cause: BaseException) -> bool:
         """Whether a body in chunks ended early, which aiohttp tells like chunks that make no sense."""
-        return isinstance(cause, self._aiohttp.http_exceptions.TransferEncodingError) and "Not enough data" in str(cause)
+        return isinstance(cause, self._aiohttp.http_exceptions.TransferEncodingError) and "Not enough data" in str(
+            cause
+        )
 
 
 @asynccontextmanager
@@ -244,12 +253,15 @@ def _resolver_of(resolver: Resolver) -> Any:
 
     class Checked(abc.AbstractResolver):  # type: ignore[misc]  # its class is known when it is installed
         async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+            self,
+            host: str,
+            port: int = 0,
+            family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002  both are taken
         ) -> list[dict[str, Any]]:
             try:
                 found = await resolver.addresses(host)
             except Trouble as trouble:
-                raise _Refused(trouble) from None
+                raise _RefusedError(trouble) from None
             return [
                 {
                     "hostname": host,
@@ -276,7 +288,7 @@ def _checked_sockets(allowed: tuple[Network, ...]) -> Callable[[Any], socket.soc
         found = parse_address(str(address[0]))
         why = "an address that cannot be read" if found is None else refusal(found, allowed)
         if why:
-            raise _Refused(Trouble("private_address", f"its host has {why}"))
+            raise _RefusedError(Trouble("private_address", f"its host has {why}"))
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -102,7 +103,9 @@ def fetch(
                 counts.update(statuses_of(place.files(number)))
         if counts.total() != place.rows:
             raise ConservationError(
-                f"{counts.total():,} answers are not {place.rows:,} rows", where=output, act="keep the folder and report it"
+                f"{counts.total():,} answers are not {place.rows:,} rows",
+                where=output,
+                act="keep the folder and report it",
             )
         place.write(counts)
         shutil.rmtree(storage.join(storage.local_path(output), SCRATCH), ignore_errors=True)
@@ -117,12 +120,23 @@ def _told(output: str, counts: Counter[str], progress: Progress) -> Fetched:
 def _run(crew: Crew) -> None:
     """Let a crew work; of several errors the first is raised, without the group around it."""
     try:
-        asyncio.run(crew.work())
+        _to_the_end(crew)
     except BaseExceptionGroup as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
+
+
+def _to_the_end(crew: Crew) -> None:
+    """Let a crew work in an event loop of its own: in a thread where there is one here already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(crew.work())
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(crew.work())).result()
 
 
 def _repeats(known: UrlList, place: FetchOutput, scratch: str) -> Repeats:

@@ -71,9 +71,7 @@ class Follower:
         settings: Limits.
     """
 
-    def __init__(
-        self, exchange: Exchange, resolver: Resolver, manners: Manners[Any], settings: FetchSettings
-    ) -> None:
+    def __init__(self, exchange: Exchange, resolver: Resolver, manners: Manners[Any], settings: FetchSettings) -> None:
         self._exchange, self._resolver, self._manners, self._settings = exchange, resolver, manners, settings
         self._robots = Robots(self._read_robots, settings.token) if settings.robots else None
 
@@ -162,22 +160,28 @@ class Follower:
             visit.spend()  # its robots.txt is a request too
         delay = await self._robots.check(target)
         if delay > self._settings.longest_wait:
-            raise Trouble("robots_disallowed", f"{target.origin}/robots.txt asks for {delay:g} seconds between requests")
+            raise Trouble(
+                "robots_disallowed", f"{target.origin}/robots.txt asks for {delay:g} seconds between requests"
+            )
         self._manners.slow_down(visit.host, delay)
 
     async def _read_robots(self, place: Target) -> tuple[int, bytes]:
         """A robots.txt, through redirects, within the turn of whoever asks for it first."""
-        seen = {place.text}
+        seen: set[str] = set()
         target = place
-        while True:
-            await self._resolver.addresses(target.host)
-            answer = await self._exchange.get(target, MOST, lambda status, _: 200 <= status < 300)
-            data = b"".join(answer.body.pieces())
-            answer.body.close()
-            if answer.status not in _REDIRECTS:
-                return answer.status, data
-            target = self._next(target, answer, seen, self._settings.redirects)
-            seen.add(target.text)
+        try:
+            while True:
+                await self._resolver.addresses(target.host)
+                answer = await self._exchange.get(target, MOST, lambda status, _: 200 <= status < 300)
+                data = b"".join(answer.body.pieces())
+                answer.body.close()
+                if answer.status not in _REDIRECTS:
+                    return answer.status, data
+                seen.add(target.text)
+                target = self._next(target, answer, seen, self._settings.redirects)
+        except Trouble as trouble:
+            trouble.redirects = len(seen)
+            raise
 
     def _wanted(self, status: int, headers: Any) -> bool:
         """Whether the body of an answer may be an image that may be used."""
@@ -204,7 +208,9 @@ class Follower:
             raise Trouble("opted_out", why, http_status=status)
         packing = _packing(answer.headers)
         if packing in _PACKED:
-            raise Trouble("encoded", f"the answer is compressed ({packing}), though that was not asked for", http_status=200)
+            raise Trouble(
+                "encoded", f"the answer is compressed ({packing}), though that was not asked for", http_status=200
+            )
         if not answer.whole:
             most = self._settings.max_bytes
             raise Trouble("too_large", f"it has more than {most:,} bytes", http_status=status)
@@ -247,4 +253,3 @@ def _retry_after(text: str) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
-

@@ -60,7 +60,10 @@ def choose_columns(names: Sequence[str], url: str, caption: str, where: str) -> 
         if any(name.lower().startswith(("http://", "https://")) for name in names):
             cause = "its first line holds a URL: it has no line of names"
         raise InputError(
-            "no column has a usual name for URLs", where=where, cause=cause, act="say which one it is: --url-column NAME"
+            "no column has a usual name for URLs",
+            where=where,
+            cause=cause,
+            act="say which one it is: --url-column NAME",
         )
     words = caption or _usual([name for name in names if name != chosen], CAPTION_NAMES)
     return ListColumns(chosen, words, tuple(name for name in names if name != words))

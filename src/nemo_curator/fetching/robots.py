@@ -110,7 +110,8 @@ class Robots:
         try:
             status, data = await self._read(place)
         except Trouble as trouble:
-            if trouble.status in {"private_address", "dns_failed", "connect_failed", "tls_error"}:
+            same = trouble.status in {"private_address", "dns_failed", "connect_failed", "tls_error"}
+            if same and not trouble.redirects:
                 return _Rules(trouble=trouble)  # the image could not be had either, for the same reason
             if trouble.status in {"too_many_redirects", "redirect_loop"}:
                 return _Rules()  # as one that is not there (RFC 9309, 2.3.1.2)

@@ -68,7 +68,8 @@ class FetchSettings:
                 raise InputError(f"{name} is {getattr(self, name)!r}", act="give 0 or more")
         if not self.token or not (self.user_agent.isascii() and self.user_agent.isprintable()):
             raise InputError(
-                f"{self.user_agent!r} is no name for a crawler", act="begin it with a word, as in `mybot/1.0 (+https://…)`"
+                f"{self.user_agent!r} is no name for a crawler",
+                act="begin it with a word, as in `mybot/1.0 (+https://…)`",
             )
         object.__setattr__(self, "opt_outs", tuple(one.strip().lower() for one in self.opt_outs))
         try:

@@ -24,34 +24,45 @@ from nemo_curator.shards.fetched import FAILED_END, TIMES, UNFETCHED, shard_name
 from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.tar_writer import TarWriter
 
-STATUS_COLUMNS = pa.schema(
-    [
+
+
+def _fields(fields: list[Any]) -> list[Any]:
+    """Fields of a schema, of which those without a value in some rows are of another type to Arrow's stubs."""
+    return fields
+
+
+STATUS_COLUMNS: pa.Schema = pa.schema(
+    _fields(
+        [
         pa.field("row", pa.int64(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("url", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
-        ("reason", pa.string()),
-        ("http_status", pa.int16()),
-        ("final_url", pa.string()),
-        ("redirects", pa.int16()),
-        ("content_type", pa.string()),
-        ("x_robots_tag", pa.string()),
-        ("format", pa.string()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("attempts", pa.int32()),
-        ("first_row", pa.int64()),
-        ("offset", pa.int64()),
-    ]
+        pa.field("reason", pa.string()),
+        pa.field("http_status", pa.int16()),
+        pa.field("final_url", pa.string()),
+        pa.field("redirects", pa.int16()),
+        pa.field("content_type", pa.string()),
+        pa.field("x_robots_tag", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("sha256", pa.string()),
+        pa.field("attempts", pa.int32()),
+        pa.field("first_row", pa.int64()),
+        pa.field("offset", pa.int64()),
+        ]
+    )
 )
 """Columns of the status table."""
 
 TIME_COLUMNS = pa.schema(
-    [
+    _fields(
+        [
         pa.field("row", pa.int64(), nullable=False),
-        ("retrieved_at", pa.timestamp("ms", tz="UTC")),
-        ("seconds", pa.float32()),
-    ]
+        pa.field("retrieved_at", pa.timestamp("ms", tz="UTC")),
+        pa.field("seconds", pa.float32()),
+        ]
+    )
 )
 """Columns of the table of times, which is apart because nothing else depends on a clock."""
 
@@ -323,4 +334,5 @@ def statuses_of(files: ShardFiles) -> Iterator[str]:
     Raises:
         OSError, pyarrow.ArrowException: As `read_shard`.
     """
-    yield from read_table(files.status, ["status"]).column("status").to_pylist()
+    column: Any = read_table(files.status, ["status"]).column("status")
+    yield from column.to_pylist()

@@ -194,7 +194,9 @@ def _parquet_row(number: int, values: Mapping[str, Any], columns: ListColumns) -
         caption = text_of(values[columns.caption]) if columns.caption else ""
         return ListRow(number, text_of(values[columns.url]), caption, more)
     except (ValueError, pa.ArrowException) as error:
-        return ListRow(number, "", trouble=f"a value of row {number} cannot be read ({' '.join(str(error).split())[:200]})")
+        return ListRow(
+            number, "", trouble=f"a value of row {number} cannot be read ({' '.join(str(error).split())[:200]})"
+        )
 
 
 def _text_rows(url: str, columns: ListColumns, base: int) -> Iterator[ListRow]:
@@ -227,7 +229,8 @@ def _text(value: object) -> str:
 def _cells(file: BinaryIO, kind: str) -> Iterator[list[str]]:
     """The lines of a CSV or TSV as cells. In a TSV quotes are letters like any other, and a line is a row."""
     csv.field_size_limit(_CELL)
-    text = io.TextIOWrapper(_Bounded(file), encoding="utf-8-sig", errors="replace", newline="")
+    below: Any = _Bounded(file)
+    text = io.TextIOWrapper(below, encoding="utf-8-sig", errors="replace", newline="")
     if kind == "csv":
         return csv.reader(text)
     return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)

@@ -21,10 +21,12 @@ _PATH_SAFE = "/%:@!$&'()*+,;=~|-._[]"
 _QUERY_SAFE = f"{_PATH_SAFE}?"
 # what browsers refuse: a request to such a port may be read as words of another protocol (WHATWG Fetch, bad ports)
 _BAD_PORTS = frozenset(
-    (1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110)
-    + (111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531)
-    + (532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190)
-    + (5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211)
+    {
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109),
+        *(110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530),
+        *(531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045),
+        *(4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211),
+    }
 )
 
 
@@ -84,7 +86,7 @@ def parse_url(text: str) -> Target:
         raise Trouble("bad_scheme", f"{parts.scheme[:20]}: is neither http nor https")
     if "@" in parts.netloc:
         raise Trouble("bad_url", "it holds a user name or password, which are not sent")
-    host = _host(parts.hostname or "")
+    host = _host(parts.hostname or "", in_brackets=parts.netloc.startswith("["))
     port = _SCHEMES[parts.scheme] if port is None else port
     if not 0 < port < 65536:
         raise Trouble("bad_url", f"there is no port {port}")
@@ -118,9 +120,9 @@ def follow(target: Target, location: str) -> Target:
         raise Trouble(trouble.status, f"it redirects to a URL that is not asked: {trouble.reason}") from None
 
 
-def _host(host: str) -> str:
+def _host(host: str, *, in_brackets: bool) -> str:
     """A host in its normal form."""
-    if ":" in host:
+    if in_brackets:
         try:
             address = ipaddress.IPv6Address(host)
         except ValueError:

@@ -1,4 +1,4 @@
-"""What a fetch of URLs leaves in its folder, and how it is recognised: the names that its writer and its readers share."""
+"""What a fetch of URLs leaves in its folder, and how that is recognised: names that its writer and readers share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def fetch_tables(paths: Iterable[str], begins: Callable[[str], bytes]) -> frozen
     folders = [path[: -len(MANIFEST)] for path in manifests if begins(path).startswith(MANIFEST_HEAD)]
     if not folders:
         return frozenset()
-    inside = {folder: re.compile(rf"{re.escape(folder)}(?:{_TABLE.pattern}|{re.escape(MANIFEST)})") for folder in folders}
+    inside = {
+        folder: re.compile(rf"{re.escape(folder)}(?:{_TABLE.pattern}|{re.escape(MANIFEST)})") for folder in folders
+    }
     return frozenset(path for path in known if any(form.fullmatch(path) for form in inside.values()))
 
 

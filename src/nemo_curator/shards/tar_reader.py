@@ -33,10 +33,10 @@ def read_tar(
 
     Members that share the path up to the first dot of the base name are one sample, adjacent or not. Image members
     are recognised by content; the first is the primary, everything else is a sidecar. What cannot be a sample is one
-    with `error` set: `no_image`, `not_fetched`, `over_limit`, `unreadable`, `duplicate_member`, `unsupported_member` (links, devices,
-    sparse files: never followed), `incomplete` (its last member is cut off), and for the shard itself, after all
-    others and under its path with extension, `damaged_shard` (also where it has more members than `limits` allows) or
-    `unreadable`. No input makes this raise.
+    with `error` set: `no_image`, `not_fetched` (a member `.unfetched` says why), `over_limit`, `unreadable`,
+    `duplicate_member`, `unsupported_member` (links, devices, sparse files: never followed), `incomplete` (its last
+    member is cut off), and for the shard itself, after all others and under its path with extension, `damaged_shard`
+    (also where it has more members than `limits` allows) or `unreadable`. No input makes this raise.
 
     Args:
         location: Path or URL of a tar, plain or compressed with gzip or Zstandard.
