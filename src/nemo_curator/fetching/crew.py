@@ -199,8 +199,8 @@ class Crew:
         except CuratorError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a site's files make a parser do ends no fetch
-            trouble = Trouble("bad_response", f"what the site answers cannot be read ({type(error).__name__})")
-            self._fail(job, trouble, visit, manners)
+            why = f"what the site answers cannot be read ({type(error).__name__})"
+            self._fail(job, Trouble("bad_response", why), visit, manners)
             return
         try:
             job.shard.settle(job.row, outcome, answer.body.pieces())

@@ -25,7 +25,6 @@ from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.tar_writer import TarWriter
 
 
-
 def _fields(fields: list[Any]) -> list[Any]:
     """Fields of a schema, of which those without a value in some rows are of another type to Arrow's stubs."""
     return fields
@@ -34,22 +33,22 @@ def _fields(fields: list[Any]) -> list[Any]:
 STATUS_COLUMNS: pa.Schema = pa.schema(
     _fields(
         [
-        pa.field("row", pa.int64(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("url", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("http_status", pa.int16()),
-        pa.field("final_url", pa.string()),
-        pa.field("redirects", pa.int16()),
-        pa.field("content_type", pa.string()),
-        pa.field("x_robots_tag", pa.string()),
-        pa.field("format", pa.string()),
-        pa.field("bytes", pa.int64()),
-        pa.field("sha256", pa.string()),
-        pa.field("attempts", pa.int32()),
-        pa.field("first_row", pa.int64()),
-        pa.field("offset", pa.int64()),
+            pa.field("row", pa.int64(), nullable=False),
+            pa.field("key", pa.string(), nullable=False),
+            pa.field("url", pa.string(), nullable=False),
+            pa.field("status", pa.string(), nullable=False),
+            pa.field("reason", pa.string()),
+            pa.field("http_status", pa.int16()),
+            pa.field("final_url", pa.string()),
+            pa.field("redirects", pa.int16()),
+            pa.field("content_type", pa.string()),
+            pa.field("x_robots_tag", pa.string()),
+            pa.field("format", pa.string()),
+            pa.field("bytes", pa.int64()),
+            pa.field("sha256", pa.string()),
+            pa.field("attempts", pa.int32()),
+            pa.field("first_row", pa.int64()),
+            pa.field("offset", pa.int64()),
         ]
     )
 )
@@ -58,9 +57,9 @@ STATUS_COLUMNS: pa.Schema = pa.schema(
 TIME_COLUMNS = pa.schema(
     _fields(
         [
-        pa.field("row", pa.int64(), nullable=False),
-        pa.field("retrieved_at", pa.timestamp("ms", tz="UTC")),
-        pa.field("seconds", pa.float32()),
+            pa.field("row", pa.int64(), nullable=False),
+            pa.field("retrieved_at", pa.timestamp("ms", tz="UTC")),
+            pa.field("seconds", pa.float32()),
         ]
     )
 )
