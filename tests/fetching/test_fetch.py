@@ -195,6 +195,7 @@ def test_a_notebook_can_fetch(tmp_path, web, fetched):
     write_list(tmp_path / "list.jsonl", pictures(web, 2))
 
     async def cell():
+        """What a cell of a notebook does."""
         return fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
     assert asyncio.run(cell()).ok == 2

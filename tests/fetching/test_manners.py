@@ -17,6 +17,7 @@ def test_no_host_has_more_than_its_share():
     """Two at a time of each host are handed out, whatever waits; the next when one left."""
 
     async def story():
+        """What happens."""
         manners = Manners(2, 0.0)
         for at in range(5):
             manners.put("a", at)
@@ -36,6 +37,7 @@ def test_time_passes_between_two_requests():
     """The beginnings of requests to one host are apart by the delay, also within a turn."""
 
     async def story():
+        """What happens."""
         loop, manners = asyncio.get_running_loop(), Manners(3, 0.05)
         times = []
         for at in range(3):
@@ -54,6 +56,7 @@ def test_a_host_that_asks_for_rest_is_left_alone():
     """After a Retry-After no job of the host is handed out for that long, and others are."""
 
     async def story():
+        """What happens."""
         loop, manners = asyncio.get_running_loop(), Manners(2, 0.0)
         manners.put("a", 1)
         await manners.take()
@@ -72,6 +75,7 @@ def test_a_job_may_go_to_another_host_and_comes_first_there():
     """A redirect waits for a turn at the other host, before jobs that did not begin yet."""
 
     async def story():
+        """What happens."""
         manners = Manners(1, 0.0)
         for name, job in (("a", 1), ("b", 2), ("b", 3)):
             manners.put(name, job)
@@ -92,6 +96,7 @@ def test_a_turn_that_nobody_waits_for_is_given_on():
     """A job that is ended while it waits at another host leaves no turn taken behind."""
 
     async def story():
+        """What happens."""
         manners = Manners(1, 0.0)
         manners.put("b", 1)
         await manners.take()
@@ -111,6 +116,7 @@ def test_hosts_without_work_are_forgotten():
     """What is kept does not grow with the number of hosts."""
 
     async def story():
+        """What happens."""
         manners = Manners(2, 0.0)
         for at in range(50):
             manners.put(f"host-{at}", at)
