@@ -31,6 +31,7 @@ ON_THEIR_OWN = {
     ("how-to/load-the-result", "import io\n\nimport numpy"): "torch",
     ("how-to/load-the-result", "from pathlib import Path"): "torch",
     ("how-to/load-the-result", "from datasets import"): "datasets",
+    ("how-to/load-the-result", "import mlcroissant"): "mlcroissant",
 }
 """(Page, what the program begins with) to the package without which it is left out.
 
