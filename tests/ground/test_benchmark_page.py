@@ -25,6 +25,7 @@ BY_HAND = [
     "decode_memory",
     "detector_evidence",
     "embedding_spread",
+    "fetch_urls",
     "filter_evidence",
     "gpu_inference",
     "hash_agreement",

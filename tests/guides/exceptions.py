@@ -8,6 +8,7 @@ PROFILE = "py-spy may not look at processes everywhere: tests/cli/test_profile.p
 
 NOT_RUN = {
     ("how-to/develop", ""): REPOSITORY,
+    ("how-to/fetch-a-list-of-urls", ""): "it needs the web: tests/fetching and tests/cli/test_fetch.py",
     ("how-to/get-models", "pip install"): INSTALLS,
     ("how-to/get-models", "imagecurator models get"): NETWORK,
     ("how-to/load-the-result", "pip install"): INSTALLS,

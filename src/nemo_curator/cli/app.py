@@ -20,6 +20,7 @@ from nemo_curator.cli.embed import embed
 from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
+from nemo_curator.cli.fetch import fetch
 from nemo_curator.cli.init import init
 from nemo_curator.cli.leaks import leaks
 from nemo_curator.cli.models import models
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for command in (
     *(run, plan, score, decide, export, report, view, status, explain, duplicates, leaks, search),
-    *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
+    *(decontaminate, embed, fetch, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))
 app.add_typer(models)

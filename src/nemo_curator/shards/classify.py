@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of, sniff
+from nemo_curator.shards.fetched import fetch_tables
 from nemo_curator.shards.names import is_arrow_name, is_parquet_name, is_tar_name, shard_stem, split_loose
 
 HEAD_BYTES = 512
@@ -89,9 +90,14 @@ def classify(
     result = Classified()
     images: dict[str, list[File]] = defaultdict(list)  # by stem
     others: list[File] = []
-    for file in files:
+    known = list(files)
+    by_path = {file.path: file for file in known}
+    tables = fetch_tables(by_path, lambda path: peek(by_path[path]) if by_path[path].readable else b"")
+    for file in known:
         if _is_hidden(file.path):
             result.ignored.append((file.path, "hidden"))
+        elif file.path in tables:
+            result.ignored.append((file.path, "what a fetch of URLs says of itself"))
         elif is_tar_name(file.path):
             result.tars.append(file)
         elif extension_of(file.path) in IMAGE_EXTENSIONS:
