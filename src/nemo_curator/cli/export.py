@@ -47,7 +47,7 @@ def export(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.observing import Observing, observed
-    from nemo_curator.cli.recipe_options import export_recipe
+    from nemo_curator.cli.recipe_options import export_recipe, reach_by
     from nemo_curator.cli.summary import export_facts, plan_facts, print_export, print_export_plan
     from nemo_curator.pipeline.decide import recipe_of
     from nemo_curator.pipeline.export import export_locked, plan_export_of
@@ -60,6 +60,7 @@ def export(
     own += [f"export.format={output_format.value}"] if output_format is not None else []
     own += [f"export.shard_size={shard_size}"] if shard_size is not None else []
     own += [f"export.shard_bytes={shard_bytes}"] if shard_bytes is not None else []
+    reach_by(None, own)
     recipe = export_recipe(recipe_of(place), own)
     if dry_run:
         plan = plan_export_of(place, output, recipe, replace=replace, skip_missing=skip_missing)

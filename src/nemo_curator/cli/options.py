@@ -31,7 +31,9 @@ Inputs = Annotated[
     typer.Argument(metavar="INPUT...", help="Folders of images, tars, Parquet, image files; NAME=PATH names one."),
 ]
 RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", "-r", help="Recipe file; `imagecurator init` writes one.")]
+RecipeFile = Annotated[
+    str | None, typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file; `imagecurator init` writes one.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Set a recipe key, as in `-s export.shard_size=500`."),

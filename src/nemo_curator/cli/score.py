@@ -47,7 +47,13 @@ def score(
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
-        from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
+        from nemo_curator.cli.recipe_options import (
+            DuplicateOptions,
+            continued_recipe,
+            reach_by,
+            read_recipe,
+            with_scores,
+        )
         from nemo_curator.pipeline.curate import preview_score, score_run
         from nemo_curator.pipeline.decide import stored_recipe
         from nemo_curator.planning.means import Asked
@@ -59,6 +65,7 @@ def score(
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
         )
+        reach_by(recipe, settings)
         state = RunState.read(place) if recipe is None else None
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:

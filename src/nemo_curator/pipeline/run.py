@@ -258,7 +258,10 @@ def _recipe(keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> 
         RecipeError: It is none.
     """
     overrides = {name: _yaml(value) for name, value in (inner or {}).items()}
-    return parse_recipe(_yaml(dict(keys)), where="the recipe given", overrides=overrides)
+    recipe = parse_recipe(_yaml(dict(keys)), where="the recipe given", overrides=overrides)
+    if "storage" in keys:  # it counts for this process from now on, not for a run
+        storage.use(recipe.storage.options)
+    return recipe
 
 
 def _yaml(value: Any) -> str:

@@ -241,7 +241,7 @@ def read_facts(run: RunDirectory) -> dict[str, Any] | None:
             facts = json.loads(file.read())
         ours = facts["run"] == FORMAT and _well_formed(facts)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+        return None  # of a storage elsewhere that does not answer we would hear in another way
     if not ours:
         return None
     if not _is_funnel(facts.get("funnel")):

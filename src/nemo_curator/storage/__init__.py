@@ -2,8 +2,10 @@
 
 A path without a scheme (or with `file://`) is local and takes a short way that never imports fsspec; any other
 URL goes through fsspec. Reading raises `OSError` as the caller's own file would; writing and removing raise
-`StorageError`, one sentence that says what to do. The module is used as a namespace (`storage.open(url)`), and
-its verbs are called what they do.
+`StorageError`, one sentence that says what to do. A storage elsewhere that refuses, or does not answer, also when it is
+asked again, raises `UnreachableError`, which is no `OSError`: it says nothing about a file, and whoever took it for a
+missing or broken one would lose images. The module is used as a namespace (`storage.open(url)`), and its verbs are
+called what they do.
 """
 
 from __future__ import annotations
@@ -26,12 +28,16 @@ from nemo_curator.storage.local import (
 )
 from nemo_curator.storage.lock import is_locked, locked
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
+from nemo_curator.storage.reach import in_use, use
 from nemo_curator.storage.refusal import storage_error
 from nemo_curator.storage.remote import (
     canonical_remote,
+    is_read_only,
     list_remote,
     open_remote,
     read_range_remote,
+    reads_ranges,
+    refuse_read_only,
     remove_remote,
     stat_remote,
     write_remote,
@@ -41,9 +47,11 @@ __all__ = [
     "Stored",
     "canonical_remote",
     "exists",
+    "in_use",
     "is_directory",
     "is_local",
     "is_locked",
+    "is_read_only",
     "is_temporary",
     "join",
     "list",
@@ -53,21 +61,25 @@ __all__ = [
     "prune",
     "read_at",
     "read_range",
+    "reads_ranges",
+    "refuse_read_only",
     "remove",
     "rename_local",
     "stat",
     "storage_error",
+    "use",
     "will_read",
     "write_atomic",
 ]
 
 
-def open(url: str, mode: str = "rb") -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
+def open(url: str, mode: str = "rb", *, whole: bool = False) -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
     """Open a file to read.
 
     Args:
         url: Path or URL of a file.
         mode: Always `rb`; there for readers used to the builtin.
+        whole: Whether it will be read from its front to its end; elsewhere that takes fewer requests.
 
     Raises:
         ValueError: Another mode; `write_atomic` is the way to write.
@@ -75,7 +87,7 @@ def open(url: str, mode: str = "rb") -> BinaryIO:  # noqa: A001  the verb, see t
     """
     if mode != "rb":
         raise ValueError(f"mode {mode!r} is not 'rb'; files are written through write_atomic")
-    return open_local(local_path(url)) if is_local(url) else open_remote(url)
+    return open_local(local_path(url)) if is_local(url) else open_remote(url, whole=whole)
 
 
 def list(url: str, *, recursive: bool = True) -> builtins.list[Stored]:  # noqa: A001  the verb
@@ -107,7 +119,11 @@ def stat(url: str) -> Stored:
 
 
 def exists(url: str) -> bool:
-    """Whether there is something at `url` that can be asked about."""
+    """Whether there is something at `url` that can be asked about.
+
+    Raises:
+        UnreachableError: Its storage refuses to say it, or does not answer.
+    """
     try:
         stat(url)
     except OSError:
@@ -116,7 +132,11 @@ def exists(url: str) -> bool:
 
 
 def is_directory(url: str) -> bool:
-    """Whether there is a directory at `url`."""
+    """Whether there is a directory at `url`.
+
+    Raises:
+        UnreachableError: Its storage refuses to say it, or does not answer.
+    """
     try:
         return stat(url).is_dir
     except OSError:

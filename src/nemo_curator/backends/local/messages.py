@@ -28,7 +28,7 @@ class Start:
     """Supervisor → worker, once: what to run.
 
     `stages` is a cloudpickle, read after `sys_path` is in place; `inference` as in `WorkerMetadata`; `memory` is what
-    the plan says of every worker.
+    the plan says of every worker; `storage` is how places elsewhere are reached (`storage.use`).
     """
 
     worker_id: str
@@ -37,6 +37,7 @@ class Start:
     on_node: bool
     memory: MemoryPlan
     inference: str = ""
+    storage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
