@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import unquote
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer", "upgrade"}
@@ -70,7 +71,7 @@ class Proxy:
     schedule: Schedule | None = None
     requests: list[Request] = field(default_factory=list)
     faults: list[tuple[Request, Fault]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: Any = field(default_factory=threading.RLock)  # a schedule may look at what came
     _seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -98,7 +99,11 @@ class Proxy:
     def of(self, method: str, ending: str = "") -> list[Request]:
         """The requests of a method for paths with that end; listings are none of them."""
         with self._lock:
-            return [one for one in self.requests if one.method == method and one.path.endswith(ending) and not one.is_listing]
+            return [
+                one
+                for one in self.requests
+                if one.method == method and one.path.endswith(ending) and not one.is_listing
+            ]
 
     @property
     def listings(self) -> list[Request]:
@@ -207,7 +212,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int) -> None:
         codes = {500: "InternalError", 503: "SlowDown"}
-        text = f"<?xml version='1.0'?><Error><Code>{codes.get(status, 'Other')}</Code><Message>as told</Message></Error>"
+        text = (
+            f"<?xml version='1.0'?><Error><Code>{codes.get(status, 'Other')}</Code><Message>as told</Message></Error>"
+        )
         data = b"" if self.command == "HEAD" else text.encode()
         self.send_response_only(status)
         self.send_header("Content-Type", "application/xml")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.cli.processes import process
 from tests.crash.material import make_source
-
-from nemo_curator.testing import make_tar
 
 RECIPE = """\
 scores: [header, sharpness, entropy]

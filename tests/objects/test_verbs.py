@@ -83,7 +83,7 @@ def test_what_is_not_there(near, bucket):
         storage.list(f"{bucket}/none")
     with pytest.raises(FileNotFoundError, match="bucket does not exist"):
         storage.list("s3://nosuchbucket/x")
-    with pytest.raises(StorageError, match="the bucket does not exist.*make it"):
+    with pytest.raises(StorageError, match=r"the bucket does not exist.*make it"):
         write("s3://nosuchbucket/x", b"1")
     storage.remove(f"{bucket}/none")
 
@@ -120,7 +120,11 @@ def test_a_storage_that_goes_on_failing(near, bucket):
     """After the tries that it is given, it is an error that says so, and none that a missing file could be."""
     storage.use({"s3": {"retries": 3}})
     near.schedule = lambda _: "503"
-    for verb in (lambda: storage.open(f"{bucket}/a"), lambda: storage.exists(f"{bucket}/a"), lambda: storage.list(bucket)):
+    for verb in (
+        lambda: storage.open(f"{bucket}/a"),
+        lambda: storage.exists(f"{bucket}/a"),
+        lambda: storage.list(bucket),
+    ):
         near.forget()
         with pytest.raises(UnreachableError, match=r"HTTP 503.*run the same command again"):
             verb()
@@ -140,7 +144,11 @@ def test_a_storage_that_does_not_answer(near, bucket):
 def test_credentials_that_are_wrong(near, bucket, monkeypatch):
     """They are refused at once, by a sentence that says where they are looked for and does not say them."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wr0ng-and-secret")
-    for verb in (lambda: storage.open(f"{bucket}/a"), lambda: storage.stat(f"{bucket}/a"), lambda: storage.list(bucket)):
+    for verb in (
+        lambda: storage.open(f"{bucket}/a"),
+        lambda: storage.stat(f"{bucket}/a"),
+        lambda: storage.list(bucket),
+    ):
         near.forget()
         with pytest.raises(UnreachableError, match="AWS_SECRET_ACCESS_KEY") as caught:
             verb()

@@ -91,7 +91,9 @@ def test_a_run_that_is_killed_goes_on(store, proxy, place, here, ending):
     """Killed (SIGKILL) while a file is on its way, before it is there, the same command comes to the same bytes."""
     name, _, count = ending.partition(":")
     proxy.schedule = lambda one: (
-        "stall" if one.method == "PUT" and one.path.endswith(name) and len(proxy.of("PUT", name)) >= int(count) else None
+        "stall"
+        if one.method == "PUT" and one.path.endswith(name) and len(proxy.of("PUT", name)) >= int(count)
+        else None
     )
     started = subprocess.Popen(
         command_line(*map(str, arguments(here, place))),

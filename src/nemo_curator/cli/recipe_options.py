@@ -159,7 +159,9 @@ def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:
     Raises:
         RecipeError: A setting is not valid.
     """
-    return _reached(_with_settings(stored, dict(_setting(text, "--set") for text in settings or []), _options(settings)))
+    return _reached(
+        _with_settings(stored, dict(_setting(text, "--set") for text in settings or []), _options(settings))
+    )
 
 
 def changed_recipe(

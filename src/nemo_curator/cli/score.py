@@ -25,6 +25,7 @@ def score(
     executor: options.Executor = "local",
     ray_address: options.RayAddress = None,
     rescore: options.Rescore = False,
+    shard: options.ShardShare = None,
     profile: options.Profile = False,
     log_json: options.LogJson = None,
     metrics: options.Metrics = None,
@@ -70,7 +71,7 @@ def score(
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:
             asked = Asked(workers, memory, executor, ray_address)
-            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore)
+            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore, shard=shard)
             if as_json:
                 sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
             else:
@@ -88,6 +89,7 @@ def score(
                 executor=executor,
                 address=ray_address,
                 rescore=rescore,
+                shard=shard,
                 watcher=watcher,
                 crew=crew,
             )

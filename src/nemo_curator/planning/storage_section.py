@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nemo_curator.redaction import holds_secret
 
-_SECRET = re.compile(r"key|secret|token|passw|credential|cookie|authori[sz]|^auth$|header|signature|^sig$|^pass$", re.I)
+_SECRET = re.compile(
+    r"key|secret|token|passw|credential|cookie|authori[sz]|^auth$|header|signature|^sig$|^pass$", re.IGNORECASE
+)
 _INSTEAD = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile that `profile` or AWS_PROFILE names",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or `gcloud auth application-default login`",
@@ -50,9 +52,12 @@ class S3Section(_Kind):
     anon: bool = Field(default=False, strict=True, description="Ask without credentials, as public buckets permit")
     requester_pays: bool = Field(default=False, strict=True, description="Pay for what is read")
     addressing: Literal["auto", "path", "virtual"] | None = Field(
-        default=None, description="Whether the bucket stands in the `path` of an address, or before its host (`virtual`)"
+        default=None,
+        description="Whether the bucket stands in the `path` of an address, or before its host (`virtual`)",
     )
-    connect_timeout: float | None = Field(default=None, gt=0, le=3600, description="Seconds to wait for a connection; 5")
+    connect_timeout: float | None = Field(
+        default=None, gt=0, le=3600, description="Seconds to wait for a connection; 5"
+    )
     read_timeout: float | None = Field(default=None, gt=0, le=3600, description="Seconds to wait for an answer; 60")
 
 
@@ -98,8 +103,8 @@ class StorageSection(BaseModel):
                 if _SECRET.search(str(name)) or (isinstance(value, str) and holds_secret(value)):
                     where = _INSTEAD.get(str(kind), "the environment variables that its client reads")
                     raise ValueError(
-                        f"`{kind}.{name}` is a secret, or may hold one, and a recipe is no place for it: give it by the "
-                        f"environment ({where})"
+                        f"`{kind}.{name}` is a secret, or may hold one, and a recipe is no place for it: give it by "
+                        f"the environment ({where})"
                     )
         return given
 

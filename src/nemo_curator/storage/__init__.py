@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from nemo_curator.storage.local import (
+    create_local,
     list_local,
     open_local,
     prune_local,
@@ -26,7 +27,7 @@ from nemo_curator.storage.local import (
     will_read_local,
     write_local,
 )
-from nemo_curator.storage.lock import is_locked, locked
+from nemo_curator.storage.lock import is_locked, locked, shared
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.reach import in_use, use
 from nemo_curator.storage.refusal import storage_error
@@ -46,6 +47,7 @@ from nemo_curator.storage.remote import (
 __all__ = [
     "Stored",
     "canonical_remote",
+    "create",
     "exists",
     "in_use",
     "is_directory",
@@ -65,6 +67,7 @@ __all__ = [
     "refuse_read_only",
     "remove",
     "rename_local",
+    "shared",
     "stat",
     "storage_error",
     "use",
@@ -187,6 +190,29 @@ def write_atomic(url: str) -> Iterator[BinaryIO]:
     """
     with write_local(local_path(url)) if is_local(url) else write_remote(url) as file:
         yield file
+
+
+def create(url: str, data: bytes) -> bool:
+    """Write a file if there is none: of several processes that try, one does, and none writes over another.
+
+    Args:
+        url: Path or URL of the file.
+        data: All of it.
+
+    Returns:
+        Whether this one wrote it.
+
+    Raises:
+        StorageError: The storage refused.
+    """
+    if is_local(url):
+        return create_local(local_path(url), data)
+    try:
+        with write_remote(url, new=True) as file:
+            file.write(data)
+    except FileExistsError:
+        return False  # or it was written, and the answer was lost: whoever asks reads what is there anyway
+    return True
 
 
 def remove(url: str) -> None:

@@ -139,7 +139,7 @@ def _put(place: Reach, temporary: str, *, new: bool) -> None:
         raise StorageError("cannot be written", where=place.url, cause="a file is in the way") from None
     except FileNotFoundError as error:
         act = "make it, or check its name" if error.strerror == MISSING_BUCKET else "check the place"
-        raise StorageError("cannot be written", where=place.url, cause=error.strerror, act=act) from None
+        raise StorageError("cannot be written", where=place.url, cause=str(error.strerror), act=act) from None
     except OSError as error:
         raise storage_error(place.url, error) from None
 
@@ -181,7 +181,7 @@ def _downloaded(place: Reach) -> BinaryIO:
         file.close()
         raise
     file.seek(0)
-    return file  # type: ignore[return-value]  # a wrapper of a BinaryIO, says typeshed
+    return file
 
 
 def list_remote(url: str, *, recursive: bool) -> Iterator[Stored]:
