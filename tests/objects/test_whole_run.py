@@ -157,7 +157,7 @@ def test_credentials_that_end_on_the_way(store, proxy, place, here, tmp_path):
     check(store, place, here)
 
 
-def test_buckets_that_are_missing(store, proxy, place, here):
+def test_buckets_that_are_missing(store, proxy, place, here, tmp_path):
     """A missing bucket is named as such, for input and output, before anything is read."""
     environment = store.environment(proxy.endpoint)
     recipe = ("-r", here[0] / "recipe.yaml")
@@ -168,9 +168,9 @@ def test_buckets_that_are_missing(store, proxy, place, here):
     assert "s3://nosuch/out" in said
     assert "the bucket does not exist" in said
     assert not proxy.of("GET", ".tar")
-    done = command("run", f"{place}/in", "s3://nosuch/o", "--run", here[0] / "r", *recipe, environment=environment)
+    done = command("run", f"{place}/in", "s3://nosuch/o", "--run", tmp_path / "r", *recipe, environment=environment)
     assert "the bucket does not exist" in sentence(done, 4)
-    assert not (here[0] / "r").exists()
+    assert not (tmp_path / "r").exists()
 
 
 def test_nobody_answers(store, place, here):

@@ -109,7 +109,10 @@ def is_locked(url: str) -> bool:
     except OSError:
         return False
     try:
-        return not _taken(descriptor, fcntl.LOCK_EX)  # which also those are in the way of that hold it together
+        if not _taken(descriptor, fcntl.LOCK_SH):
+            return True
+        # some may hold it together; who only asks, as we do, is gone by the next attempt
+        return not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS)
     finally:
         os.close(descriptor)
 

@@ -152,12 +152,12 @@ def _explained(place: Reach, error: Exception, verb: str) -> Exception:
         public = f"; where a place is public, say {kind.public} in the recipe" if kind.public else ""
         what, act = f"the storage does not permit it to {verb}", f"check {kind.credentials}{public}"
     elif trouble is Trouble.SILENT:
-        what = f"it cannot {verb}: nobody answers at that address"
+        what = f"cannot {verb}: nobody answers at that address"
         act = f"check the network and the address{_where_it_stands(kind)}, and {_AGAIN}"
     elif trouble is Trouble.PASSING:
-        what, act = f"it cannot {verb}: the storage fails, also when it is asked again", _AGAIN
+        what, act = f"cannot {verb}: the storage fails, also when it is asked again", _AGAIN
     else:
-        what, act = f"it cannot {verb}", f"check the place and {_AGAIN}"
+        what, act = f"cannot {verb}", f"check the place and {_AGAIN}"
     made = StorageError if verb in WRITING else UnreachableError
     return made(what, where=place.url, cause=words, act=act)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from nemo_curator.errors import StorageError
 from nemo_curator.storage import web
 from nemo_curator.storage.kinds import HTTP, kind_of
-from nemo_curator.storage.place import Stored, join
+from nemo_curator.storage.place import Stored, is_local, join
 from nemo_curator.storage.reach import Reach, reach
 from nemo_curator.storage.refusal import buffered, explained, storage_error
 from nemo_curator.storage.remote_file import RemoteFile, buffered_reader
@@ -36,7 +36,8 @@ def stat_remote(url: str) -> Stored:
 
 
 def _size(info: Mapping[str, Any]) -> int:
-    return int(info.get("size") or 0)
+    """Bytes of a file; -1 where nobody knows them, as in the index that a web server shows."""
+    return -1 if info.get("size") is None else int(info["size"])
 
 
 def _version(info: Mapping[str, Any]) -> str:
@@ -138,8 +139,8 @@ def _put(place: Reach, temporary: str, *, new: bool) -> None:
             raise
         raise StorageError("cannot be written", where=place.url, cause="a file is in the way") from None
     except FileNotFoundError as error:
-        act = "make it, or check its name" if error.strerror == MISSING_BUCKET else "check the place"
-        raise StorageError("cannot be written", where=place.url, cause=str(error.strerror), act=act) from None
+        refuse_missing_bucket(place.url, error)
+        raise storage_error(place.url, error) from None
     except OSError as error:
         raise storage_error(place.url, error) from None
 
@@ -159,6 +160,21 @@ def refuse_read_only(url: str) -> None:
         )
 
 
+def refuse_missing_bucket(url: str, error: FileNotFoundError) -> None:
+    """Refuse a place to write to that is missing because its bucket is; another one is made by writing to it.
+
+    Args:
+        url: The place.
+        error: That it is missing.
+
+    Raises:
+        StorageError: Its bucket is.
+    """
+    if not is_local(url) and error.strerror == MISSING_BUCKET:
+        act = "make it, or check its name"
+        raise StorageError("cannot be written", where=url, cause=error.strerror, act=act) from None
+
+
 def open_remote(url: str, *, whole: bool = False) -> BinaryIO:
     """A remote file to read."""
     place = reach(url)
@@ -166,7 +182,7 @@ def open_remote(url: str, *, whole: bool = False) -> BinaryIO:
         return _downloaded(place)
 
     def ask_size() -> int:
-        return _size(place.ask(lambda: place.files.info(place.path), "be read"))
+        return max(0, _size(place.ask(lambda: place.files.info(place.path), "be read")))
 
     return buffered_reader(RemoteFile(lambda offset, length: _range(place, offset, length), ask_size, whole=whole))
 
