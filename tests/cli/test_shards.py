@@ -56,7 +56,7 @@ def at_once(*commands):
 
 
 def test_shards_at_once(whole, tmp_path):
-    """Three shares, one of them twice, begun together in a directory that is not there: the bytes are those of one run."""
+    """Three shares, one of them twice, begun together where nothing is: the bytes are those of one run."""
     run = tmp_path / "run"
     at_once(*(score(whole, run, f"{number}/3") for number in (1, 2, 3, 2)))
     assert finish(whole, run, tmp_path / "out") == whole[1]

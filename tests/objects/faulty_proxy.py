@@ -136,6 +136,8 @@ def before(port: int, schedule: Schedule | None = None) -> Iterator[Proxy]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Passes requests on, or fails."""
+
     protocol_version = "HTTP/1.1"
     proxy: Proxy
     port: int
@@ -149,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def _pass(self):
+        """Write a request down, and do what its schedule says."""
         request, fault = self.proxy.came(self.command, self.path, self.headers.get("Range", ""))
         body = self._body()
         if fault == "reset":
@@ -164,6 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815  (names of the library)
 
     def _body(self) -> bytes:
+        """The body of the request."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         pieces = []
@@ -175,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _forward(self, body: bytes, fault: Fault | None, request: Request) -> None:
+        """Ask the server, and answer as it does, as far as the fault lets that through."""
         upstream = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
@@ -211,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _refuse(self, status: int) -> None:
+        """Answer with a status of failure, as S3 does."""
         codes = {500: "InternalError", 503: "SlowDown"}
         text = (
             f"<?xml version='1.0'?><Error><Code>{codes.get(status, 'Other')}</Code><Message>as told</Message></Error>"

@@ -139,6 +139,7 @@ def _wait(process: subprocess.Popen[bytes], store: Store, log: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

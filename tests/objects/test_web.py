@@ -89,7 +89,8 @@ def test_single_files_through_faults(server, here, tmp_path, monkeypatch):
     files = ("a.tar", "b.tar.gz")
     done = imagecurator("run", *(here[0] / "in" / name for name in files), local, *arguments)
     assert done.returncode == 0, done.stderr
-    with before(server, lambda one: ("503", "reset", "cut")[one.number // 3 % 3] if one.number % 3 == 0 else None) as proxy:
+    kinds = ("503", "reset", "cut")
+    with before(server, lambda one: kinds[one.number // 3 % 3] if one.number % 3 == 0 else None) as proxy:
         done = imagecurator("run", *(f"{proxy.endpoint}/in/{name}" for name in files), out, *arguments)
         assert done.returncode == 0, done.stderr
         assert len(proxy.faults) > 2

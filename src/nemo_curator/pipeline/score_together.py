@@ -27,7 +27,7 @@ from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.growth import Growth
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.partitions import create_partitions, read_partitions
+from nemo_curator.runs.partitions import create_partitions
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing
 
@@ -90,10 +90,10 @@ def share_of(plan: ScorePlan, shard: Shard) -> ScorePlan:
     Raises:
         CuratorError: As `score_together`.
     """
-    state = RunState.read(plan.run)
+    state = None if plan.is_first else RunState.read(plan.run)  # else another one may have begun it since
     if state is not None:
         _refuse_other_plan(plan, state)
-        if read_partitions(plan.run):
+        if len(plan.growth.new) < len(plan.partitions):  # there was a list
             _refuse_other_input(plan.growth, plan.run)
     return _share(plan, shard)
 
