@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from nemo_curator import storage
@@ -156,3 +158,11 @@ def test_credentials_that_are_wrong(near, bucket, monkeypatch):
         assert "wr0ng" not in str(caught.value)
     with pytest.raises(StorageError, match="does not permit it to be written"):
         write(f"{bucket}/a", b"1")
+
+
+def test_one_of_many_creates_a_file(near, bucket):
+    """Of threads that all create one file, one does; the others are told so, and what it wrote stays."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: storage.create(f"{bucket}/file", b"%d" % number), range(8)))
+    assert sum(made) == 1
+    assert storage.read_range(f"{bucket}/file", 0, 9) == b"%d" % made.index(True)
