@@ -82,7 +82,7 @@ COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --g
 
 lock: ## Make requirements/*.txt from pyproject.toml again (needs uv)
 	@command -v $(UV) >/dev/null || { echo "This needs uv; install it, or name it: make lock UV=path/to/uv" >&2; exit 1; }
-	$(COMPILE) --extra pandas --extra jxl --extra openvino --extra faces --extra hub --extra profile --extra demo --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra pandas --extra jxl --extra openvino --extra faces --extra fetch --extra hub --extra profile --extra demo --group dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt --no-annotate --output-file requirements/base.txt
 
 clean: ## Remove .venv and everything that was built

@@ -2,7 +2,8 @@
 
 *statistics*: walk tars, header, sharpness, exposure and entropy of each photo, write the same bytes into new tars: ours
 against Ray Data and against plain multiprocessing, both with Pillow. *resize*: short side 256 and JPEG again, a
-pipeline of ours with one stage of a user against img2dataset's resizer. *clip*: embeddings of CLIP B/32 in fp32 (ours
+pipeline of ours with one stage of a user, and a recipe (which scores, decides and verifies hashes besides), against
+img2dataset's resizer. *clip*: embeddings of CLIP B/32 in fp32 (ours
 in int8 besides) against plain multiprocessing and Ray Data with transformers, and clip-retrieval's inference; a tower
 of the true shape with random numbers. *quality*: what CleanVision looks for in a folder of files. *headers*: sizes and
 shapes in a folder of files, against Data-Juicer.
@@ -52,6 +53,11 @@ QUALITY = {
     "grey": "looks_grey",
 }
 SMALL = {"small": "least(width, height) < 64"}
+SMALLER = tuple(
+    part
+    for key, value in {"resize.shortest": 256, "resize.filter": "box", "encode.quality": 95}.items()
+    for part in ("--set", f"export.{key}={value}")
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def contenders(work: str, tower: Path) -> list[Contender]:
         ],
         "resize": lambda: [
             script("imagecurator", "", "resize_pipeline.py", work),
+            ours(*run("header", "{}"), *SMALLER, name="imagecurator, a recipe"),
             script("img2dataset's resizer", "img2dataset", "img2dataset_resize.py", work),
         ],
         "clip": lambda: [

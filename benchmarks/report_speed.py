@@ -41,7 +41,7 @@ DIMENSION = 64
 BUDGETS = {"seconds": 60, "peak_mb": 1000, "page_mb": 15, "interactive_s": 2}
 
 
-def _noisy(seed: int) -> np.ndarray:
+def noisy(seed: int) -> np.ndarray:
     """A picture that does not compress well, so that the bytes of the page are put to the test."""
     noise = np.random.default_rng(seed).integers(-40, 40, (375, 500, 3))
     return np.clip(photo(seed, 500, 375).astype(np.int64) + noise, 0, 255).astype(np.uint8)
@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
-    pictures = Pictures([encoded(_noisy(seed), quality=88) for seed in range(64)])
+    pictures = Pictures([encoded(noisy(seed), quality=88) for seed in range(64)])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = decided_run(folder, rows, pictures)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import threading
 from pathlib import Path
 
 import pytest
+import typer
 from tests.cli.processes import CHEAP, imagecurator, pictures, process, sentence, tree
 
+from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.observing import Observing, observed
 from nemo_curator.errors import InputError
 from nemo_curator.pipeline.progress import Watcher
@@ -161,7 +164,7 @@ def test_how_a_command_ends_is_told(tmp_path):
         [
             (InputError("gone", where="s3://me:secret@x/y"), "InputError", 3),
             (KeyboardInterrupt(), "Interrupted", 130),
-            (RuntimeError("Query interrupted"), "Interrupted", 130),
+            (RuntimeError("Query interrupted by nobody"), "RuntimeError", 1),
             (ZeroDivisionError("by zero"), "ZeroDivisionError", 1),
         ]
     ):
@@ -171,6 +174,26 @@ def test_how_a_command_ends_is_told(tmp_path):
         last = events(log)[-1]
         assert (last["error"], last["exit_code"]) == (name, code)
         assert "secret" not in log.read_text()
+
+
+def test_what_a_library_makes_of_a_polite_kill_is_an_interruption(tmp_path, capsys):
+    """Whatever error it raises, where the command was asked to stop."""
+    log = tmp_path / "log"
+
+    @as_sentences
+    def command():
+        """Is asked to stop, of which a library makes an error of its own."""
+        with observed("run", Observing(str(log)), Watcher(), {}):
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except KeyboardInterrupt:
+                raise RuntimeError("the query came to nothing") from None
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert (events(log)[-1]["error"], events(log)[-1]["exit_code"]) == ("Interrupted", 130)
 
 
 def test_a_url_is_no_file_of_this_machine(place):

@@ -10,10 +10,21 @@ from dataclasses import replace
 import cloudpickle
 
 from nemo_curator.backends.ray_data import RayDataExecutor
-from nemo_curator.backends.ray_data.news import News
+from nemo_curator.backends.ray_data.news import Mark, News
 from nemo_curator.backends.ray_data.orders import partition_row
 from nemo_curator.backends.ray_data.seat import Seat
 from nemo_curator.planning.seats import Host
+
+
+class NewsHere(News):
+    """News in this process, which are taken once."""
+
+    mark = Mark()
+
+    def take(self):
+        """What was told since the last call."""
+        self.mark, events = self.since(self.mark)
+        return events
 
 
 class Threads:
@@ -26,7 +37,7 @@ class Threads:
     @contextmanager
     def newsroom(self):
         """News in this process."""
-        yield News()
+        yield NewsHere()
 
     def rows(self, orders, seats, tasks, _runtime_env):
         """Every seat gets orders that went through a pickle, and as many calls at once as Ray would make."""

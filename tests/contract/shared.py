@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from nemo_curator.errors import WeightsError
 from nemo_curator.models.request import ModelRequest
@@ -24,6 +25,12 @@ def mark(folder: str, name: str) -> int:
     place = Path(folder)
     (place / f"{name}-{os.getpid()}-{time.monotonic_ns()}").touch()
     return marks(place, name)
+
+
+def children() -> list[psutil.Process]:
+    """Processes that this one has started, but for a Ray cluster that other tests keep open."""
+    ray = f"{os.sep}ray{os.sep}"
+    return [one for one in psutil.Process().children() if not any(ray in word for word in one.cmdline())]
 
 
 def marks(folder: Path | str, name: str) -> int:

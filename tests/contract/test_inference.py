@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.shared import Calls, Dying, Fails, Hangs, Killing, Picky, Pictures, Slow, Sums, marks
+from tests.contract.shared import Calls, Dying, Fails, Hangs, Killing, Picky, Pictures, Slow, Sums, children, marks
 from tests.contract.stages import DiesOnce, Plain, Sources
 from tests.contract.test_processes import ROOT, alive, descriptors, until
 
@@ -67,7 +67,7 @@ def test_no_process_without_a_model_to_share():
     seen = set()
 
     def look(*_):
-        seen.update(" ".join(one.cmdline()) for one in psutil.Process().children())
+        seen.update(" ".join(one.cmdline()) for one in children())
 
     LocalExecutor({"num_workers": 1}, progress=look).execute([Sources(), Pictures(), Plain()])
     assert seen
@@ -86,7 +86,7 @@ def test_it_is_not_started_for_ever(tmp_path, deaths, workers):
     """Where it dies whatever is done, the run ends with one sentence, and no process is left."""
     with pytest.raises(ModelError, match=r"was killed by SIGKILL, 3 times in a row \(memory ran out.*goes on where"):
         run(wanting(Dying, tmp_path, **deaths), workers=workers)
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 @pytest.mark.parametrize(("hangs", "workers"), [({"calls": 1}, 2), ({"loads": 1}, 1)])
@@ -101,7 +101,7 @@ def test_one_that_always_hangs_ends_the_run(tmp_path):
     said = r"gave nothing for 2 seconds, 3 times in a row \(a native library hangs\).*goes on where"
     with pytest.raises(ModelError, match=said):
         run(wanting(Hangs, tmp_path, calls=99), workers=1, model_seconds=2)
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 def test_slow_is_not_stuck(tmp_path):
@@ -228,13 +228,13 @@ def test_nothing_is_left_open(tmp_path, how):
             run(models[how], workers=1)
         except ModelError as error:
             assert how != "finished"
-            return descriptors(), psutil.Process().children(), error
-        return descriptors(), psutil.Process().children(), None
+            return descriptors(), children(), error
+        return descriptors(), children(), None
 
     execute()
     before = descriptors()
-    after, children, _ = execute()
-    assert (after, children) == (before, [])
+    after, left, _ = execute()
+    assert (after, left) == (before, [])
 
 
 def test_a_busy_inference_process_is_asked_by_all(tmp_path):

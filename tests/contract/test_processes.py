@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.contract.shared import children
 from tests.contract.stages import Batches, Dies, Plain, Raises, Sources
 
 from nemo_curator.backends.local import LocalExecutor
@@ -181,11 +182,11 @@ def test_nothing_is_left_open(how):
         except (StageError, KeyboardInterrupt) as error:
             assert how in ("failed", "interrupted")
             # while the error is still held, as an interactive session holds it
-            return descriptors(), psutil.Process().children(), error
-        return descriptors(), psutil.Process().children(), None
+            return descriptors(), children(), error
+        return descriptors(), children(), None
 
     execute()
     before = descriptors()
-    after, children, _ = execute()
+    after, left, _ = execute()
     assert after == before
-    assert children == []
+    assert left == []

@@ -81,6 +81,16 @@ def to_delivered(folder: Path, some: Material, name: str = "a") -> Path:
     return (making / "out" / "00000.parquet").rename(folder / f"{name}.parquet")
 
 
+def to_arrow(folder: Path, some: Material, name: str = "a") -> Path:
+    """An Arrow stream of the same columns, as `datasets` saves it to disk."""
+    table = pq.read_table(to_parquet(folder.with_name(f"making-{folder.name}"), some, name))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return path
+
+
 @dataclass(frozen=True)
 class Reader:
     """One way that images come in.
@@ -89,18 +99,21 @@ class Reader:
         write: Writes material into a folder under a name; gives what is named as input.
         shards: Whether the ids are those of samples in a shard.
         rows: Whether the samples are rows.
+        sums: Whether the file has checksums, by which it is known that bytes in its middle were changed.
     """
 
     write: Callable[..., Path]
     shards: bool = True
     rows: bool = False
+    sums: bool = False
 
 
 READERS = {
     "tar": Reader(to_tar),
     "folder": Reader(to_folder, shards=False),
-    "parquet": Reader(to_parquet, rows=True),
-    "delivered": Reader(to_delivered, rows=True),
+    "parquet": Reader(to_parquet, rows=True, sums=True),
+    "delivered": Reader(to_delivered, rows=True, sums=True),
+    "arrow": Reader(to_arrow, rows=True),
 }
 
 
@@ -110,7 +123,7 @@ def reader(request) -> Reader:
     return READERS[request.param]
 
 
-@pytest.fixture(params=["tar", "parquet", "delivered"])
+@pytest.fixture(params=["tar", "parquet", "delivered", "arrow"])
 def shards(request) -> Reader:
     """Every reader of files that hold many samples."""
     return READERS[request.param]
@@ -222,7 +235,7 @@ def test_a_damaged_shard_is_one_record_beside_its_samples(shards, tmp_path):
     place = shards.write(tmp_path / "in", material(8))
     whole = place.read_bytes()
     at = whole.index(material(8)["005"][0][200:260])
-    place.write_bytes(whole[:at] + bytes(60) + whole[at + 60 :] if shards.rows else whole[:at])
+    place.write_bytes(whole[:at] + bytes(60) + whole[at + 60 :] if shards.sums else whole[:at])
     samples = read(place)
     assert samples[-1].image_id == place.name
     assert samples[-1].error == "damaged_shard"

@@ -25,6 +25,7 @@ BY_HAND = [
     "decode_memory",
     "detector_evidence",
     "embedding_spread",
+    "fetch_urls",
     "filter_evidence",
     "gpu_inference",
     "hash_agreement",
@@ -39,6 +40,7 @@ BY_HAND = [
     "similar_search",
     "tar_walk",
     "view_agreement",
+    "view_server",
 ]
 
 

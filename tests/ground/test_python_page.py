@@ -29,7 +29,7 @@ def test_no_base_is_named_that_is_gone():
     assert INNER.isdisjoint(stages())
 
 
-@pytest.mark.parametrize("room", ["runs", "pipeline", "backends.local", "tasks", "testing"])
+@pytest.mark.parametrize("room", ["runs", "pipeline", "fetching", "backends.local", "tasks", "testing"])
 def test_every_public_name_is_on_the_page(room):
     """What a room says it gives stands in the row of that room, and can be imported from there."""
     module = importlib.import_module(f"nemo_curator.{room}")

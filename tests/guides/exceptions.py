@@ -8,6 +8,7 @@ PROFILE = "py-spy may not look at processes everywhere: tests/cli/test_profile.p
 
 NOT_RUN = {
     ("how-to/develop", ""): REPOSITORY,
+    ("how-to/fetch-a-list-of-urls", ""): "it needs the web: tests/fetching and tests/cli/test_fetch.py",
     ("how-to/get-models", "pip install"): INSTALLS,
     ("how-to/get-models", "imagecurator models get"): NETWORK,
     ("how-to/load-the-result", "pip install"): INSTALLS,
@@ -18,6 +19,7 @@ NOT_RUN = {
     ("how-to/use-a-gpu", "from nemo_curator.models.numerics"): "it needs a CUDA device",
     ("how-to/use-a-gpu", "python -m pytest"): "it needs a CUDA device",
     ("how-to/use-a-gpu", "python benchmarks/"): "it needs a CUDA device",
+    ("how-to/view-a-run", ""): "it goes on until it is stopped: tests/cli/test_view.py",
     ("how-to/write-a-filter", ""): "tests/ground/test_write_a_filter.py follows it",
     ("tutorial/index", "make setup"): REPOSITORY,
     ("tutorial/index", "make demo"): "the demo is there already: tests/cli/test_demo.py",
@@ -30,6 +32,7 @@ ON_THEIR_OWN = {
     ("how-to/load-the-result", "import io\n\nimport numpy"): "torch",
     ("how-to/load-the-result", "from pathlib import Path"): "torch",
     ("how-to/load-the-result", "from datasets import"): "datasets",
+    ("how-to/load-the-result", "import mlcroissant"): "mlcroissant",
 }
 """(Page, what the program begins with) to the package without which it is left out.
 

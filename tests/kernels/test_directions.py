@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,12 +11,15 @@ from hypothesis import strategies as st
 from tests.kernels.vectors import as_mapping, clustered, reference_pairs
 
 from nemo_curator.kernels import similar
+from nemo_curator.kernels.cell_heads import CellHeads, HeadedRows, heads_by_cell
+from nemo_curator.kernels.cells import into_cells
 from nemo_curator.kernels.directions import directions
-from nemo_curator.kernels.pair_search import SearchSettings, search_between, search_within
+from nemo_curator.kernels.pair_search import SearchSettings, cells_of, search_between, search_within
 from nemo_curator.kernels.rows import ArrayRows
 from nemo_curator.kernels.similar import margin, pairs_between, similar_pairs
 
 LEAST = 0.95
+HEADS = ("firsts", "rests", "scales")
 
 
 @settings(max_examples=60)
@@ -102,7 +107,72 @@ def test_cells_with_heads_find_what_they_find_without(monkeypatch):
 
     monkeypatch.setattr(similar, "_WORTH", 1)
     with_heads = [found(memory) for memory in (1, 200_000, 50_000_000)]
-    monkeypatch.setattr(similar, "_SHORTEST", 1000)
+    monkeypatch.setattr(similar, "SHORTEST", 1000)
     without = found(50_000_000)
     assert all(len(one) > 50 for one in without)
     assert with_heads == [without] * 3
+
+
+class Noted(ArrayRows):
+    """Rows that note which of them are read by their numbers."""
+
+    def __init__(self, parts):
+        super().__init__(parts)
+        self.taken = []
+
+    def take(self, indices):
+        """The rows, which are noted."""
+        self.taken.extend(np.asarray(indices).tolist())
+        return super().take(indices)
+
+
+def stored(rows, cells, count):
+    """The cells with the heads of their rows, as a run stores them."""
+    pieces = list(heads_by_cell(rows, cells.order, count))
+    return replace(cells, heads=CellHeads(*(np.concatenate([getattr(one, name) for one in pieces]) for name in HEADS)))
+
+
+@pytest.mark.parametrize("least", [LEAST, 0.85, 0.7])
+def test_stored_heads_find_what_is_found_without(monkeypatch, least):
+    """In pieces of any size; where they rule out enough, of the rows in cells only those are read that they leave."""
+    monkeypatch.setattr(similar, "_WORTH", 1)
+    monkeypatch.setattr(similar, "_LEFT", 0.1)  # of cells this small, one pair is a large share
+    rows = clustered(3000, 64, clusters=300, dtype=np.float16)
+    new = ArrayRows([np.concatenate([rows[:60], clustered(60, 64, seed=9, dtype=np.float16)])])
+    old = Noted([rows])
+    some = SearchSettings(exact_rows=60, sample=50, threads=2, target=0.9)
+    cells = cells_of(old, some)
+    without = as_mapping(search_between(new, old, least, cells, some).pairs(lambda *_: None))
+    assert len(without) >= 60
+    for memory in (1, 200_000, 50_000_000):
+        search = search_between(new, old, least, stored(old, cells, 16), replace(some, memory=memory))
+        assert search.recall is not None
+        old.taken.clear()
+        assert as_mapping(search.pairs(lambda *_: None)) == without
+    if least == LEAST:
+        assert {right for _, right in without} <= set(old.taken)
+        assert len(old.taken) < len(rows) // 2
+
+
+def test_headed_rows_are_those_of_their_rows():
+    """Whatever part of them is asked for: as `Directions` gives them, and none is read while heads are enough."""
+    rows = Noted([clustered(50, 64, dtype=np.float16)])
+    every, numbers = directions(rows.block(0, 50)), np.random.default_rng(1).permutation(50)
+    heads = stored(rows, into_cells(np.eye(1, 64, dtype=np.float32), np.zeros(50, np.int32)), 16).heads
+    rows.taken.clear()
+    assert heads.fit(50, 16)
+    assert not heads.fit(49, 16)
+    assert not heads.fit(50, 17)
+    assert (heads.block(0, 50) == every.heads(16)).all()
+    headed = HeadedRows.of_block(rows, numbers, every.heads(16)[numbers])
+    for which in (slice(None), slice(3, 20), slice(5, 5), np.array([4, 1])):
+        some, same = headed.of(which), every.of(numbers[which])
+        assert len(some) == len(same)
+        assert (some.heads(16) == same.heads(16)).all()
+        assert (some.spread(4).heads(16) == same.spread(4).heads(16)).all()
+        assert (some.spread(4, between=True).heads(16) == same.spread(4, between=True).heads(16)).all()
+    assert rows.taken == []
+    assert (headed.of(slice(3, 9)).take(np.array([2, 0])) == every.rows[numbers[[5, 3]]]).all()
+    assert rows.taken == numbers[[5, 3]].tolist()
+    assert (headed.of(slice(3, 9)).unit() == every.unit()[numbers[3:9]]).all()
+    assert (headed.of(slice(3, 9)).heads(32) == every.heads(32)[numbers[3:9]]).all()

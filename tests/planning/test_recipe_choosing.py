@@ -95,7 +95,7 @@ def test_bytes_take_the_place_of_the_default_number():
     ("export:\n  shard_size: null", "line 1: export: give one of `shard_size` and `shard_bytes`"),
     ("export:\n  shard_bytes: lots", "line 2: export.shard_bytes: 'lots' is no size"),
     ("export:\n  format: tar", "line 2: export.format: this should be 'webdataset', 'folder' or 'parquet', not 'tar'"),
-    ("export: folder", "line 1: export: this is a section with keys of its own (format, shard_size, shard_bytes), not"),
+    ("export: folder", "line 1: export: this is a section with keys of its own (format, shard_size, shard_bytes, "),
     ("shuffle: often", "line 1: shuffle: this should be a whole number, not 'often'"),
     ("allow: [a.txt]", 'line 1: allow: this should be text, not ["a.txt"]'),
     ("duplicates: {bytes: 5}", "line 1: duplicates.bytes: this should be `true` or `false`, not 5"),

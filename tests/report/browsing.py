@@ -32,7 +32,7 @@ class Opened:
     """
 
     def __init__(self, browser, path, **settings):
-        """Open a page from disk and wait until its script is through."""
+        """Open a page, from disk or by its address, and wait until its script is through."""
         self.said, self.asked, self.dialogs = [], [], []
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
         self.context.set_default_timeout(20_000)
@@ -40,7 +40,7 @@ class Opened:
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
-        address = f"file://{path}"
+        address = path if path.startswith("http://") else f"file://{path}"
         self.page.on(
             "request",
             lambda one: None if one.url == address or one.url.startswith("data:") else self.asked.append(one.url),

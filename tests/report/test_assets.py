@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import pytest
 
-from nemo_curator.report.page import SCRIPTS, STYLES, assets
+from nemo_curator.report.frame import EMBEDDED, SERVED, SERVED_STYLES, STYLES
+from nemo_curator.report.page import assets
 
 REPORT = files("nemo_curator.report")
 CHARTS = {
@@ -23,17 +24,30 @@ def test_the_charts_are_as_they_were_published(name):
 
 
 def test_every_script_and_style_is_in_the_page():
-    """And each has one idea: none has more than 400 lines."""
-    for folder, names, ending in (("script", SCRIPTS, ".js"), ("style", (*STYLES, "search"), ".css")):
+    """Or in the one that is served; and each has one idea: none has more than 400 lines."""
+    styles = (*STYLES, *SERVED_STYLES, "search")
+    for folder, names, ending in (("script", (*EMBEDDED, *SERVED), ".js"), ("style", styles, ".css")):
         there = {one.name: one.read_text(encoding="utf-8") for one in (REPORT / folder).iterdir()}
         assert set(there) == {name + ending for name in names}
         assert max(len(text.splitlines()) for text in there.values()) < 400
 
 
+def scripts(*names):
+    """The text of some scripts."""
+    return "\n".join((REPORT / "script" / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
+
+def test_only_one_script_asks_a_server_and_it_is_not_in_the_report():
+    """The page that is one file asks nobody for anything; the served one asks in one place."""
+    assert "fetch(" not in scripts(*EMBEDDED)
+    assert [name for name in SERVED if "fetch(" in scripts(name)] == ["asking"]
+    assert not any(word in scripts(*SERVED) for word in ("XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon"))
+
+
 def test_no_script_can_turn_text_into_markup():
     """Nothing is evaluated, nothing becomes HTML, and neither script nor style can end its element."""
-    style, script = assets()
-    ours = "\n".join((REPORT / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    style, script = assets((*STYLES, *SERVED_STYLES), SERVED)
+    ours = scripts(*EMBEDDED, *SERVED)
     for word in (
         "innerHTML",
         "outerHTML",
@@ -41,7 +55,6 @@ def test_no_script_can_turn_text_into_markup():
         "document.write",
         "eval(",
         "new Function",
-        "fetch(",
         "import(",
     ):
         assert word not in ours
@@ -54,5 +67,5 @@ def test_every_colour_of_the_dark_theme_has_a_light_one():
     light, dark = re.findall(r":root \{(.*?)\}", (REPORT / "style" / "base.css").read_text(encoding="utf-8"), re.DOTALL)
     names = [set(re.findall(r"--([\w-]+):", text)) - {"serif", "sans", "mono"} for text in (light, dark)]
     assert names[0] == names[1]
-    asked = set(re.findall(r"theme\.colour\(\"([\w-]+)\"\)", assets()[1]))
+    asked = set(re.findall(r"theme\.colour\(\"([\w-]+)\"\)", scripts(*EMBEDDED, *SERVED)))
     assert asked <= names[0]

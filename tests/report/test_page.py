@@ -105,7 +105,7 @@ def test_a_rejected_image_shows_its_score_against_the_threshold(pile, tmp_path):
     """The size, and what the rule compared."""
     (figure,) = figures_of(gather.gather(curated(pile, tmp_path / "out")), "reject").values()
     assert (figure.image_id, figure.size, figure.compared) == ("tiny.png", "40 \N{MULTIPLICATION SIGN} 30", "30 < 64")
-    assert figure.picture.startswith("data:image/webp;base64,")
+    assert figure.picture.startswith("data:image/jpeg;base64,")
     assert figure.shape == (40, 30)
 
 

@@ -20,6 +20,7 @@ from nemo_curator.cli.embed import embed
 from nemo_curator.cli.explain import explain
 from nemo_curator.cli.export import export
 from nemo_curator.cli.failures import as_sentences
+from nemo_curator.cli.fetch import fetch
 from nemo_curator.cli.init import init
 from nemo_curator.cli.leaks import leaks
 from nemo_curator.cli.models import models
@@ -31,6 +32,7 @@ from nemo_curator.cli.search import search
 from nemo_curator.cli.stage_plan import plan
 from nemo_curator.cli.status import status
 from nemo_curator.cli.verify import verify
+from nemo_curator.cli.view import view
 
 app = typer.Typer(
     name="imagecurator",
@@ -40,8 +42,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run, plan, score, decide, export, report, status, explain, duplicates, leaks, search),
-    *(decontaminate, embed, verify, remove, diff, init, doctor, demo),
+    *(run, plan, score, decide, export, report, view, status, explain, duplicates, leaks, search),
+    *(decontaminate, embed, fetch, verify, remove, diff, init, doctor, demo),
 ):
     app.command(command.__name__)(as_sentences(command))
 app.add_typer(models)

@@ -13,6 +13,15 @@ from nemo_curator.cli import options
 from nemo_curator.errors import RecipeError
 
 
+class Encoding(StrEnum):
+    """Formats that images are encoded as."""
+
+    jpeg = "jpeg"
+    png = "png"
+    webp = "webp"
+    avif = "avif"
+
+
 class Format(StrEnum):
     """Formats of a data set."""
 
@@ -33,6 +42,24 @@ def export(
     output_format: Annotated[
         Format | None, typer.Option("--format", help="Tars with a Parquet each, folders of files, or Parquet alone.")
     ] = None,
+    longest: Annotated[
+        int | None, typer.Option("--longest", min=1, metavar="PIXELS", help="Make larger images smaller, to this side.")
+    ] = None,
+    shortest: Annotated[
+        int | None, typer.Option("--shortest", min=1, metavar="PIXELS", help="The same by the shorter side.")
+    ] = None,
+    encode: Annotated[
+        Encoding | None, typer.Option("--encode", help="Encode images of other formats anew, as this one.")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option("--quality", min=1, max=100, help="Of images that are encoded anew; 90 by default.")
+    ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a data card (README.md) and croissant.json beside the data set.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Processes that encode; one a core by default.")
+    ] = None,
     settings: options.Settings = None,
     skip_missing: options.SkipMissing = False,
     replace: Annotated[
@@ -43,7 +70,7 @@ def export(
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write the kept samples with their original bytes; an interrupted export goes on where it stopped."""
+    """Write the kept samples with their original bytes, or made smaller; an interrupted export goes on."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.observing import Observing, observed
@@ -53,6 +80,8 @@ def export(
     from nemo_curator.pipeline.export import export_locked, plan_export_of
     from nemo_curator.runs.layout import RunDirectory
 
+    if longest is not None and shortest is not None:
+        raise RecipeError("an image has one new size", act="give one of --longest and --shortest")
     if shard_size is not None and shard_bytes is not None:
         raise RecipeError("a shard has one limit", act="give one of --shard-size and --shard-bytes")
     place = RunDirectory(run)
@@ -60,6 +89,11 @@ def export(
     own += [f"export.format={output_format.value}"] if output_format is not None else []
     own += [f"export.shard_size={shard_size}"] if shard_size is not None else []
     own += [f"export.shard_bytes={shard_bytes}"] if shard_bytes is not None else []
+    own += ["export.card=true"] if card else []
+    own += [f"export.resize.longest={longest}"] if longest is not None else []
+    own += [f"export.resize.shortest={shortest}"] if shortest is not None else []
+    own += [f"export.encode.format={encode.value}"] if encode is not None else []
+    own += [f"export.encode.quality={quality}"] if quality is not None else []
     reach_by(None, own)
     recipe = export_recipe(recipe_of(place), own)
     if dry_run:
@@ -72,7 +106,9 @@ def export(
     observing = Observing(log_json, metrics)
     shown_by = display(quiet=as_json or observing.takes_stderr)
     with observed("export", observing, shown_by, {"run": run, "output": output}) as watcher:
-        exported = export_locked(place, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+        exported = export_locked(
+            place, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+        )
     if as_json:
         sys.stdout.write(json.dumps(export_facts(exported, output), indent=2) + "\n")
     else:

@@ -31,18 +31,30 @@ class _Stop:
         raise KeyboardInterrupt
 
 
+_running: list[_Stop] = []  # of the command that runs, the innermost last
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is what became of Ctrl-C or of a polite kill.
+
+    Libraries have their own ways to say that they were interrupted (DuckDB: a RuntimeError), so what counts is whether
+    the command was asked to stop.
+    """
+    return isinstance(error, KeyboardInterrupt) or any(stop.asked for stop in _running)
+
+
 def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
     """The command, with errors of ours and Ctrl-C turned into a sentence and an exit code."""
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         stop = _Stop()
+        _running.append(stop)
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             return command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
-            # libraries have their own ways to say that they were interrupted (DuckDB: a RuntimeError)
-            if stop.asked or isinstance(error, KeyboardInterrupt):
+            if is_interruption(error):
                 _say(_INTERRUPTED)
                 raise typer.Exit(INTERRUPTED) from None
             if isinstance(error, CuratorError):
@@ -52,6 +64,7 @@ def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(error.exit_code) from None
             raise
         finally:
+            _running.remove(stop)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from nemo_curator import __version__, storage
 from nemo_curator.backends.local.heartbeat import Heartbeat
 from nemo_curator.cli.amounts import shown
-from nemo_curator.cli.failures import INTERRUPTED
+from nemo_curator.cli.failures import INTERRUPTED, is_interruption
 from nemo_curator.errors import CuratorError, OutputError, OutputExistsError
 from nemo_curator.pipeline.places import path_inside
 from nemo_curator.pipeline.progress import Several, Watcher
@@ -94,12 +94,11 @@ def observed(
 
 
 def _failed(error: BaseException) -> ev.Failed:
-    told = "" if isinstance(error, CuratorError) else f"{type(error).__name__}: {error}"
-    if isinstance(error, KeyboardInterrupt) or "interrupt" in told.lower():  # libraries have their own ways to say so
+    if is_interruption(error):
         return ev.Failed("Interrupted", INTERRUPTED, "interrupted")
     if isinstance(error, CuratorError):
         return ev.Failed(type(error).__name__, error.exit_code, str(error))
-    return ev.Failed(type(error).__name__, 1, told)
+    return ev.Failed(type(error).__name__, 1, f"{type(error).__name__}: {error}")
 
 
 def _refuse_place(option: str, path: str, places: Mapping[str, str | Sequence[str]]) -> None:

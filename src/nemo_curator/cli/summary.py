@@ -223,6 +223,8 @@ def export_facts(exported: Exported, output: str) -> dict[str, Any]:
         "bytes": exported.bytes,
         "files": len(exported.files),
         "missing": [asdict(one) for one in exported.missing],
+        "failed": [asdict(one) for one in exported.failed],
+        "rendered": exported.rendered,
     }
 
 
@@ -240,6 +242,13 @@ def _print_missing(console: Console, exported: Exported) -> None:
         first = exported.missing[0]
         which = f"{shown(first.image_id)} for one: {shown(first.reason)}"
         console.print(Text(f"note: missing: {counted(len(exported.missing), 'kept sample')}, {which}"), soft_wrap=True)
+    if exported.failed:
+        first = exported.failed[0]
+        which = f"{shown(first.image_id)} for one: {shown(first.reason)}"
+        left = counted(len(exported.failed), "kept sample")
+        console.print(Text(f"note: left out, because it could not be encoded anew: {left}, {which}"), soft_wrap=True)
+    if exported.rendered:
+        console.print(f"{counted(exported.rendered, 'image')} made anew; the others have their own bytes")
 
 
 def _there(exported: Exported) -> str:

@@ -37,6 +37,8 @@ Colour = tuple[int, int, int]
 
 _BAND_PIXELS = 1 << 21  # 2 million: 6 MB of RGB
 
+_OPAQUE = 255
+
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 
 
@@ -62,6 +64,31 @@ def to_rgb(image: Image.Image, background: Colour = DEFAULT_OPTIONS.background) 
         strip = image if whole else image.crop((0, top, width, min(height, top + rows)))
         out[top : top + rows] = convert(strip)
     return out
+
+
+def to_rgb_and_alpha(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    """Convert a loaded picture, and its transparency apart from it.
+
+    Args:
+        image: A loaded Pillow image of any mode.
+
+    Returns:
+        (`(H, W, 3)` uint8 RGB, `(H, W)` uint8 alpha; None where all of it is opaque). What a 16-bit grey names as its
+        transparent colour is laid over white, as `to_rgb` does.
+
+    Raises:
+        Exception: As `to_rgb`.
+    """
+    if not image.has_transparency_data or image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        return to_rgb(image), None
+    width, height = image.size
+    out, alpha = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(height, top + rows)))
+        both = np.asarray((strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA"))
+        out[top : top + rows], alpha[top : top + rows] = both[..., :3], both[..., 3]
+    return out, None if alpha.min() == _OPAQUE else alpha
 
 
 def _converter(image: Image.Image, background: Colour) -> _Strip:

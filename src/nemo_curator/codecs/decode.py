@@ -17,10 +17,10 @@ import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in th
 from PIL import Image
 
 from nemo_curator.codecs import native_words
-from nemo_curator.codecs.colour import to_rgb
+from nemo_curator.codecs.colour import to_rgb, to_rgb_and_alpha
 from nemo_curator.codecs.headers.jpeg import tidied
 from nemo_curator.codecs.headers.png import verify_pixels
-from nemo_curator.codecs.jxl import jxl_pixels
+from nemo_curator.codecs.jxl import jxl_pixels, jxl_pixels_and_alpha
 from nemo_curator.codecs.limits import DEFAULT_LIMITS, Limits, check
 from nemo_curator.codecs.listening import distinct, listening
 from nemo_curator.codecs.memory_guard import guarded, is_memory
@@ -62,6 +62,7 @@ class Request:
         limits: How large it may be.
         options: How, where there is a choice.
         at_least: 0 for the full picture, else the shorter side that is enough, in pixels.
+        alpha: Whether transparency is wanted apart from the pixels, instead of a background behind them.
     """
 
     data: bytes
@@ -69,6 +70,7 @@ class Request:
     limits: Limits = DEFAULT_LIMITS
     options: DecodeOptions = DEFAULT_OPTIONS
     at_least: int = 0
+    alpha: bool = False
 
 
 Decoder = Callable[[Request], Picture]
@@ -91,6 +93,7 @@ def read_picture(
     options: DecodeOptions = DEFAULT_OPTIONS,
     *,
     at_least: int = 0,
+    alpha: bool = False,
 ) -> Picture:
     """Decode the first frame of an image.
 
@@ -103,6 +106,7 @@ def read_picture(
             by its decoder's own reduction to the smallest size of at least that, which is several times faster
             and softens the picture (for thumbnails and the `fast` option, never for a model by default); other formats
             are decoded in full.
+        alpha: Whether transparency is wanted apart from the pixels, instead of a background behind them.
 
     Returns:
         Pixels that are upright (EXIF orientation applied), and what there is to say about them.
@@ -113,7 +117,7 @@ def read_picture(
     """
     check(header, len(data), limits)
     decoder = DECODERS.get((header.format, header.mode)) or DECODERS.get((header.format, "*")) or DECODERS["*", "*"]
-    request = Request(data, header, limits, options, at_least)
+    request = Request(data, header, limits, options, at_least, alpha)
     with listening() as heard:
         picture = _heard(decoder, request, heard) if header.format == "tiff" else _bounded(decoder, request)
     return replace(picture, warnings=distinct([*heard, *picture.warnings]))
@@ -209,12 +213,14 @@ def _png(request: Request) -> Picture:
 
 
 def _pillow(request: Request) -> Picture:
-    return Picture(upright(_stored(request), request.header.orientation))
+    stored, orientation = _stored(request), request.header.orientation
+    alpha = stored.alpha if stored.alpha is None else upright(stored.alpha[..., None], orientation)[..., 0]
+    return Picture(upright(stored.pixels, orientation), alpha=alpha)
 
 
 def _turned(request: Request) -> Picture:
     """Formats that their decoder turns by itself: Pillow turns a TIFF when it loads it, libheif every HEIF."""
-    return Picture(_stored(request))
+    return _stored(request)
 
 
 def _jpeg2000(request: Request) -> Picture:
@@ -226,15 +232,22 @@ def _jpeg2000(request: Request) -> Picture:
 
 
 def _jxl(request: Request) -> Picture:
+    if request.alpha:
+        pixels, alpha = jxl_pixels_and_alpha(request.data, request.header.bit_depth)
+        return Picture(pixels, alpha=alpha)
     return Picture(jxl_pixels(request.data, request.header.bit_depth, request.options.background))
 
 
-def _stored(request: Request) -> Pixels:
+def _stored(request: Request) -> Picture:
+    """The picture as stored, not turned."""
     image = open_lazily(request.data, request.header.format)
     # the parser may see another size than the probe did, in a file made to deceive
     _check_again(request, *image.size)
     image.load()
-    return to_rgb(image, request.options.background)
+    if request.alpha:
+        pixels, alpha = to_rgb_and_alpha(image)
+        return Picture(pixels, alpha=alpha)
+    return Picture(to_rgb(image, request.options.background))
 
 
 def _check_again(request: Request, width: int, height: int) -> None:

@@ -15,11 +15,12 @@ from nemo_curator._optional import require
 from nemo_curator.codecs.picture import Pixels
 from nemo_curator.errors import DecodeError, MissingExtraError
 
+_OPAQUE = 255
 _BAND_ROWS = 256  # at a time, so that no second full picture of a wider type is in memory
 
 
 def jxl_pixels(data: bytes, bit_depth: int, background: tuple[int, int, int]) -> Pixels:
-    """Decode the first frame.
+    """Decode the first frame over a background.
 
     Args:
         data: The whole file.
@@ -33,16 +34,45 @@ def jxl_pixels(data: bytes, bit_depth: int, background: tuple[int, int, int]) ->
         DecodeError: The package is not installed, or the picture has other channels than grey, colour and alpha.
         Exception: Whatever libjxl says; `trouble.decoding` turns it into a `DecodeError`.
     """
-    stored = _library().jpegxl_decode(data, index=0, numthreads=1)
-    if stored.ndim == 2:
-        stored = stored[..., None]
-    if stored.ndim != 3 or not 1 <= stored.shape[2] <= 4:
-        raise DecodeError(f"the JPEG XL has {stored.shape[-1]} channels; 1 to 4 are known")
+    stored = _stored(data)
     out = np.empty((*stored.shape[:2], 3), np.uint8)
     for top in range(0, len(out), _BAND_ROWS):
         rows = stored[top : top + _BAND_ROWS]
         out[top : top + _BAND_ROWS] = _over(_eight_bits(rows, bit_depth), background)
     return out
+
+
+def jxl_pixels_and_alpha(data: bytes, bit_depth: int) -> tuple[Pixels, Pixels | None]:
+    """Decode the first frame, and its transparency apart from it.
+
+    Args:
+        data: The whole file.
+        bit_depth: As for `jxl_pixels`.
+
+    Returns:
+        (`(H, W, 3)` uint8 RGB, `(H, W)` uint8 alpha; None where all of it is opaque).
+
+    Raises:
+        Exception: As `jxl_pixels`.
+    """
+    stored = _stored(data)
+    out, alpha = np.empty((*stored.shape[:2], 3), np.uint8), np.full(stored.shape[:2], _OPAQUE, np.uint8)
+    for top in range(0, len(out), _BAND_ROWS):
+        rows = _eight_bits(stored[top : top + _BAND_ROWS], bit_depth)
+        out[top : top + _BAND_ROWS] = rows[..., :3] if rows.shape[2] >= 3 else rows[..., :1]
+        if rows.shape[2] in {2, 4}:
+            alpha[top : top + _BAND_ROWS] = rows[..., -1]
+    return out, None if alpha.min() == _OPAQUE else alpha
+
+
+def _stored(data: bytes) -> npt.NDArray[Any]:
+    """`(H, W, 1 to 4)` as stored."""
+    stored: npt.NDArray[Any] = _library().jpegxl_decode(data, index=0, numthreads=1)
+    if stored.ndim == 2:
+        stored = stored[..., None]
+    if stored.ndim != 3 or not 1 <= stored.shape[2] <= 4:
+        raise DecodeError(f"the JPEG XL has {stored.shape[-1]} channels; 1 to 4 are known")
+    return stored
 
 
 def _library() -> ModuleType:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nemo_curator.codecs.picture import Pixels
 
-# each takes (H, W, 3) to a view of it, upright
+# each takes (H, W, C) to a view of it, upright
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -27,17 +27,17 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
     """Apply an EXIF orientation.
 
     Args:
-        pixels: `(H, W, 3)` uint8 as stored.
+        pixels: `(H, W, C)` uint8 as stored.
         orientation: 1 to 8; anything else counts as 1.
 
     Returns:
-        `(H, W, 3)`, or `(W, H, 3)` for 5 to 8, C-contiguous; the argument itself where nothing turns.
+        `(H, W, C)`, or `(W, H, C)` for 5 to 8, C-contiguous; the argument itself where nothing turns.
     """
     turn = _TURNS.get(orientation)
     if turn is None:
         return pixels
     turned = turn(pixels)
     out = np.empty(turned.shape, np.uint8)
-    for channel in range(3):  # NumPy copies three long strided rows four times faster than many runs of three bytes
+    for channel in range(turned.shape[2]):  # NumPy copies long strided rows four times faster than runs of three bytes
         out[..., channel] = turned[..., channel]
     return out

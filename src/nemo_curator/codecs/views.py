@@ -130,6 +130,43 @@ def thumbnail(source: bytes | Pixels, side: int) -> Pixels:
     return cut(source, [view])[view]
 
 
+def resized(pixels: Pixels, size: tuple[int, int], filter_: Filter = "bicubic") -> Pixels:
+    """A whole picture at another size, as `cut` makes it, however large.
+
+    Args:
+        pixels: `(H, W, 3)` uint8 RGB, C-contiguous.
+        size: (width, height) in pixels.
+        filter_: Resampling filter, antialiased.
+
+    Returns:
+        `(h, w, 3)` uint8, C-contiguous; the argument itself where the size stays.
+    """
+    height, width = pixels.shape[:2]
+    if size == (width, height):
+        return pixels
+    if size[0] > width or size[1] > height:
+        return _enlarge(pixels, size, (0, 0, *size), filter_)
+    return _shrunk(pixels, size, (0, 0, *size), filter_)
+
+
+def resized_with_alpha(pixels: Pixels, alpha: Pixels, size: tuple[int, int], filter_: Filter = "bicubic") -> Pixels:
+    """A whole picture with transparency at another size; colour of what is transparent does not bleed into the rest.
+
+    Args:
+        pixels: `(H, W, 3)` uint8 RGB.
+        alpha: `(H, W)` uint8.
+        size: (width, height) in pixels.
+        filter_: Resampling filter, antialiased.
+
+    Returns:
+        `(h, w, 4)` uint8 RGBA, C-contiguous.
+    """
+    picture = Image.fromarray(np.dstack([pixels, alpha]))
+    if size != picture.size:
+        picture = picture.resize(size, _PILLOW_FILTERS[filter_])  # which multiplies by alpha, and divides again
+    return np.array(picture)
+
+
 def _is_small(view: View) -> bool:
     """Whether a reduced decode is enough for a view."""
     return view.fit != "none" and max(view.size, view.crop or 0) <= FAST_SIDE
@@ -137,23 +174,29 @@ def _is_small(view: View) -> bool:
 
 def _cut(pixels: Pixels, view: View, size: tuple[int, int]) -> Pixels:
     height, width = pixels.shape[:2]
-    resized = view.resized(*size)
-    left, top, right, bottom = view.cropped(*resized)
+    size_then = view.resized(*size)
+    left, top, right, bottom = view.cropped(*size_then)
     if (right - left) * (bottom - top) > MOST_VIEW_PIXELS:
         raise LimitError(
             f"a view of {right - left:,} x {bottom - top:,} pixels, over the limit of {MOST_VIEW_PIXELS:,}",
             cause=f"the picture is {width:,} x {height:,}",
         )
-    if resized == (width, height):
+    if size_then == (width, height):
         return pixels[top:bottom, left:right].copy()
+    if size_then[0] > width or size_then[1] > height:
+        return _enlarge(pixels, size_then, (left, top, right, bottom), view.filter)
+    return _shrunk(pixels, size_then, (left, top, right, bottom), view.filter)
+
+
+def _shrunk(pixels: Pixels, size: tuple[int, int], box: tuple[int, int, int, int], filter_: Filter) -> Pixels:
+    """The part `box` of a picture made smaller, in bands of rows."""
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = box
     out = np.empty((bottom - top, right - left, 3), np.uint8)
-    if resized[0] > width or resized[1] > height:
-        return _enlarge(pixels, resized, (left, top, right, bottom), view.filter)
-    scale = height / resized[1]
-    rows = max(1, int(_BAND_BYTES / (width * 3 * scale)))
+    rows = max(1, int(_BAND_BYTES / (width * 3 * (height / size[1]))))
     for row in range(top, bottom, rows):
         last = min(bottom, row + rows)
-        out[row - top : last - top] = _resample(pixels, resized, (left, row, right, last), view.filter)
+        out[row - top : last - top] = _resample(pixels, size, (left, row, right, last), filter_)
     return out
 
 

@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from nemo_curator.kernels.cell_heads import HeadedRows
 from nemo_curator.kernels.cell_recall import Band, reached
 from nemo_curator.kernels.cells import Cells, Probes, into_cells
-from nemo_curator.kernels.directions import Directions, directions
+from nemo_curator.kernels.directions import Directed, Directions, directions
 from nemo_curator.kernels.in_order import in_order
 from nemo_curator.kernels.rows import Int32, Int64, Rows
 from nemo_curator.kernels.similar import (
@@ -179,7 +180,7 @@ class _Search:
     def _looked_at(self, looks: Cells, start: int) -> tuple[int, Pairs]:
         stop = min(start + self.most, len(self.cells.order))
         beside = np.asarray(self.cells.order[start:stop])
-        owned = directions(self.owned.take(beside))
+        owned = self._standing(start, stop, beside)
         found: list[Pairs] = []
         for cell in range(*self._between(start, stop)):
             low, high = (min(max(int(at) - start, 0), stop - start) for at in self.cells.starts[cell : cell + 2])
@@ -192,6 +193,12 @@ class _Search:
                     for pairs in found_in(seeking, owned.of(slice(low, high)), self.least)
                 )
         return stop, joined(found)
+
+    def _standing(self, start: int, stop: int, numbers: Int64) -> Directed:
+        """The rows that stand there: those of stored heads are read only where the heads leave them."""
+        if self.cells.heads is None:
+            return directions(self.owned.take(numbers))
+        return HeadedRows.of_block(self.owned, numbers, self.cells.heads.block(start, stop))
 
     def _between(self, start: int, stop: int) -> tuple[int, int]:
         """The first cell with rows from `start` on, and the first without any before `stop`."""

@@ -8,10 +8,41 @@ of the work.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from nemo_curator.kernels.rows import Float32, Int64
+
+
+class Directed(Protocol):
+    """Rows as directions, wherever they are; `Directions` are some in memory."""
+
+    def __len__(self) -> int:
+        """How many, K."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a row, D."""
+
+    @property
+    def at_hand(self) -> int:
+        """Numbers of the heads that need not be computed; 0 where all must be."""
+
+    def take(self, at: Int64) -> Float32:
+        """`(len(at), D)`, those of these numbers, as they came."""
+
+    def unit(self) -> Float32:
+        """`(K, D)`, at unit length."""
+
+    def heads(self, count: int) -> Float32:
+        """`(K, count)`, the first numbers at unit length and the length of the rest."""
+
+    def spread(self, number: int, *, between: bool = False) -> Directed:
+        """About so many of them."""
+
+    def of(self, which: Int64 | slice) -> Directed:
+        """Some of all those that are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +69,11 @@ class Directions:
     def dimension(self) -> int:
         """Numbers in a row, D."""
         return int(self.rows.shape[1])
+
+    @property
+    def at_hand(self) -> int:
+        """Numbers of the heads that are ready; 0 where none are."""
+        return 0 if self.ready is None else int(self.ready.shape[1])
 
     def of(self, which: Int64 | slice) -> Directions:
         """Some of all rows; they are gathered when they are asked for."""
@@ -83,8 +119,8 @@ class Directions:
             number: How many.
             between: Take those that stand halfway between the ones that are taken else.
         """
-        step = max(1, len(self) // number)
-        return self.of(np.arange(len(self.rows))[self.which][step // 2 if between else 0 :: step])
+        every = np.arange(len(self.rows))[self.which]
+        return self.of(every[evenly(len(every), number, between=between)])
 
     def _scaled(self, rows: Float32, out: Float32) -> Float32:
         scale = self.scale[self.which]
@@ -107,3 +143,15 @@ def directions(rows: Float32) -> Directions:
         scale = (1.0 / lengths).astype(np.float32)
     scale[~np.isfinite(scale)] = 0.0
     return Directions(rows, scale, slice(None))
+
+
+def evenly(total: int, number: int, *, between: bool = False) -> slice:
+    """About so many of all, evenly spread; all if there are fewer.
+
+    Args:
+        total: How many there are.
+        number: How many to take.
+        between: Take those that stand halfway between the ones that are taken else.
+    """
+    step = max(1, total // number)
+    return slice(step // 2 if between else 0, None, step)

@@ -13,17 +13,20 @@ from functools import partial
 
 import numpy as np
 
-from nemo_curator.kernels.directions import Directions, directions
+from nemo_curator.kernels.directions import Directed, Directions, directions
 from nemo_curator.kernels.in_order import in_order
 from nemo_curator.kernels.nearest import exact_cosines
 from nemo_curator.kernels.rows import Float64, Int64, Rows
 
 _EXACT_AT_ONCE = 2_000_000  # numbers that the exact look widens together
 _SIDE = 2048  # rows of a block, where memory allows
-_SHORTEST = 16  # numbers of a head that are worth it
 _WORTH = 1 << 16  # pairs of a block that are worth a look at what heads would rule out
 _TRIED = 64  # rows of each side that this is seen on
+_FEW_LEFT = 2  # pairs of those that are tried that may be left in any case
 _LEFT = 1e-3  # share of pairs that heads may leave: an exact look at one takes as long as some hundred products
+
+SHORTEST = 16
+"""Numbers of a head that are worth it."""
 
 MEMORY = 256_000_000  # bytes for blocks, unless told otherwise
 
@@ -122,7 +125,7 @@ def joined(found: Sequence[Pairs]) -> Pairs:
 
 
 def found_in(
-    left: Directions, right: Directions, least: float, start: int = 0, other: int = 0, *, above: bool = False
+    left: Directed, right: Directed, least: float, start: int = 0, other: int = 0, *, above: bool = False
 ) -> Iterator[Pairs]:
     """The pairs of two blocks, sorted.
 
@@ -152,15 +155,16 @@ def found_in(
             yield Pairs(at[good] + start, of[good] + other, cosines[good])
 
 
-def _head(left: Directions, right: Directions, bound: np.float32) -> int:
+def _head(left: Directed, right: Directed, bound: np.float32) -> int:
     """Numbers of a head that rules out enough; 0 where none does. That changes the time, and nothing else."""
-    if len(left) * len(right) < _WORTH:
+    shortest = shortest_head(left.dimension)
+    if len(left) * len(right) < _WORTH and right.at_hand != shortest:
         return 0
     some, others = left.spread(_TRIED), right.spread(_TRIED, between=True)  # of one block not each row beside itself
-    for count in (shortest_head(left.dimension), left.dimension // 2):
-        if count >= _SHORTEST:
+    for count in (shortest, left.dimension // 2):
+        if count >= SHORTEST:
             near = some.heads(count) @ others.heads(count).T >= bound
-            if np.count_nonzero(near) <= _LEFT * near.size:
+            if np.count_nonzero(near) <= max(_FEW_LEFT, _LEFT * near.size):
                 return count
     return 0
 

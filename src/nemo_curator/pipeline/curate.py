@@ -39,7 +39,7 @@ from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Funnel, Policy
-from nemo_curator.runs.exporting import Exported, delivered
+from nemo_curator.runs.exporting import Exported, delivered, refuse_documents
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
@@ -167,7 +167,9 @@ def curate(
         watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
-        exported = export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+        exported = export_run(
+            run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+        )
         clock.lap("export")
         state = RunState.require(run)
         state.stages_took(taken)
@@ -208,6 +210,8 @@ def _plan_curate(
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
     check_others(recipe, run, {})
+    if recipe.export.card:
+        refuse_documents(output)
     manifest = delivered(output)
     try:
         plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)

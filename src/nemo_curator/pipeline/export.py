@@ -26,14 +26,17 @@ from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting import (
+    DOCUMENTS,
     REMOVING,
     Exported,
     ExportPlan,
     ExportSettings,
+    add_documents,
     delivered,
     export,
     exported_before,
     plan_export,
+    refuse_documents,
     write_manifest,
 )
 from nemo_curator.runs.exporting.sources import check_sources, needed_samples
@@ -65,6 +68,8 @@ def plan_export_of(
     plan = _planned(run, partitions, settings)
     there, gaps = _standing(output, plan, replace=replace)
     if there is None:
+        if (recipe or stored_recipe(state)).export.card:
+            refuse_documents(output)
         shape = Shape.of(settings.format, (one.name for one in plan.shards))
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
         if not skip_missing:
@@ -80,6 +85,7 @@ def export_run(
     replace: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    workers: int | None = None,
 ) -> Exported:
     """Write the kept samples of a run.
 
@@ -92,6 +98,7 @@ def export_run(
         replace: Whether an earlier data set in `output` may be replaced.
         skip_missing: Whether samples whose source is gone or changed are left out, instead of ending the export.
         watcher: Told of the progress.
+        workers: Processes that make images anew, where the recipe says so; one a core by default.
 
     Raises:
         MissingRunError: There is no run.
@@ -119,12 +126,16 @@ def export_run(
     there, gaps = _standing(output, plan, replace=replace)
     if there is None:
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
+        if recipe.export.card:
+            refuse_documents(output)
     with storage.locked(output):
         there, gaps = _standing(output, plan, replace=replace)  # once more: now nobody else changes it
         if there is not None:
             if not state.has_exported(real_place(output), plan.fingerprint):  # killed before it could note that
                 state.exported(real_place(output), plan.fingerprint)
                 state.write()
+            if recipe.export.card and DOCUMENTS not in (delivered(output) or {}):
+                add_documents(output)
             return there
         claim_output(output, run, shape, replace=replace, gaps=gaps, write=False)
         if replace and not skip_missing:  # what stands there stays for as long as it cannot be replaced
@@ -138,7 +149,9 @@ def export_run(
         def written(samples: int) -> None:
             watcher.told(Written(samples))
 
-        exported = export(run, partitions, output, settings, skip_missing=skip_missing, progress=written)
+        exported = export(
+            run, partitions, output, settings, skip_missing=skip_missing, progress=written, workers=workers
+        )
         remove_leftovers(output, run, [file.name for file in exported.files])
         write_manifest(
             output,
@@ -148,7 +161,10 @@ def export_run(
             funnel=Funnel.of(state.facts["funnel"]),
             lists=state.facts.get("lists") or {},
             exported=exported,
+            rendition=settings.rendition,
         )
+        if recipe.export.card:
+            add_documents(output)
         state.exported(real_place(output), plan.fingerprint)
         state.write()
     return exported
@@ -174,6 +190,7 @@ def export_locked(
     replace: bool = False,
     skip_missing: bool = False,
     watcher: Watcher | None = None,
+    workers: int | None = None,
 ) -> Exported:
     """`export_run`, with nobody else at work in the run directory.
 
@@ -186,7 +203,9 @@ def export_locked(
     try:
         with storage.locked(run.root):
             sweep_run(run)
-            return export_run(run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher)
+            return export_run(
+                run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+            )
     finally:
         watcher.close()
 

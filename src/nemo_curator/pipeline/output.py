@@ -35,6 +35,7 @@ _RUN_FILE = re.compile(
     r"|index/(copies|similar)/([a-z_]+\.npy|facts\.json)",
     re.ASCII,
 )
+_DOCUMENTS = ("README.md", "croissant.json")
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 
 
@@ -161,7 +162,7 @@ def sweep_output(output: str) -> None:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
     if delivered_files(output) is not None:
-        _sweep(output, lambda path: path == MANIFEST or shard_stem(path) is not None)
+        _sweep(output, lambda path: path in (MANIFEST, *_DOCUMENTS) or shard_stem(path) is not None)
 
 
 def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from nemo_curator import storage
+from nemo_curator.codecs.rendition import Encode, Rendition
 from nemo_curator.errors import RecipeError
 from nemo_curator.pipeline.places import refuse_secret
 from nemo_curator.pipeline.set_names import check_names, earlier_runs, protect_sets, renamed_places
@@ -93,7 +94,15 @@ def fitting(recipe: Recipe, columns: Collection[str]) -> Recipe:
 def export_settings(recipe: Recipe) -> ExportSettings:
     """How a recipe writes what is kept."""
     section = recipe.export
-    return ExportSettings(section.format, section.shard_size, section.shard_bytes, recipe.shuffle)
+    rendition = None
+    if section.resize is not None or section.encode is not None:
+        rendition = Rendition(
+            section.resize.as_resize() if section.resize else None,
+            section.encode.as_encode() if section.encode else Encode(),
+            recipe.limits.as_limits(),
+            recipe.decode.as_options(),
+        )
+    return ExportSettings(section.format, section.shard_size, section.shard_bytes, recipe.shuffle, rendition)
 
 
 def anchored(recipe: Recipe) -> Recipe:

@@ -10,18 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.options import DecodeOptions, colour_of
-from nemo_curator.kernels.sizes import parse_size
+from nemo_curator.planning.recipe_export import ExportSection
+from nemo_curator.planning.section import Section, Size, switched
 from nemo_curator.planning.storage_section import StorageSection
 
 KeyPath = tuple[str | int, ...]
 """Keys from the top of a recipe down to one value: `("export", "shard_size")`, `("scores", 2)`."""
-
-
-def _size(value: Any) -> int:
-    try:
-        return parse_size(value)
-    except OverflowError:
-        raise ValueError(f"{value!r} is too large") from None
 
 
 def _scores(value: Any) -> Any:
@@ -55,21 +49,11 @@ SCORING_KEYS = ("scores", "lazy", "models", "limits", "decode", "inference")
 """What a scoring depends on; everything else decides or exports."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0, lt=2**63)]
 ScoreEntry = str | dict[str, dict[str, Any]]
 Scores = Annotated[Literal["all"] | list[ScoreEntry], BeforeValidator(_scores)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _switch(value: Any) -> Any:
-    """A section that `true` switches on with its defaults, and `false` off."""
-    return {} if value is True else None if value is False else value
-
-
-class CopiesSection(_Section):
+class CopiesSection(Section):
     """Which images are copies of each other by what they show."""
 
     distance: int = Field(
@@ -84,7 +68,7 @@ class CopiesSection(_Section):
     )
 
 
-class SimilarSection(_Section):
+class SimilarSection(Section):
     """Which images are alike by their embeddings."""
 
     eps: float = Field(
@@ -100,19 +84,19 @@ PREFER = "width * height"
 """Which of equal images stays where nobody says so."""
 
 
-class DuplicatesSection(_Section):
+class DuplicatesSection(Section):
     """Which copies are removed."""
 
     bytes: bool = Field(default=True, description="Remove images whose encoded bytes are equal")
     pixels: bool = Field(
         default=False, description="Remove images whose pixels, upright, are equal; needs the score `pixels`"
     )
-    copies: Annotated[CopiesSection | None, BeforeValidator(_switch)] = Field(
+    copies: Annotated[CopiesSection | None, BeforeValidator(switched)] = Field(
         default=None,
         description="Remove edited copies, by PDQ hashes: `true`, or {distance: 31, min_quality: 0, turned: false}; "
         "needs the score `hashes`",
     )
-    similar: Annotated[SimilarSection | None, BeforeValidator(_switch)] = Field(
+    similar: Annotated[SimilarSection | None, BeforeValidator(switched)] = Field(
         default=None,
         description="Remove images that are alike, by embeddings: `true`, or {eps: 0.05}; needs the score `embedding`",
     )
@@ -139,7 +123,7 @@ class DuplicatesSection(_Section):
         return tuple(name for name, is_on in wanted.items() if is_on)
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """What one image may cost; what exceeds a limit is quarantined before memory is taken."""
 
     pixels: Size = Field(default=100_000_000, description="Width times height of one image")
@@ -159,7 +143,7 @@ class LimitsSection(_Section):
         return Limits(**self.model_dump())
 
 
-class DecodeSection(_Section):
+class DecodeSection(Section):
     """How pixels are made where there is more than one right way."""
 
     background: str = Field(
@@ -188,7 +172,7 @@ class DecodeSection(_Section):
         return DecodeOptions(colour_of(self.background), self.truncated, self.fast)
 
 
-class InferenceSection(_Section):
+class InferenceSection(Section):
     """How models are computed."""
 
     runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = Field(
@@ -203,7 +187,7 @@ class InferenceSection(_Section):
     )
 
 
-class KnownBadSection(_Section):
+class KnownBadSection(Section):
     """Which known images are never kept."""
 
     lists: dict[str, str] = Field(
@@ -219,7 +203,7 @@ class KnownBadSection(_Section):
     )
 
 
-class SampleSection(_Section):
+class SampleSection(Section):
     """A seeded subset of what the rules and duplicates leave."""
 
     n: int | None = Field(default=None, strict=True, ge=0, description="Images to keep; this or `share`")
@@ -266,40 +250,7 @@ class SplitSection(BaseModel):
         return self
 
 
-class ExportSection(_Section):
-    """How the kept samples are written."""
-
-    format: Literal["webdataset", "folder", "parquet"] = Field(
-        default="webdataset",
-        description="`webdataset`: tars with a Parquet beside each; `folder`: folders of files instead of tars; "
-        "`parquet`: one Parquet a shard that holds the bytes too",
-    )
-    shard_size: int | None = Field(
-        default=1000, gt=0, le=1_000_000, description="Samples a shard holds; the last may hold fewer"
-    )
-    shard_bytes: Size | None = Field(
-        default=None,
-        description="Bytes of files a shard holds at most, instead of `shard_size`; a larger sample is alone",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_limit(cls, given: Any) -> Any:
-        """A limit in bytes takes the place of the default number of samples."""
-        if not isinstance(given, dict) or given.get("shard_bytes") is None:
-            return given
-        if given.get("shard_size") is not None:
-            raise ValueError("give one of `shard_size` and `shard_bytes`")
-        return {**given, "shard_size": None}
-
-    @model_validator(mode="after")
-    def _some_limit(self) -> Self:
-        if self.shard_size is None and self.shard_bytes is None:
-            raise ValueError("give one of `shard_size` and `shard_bytes`")
-        return self
-
-
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that decides what comes out."""
 
     scores: Scores = Field(

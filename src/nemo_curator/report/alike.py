@@ -62,12 +62,17 @@ def _removed(position: int, row: Row) -> Removed:
     return Removed(position, duplicate_words(rule), distance_words(rule, row["score"]))
 
 
-def stored_leaks(run: RunDirectory) -> StoredLeaks | None:
-    """Leaks of protect sets, of each image the nearest; None where no set was looked at, or they cannot be read."""
+def stored_leaks(run: RunDirectory, most: int = _LEAKS) -> StoredLeaks | None:
+    """Leaks of protect sets, of each image the nearest; None where no set was looked at, or they cannot be read.
+
+    Args:
+        run: The run.
+        most: So many images at most.
+    """
     if not storage.exists(run.leaks):
         return None
     try:
-        return read_leaks(run, "image", _LEAKS, 1)
+        return read_leaks(run, "image", most, 1)
     except CuratorError:
         return None  # `imagecurator leaks` tells what is wrong with them; the page is of more than that
 

@@ -46,7 +46,7 @@ def page_data(page: Page) -> dict[str, Any]:
             "places": None if page.sample.places is None else _packed(page.sample.places.T),
             "variance": page.sample.shares,
         },
-        "figures": {rows[position]: _figure(one) for position, one in page.figures.items()},
+        "figures": {rows[position]: figure_data(one) for position, one in page.figures.items()},
         "alike": [_alike(one, rows) for one in page.alike],
         "leaks": _leaks(page.leaks, rows) if page.leaks else None,
     }
@@ -107,7 +107,8 @@ def _packed(numbers: npt.NDArray[np.float64]) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode("ascii")
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def figure_data(figure: Figure) -> dict[str, Any]:
+    """What is known of one picture beside its id; what is empty is left out."""
     known = {
         "caption": figure.caption,
         "size": figure.size,
@@ -145,7 +146,7 @@ def _leaks(leaks: Leaks, rows: dict[int, int]) -> dict[str, Any]:
             "how": one.how,
             "distance": one.distance,
             "others": one.others,
-            "figure": _figure(one.protected) if one.protected else None,
+            "figure": figure_data(one.protected) if one.protected else None,
         }
         for one in leaks.listed
         if one.position in rows

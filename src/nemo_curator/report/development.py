@@ -16,8 +16,10 @@ from nemo_curator.report.thumbnail_worker import SIDE
 from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
 
 _SIDES, _EACH = 2, 40  # processes, and so many images at least for each of them
+
 # some such lists are of pictures that nobody may copy, and a page is a copy
-_UNSHOWN = Thumbnail(missing="on a list of known images, and not shown")
+UNSHOWN = "on a list of known images, and not shown"
+"""Why there is no picture of an image that a list of known images names."""
 
 
 def thumbnails_of(
@@ -32,7 +34,7 @@ def thumbnails_of(
         unshown: Positions of images of which there is none on purpose.
     """
     readable = sorted(position for position, row in rows.items() if row["error"] is None)
-    found = {position: _UNSHOWN for position in readable if position in unshown}
+    found = {position: Thumbnail(missing=UNSHOWN) for position in readable if position in unshown}
     wanted = [position for position in readable if position not in unshown]
 
     def develop(some: list[int]) -> dict[int, Thumbnail]:

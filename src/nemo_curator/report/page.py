@@ -10,6 +10,7 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -17,17 +18,9 @@ from nemo_curator import storage
 from nemo_curator.report import words
 from nemo_curator.report.content import Page
 from nemo_curator.report.data import embedded, page_data
+from nemo_curator.report.frame import EMBEDDED, STYLES, Frame
 from nemo_curator.report.gather import gather
 from nemo_curator.runs.layout import RunDirectory
-
-STYLES = ("base", "funnel", "pictures", "gallery", "scores", "pairs", "run", "viewer")
-"""Style sheets of the page, in order, below `style/`."""
-
-SCRIPTS = (
-    *("words", "store", "pictures", "viewer", "gallery", "theme"),
-    *("histogram", "explorer", "cloud", "joint", "map", "pairs", "start"),
-)
-"""Scripts of the page, in order, below `script/`: each has one idea, and sees those before it."""
 
 _CHARTS = "third_party/uplot"
 
@@ -57,26 +50,36 @@ def write_report(run: RunDirectory) -> int:
 
 def render(page: Page) -> str:
     """The page as HTML; everything that comes from the run is escaped."""
-    style, script = assets()
+    return framed(page, Frame.embedded(page), page_data(page))
+
+
+def framed(page: Page, frame: Frame, data: dict[str, Any]) -> str:
+    """A page as HTML, with what differs where it is served.
+
+    Args:
+        page: What it says.
+        frame: How it comes to its reader.
+        data: What its script is given.
+    """
+    style, script = assets(frame.styles, frame.scripts)
     return (
         environment()
         .get_template("page.html.j2")
-        .render(
-            page=page,
-            data=embedded(page_data(page)),
-            style=style,
-            script=script,
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-        )
+        .render(page=page, frame=frame, data=embedded(data), style=style, script=script, policy=policy_of(frame))
     )
 
 
+def policy_of(frame: Frame) -> str:
+    """The content security policy of a page."""
+    style, script = assets(frame.styles, frame.scripts)
+    return frame.policy(_hash(style), _hash(script))
+
+
 @cache
-def assets() -> tuple[str, str]:
-    """The style sheet and the script of the page, each with that of the charts in front."""
-    style = [f"{_CHARTS}/uPlot.min.css", *(f"style/{name}.css" for name in STYLES)]
-    script = [f"{_CHARTS}/uPlot.iife.min.js", *(f"script/{name}.js" for name in SCRIPTS)]
+def assets(styles: tuple[str, ...] = STYLES, scripts: tuple[str, ...] = EMBEDDED) -> tuple[str, str]:
+    """The style sheet and the script of a page, each with that of the charts in front."""
+    style = [f"{_CHARTS}/uPlot.min.css", *(f"style/{name}.css" for name in styles)]
+    script = [f"{_CHARTS}/uPlot.iife.min.js", *(f"script/{name}.js" for name in scripts)]
     return "\n".join(map(_read, style)), "\n".join(map(_read, script))
 
 

@@ -27,17 +27,26 @@ def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, sid
         seconds: Time that one image may take.
         side: Longer side of a thumbnail in pixels.
     """
-    by_set: dict[str, list[str]] = defaultdict(list)
-    for one in ids:
-        name, _, image_id = one.partition(":")
-        by_set[name].append(image_id)
     found: dict[str, Figure] = {}
-    for name, wanted in by_set.items():
-        rows = _rows(run.protect(name), wanted)
+    for name, rows in protected_rows(run, ids).items():
         numbered = dict(enumerate(rows.values()))
         gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side))
         found |= {f"{name}:{row['image_id']}": gallery.figure(at) for at, row in numbered.items()}
     return found
+
+
+def protected_rows(run: RunDirectory, ids: Iterable[str]) -> dict[str, dict[str, Row]]:
+    """Set to id to part row of protected images, with `location`; of those that can be found.
+
+    Args:
+        run: The run that compared with them.
+        ids: Their ids, each behind the name of its set and a colon.
+    """
+    by_set: dict[str, list[str]] = defaultdict(list)
+    for one in ids:
+        name, _, image_id = one.partition(":")
+        by_set[name].append(image_id)
+    return {name: _rows(run.protect(name), wanted) for name, wanted in by_set.items()}
 
 
 def _rows(run: RunDirectory, ids: Sequence[str]) -> dict[str, Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _WORDS = ("nsfw", "porn", "sexual", "gore", "violence")
@@ -20,3 +20,8 @@ def is_sensitive_image(row: Mapping[str, Any]) -> bool:
     """Whether the NSFW model thinks so of an image, whatever became of it."""
     score = row.get(_COLUMN)
     return isinstance(score, int | float) and score >= _UNSURE
+
+
+def sensitive_columns(names: Iterable[str]) -> list[str]:
+    """Those of some columns by which an image is found to be sensitive."""
+    return [name for name in names if name == _COLUMN]

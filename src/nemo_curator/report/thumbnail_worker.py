@@ -1,4 +1,4 @@
-"""The process that decodes for the report: encoded images in on stdin, small WebP files out on stdout.
+"""The process that decodes for the report: encoded images in on stdin, small JPEG files out on stdout.
 
 A picture that was never decoded during the run may crash or hang a decoder; here it takes this process with it and
 nothing else. A request is a length and so many bytes; an answer is a status, width, height, a length and so many bytes:
@@ -7,13 +7,13 @@ the thumbnail, or one sentence. The process ends when stdin does.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import sys
 from typing import BinaryIO
 
-from PIL import Image
+import numpy as np
+import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in the place for one
 
 from nemo_curator.codecs.views import thumbnail
 from nemo_curator.errors import CuratorError
@@ -23,12 +23,11 @@ ANSWER = struct.Struct("<?HHQ")
 SIDE = 224
 """Longer side of a thumbnail in pixels, unless another is asked for; shown at about 160, for dense screens."""
 
-_QUALITY = 72
-_METHOD = 0  # a third larger than the best, in a quarter of the time
+_QUALITY = 70  # a seventh larger than WebP that looks the same, in a tenth of the time
 
 
-def webp(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
-    """A thumbnail of an encoded image as WebP, and its width and height.
+def jpeg(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
+    """A thumbnail of an encoded image as JPEG, and its width and height.
 
     Args:
         data: The encoded image.
@@ -38,9 +37,8 @@ def webp(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
         SampleError: The bytes do not decode.
     """
     small = thumbnail(data, side)
-    out = io.BytesIO()
-    Image.fromarray(small).save(out, "WEBP", quality=_QUALITY, method=_METHOD)
-    return out.getvalue(), (small.shape[1], small.shape[0])
+    file = bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(small), _QUALITY, "RGB", "420"))
+    return file, (small.shape[1], small.shape[0])
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
@@ -48,7 +46,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         (length,) = REQUEST.unpack(head)
         try:
-            picture, (width, height) = webp(requests.read(length), side)
+            picture, (width, height) = jpeg(requests.read(length), side)
             answers.write(ANSWER.pack(True, width, height, len(picture)) + picture)
         except Exception as error:  # noqa: BLE001  whatever it is, the parent shows a placeholder
             sentence = error.what if isinstance(error, CuratorError) else f"{type(error).__name__}: {error}"

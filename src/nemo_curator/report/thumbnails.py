@@ -45,6 +45,29 @@ class Thumbnail:
     shape: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Developed:
+    """A small picture as a file, or why there is none.
+
+    Attributes:
+        data: The file, JPEG, or b"".
+        missing: Why there is none, or "".
+        shape: (width, height) in pixels.
+        lasting: Whether the same bytes would come to the same; not so where they could not be read.
+    """
+
+    data: bytes = b""
+    missing: str = ""
+    shape: tuple[int, int] = (0, 0)
+    lasting: bool = True
+
+    @property
+    def thumbnail(self) -> Thumbnail:
+        """The same with the file as a data URI."""
+        uri = f"data:image/jpeg;base64,{base64.b64encode(self.data).decode('ascii')}" if self.data else ""
+        return Thumbnail(uri, self.missing, self.shape)
+
+
 def within(thumbnails: Mapping[int, Thumbnail], first: Iterable[int], most: int) -> dict[int, Thumbnail]:
     """Thumbnails that together have a size, and placeholders for the rest.
 
@@ -82,8 +105,13 @@ class Thumbnailer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and let sources go."""
         if self._process is not None:
             self._process.close()
+            self._process = None
         self._stack.close()
 
     def make(self, row: Mapping[str, Any], location: str | None) -> Thumbnail:
@@ -93,16 +121,26 @@ class Thumbnailer:
             row: `members` and `primary` of its part row.
             location: What opens its shard or file, or None where nobody knows.
         """
+        return self.develop(row, location).thumbnail
+
+    def develop(self, row: Mapping[str, Any], location: str | None) -> Developed:
+        """The same as a file.
+
+        Args:
+            row: `members` and `primary` of its part row.
+            location: What opens its shard or file, or None where nobody knows.
+        """
         if location is None or not 0 <= row["primary"] < len(row["members"]):
-            return Thumbnail(missing="nobody knows where its bytes lie")
+            return Developed(missing="nobody knows where its bytes lie", lasting=False)
         try:
             (data,) = self._reader.read(location, [Member(**row["members"][row["primary"]])])
         except (CuratorError, OSError) as error:
             cause = error.cause if isinstance(error, CuratorError) else error.strerror
-            return Thumbnail(missing=f"cannot be read any more: {cause}" if cause else "cannot be read any more")
+            why = f"cannot be read any more: {cause}" if cause else "cannot be read any more"
+            return Developed(missing=why, lasting=False)
         return self._developed(data)
 
-    def _developed(self, data: bytes) -> Thumbnail:
+    def _developed(self, data: bytes) -> Developed:
         if self._process is None:
             self._process = _Process(self._side)
         try:
@@ -110,7 +148,7 @@ class Thumbnailer:
         except (OSError, EOFError):
             self._process.close()
             self._process = None
-            return Thumbnail(missing=f"its decoder crashed, or took longer than {self._seconds:g} s")
+            return Developed(missing=f"its decoder crashed, or took longer than {self._seconds:g} s")
 
 
 class _Process:
@@ -126,7 +164,7 @@ class _Process:
             start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone, whose end is the worker's
         )
 
-    def ask(self, data: bytes, seconds: float) -> Thumbnail:
+    def ask(self, data: bytes, seconds: float) -> Developed:
         """One request and its answer.
 
         Raises:
@@ -146,8 +184,8 @@ class _Process:
         finally:
             timer.cancel()
         if not good:
-            return Thumbnail(missing=body.decode("utf-8", "replace"))
-        return Thumbnail(f"data:image/webp;base64,{base64.b64encode(body).decode('ascii')}", "", (width, height))
+            return Developed(missing=body.decode("utf-8", "replace"))
+        return Developed(body, "", (width, height))
 
     def close(self) -> None:
         """End the worker."""

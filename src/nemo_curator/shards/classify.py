@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of, sniff
-from nemo_curator.shards.names import is_parquet_name, is_tar_name, shard_stem, split_loose
+from nemo_curator.shards.fetched import fetch_tables
+from nemo_curator.shards.names import is_arrow_name, is_parquet_name, is_tar_name, shard_stem, split_loose
 
 HEAD_BYTES = 512
 """How many first bytes are looked at: a tar says so in its first block."""
@@ -55,6 +56,7 @@ class Classified:
     Attributes:
         tars: Shards, by name or content.
         parquets: Parquet files that hold images.
+        arrows: Arrow streams that hold images.
         images: Each with the paths of its sidecars, sorted.
         strays: What is nothing else.
         ignored: Path and reason of what is nothing to account for.
@@ -62,6 +64,7 @@ class Classified:
 
     tars: list[File] = field(default_factory=list)
     parquets: list[File] = field(default_factory=list)
+    arrows: list[File] = field(default_factory=list)
     images: list[tuple[File, tuple[str, ...]]] = field(default_factory=list)
     strays: list[File] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
@@ -75,20 +78,26 @@ def classify(
     Hidden files and documents such as LICENSE or README.md are ignored. Tars and images are known by their names, or by
     their first bytes where the name says neither. Any other file is a sidecar of the images in its directory that
     share its stem up to the last dot, and a stray where there is none. A Parquet that is nobody's sidecar is a shard
-    where it holds images; beside a tar of its stem it is what is known of that tar, and is not looked into.
+    where it holds images; beside a tar of its stem it is what is known of that tar, and is not looked into. So
+    it is with an Arrow stream.
 
     Args:
         files: All of them, sorted.
         peek: Reads up to `HEAD_BYTES` first bytes of a file, b"" where it cannot; called only where the name is not
             enough.
-        holds_images: Whether a Parquet has a column of images; called only for one that may be a shard.
+        holds_images: Whether a Parquet or Arrow stream has a column of images; called only for one that may be a shard.
     """
     result = Classified()
     images: dict[str, list[File]] = defaultdict(list)  # by stem
     others: list[File] = []
-    for file in files:
+    known = list(files)
+    by_path = {file.path: file for file in known}
+    tables = fetch_tables(by_path, lambda path: peek(by_path[path]) if by_path[path].readable else b"")
+    for file in known:
         if _is_hidden(file.path):
             result.ignored.append((file.path, "hidden"))
+        elif file.path in tables:
+            result.ignored.append((file.path, "what a fetch of URLs says of itself"))
         elif is_tar_name(file.path):
             result.tars.append(file)
         elif extension_of(file.path) in IMAGE_EXTENSIONS:
@@ -116,12 +125,13 @@ def _without_parquets(
     result: Classified,
     holds_images: Callable[[File], bool],
 ) -> Iterator[File]:
-    """Put the files that are Parquet shards where they belong; yields the others."""
+    """Put the files that are Parquet or Arrow shards where they belong; yields the others."""
     beside = {*images, *(shard_stem(file.path) for file in result.tars)}
     for file in files:
-        shard = is_parquet_name(file.path) and file.readable and split_loose(file.path)[0] not in beside
+        named = is_parquet_name(file.path) or is_arrow_name(file.path)
+        shard = named and file.readable and split_loose(file.path)[0] not in beside
         if shard and holds_images(file):
-            result.parquets.append(file)
+            (result.parquets if is_parquet_name(file.path) else result.arrows).append(file)
         else:
             yield file
 

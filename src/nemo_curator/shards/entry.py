@@ -8,7 +8,7 @@ from typing import Literal
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of
 from nemo_curator.shards.names import is_tar_name, relative_path, with_name
 
-Kind = Literal["tar", "parquet", "image", "stray"]
+Kind = Literal["tar", "parquet", "arrow", "image", "stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Entry:
         root: The input that it was found under; "" for an input that is a file.
         name: The input's name where ids carry one, else "".
         path: Path relative to `root`, as text (see `names`).
-        kind: `tar`, `parquet` (with a column of images), `image` (by name or content), or `stray` (no image,
+        kind: `tar`, `parquet` or `arrow` (with a column of images), `image` (by name or content), or `stray` (no image,
             nobody's sidecar).
         size: Bytes, or -1 where nobody asked.
         sidecars: For an image: relative paths (text) of the files that travel with it, sorted; all lie beside it.
@@ -39,7 +39,12 @@ class Entry:
     @property
     def is_shard(self) -> bool:
         """Whether it holds samples, instead of being one."""
-        return self.kind in {"tar", "parquet"}
+        return self.kind == "tar" or self.has_rows
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is a table, each row of which is a sample."""
+        return self.kind in {"parquet", "arrow"}
 
     @property
     def image_id(self) -> str:

@@ -19,9 +19,10 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.kernels.source import Member
+from nemo_curator.shards.arrow_rows import is_arrow_head
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
-from nemo_curator.shards.names import beside, is_parquet_name
-from nemo_curator.shards.parquet_rows import ImageRows, open_rows
+from nemo_curator.shards.names import beside, is_arrow_name, is_parquet_name
+from nemo_curator.shards.rows_of_images import Rows, open_rows
 from nemo_curator.shards.spool import open_shard
 
 _GAP = 1 << 16  # bytes between two members that are cheaper to read over than to ask for anew
@@ -56,7 +57,7 @@ class MemberReader:
     """Reads the members of many samples, keeping some shards open. A context manager; of one thread.
 
     Of plain local shards the `_OPEN` last ones stay open, of those that had to be unpacked the last, and the last
-    Parquet: its rows are read from the front, so that it pays to ask for them in order.
+    Parquet or Arrow stream: its rows are read from the front, so that it pays to ask for them in order.
 
     Args:
         unpacked: Location to what reads ranges of it, for shards that the caller has unpacked; the offsets of members
@@ -68,8 +69,8 @@ class MemberReader:
         self._open: OrderedDict[str, tuple[ExitStack, ReadRange]] = OrderedDict()
         self._spooled = ""
         self._plain: set[str] = set()  # remote shards that are known to be read by ranges
-        self._parquets: dict[str, bool] = {}  # names that end as a Parquet's do, to whether it is one
-        self._rows: tuple[str, ExitStack, ImageRows | None] = ("", ExitStack(), None)
+        self._parquets: dict[str, bool] = {}  # names of tables, to whether they are some
+        self._rows: tuple[str, ExitStack, Rows | None] = ("", ExitStack(), None)
 
     def __enter__(self) -> Self:
         return self
@@ -107,9 +108,10 @@ class MemberReader:
                 yield _checked(location, member, data[begin : begin + member.length])
 
     def _is_parquet(self, location: str) -> bool:
-        if is_parquet_name(location) and location not in self._parquets:
+        if location not in self._parquets and (is_parquet_name(location) or is_arrow_name(location)):
             try:
-                self._parquets[location] = storage.read_range(location, 0, len(_PARQUET)) == _PARQUET
+                head = storage.read_range(location, 0, len(_PARQUET))
+                self._parquets[location] = is_arrow_head(head) if is_arrow_name(location) else head == _PARQUET
             except OSError as error:
                 raise _gone(location, error) from error
         return self._parquets.get(location, False)
@@ -128,7 +130,7 @@ class MemberReader:
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise _gone(location, error) from error
 
-    def _rows_of(self, location: str) -> ImageRows | None:
+    def _rows_of(self, location: str) -> Rows | None:
         """The rows of a Parquet, which stays open for the next sample; None where it holds no images any more."""
         if self._rows[0] != location:
             self._rows[1].close()

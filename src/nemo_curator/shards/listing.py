@@ -13,8 +13,17 @@ from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError, UnreachableError
 from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
 from nemo_curator.shards.entry import Entry, entry_at
-from nemo_curator.shards.names import is_tar_name, relative_path, shard_stem, split_loose, to_text, with_name
-from nemo_curator.shards.parquet_rows import holds_images
+from nemo_curator.shards.names import (
+    is_arrow_name,
+    is_tar_name,
+    relative_path,
+    shard_stem,
+    split_loose,
+    to_text,
+    with_name,
+)
+from nemo_curator.shards.rows_of_images import holds_images
+from nemo_curator.shards.saved_datasets import MOST_BYTES, beside_the_data
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
 _GIVE = "give a directory, a tar, a Parquet of images or an image"
@@ -154,7 +163,9 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
             ignored.append((path, "a file that was never finished"))
         else:
             files.append(File(path, stored.url, stored.size, stored.kind == "file", stored.version))
-    classified = classify(files, _peek, _holds_images)
+    saved = _beside_the_data(files)
+    ignored += saved.items()
+    classified = classify([file for file in files if file.path not in saved], _peek, _holds_images)
     ignored += classified.ignored
     entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
     if not entries:
@@ -165,12 +176,29 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
     return entries, named, [with_name(one.name, path) for path in shut]
 
 
+def _beside_the_data(files: Sequence[File]) -> dict[str, str]:
+    """Files of data sets that `datasets` saved which are no data, with the reason."""
+    if not any(is_arrow_name(file.path) for file in files):
+        return {}
+    readable = {file.path: file.location for file in files if file.readable}
+
+    def read(path: str) -> bytes:
+        try:
+            return storage.read_range(readable[path], 0, MOST_BYTES) if path in readable else b""
+        except OSError:  # it is told when it is read as what it then is
+            return b""
+
+    return beside_the_data([file.path for file in files], read)
+
+
 def _entries(classified: Classified, one: _Input) -> Iterator[Entry]:
     root = one.place if one.is_dir else ""
     for file in classified.tars:
         yield Entry(file.location, root, one.name, file.path, "tar", file.size, version=file.version)
     for file in classified.parquets:
         yield Entry(file.location, root, one.name, file.path, "parquet", file.size, version=file.version)
+    for file in classified.arrows:
+        yield Entry(file.location, root, one.name, file.path, "arrow", file.size, version=file.version)
     for file, sidecars in classified.images:
         yield Entry(file.location, root, one.name, file.path, "image", file.size, sidecars, file.version)
     for file in classified.strays:

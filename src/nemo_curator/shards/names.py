@@ -19,6 +19,9 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
 PARQUET_SUFFIX = ".parquet"
 """End of the name of a Parquet, lower case."""
 
+ARROW_SUFFIX = ".arrow"
+"""End of the name of an Arrow stream, lower case."""
+
 # a surrogate that stands for one undecodable byte, or a backslash that would read as an escape
 _TO_ESCAPE = re.compile(r"[\udc80-\udcff]|\\(?=x(?:5c|[89a-f][0-9a-f]))")
 _ESCAPED = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
@@ -70,10 +73,15 @@ def is_parquet_name(path: str) -> bool:
     return path.lower().endswith(PARQUET_SUFFIX)
 
 
+def is_arrow_name(path: str) -> bool:
+    """Whether the name says that the file is an Arrow stream."""
+    return path.lower().endswith(ARROW_SUFFIX)
+
+
 def shard_stem(path: str) -> str:
     """`path` without the suffix that makes it a shard; a tar of another name keeps all of it."""
     lower = path.lower()
-    for suffix in sorted((*TAR_SUFFIXES, PARQUET_SUFFIX), key=len, reverse=True):
+    for suffix in sorted((*TAR_SUFFIXES, PARQUET_SUFFIX, ARROW_SUFFIX), key=len, reverse=True):
         if lower.endswith(suffix):
             return path[: -len(suffix)]
     return path

@@ -1,4 +1,4 @@
-"""A Parquet of images to samples, a row at a time."""
+"""A Parquet or Arrow stream of images to samples, a row at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nemo_curator.kernels.sniff import HEAD_BYTES, looks_like, sniff
 from nemo_curator.kernels.source import Member, Source
 from nemo_curator.shards.limits import MAX_BYTES, MAX_MEMBERS, MAX_NAMES, over_limit, too_many_files
 from nemo_curator.shards.names import relative_path, shard_stem, with_name
-from nemo_curator.shards.parquet_rows import ImageRows, Row, open_rows
+from nemo_curator.shards.parquet_rows import Row
+from nemo_curator.shards.rows_of_images import Rows, open_rows
 from nemo_curator.shards.sample import Sample
 
 
@@ -25,7 +26,7 @@ def read_parquet(
     max_bytes: int = MAX_BYTES,
     about_to_read: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Sample]:
-    """The samples of one Parquet, in the order of its rows, holding the bytes of one at a time.
+    """The samples of one Parquet or Arrow stream, in the order of its rows, holding the bytes of one at a time.
 
     Every row is one record. Its image is the primary, every other column of bytes a sidecar, and all further columns
     together a sidecar `.json`; of a Parquet that an export of ours wrote, the sidecars are those that it holds. A
@@ -76,7 +77,7 @@ class _Shard:
         self._taken: dict[str, int] = {}  # id to the number that the last one of that key has
         self._names, self._read = 0, 0
 
-    def samples(self, rows: ImageRows) -> Iterator[Sample]:
+    def samples(self, rows: Rows) -> Iterator[Sample]:
         """The sample of every row, and a record of what is not read.
 
         Raises:

@@ -115,7 +115,7 @@ class ImageRows:
         )
         for number, batch in enumerate(batches if groups else (), start):
             if number >= row:
-                yield _row(number, batch, self._columns)
+                yield row_of(number, batch, self._columns)
 
     def row(self, number: int) -> Row | None:
         """One row; None where there is none. Rows that are asked for in order are read in one go.
@@ -166,8 +166,17 @@ def _columns_of(parquet: pq.ParquetFile) -> ImageColumns | None:
         return None
 
 
-def _row(number: int, batch: pa.RecordBatch, columns: ImageColumns) -> Row:
-    """The row that a batch of one row is."""
+def row_of(number: int, batch: pa.RecordBatch, columns: ImageColumns) -> Row:
+    """The row that a batch of one row is.
+
+    Args:
+        number: Which row of the file it is.
+        batch: The row.
+        columns: Which of its columns make the sample.
+
+    Raises:
+        pyarrow.ArrowInvalid: One of them is not there.
+    """
     missing = set(columns.read) - set(batch.schema.names)
     if missing:
         raise pa.ArrowInvalid(f"the column {min(missing)} cannot be read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ SHARD = b"imagecurator.shard"
 Its further columns say what is known of a sample, and are no part of it.
 """
 
+_FEATURES = b"huggingface"  # key in the metadata of what `datasets` wrote
 _NAMING = ("key", "__key__")  # a column that is there to name samples
 _KEYS = (*_NAMING, "id", "image_id")
 # columns of bytes that hold an image as a rule; one that is `bytes` and `path` tells by its shape
@@ -48,12 +50,13 @@ class ImageColumns:
 def image_columns(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> ImageColumns | None:
     """Find the images of a Parquet.
 
-    The image is the column that is called `image`, else the first struct of `bytes` and `path` (as the Hugging Face
+    The image is the first column that the Hugging Face libraries marked as one in the metadata, else the column that is
+    called `image`, else the first struct of `bytes` and `path` (as the Hugging Face
     libraries keep images), else one of bytes with a usual name, such as `jpg`.
 
     Args:
         schema: Its columns.
-        metadata: Its key-value metadata.
+        metadata: Its key-value metadata, or those of its schema.
 
     Returns:
         None where it holds no image, and where two columns have one name.
@@ -62,7 +65,7 @@ def image_columns(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> 
     if len(set(names)) != len(names):
         return None
     kinds = {one.name: one.type for one in schema}
-    image = next(_candidates(kinds), None)
+    image = next(_candidates(kinds, metadata or {}), None)
     if image is None:
         return None
     key = next((name for name in _KEYS if name in kinds and _is_text(kinds[name])), None)
@@ -74,11 +77,25 @@ def image_columns(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> 
     return ImageColumns(image, key, delivered=False, binaries=binaries, values=values)
 
 
-def _candidates(kinds: Mapping[str, pa.DataType]) -> Iterator[str]:
+def _candidates(kinds: Mapping[str, pa.DataType], metadata: Mapping[bytes, bytes]) -> Iterator[str]:
+    if SHARD not in metadata:
+        marked = _marked(metadata)
+        yield from (name for name, kind in kinds.items() if name in marked and _holds_bytes(kind))
     if "image" in kinds and _holds_bytes(kinds["image"]):
         yield "image"
     yield from (name for name, kind in kinds.items() if _is_struct(kind, ("bytes", "path")))
     yield from (name for name in _NAMES if name in kinds and is_bytes(kinds[name]))
+
+
+def _marked(metadata: Mapping[bytes, bytes]) -> frozenset[str]:
+    """Columns that `datasets` knows to be images; sounds are a struct of `bytes` and `path` too."""
+    try:
+        features = json.loads(metadata[_FEATURES])["info"]["features"]
+        return frozenset(
+            name for name, one in features.items() if isinstance(one, dict) and one.get("_type") == "Image"
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return frozenset()
 
 
 def _is_delivered(kinds: Mapping[str, pa.DataType]) -> bool:

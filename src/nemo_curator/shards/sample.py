@@ -20,8 +20,8 @@ class Sample:
         image: The primary image's encoded bytes; b"" when `error` is set.
         sidecars: Member name to bytes, for every other member, in source order.
         error: Error code when this input cannot be a sample, else "": `damaged_shard`, `incomplete`, `no_image`,
-            `duplicate_member`, `unsupported_member` in shards (see `read_tar`, `read_parquet`), `not_an_image` for
-            loose files, `over_limit` and `unreadable` for all.
+            `not_fetched`, `duplicate_member`, `unsupported_member` in shards (see `read_tar`, `read_parquet`),
+            `not_an_image` for loose files, `over_limit` and `unreadable` for all.
         detail: One sentence on the error.
     """
 

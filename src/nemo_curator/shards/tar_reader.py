@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nemo_curator.kernels.sniff import sniff
 from nemo_curator.kernels.source import Member, Source
+from nemo_curator.shards.fetched import UNFETCHED, reason_of
 from nemo_curator.shards.limits import MAX_BYTES, over_limit, too_many_files
 from nemo_curator.shards.names import is_tar_name, relative_path, shard_stem, split_member, to_text, with_name
 from nemo_curator.shards.sample import Sample
@@ -32,10 +33,10 @@ def read_tar(
 
     Members that share the path up to the first dot of the base name are one sample, adjacent or not. Image members
     are recognised by content; the first is the primary, everything else is a sidecar. What cannot be a sample is one
-    with `error` set: `no_image`, `over_limit`, `unreadable`, `duplicate_member`, `unsupported_member` (links, devices,
-    sparse files: never followed), `incomplete` (its last member is cut off), and for the shard itself, after all
-    others and under its path with extension, `damaged_shard` (also where it has more members than `limits` allows) or
-    `unreadable`. No input makes this raise.
+    with `error` set: `no_image`, `not_fetched` (a member `.unfetched` says why), `over_limit`, `unreadable`,
+    `duplicate_member`, `unsupported_member` (links, devices, sparse files: never followed), `incomplete` (its last
+    member is cut off), and for the shard itself, after all others and under its path with extension, `damaged_shard`
+    (also where it has more members than `limits` allows) or `unreadable`. No input makes this raise.
 
     Args:
         location: Path or URL of a tar, plain or compressed with gzip or Zstandard.
@@ -140,7 +141,10 @@ class _Shard:
         primary = next((at for at, data in enumerate(contents) if sniff(data[:64])), -1)
         sample.source = self._with(group.key, members, primary)
         sample.sidecars = {members[at].name: data for at, data in enumerate(contents) if at != primary}
-        if primary < 0:
+        unfetched = next((at for at, member in enumerate(members) if member.extension == UNFETCHED), -1)
+        if primary < 0 and unfetched >= 0:
+            sample.error, sample.detail = "not_fetched", reason_of(contents[unfetched])
+        elif primary < 0:
             sample.error, sample.detail = "no_image", _no_image(members)
         else:
             sample.image = contents[primary]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nemo_curator.backends.local.events import Pulse, WorkerDied
-from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, News, Read
+from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, Mark, News, Read
 
 
 def ledger():
@@ -17,8 +17,34 @@ def test_news_are_taken_once():
     news = News()
     news.tell([Read(0, "x", 3)])
     news.tell([Condemned(1, "a", "why"), Read(1, "y", 2)])
-    assert news.take() == [Read(0, "x", 3), Condemned(1, "a", "why"), Read(1, "y", 2)]
-    assert news.take() == []
+    mark, events = news.since(Mark())
+    assert events == [Read(0, "x", 3), Condemned(1, "a", "why"), Read(1, "y", 2)]
+    assert news.since(mark) == (mark, [])
+    news.tell([Read(1, "y", 1)])
+    assert news.since(mark)[1] == [Read(1, "y", 1)]
+
+
+def test_news_that_were_sent_and_never_arrived_are_sent_again():
+    """Whoever asks with the mark that they had hears all that came after it, once more and more."""
+    news = News()
+    news.tell([Condemned(1, "a", "why")])
+    mark, _ = news.since(Mark())
+    news.tell([Condemned(1, "b", "why")])
+    news.since(mark)  # the answer is lost
+    news.tell([Read(1, "y", 2)])
+    assert news.since(mark)[1] == [Condemned(1, "b", "why"), Read(1, "y", 2)]
+
+
+def test_an_actor_that_was_started_again_tells_from_its_beginning():
+    """Its numbers have nothing to do with those of the one before."""
+    before, after = News(), News()
+    before.tell([Read(0, "x", 3)] * 5)
+    mark, _ = before.since(Mark())
+    after.tell([Read(0, "x", 1)])
+    mark, events = after.since(mark)
+    assert events == [Read(0, "x", 1)]
+    after.tell([Read(0, "x", 2)])
+    assert after.since(mark)[1] == [Read(0, "x", 2)]
 
 
 def test_a_later_try_knows_what_was_given_up():

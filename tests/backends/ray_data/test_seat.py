@@ -9,12 +9,12 @@ from dataclasses import replace
 import cloudpickle
 import psutil
 import pytest
-from tests.contract.on_threads import SeatsExecutor
+from tests.contract.on_threads import NewsHere, SeatsExecutor
 from tests.contract.stages import Batches, Dies, DiesOnce, OddFilter, OnNode, Plain, Raises, Sources
 from tests.contract.test_behaviour import ids
 
 from nemo_curator.backends.local.events import Pulse, WorkerDied
-from nemo_curator.backends.ray_data.news import Condemned, Happened, News, Read
+from nemo_curator.backends.ray_data.news import Condemned, Happened, Read
 from nemo_curator.backends.ray_data.orders import Orders, partition_row, read_result
 from nemo_curator.backends.ray_data.seat import Seat
 from nemo_curator.codecs.options import DecodeOptions
@@ -40,7 +40,7 @@ def orders(*stages, **settings):
         model_seconds=60.0,
         witnesses=(),
         computed=cloudpickle.dumps([]),
-        news=News(),
+        news=NewsHere(),
     )
     return replace(told, **settings)
 

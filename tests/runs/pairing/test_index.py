@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,42 @@ def test_cells_are_stored_and_used(tmp_path, monkeypatch):
     assert np.array_equal(gathered.rows.block(0, 999), mapped.rows.block(0, len(mapped.rows)))
     anew = find_pairs_between(run, ids, [other], [SIMILAR], folder=str(tmp_path / "anew"))["against-old"]["similar"]
     assert bytes_of(found) == bytes_of(anew)
+
+
+def test_heads_are_stored_and_used(tmp_path, monkeypatch):
+    """Of longer embeddings the heads lie beside the cells; with, without and with others the same pairs are found."""
+    in_few_cells(monkeypatch)
+    vectors = unit_rows(400, 96, seed=3)
+    vectors[200:] = vectors[:200] + 0.05 * unit_rows(200, 96, seed=4)
+    rows, table = embedded_rows(vectors)
+    other = other_set(tmp_path, "against", "old", rows[:150], rows[150:], embeddings=table)
+    find_pairs(other.run, other.partition_ids, [SIMILAR], worth_storing=0)
+    inputs = inputs_now(other.run, other.partition_ids)
+    index = Path(other.run.index("similar"))
+    heads = embedded(other.run, other.partition_ids, inputs, str(tmp_path)).cells.heads
+    assert heads.firsts.shape == (400, 23)
+    new, fresh = embedded_rows(vectors[150:250] + 0.01 * unit_rows(100, 96, seed=9), "n")
+    run, ids = hashed_run(tmp_path / "new", new, embeddings=fresh)
+
+    def found(name):
+        """The pairs, searched for in a folder of their own."""
+        file = find_pairs_between(run, ids, [other], [SIMILAR], folder=str(tmp_path / name))["against-old"]["similar"]
+        return file.facts.pairs, bytes_of(file)
+
+    with_heads = found("with")
+    assert with_heads[0] > 20
+    torn = (index / "firsts.npy").read_bytes()
+    (index / "firsts.npy").write_bytes(torn[:-1] + bytes([torn[-1] ^ 1]))
+    assert embedded(other.run, other.partition_ids, inputs, str(tmp_path)).cells is None
+    assert found("torn") == with_heads
+    (index / "firsts.npy").write_bytes(torn)
+    facts = json.loads((index / "facts.json").read_text())
+    del facts["arrays"]["firsts"]  # an index as it was before there were heads
+    (index / "facts.json").write_text(json.dumps(facts))
+    cells = embedded(other.run, other.partition_ids, inputs, str(tmp_path)).cells
+    assert cells is not None
+    assert cells.heads is None
+    assert found("without") == with_heads
 
 
 def test_cells_of_a_search_are_those_of_the_rows(monkeypatch):

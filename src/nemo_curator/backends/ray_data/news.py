@@ -11,6 +11,7 @@ driver, where whoever has the turn (see `driver`) uses it.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ Event = Read | Condemned | Happened
 
 
 class Desk(Protocol):
-    """Where seats tell what happens: `News`, or `RemoteNews`."""
+    """Where seats tell what happens; `RemoteNews` is one."""
 
     def tell(self, events: Sequence[Event]) -> None:
         """A seat tells something."""
@@ -64,11 +65,26 @@ class Desk(Protocol):
         """A seat begins with a partition."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the driver has heard.
+
+    Attributes:
+        news: Name of the `News`; another one, after the actor was started again, begins anew.
+        told: How much of what it was told.
+    """
+
+    news: str = ""
+    told: int = 0
+
+
 class News:
-    """Keeps what seats tell until the driver takes it, and which images were given up until the end."""
+    """Keeps what seats tell until the driver has heard it, and which images were given up until the end."""
 
     def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
         self._events: list[Event] = []
+        self._heard = 0
         self._condemned: dict[int, dict[str, str]] = {}
         self._tries: dict[int, int] = {}
 
@@ -79,10 +95,15 @@ class News:
             if isinstance(event, Condemned) and event.image_id:
                 self._condemned.setdefault(event.index, {})[event.image_id] = event.why
 
-    def take(self) -> list[Event]:
-        """What was told since the last call."""
-        events, self._events = self._events, []
-        return events
+    def since(self, mark: Mark) -> tuple[Mark, list[Event]]:
+        """What was told after a mark, and the next mark; what came before is heard, and forgotten.
+
+        An answer that never arrives costs nothing: whoever asks again with the same mark hears it again.
+        """
+        heard = mark.told if mark.news == self._name else self._heard
+        self._events = self._events[heard - self._heard :]
+        self._heard = heard
+        return Mark(self._name, heard + len(self._events)), self._events
 
     def begin(self, index: int) -> tuple[int, dict[str, str]]:
         """A seat begins with a partition.
@@ -96,7 +117,7 @@ class News:
 
 
 class RemoteNews:
-    """News that an actor keeps, for those elsewhere: the same three verbs.
+    """News that an actor keeps, for those elsewhere.
 
     Where the actor is gone with its host, nothing is told and nothing known; the run is about to end then.
 
@@ -106,6 +127,7 @@ class RemoteNews:
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
+        self._mark = Mark()
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell something, and wait until it is heard."""
@@ -113,7 +135,8 @@ class RemoteNews:
 
     def take(self) -> list[Event]:
         """What was told since the last call."""
-        return _answer(self._actor.take.remote()) or []
+        self._mark, events = _answer(self._actor.since.remote(self._mark)) or (self._mark, [])
+        return list(events)
 
     def begin(self, index: int) -> tuple[int, dict[str, str]]:
         """As `News.begin`."""

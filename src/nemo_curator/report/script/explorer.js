@@ -74,9 +74,8 @@ const explorer = (() => {
     state.asked += 1;
     const asked = state.asked;
     const axis = axisNow();
-    const [found, near] = await Promise.all([
-      store.count(state.axis, operator.value, state.value), store.near(state.axis, state.value, NEAR),
-    ]);
+    showNear();
+    const found = await store.count(state.axis, operator.value, state.value);
     if (asked !== state.asked || found === null) return;
     get("passing").textContent = found.passing.toLocaleString("en-US");
     get("share").textContent = `of ${plural(store.readable, "readable image")} pass (${shareText(found.passing, store.readable)})`;
@@ -84,15 +83,21 @@ const explorer = (() => {
     get("missing").textContent = axis.missing ? `${plural(axis.missing, "image")} without a value pass${axis.missing === 1 ? "es" : ""} too.` : "";
     get("line").textContent = recipeLine();
     get("command").textContent = command();
+    slider.setAttribute("aria-valuetext", `${numberText(state.value)}: ${plural(found.passing, "image")} pass`);
+  }
+
+  const showNear = settled(async () => {
+    const asked = state.asked;
+    const near = await store.near(state.axis, state.value, NEAR);
+    if (asked !== state.asked) return;
     const low = operator.value.startsWith("<");
     get("below").querySelector("h4").textContent = `Just below: ${low ? "rejected" : "passing"}`;
-    get("above").querySelector("h4").textContent = `${operator.value === "<=" || operator.value === ">" ? "At it or just above" : "At it or just above"}: ${low ? "passing" : "rejected"}`;
+    get("above").querySelector("h4").textContent = `At it or just above: ${low ? "passing" : "rejected"}`;
     get("below").className = low ? "side out" : "side in";
     get("above").className = low ? "side in" : "side out";
     pictures("below", near.below);
     pictures("above", near.above);
-    slider.setAttribute("aria-valuetext", `${numberText(state.value)}: ${plural(found.passing, "image")} pass`);
-  }
+  }, store.patience);
 
   /** Take a threshold; where not every value is known, the nearest stop of the slider. */
   function set(value) {
@@ -149,5 +154,5 @@ const explorer = (() => {
     differs,
   ].map((fits) => store.axes.findIndex(fits)).find((at) => at >= 0);
   choose(first ?? Number(select.value));
-  return { choose };
+  return { choose, rule: () => [state.rule, expression()] };
 })();

@@ -15,15 +15,21 @@ function altText(image) {
   return image.caption || `Image ${image.id}, without a caption`;
 }
 
+/** What stands where there is no picture. */
+function noPicture(why) {
+  return element("span", { class: "none" }, "No picture: ", isolated(why));
+}
+
 /** The picture itself, or why there is none. */
-function pictureOf(image, lazy = true) {
-  if (!image.picture) {
-    return element("span", { class: "none" }, "No picture: ", isolated(image.missing || "it is not on this page"));
-  }
+function pictureOf(image, { lazy = true, large = false } = {}) {
+  if (!image.picture) return noPicture(image.missing || "it is not on this page");
   const [width, height] = image.shape;
-  return element("img", {
-    src: image.picture, width, height, alt: altText(image), decoding: "async", loading: lazy ? "lazy" : null,
+  const picture = element("img", {
+    src: (large && image.large) || image.picture, width: width || null, height: height || null, alt: altText(image), decoding: "async",
+    loading: lazy ? "lazy" : null,
+    onerror: () => image.why?.().then((why) => picture.replaceWith(noPicture(why))),
   });
+  return picture;
 }
 
 /** A frame for a picture; blurred if need be. */
@@ -60,6 +66,16 @@ function figureOf(image, list, told = "", options = {}) {
     caption.append(isolated(image.id, "id"));
   }
   return element("figure", { "data-row": image.row }, button, caption);
+}
+
+/** Call something once, a little after the last of many calls; at once where there is no wait. */
+function settled(call, wait) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    if (wait) timer = setTimeout(call, wait);
+    else call();
+  };
 }
 
 /** Draw everything anew that shows pictures, once blurred ones may be seen. */

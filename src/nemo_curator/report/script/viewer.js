@@ -56,7 +56,7 @@ const viewer = (() => {
   const show = () => {
     const image = list[at];
     const veiled = image.sensitive && image.picture && !veils.lifted && !unveiled;
-    const frame = element("div", { class: veiled ? "frame veil" : "frame" }, pictureOf(image, false));
+    const frame = element("div", { class: veiled ? "frame veil" : "frame" }, pictureOf(image, { lazy: false, large: true }));
     if (veiled) {
       frame.append(element("button", { type: "button", class: "plain ask", onclick: () => { unveiled = true; show(); } }, "Show this picture"));
     }

@@ -2,9 +2,11 @@
 
 from nemo_curator.runs.exporting.arranging import PlannedShard
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
+from nemo_curator.runs.exporting.documents import add_documents, refuse_documents
 from nemo_curator.runs.exporting.export import export
 from nemo_curator.runs.exporting.findings import Verification
 from nemo_curator.runs.exporting.manifest import (
+    DOCUMENTS,
     MANIFEST,
     REMOVING,
     delivered,
@@ -21,6 +23,7 @@ from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.exporting.verify import verify
 
 __all__ = [
+    "DOCUMENTS",
     "MANIFEST",
     "REMOVING",
     "DeliveredFile",
@@ -31,6 +34,7 @@ __all__ = [
     "PlannedShard",
     "Removal",
     "Verification",
+    "add_documents",
     "delivered",
     "delivered_files",
     "export",
@@ -38,6 +42,7 @@ __all__ = [
     "files_in",
     "leftovers",
     "plan_export",
+    "refuse_documents",
     "remove_samples",
     "shard_stem",
     "verify",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from nemo_curator.codecs.rendition import Rendition
 from nemo_curator.errors import InputError
 from nemo_curator.kernels.source import Member, Source
+from nemo_curator.runs.exporting.making import Aim, Contents, Made, aim, with_extension
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.shards.fetch import MemberReader
 
@@ -27,6 +29,8 @@ class Block:
         members: Their members, as in the source.
         names: Names of these in the shard.
         primary: Index of each one's image, or -1.
+        aims: What becomes of each one's image; none where all leave with their own bytes.
+        delivered: Their members with the lengths and hashes that they leave with, where that is known beforehand.
     """
 
     table: pa.Table
@@ -35,6 +39,15 @@ class Block:
     members: list[list[Member]]
     names: list[list[str]]
     primary: list[int]
+    aims: list[Aim] = field(default_factory=list)
+    delivered: list[list[Member]] = field(default_factory=list)
+
+    def hashes(self, index: int, made: Made | None) -> list[str]:
+        """Hex digest of each of a sample's files as it leaves."""
+        found = [one.sha256 for one in (self.delivered or self.members)[index]]
+        if made is not None and 0 <= self.primary[index] < len(found):
+            found[self.primary[index]] = made.sha256
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,30 +56,39 @@ class Piece:
 
     Attributes:
         start: Index of the first in the block.
-        contents: The bytes of each one's members; a sentence instead for one that cannot be had.
+        contents: The bytes of each one's members; a sentence instead for one that cannot be had, and why for one whose
+            image could not be made.
+        made: The image of each one as it leaves; none where all leave with their own bytes.
     """
 
     start: int
-    contents: list[list[bytes] | str]
+    contents: list[Contents]
+    made: list[Made] = field(default_factory=list)
 
 
-def block_of(table: pa.Table, taken: ShardNames) -> Block:
+def block_of(table: pa.Table, taken: ShardNames, rendition: Rendition | None = None) -> Block:
     """Name the samples of some rows.
 
     Args:
         table: The rows, in export order.
         taken: Names in the shard so far.
+        rendition: What images become; None for their own bytes.
     """
     members = members_of(table)
     ids, primary = strings_of(table, "image_id"), _numbers(table, "primary")
     keys: list[str] = []
     names: list[list[str]] = []
+    aims: list[Aim] = []
+    if rendition is not None:
+        rows = table.select(["format", "width", "height", "primary"]).to_pylist()
+        aims = [aim(rendition, row, its) for row, its in zip(rows, members, strict=True)]
+    named = [with_extension(*both) for both in zip(members, aims, strict=True)] if aims else members
     known = zip(
         ids,
         strings_of(table, "source"),
         strings_of(table, "key"),
         strings_of(table, "format"),
-        members,
+        named,
         primary,
         strict=True,
     )
@@ -75,7 +97,7 @@ def block_of(table: pa.Table, taken: ShardNames) -> Block:
         found, files = taken.of(source, image_id, image_format or "")
         keys.append(found)
         names.append(files)
-    return Block(table, ids, keys, members, names, primary)
+    return Block(table, ids, keys, members, names, primary, aims)
 
 
 def members_of(table: pa.Table) -> list[list[Member]]:

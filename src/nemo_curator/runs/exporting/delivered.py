@@ -28,7 +28,7 @@ class DeliveredFile:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A kept sample that was left out because its bytes could not be had.
+    """A kept sample that was left out because its bytes could not be had, or its image could not be made anew.
 
     Attributes:
         image_id: Its id.
@@ -48,7 +48,9 @@ class DeliveredShard:
         samples: Samples in it.
         bytes: Bytes of its tar, its folder, or its Parquet with images.
         files: Its files; none where all its samples are missing.
-        missing: Samples of the plan that are not in it.
+        missing: Samples of the plan that are not in it, because their bytes could not be had.
+        failed: Samples of the plan that are not in it, because their images could not be made anew.
+        rendered: Samples in it whose images were made anew.
     """
 
     split: str
@@ -56,6 +58,8 @@ class DeliveredShard:
     bytes: int
     files: tuple[DeliveredFile, ...]
     missing: tuple[Missing, ...] = ()
+    failed: tuple[Missing, ...] = ()
+    rendered: int = 0
 
 
 @dataclass(slots=True)
@@ -69,7 +73,9 @@ class Exported:
         samples: Samples delivered.
         bytes: Bytes of the tars, of the folders, or of the Parquet files with images.
         splits: Split to number of samples; empty without splits.
-        missing: Kept samples that are not there, with the reason.
+        missing: Kept samples that are not there because their bytes could not be had, with the reason.
+        failed: Kept samples that are not there because their images could not be made anew, with the reason.
+        rendered: Samples whose images were made anew, as far as this export knows.
         written: Shards that were written; the others were there already.
         removed: Samples that were taken out since.
     """
@@ -81,6 +87,8 @@ class Exported:
     bytes: int = 0
     splits: dict[str, int] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
+    failed: list[Missing] = field(default_factory=list)
+    rendered: int = 0
     written: int = 0
     removed: int = 0
 
@@ -92,6 +100,8 @@ class Exported:
             self.samples += shard.samples
             self.bytes += shard.bytes
             self.missing += shard.missing
+            self.failed += shard.failed
+            self.rendered += shard.rendered
             if shard.split:
                 splits[shard.split] += shard.samples
         self.splits = dict(splits)

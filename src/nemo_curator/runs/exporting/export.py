@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from nemo_curator import storage
@@ -19,6 +20,7 @@ from nemo_curator.runs.exporting.arranging import PlannedShard
 from nemo_curator.runs.exporting.copying import Block, Piece, block_of, contents, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredShard, Exported
 from nemo_curator.runs.exporting.feed import AbandonedError, Feed
+from nemo_curator.runs.exporting.making import Contents, Made, made_in_order
 from nemo_curator.runs.exporting.manifest import MANIFEST, delivered
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS
@@ -30,6 +32,7 @@ from nemo_curator.runs.exporting.shards import ShardPlace, write_shard
 from nemo_curator.runs.exporting.sources import check_sources, locations, needed_partitions, needed_samples
 from nemo_curator.runs.exporting.unpacking import Unpacked
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.rendering import RenderPool, render_workers
 from nemo_curator.shards.fetch import MemberReader
 from nemo_curator.shards.partitioning import Partition
 
@@ -37,6 +40,7 @@ _HANDED = 1 << 21  # bytes that are handed over at a time
 _UNDER_WAY = 2
 
 Handed = Feed[Block | Piece]
+Place = tuple[str, Sequence[Member]]
 Progress = Callable[[int], None]
 
 
@@ -48,6 +52,7 @@ def export(
     *,
     skip_missing: bool = False,
     progress: Progress = lambda _: None,
+    workers: int | None = None,
 ) -> Exported:
     """Write the kept samples into shards; shards of the same plan that are there already stay as they are.
 
@@ -62,6 +67,7 @@ def export(
         settings: How the samples are written.
         skip_missing: Leave out samples whose bytes are gone or changed, and say which, instead of stopping.
         progress: Called with the number of samples dealt with since the last call.
+        workers: Processes that make images anew, where that is asked for; one a core by default.
 
     Raises:
         InputError: The run is not decided, or a source is gone or holds other bytes than were scored.
@@ -84,8 +90,13 @@ def export(
         Unpacked(run, partitions, plan, needed, skip=skip_missing) as unpacked,
         KeptRows(run, list(partitions), plan, needed_partitions(plan, needed)) as rows,
         MemberReader(dict.fromkeys(unpacked.locations, unpacked.read_at)) as reader,
+        ExitStack() as stack,
     ):
         copier = _Copier(plan, partitions, rows, unpacked, reader, skip=skip_missing)
+        if settings.rendition is not None:
+            copier.pool = stack.enter_context(
+                RenderPool(settings.rendition, render_workers(settings.rendition, workers))
+            )
         if missing and not skip_missing and _is_of(plan, delivered(output)):
             copier.read(missing)  # gaps are filled: what is there stays if that is not possible
         _retire_manifest(output, plan, whole=not missing)
@@ -99,7 +110,8 @@ def export(
 
 
 def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
-    return ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema)
+    makes = plan.settings.rendition is not None
+    return ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema, makes=makes)
 
 
 def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
@@ -113,9 +125,10 @@ def _is_of(plan: ExportPlan, manifest: dict[str, Any] | None) -> bool:
 
 
 def _check(plan: ExportPlan, exported: Exported) -> None:
-    if exported.samples + len(exported.missing) != plan.samples:
+    if exported.samples + len(exported.missing) + len(exported.failed) != plan.samples:
         raise ConservationError(
-            f"{plan.samples} kept samples became {exported.samples} delivered and {len(exported.missing)} missing ones",
+            f"{plan.samples} kept samples became {exported.samples} delivered, {len(exported.missing)} missing and "
+            f"{len(exported.failed)} failed ones",
             cause="this is a fault of imagecurator, not of your data",
             act="keep the run directory and report it",
         )
@@ -136,6 +149,8 @@ class _Copier:
     ) -> None:
         self._plan, self._partitions, self._rows = plan, partitions, rows
         self._unpacked, self._reader, self._skip = unpacked, reader, skip
+        self.pool: RenderPool | None = None
+        """What makes images anew, where that is asked for."""
 
     def write(
         self, shards: Sequence[PlannedShard], places: dict[str, ShardPlace], progress: Progress
@@ -172,26 +187,36 @@ class _Copier:
         """Hand over the samples of a shard, block after block."""
         for block, places in self._blocks(shard):
             feed.put(block, block.table.nbytes)
-            waiting, size, at = list[list[bytes] | str](), 0, 0
-            for found in contents(self._reader, block, places, skip=self._skip):
-                waiting.append(found)
-                size += sum(map(len, found))
+            piece, size = Piece(0, []), 0
+            for found, made in self._delivered(block, places):
+                piece.contents.append(found)
+                if made is not None:
+                    piece.made.append(made)
+                size += sum(map(len, found)) if isinstance(found, list) else 0
                 if size >= _HANDED:
-                    feed.put(Piece(at, waiting), size)
-                    progress(len(waiting))
-                    at, waiting, size = at + len(waiting), [], 0
-            feed.put(Piece(at, waiting), size)
-            progress(len(waiting))
+                    feed.put(piece, size)
+                    progress(len(piece.contents))
+                    piece, size = Piece(piece.start + len(piece.contents), []), 0
+            feed.put(piece, size)
+            progress(len(piece.contents))
         feed.end()
 
-    def _blocks(self, shard: PlannedShard) -> Iterator[tuple[Block, list[tuple[str, Sequence[Member]]]]]:
+    def _delivered(self, block: Block, places: list[Place]) -> Iterator[tuple[Contents, Made | None]]:
+        """What leaves of each sample, and what its image is then, where images are made anew."""
+        found = contents(self._reader, block, places, skip=self._skip)
+        if self.pool is None:
+            yield from ((one, None) for one in found)
+        else:
+            yield from made_in_order(found, block.aims, self.pool)
+
+    def _blocks(self, shard: PlannedShard) -> Iterator[tuple[Block, list[Place]]]:
         """(block, the location of each of its samples and the members as they lie there)."""
         taken = ShardNames()
         order = self._plan.order[shard.start : shard.stop]
         for start, stop in spans(self._plan.lengths[order], BLOCK_ROWS, BLOCK_BYTES):
             numbers = order[start:stop]
             table, owners = self._rows.take(numbers)
-            block = block_of(table, taken)
+            block = block_of(table, taken, self._plan.settings.rendition)
             members = [
                 self._unpacked.members(number, its) for number, its in zip(numbers.tolist(), block.members, strict=True)
             ]

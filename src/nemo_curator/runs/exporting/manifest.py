@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, get_args
 import pyarrow as pa
 
 from nemo_curator import __version__, storage
+from nemo_curator.codecs.rendition import Rendition
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
 from nemo_curator.runs.exporting.settings import Format
@@ -20,6 +22,9 @@ from nemo_curator.shards.parquet import read_table
 MANIFEST = "manifest.json"
 REMOVING = "removing"
 """Key in the manifest while samples are being taken out: the data set is whole again when it is gone."""
+
+DOCUMENTS = "documents"
+"""Key in the manifest: the files beside the shards that describe the data set."""
 
 _FORMAT = "imagecurator-manifest-1"
 _MOST_BYTES = 1 << 28  # a manifest of ten million samples in a hundred thousand shards is a tenth of it
@@ -35,6 +40,7 @@ def write_manifest(
     funnel: Funnel,
     lists: Mapping[str, Mapping[str, Any]],
     exported: Exported,
+    rendition: Rendition | None = None,
 ) -> None:
     """Write `manifest.json`. It holds no time, host or path.
 
@@ -47,6 +53,7 @@ def write_manifest(
         lists: `allow`, `deny` and `known_bad.<name>` to the file's name, SHA-256 and number of entries of the list,
             where there is one.
         exported: What was delivered.
+        rendition: What images became; None for their own bytes.
 
     Raises:
         StorageError: The file cannot be written.
@@ -66,6 +73,7 @@ def write_manifest(
             "splits": dict(exported.splits),
             "removed": 0,
             "missing": [asdict(one) for one in exported.missing],
+            **_made(rendition, exported),
             "funnel": funnel.figures,
             "recipe": plain,
             "lists": {name: dict(one) for name, one in lists.items()},
@@ -75,6 +83,13 @@ def write_manifest(
             "files": [asdict(one) for one in exported.files],
         },
     )
+
+
+def _made(rendition: Rendition | None, exported: Exported) -> dict[str, Any]:
+    """What is said of images that were made anew; nothing where all have their own bytes."""
+    if rendition is None:
+        return {}
+    return {"rendition": rendition.facts, "failed": [asdict(one) for one in exported.failed]}
 
 
 def store_manifest(output: str, manifest: Mapping[str, Any]) -> None:
@@ -112,10 +127,27 @@ def delivered_files(output: str) -> list[str] | None:
     manifest = delivered(output)
     if manifest is None:
         return None
-    found: list[str] = []
+    found: list[str] = sorted(own_documents(output, manifest))
     for one in manifest["files"]:
         name = str(one["name"])
         found += files_in(output, name) if name.endswith("/") else [name]
+    return found
+
+
+def own_documents(output: str, manifest: Mapping[str, Any]) -> set[str]:
+    """Names of the documents of a data set that are as we wrote them; an edited one is the user's."""
+    found = set()
+    for one in manifest.get(DOCUMENTS) or ():
+        try:
+            name, sha256 = str(one["name"]), str(one["sha256"])
+            if "/" in name or storage.stat(storage.join(output, name)).size != one["bytes"]:
+                continue
+            with storage.open(storage.join(output, name)) as file:
+                same = hashlib.sha256(file.read(_MOST_BYTES)).hexdigest() == sha256
+        except (OSError, LookupError, TypeError):
+            continue
+        if same:
+            found.add(name)
     return found
 
 
@@ -177,5 +209,6 @@ def exported_before(manifest: Mapping[str, Any]) -> Exported:
         bytes=int(manifest["bytes"]),
         splits={str(name): int(count) for name, count in manifest["splits"].items()},
         missing=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest["missing"]],
+        failed=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest.get("failed", ())],
         removed=int(manifest["removed"]),
     )

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting.hashing import HashingFile
+from nemo_curator.runs.exporting.making import MADE
 from nemo_curator.shards.parquet_schema import SHARD
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -33,18 +34,22 @@ _FEATURES = json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})
 _OWN_BYTES = ("image.bytes", "sidecars.list.element.bytes")  # compressed already, as a rule
 
 
-def delivered_schema(known: pa.Schema, *, split: bool, with_bytes: bool) -> pa.Schema:
+def delivered_schema(known: pa.Schema, *, split: bool, with_bytes: bool, made: bool = False) -> pa.Schema:
     """The columns of a shard's Parquet.
 
     Args:
         known: What is known of a sample.
         split: Whether samples are in splits.
         with_bytes: Whether the bytes are in it.
+        made: Whether there are columns about images that are made anew.
     """
     fields = list(known)
     place = [pa.field("shard", pa.string()), *([pa.field("split", pa.string())] if split else [])]
     fields[1:1] = [*place, pa.field("files", pa.list_(pa.string()))]
     fields.insert([one.name for one in fields].index("key") + 1, pa.field("original_key", pa.string()))
+    if made:
+        at = [one.name for one in fields].index("original_key") + 1
+        fields[at:at] = [pa.field(name, kind) for name, kind in MADE.items()]
     if not with_bytes:
         return pa.schema(fields)
     fields += [pa.field("image", IMAGE), pa.field("sidecars", SIDECARS)]

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -87,7 +87,7 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
         InputError: Its decisions are not about the records that it has.
     """
     scan = _Scan(settings)
-    digest = hashlib.sha256(f"{_FORMAT}\n{json.dumps(asdict(settings), sort_keys=True)}\n".encode())
+    digest = hashlib.sha256(f"{_FORMAT}\n{json.dumps(settings.facts, sort_keys=True)}\n".encode())
     with _Verdicts(run) as verdicts:
         digest.update(verdicts.digest)
         for partition in partitions:

@@ -20,8 +20,10 @@ from nemo_curator.errors import InputError, MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
 from nemo_curator.runs.exporting.copying import Block, Piece, members_of, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredFile
+from nemo_curator.runs.exporting.documents import add_documents
 from nemo_curator.runs.exporting.findings import Problems
-from nemo_curator.runs.exporting.manifest import REMOVING, delivered, exported_before, store_manifest
+from nemo_curator.runs.exporting.making import delivered_members
+from nemo_curator.runs.exporting.manifest import DOCUMENTS, REMOVING, delivered, exported_before, store_manifest
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS, shard_facts
 from nemo_curator.runs.exporting.resume import file_as_it_is, recorded_body
 from nemo_curator.runs.exporting.settings import Format
@@ -119,7 +121,9 @@ class _Work:
         self._emptied_before, taken = _texts(begun, "emptied"), _texts(begun, "ids")
         self._ids = ids | taken
         self._missing = [one for one in before.missing if one.image_id not in self._ids]
-        self.found: set[str] = set(taken).union(one.image_id for one in before.missing if one.image_id in self._ids)
+        self._failed = [one for one in before.failed if one.image_id not in self._ids]
+        left_out = (*before.missing, *before.failed)
+        self.found: set[str] = set(taken).union(one.image_id for one in left_out if one.image_id in self._ids)
         self.rewrite: list[str] = []
         self.empty: list[str] = []
 
@@ -178,13 +182,16 @@ class _Work:
             "bytes": sum(one.bytes for one in bodies),
             "splits": splits,
             "removed": self._removed_before
-            + (self._before.samples + len(self._before.missing))
-            - (samples + len(self._missing)),
+            + (self._before.samples + len(self._before.missing) + len(self._before.failed))
+            - (samples + len(self._missing) + len(self._failed)),
             "missing": [asdict(one) for one in self._missing],
+            **({"failed": [asdict(one) for one in self._failed]} if "failed" in self._manifest else {}),
             "files": [asdict(one) for one in files],
         }
         whole = {name: value for name, value in self._manifest.items() if name != REMOVING}
         store_manifest(self._output, whole | changed)
+        if DOCUMENTS in whole:
+            add_documents(self._output)
 
     def _remove(self, shard: ListedShard) -> None:
         """Remove a shard that nothing is left in; its Parquet, which says what it held, goes last."""
@@ -256,7 +263,8 @@ def _kept(contents: ShardContents, ids: frozenset[str | None]) -> Iterator[Block
     names: list[list[str]] = [list(one) for one in files]
     primary: Any = table["primary"]
     firsts: list[int] = primary.fill_null(-1).to_pylist()
-    lengths = np.array([sum(one.length for one in its) for its in members], np.int64)
+    delivered_as = delivered_members(table, members, firsts)
+    lengths = np.array([sum(one.length for one in its) for its in delivered_as], np.int64)
     for start, stop in spans(lengths, BLOCK_ROWS, BLOCK_BYTES):
         rows = table.slice(start, stop - start)
         keys, own = strings_of(rows, "key"), rows["original_key"]
@@ -269,10 +277,11 @@ def _kept(contents: ShardContents, ids: frozenset[str | None]) -> Iterator[Block
             members[start:stop],
             names[start:stop],
             firsts[start:stop],
+            delivered=delivered_as[start:stop],
         )
         for first in range(start, stop, _HANDED):
             last = min(stop, first + _HANDED)
-            found = [contents.read(names[at], members[at]) for at in range(first, last)]
+            found = [contents.read(names[at], delivered_as[at]) for at in range(first, last)]
             yield Piece(first - start, list(found))
 
 

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.runs.exporting.arranging import PlannedShard
-from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard
+from nemo_curator.runs.exporting.copying import members_of
+from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard, Missing
+from nemo_curator.runs.exporting.making import MADE, delivered_members
 from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import ShardPlace, folder_files
@@ -28,15 +30,26 @@ def done_shard(place: ShardPlace, shard: PlannedShard, form: Format) -> Delivere
         form: How it is written.
     """
     facts = shard_facts(storage.join(place.output, place.parquet)) or {}
-    if (facts.get("plan"), facts.get("samples")) != (place.plan, shard.samples) or "removed" in facts:
+    failed = _failed(facts)
+    samples = shard.samples - len(failed)
+    if (facts.get("plan"), facts.get("samples")) != (place.plan, samples) or "removed" in facts:
         return None
-    rows = file_as_it_is(place.output, place.parquet, shard.samples)
+    rows = file_as_it_is(place.output, place.parquet, samples)
     if rows is None:
         return None
-    if form == "parquet":
-        return DeliveredShard(place.split, shard.samples, rows.bytes, (rows,))
-    body = recorded_body(place, facts, form)
-    return None if body is None else DeliveredShard(place.split, shard.samples, body.bytes, (body, rows))
+    body = rows if form == "parquet" else recorded_body(place, facts, form)
+    if body is None:
+        return None
+    files = (rows,) if form == "parquet" else (body, rows)
+    return DeliveredShard(place.split, samples, body.bytes, files, (), failed, int(facts.get("rendered", 0)))
+
+
+def _failed(facts: dict[str, Any]) -> tuple[Missing, ...]:
+    """Samples whose images could not be made anew, as a shard's Parquet lists them."""
+    try:
+        return tuple(Missing(str(one["image_id"]), str(one["reason"])) for one in facts.get("failed", ()))
+    except (LookupError, TypeError):
+        return ()
 
 
 def recorded_body(place: ShardPlace, facts: dict[str, Any], form: Format) -> DeliveredFile | None:
@@ -72,13 +85,15 @@ def _folder_is_whole(place: ShardPlace) -> bool:
     """Whether a shard's folder has its files, each as long as it should be; others in it are not ours to judge."""
     root = storage.join(place.output, place.name)
     try:
-        table = read_table(storage.join(place.output, place.parquet), ["files", "members"])
+        table = read_table(storage.join(place.output, place.parquet), ["files", "members", "primary", *MADE])
         files: Any = table["files"].combine_chunks()
-        members: Any = table["members"].combine_chunks()
+        firsts: Any = table["primary"]
+        primary: list[int] = firsts.fill_null(-1).to_pylist()
+        members = delivered_members(table, members_of(table), primary)
     except (OSError, pa.ArrowException, LookupError):
         return False
     names = files.flatten().to_pylist()
-    lengths = members.flatten().field("length").to_pylist()
+    lengths = [one.length for its in members for one in its]
     if len(names) != len(lengths):
         return False
     expected = {storage.join(root, from_text(name)): length for name, length in zip(names, lengths, strict=True)}

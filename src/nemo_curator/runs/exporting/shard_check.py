@@ -28,6 +28,7 @@ from nemo_curator.shards.tar_headers import TarDamage, walk
 
 _READ = 1 << 20
 _MOST_EXPANDED = 1 << 30  # bytes of a row group; ours have 32 MB, or one sample
+_MADE = ["delivered_bytes", "delivered_sha256"]
 _STRANGE = 1000  # members that nobody expects, after which a tar is read no further
 
 Digests = npt.NDArray[np.uint64]
@@ -134,6 +135,7 @@ class _Check:
     def _tables(self, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
         """The rows, a row group at a time."""
         columns = ["image_id", "files", "members", "primary", *(["image", "sidecars"] * (self._form == "parquet"))]
+        columns += [name for name in _MADE if name in parquet.schema_arrow.names]
         for number in range(parquet.num_row_groups):
             if parquet.metadata.row_group(number).total_byte_size > _MOST_EXPANDED:
                 self._tell(f"{self._shard.rows.name}: it would expand to more than {_MOST_EXPANDED:,} bytes")
@@ -144,6 +146,7 @@ class _Check:
         self.found.samples += table.num_rows
         columns: list[list[Any]] = [table[name].to_pylist() for name in ("image_id", "files", "members")]
         ids, files, members = columns
+        members = _as_delivered(table, members)
         for image_id, names, its in zip(ids, files, members, strict=True):
             if len(names or ()) != len(its or ()):
                 self._tell(f"{image_id}: it has {len(its or ())} members and {len(names or ())} files")
@@ -226,6 +229,18 @@ class _Check:
         self.found.bytes += size
         if digest != expected[0]:
             self._tell(f"{name}: its bytes do not have the hash that its row lists")
+
+
+def _as_delivered(table: pa.Table, members: list[Any]) -> list[Any]:
+    """The members of each row with the length and hash that its image was delivered with."""
+    if not set(_MADE) <= set(table.column_names):
+        return members
+    found = []
+    for its, first, row in zip(members, table["primary"].to_pylist(), table.select(_MADE).to_pylist(), strict=True):
+        new = {"length": row["delivered_bytes"], "sha256": row["delivered_sha256"]}
+        there = first is not None and 0 <= first < len(its or ())
+        found.append([{**one, **new} if there and at == first else one for at, one in enumerate(its or ())])
+    return found
 
 
 def _same(descriptor: int, offset: int, size: int, expected: tuple[str, int]) -> bool:

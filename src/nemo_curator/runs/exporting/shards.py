@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -21,6 +21,7 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.exporting.copying import Block, Piece, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard, Missing
+from nemo_curator.runs.exporting.making import MADE, Made
 from nemo_curator.runs.exporting.parquet import (
     ShardParquet,
     delivered_schema,
@@ -31,6 +32,7 @@ from nemo_curator.runs.exporting.parquet import (
     with_places,
 )
 from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.runs.rendering import Unrendered
 from nemo_curator.shards.names import from_text
 from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.tar_writer import TarWriter
@@ -57,6 +59,7 @@ class ShardPlace:
         removed: Samples that were taken out of it. Where there are some, the shard is written anew from itself: its
             Parquet stays until the new one takes its place, and files in its folder are there already.
         gone: Names of the files in its folder that belonged to those samples.
+        makes: Whether images are made anew.
     """
 
     output: str
@@ -66,6 +69,7 @@ class ShardPlace:
     schema: pa.Schema = field(repr=False)
     removed: int = 0
     gone: frozenset[str] = frozenset()
+    makes: bool = False
 
     @property
     def parquet(self) -> str:
@@ -102,14 +106,18 @@ def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredSha
                 parquet.facts["data"] = {"bytes": body.bytes, "sha256": body.sha256}
             if shard.missing:
                 parquet.facts["missing"] = len(shard.missing)
+            if place.makes:
+                parquet.facts |= {"rendered": shard.rendered, "failed": [asdict(one) for one in shard.failed]}
             if place.removed:
                 parquet.facts["removed"] = place.removed
     except _NothingError:
         storage.remove(storage.join(place.output, place.parquet))  # the list of a folder's files
-        return DeliveredShard(place.split, 0, 0, (), tuple(shard.missing))
+        return DeliveredShard(place.split, 0, 0, (), tuple(shard.missing), tuple(shard.failed))
     rows = DeliveredFile(place.parquet, parquet.sha256, parquet.bytes, parquet.rows)
     files = (rows,) if body is None else (body, rows)
-    return DeliveredShard(place.split, parquet.rows, files[0].bytes, files, tuple(shard.missing))
+    return DeliveredShard(
+        place.split, parquet.rows, files[0].bytes, files, tuple(shard.missing), tuple(shard.failed), shard.rendered
+    )
 
 
 class _Shard:
@@ -118,13 +126,18 @@ class _Shard:
     def __init__(self, place: ShardPlace, form: Format) -> None:
         self.place = place
         self.file = place.file_of(form)
-        self.schema = delivered_schema(place.schema, split=bool(place.split), with_bytes=form == "parquet")
+        self.schema = delivered_schema(
+            place.schema, split=bool(place.split), with_bytes=form == "parquet", made=place.makes
+        )
         self.missing: list[Missing] = []
+        self.failed: list[Missing] = []
+        self.rendered = 0
+        self._made: dict[int, Made] = {}
 
     def samples(
         self, handed: Handed, done: Callable[[Block, list[int]], None]
-    ) -> Iterator[tuple[Block, int, list[bytes]]]:
-        """(block, index in it, contents) of every sample that can be had.
+    ) -> Iterator[tuple[Block, int, list[bytes], list[str]]]:
+        """(block, index in it, contents, hex digest of each of them) of every sample that can be had.
 
         Args:
             handed: Each block, followed by its samples.
@@ -137,16 +150,26 @@ class _Shard:
                 if block is not None:
                     done(block, had)
                 block, had = one, []
+                self._made.clear()
                 continue
             assert block is not None, "a block comes before its samples"  # noqa: S101
             for index, contents in enumerate(one.contents, one.start):
                 if isinstance(contents, str):
                     self.missing.append(Missing(block.ids[index], contents))
+                elif isinstance(contents, Unrendered):
+                    self.failed.append(Missing(block.ids[index], contents.reason))
                 else:
                     had.append(index)
-                    yield block, index, contents
+                    yield block, index, contents, self._hashes(block, index, one)
         if block is not None:
             done(block, had)
+
+    def _hashes(self, block: Block, index: int, piece: Piece) -> list[str]:
+        made = piece.made[index - piece.start] if piece.made else None
+        if made is not None:
+            self._made[index] = made
+            self.rendered += made.rendered
+        return block.hashes(index, made)
 
     def rows(self, block: Block, had: Sequence[int], more: dict[str, list[Any]] | None = None) -> pa.Table:
         """The rows of a block's samples that could be had."""
@@ -160,9 +183,15 @@ class _Shard:
             "files": names,
             "key": keys,
             "original_key": strings_of(table, "key"),
+            **(self._about_images(had) if self.place.makes else {}),
             **(more or {}),
         }
         return with_places(table, self.schema, places)
+
+    def _about_images(self, had: Sequence[int]) -> dict[str, list[Any]]:
+        """The columns about images that were made anew."""
+        made = [asdict(self._made[at]) for at in had]
+        return {name: [one[name.removeprefix("delivered_")] for one in made] for name in MADE}
 
 
 def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
@@ -171,9 +200,9 @@ def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
 
     with storage.write_atomic(storage.join(shard.place.output, shard.file)) as file:
         tar = TarWriter(file)
-        for block, index, contents in shard.samples(handed, done):
-            for name, member, data in zip(block.names[index], block.members[index], contents, strict=True):
-                tar.add(name, data, sha256=member.sha256)
+        for block, index, contents, hashes in shard.samples(handed, done):
+            for name, data, sha256 in zip(block.names[index], contents, hashes, strict=True):
+                tar.add(name, data, sha256=sha256)
         tar.close()
         if not parquet.rows:
             raise _NothingError
@@ -195,13 +224,14 @@ def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFi
             file.write(data)
 
     with ThreadPoolExecutor(_WRITERS) as pool:
-        for block, index, contents in shard.samples(handed if place.removed else _noted(handed, place, ours), done):
+        samples = shard.samples(handed if place.removed else _noted(handed, place, ours), done)
+        for block, index, contents, hashes in samples:
             names = block.names[index]
             for name in names:
                 refuse_outside(name)
             if not place.removed:
                 list(pool.map(write, names, contents))
-            listed += zip(names, (member.sha256 for member in block.members[index]), strict=True)
+            listed += zip(names, hashes, strict=True)
             size += sum(map(len, contents))
     remove_files(place, ours.difference(name for name, _ in listed))
     return DeliveredFile(shard.file, folder_sha256(listed), size, parquet.rows)
@@ -254,7 +284,7 @@ def _rows_alone(shard: _Shard, parquet: ShardParquet, handed: Handed) -> None:
         parquet.write(shard.rows(block, had, own))
         gathered.clear()
 
-    for _, _, contents in shard.samples(handed, done):
+    for _, _, contents, _ in shard.samples(handed, done):
         gathered.append(contents)
 
 

@@ -16,9 +16,18 @@ import pyarrow as pa
 
 from nemo_curator import storage
 from nemo_curator.errors import MissingInputError
+from nemo_curator.runs.exporting.croissant import NAME as CROISSANT
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.findings import Problems, Verification
-from nemo_curator.runs.exporting.manifest import MANIFEST, REMOVING, delivered, leftovers, shard_stem
+from nemo_curator.runs.exporting.manifest import (
+    DOCUMENTS,
+    MANIFEST,
+    REMOVING,
+    delivered,
+    leftovers,
+    own_documents,
+    shard_stem,
+)
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
@@ -69,6 +78,7 @@ def verify(
     _check_counts(manifest, shards, found, problems)
     _check_twice(output, shards, found, problems)
     _check_others(output, manifest, problems)
+    _check_documents(output, manifest, problems)
     compared, elsewhere = 0, Problems()
     if run is not None:
         contents = np.concatenate([np.zeros((0, 2), np.uint64), *(one.contents for one in found)])
@@ -162,6 +172,13 @@ def _ids_of(output: str, shards: list[ListedShard], found: list[ShardFindings], 
             if tuple(digest) in left:
                 left.remove(tuple(digest))
                 yield image_id
+
+
+def _check_documents(output: str, manifest: dict[str, Any], problems: Problems) -> None:
+    """What programs read is as it was written; the card is for people, who may edit it."""
+    listed = [one for one in manifest.get(DOCUMENTS) or () if isinstance(one, dict)]
+    if any(one.get("name") == CROISSANT for one in listed) and CROISSANT not in own_documents(output, manifest):
+        problems.add(f"{CROISSANT}: it is not as it was written")
 
 
 def _check_others(output: str, manifest: dict[str, Any], problems: Problems) -> None:

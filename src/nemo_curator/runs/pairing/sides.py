@@ -6,14 +6,17 @@ looked up, and of the old ones only what they are near is read. The result is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
+from nemo_curator.kernels.cell_heads import CellHeads, heads_by_cell
 from nemo_curator.kernels.cells import Cells
 from nemo_curator.kernels.hamming import HammingIndex
 from nemo_curator.kernels.rows import Rows
+from nemo_curator.kernels.similar import SHORTEST, shortest_head
 from nemo_curator.runs.array_folder import Array, Shape, open_arrays, write_arrays
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.pairing.distinct import Distinct, Ints, distinct_embeddings, distinct_hashes
@@ -25,6 +28,7 @@ WORTH_STORING = 50_000
 
 _POSITIONS = ("first", "equal_to", "others")
 _CELLS = ("centroids", "order", "starts")
+_HEADS = ("firsts", "rests", "scales")
 _LARGE = ("hashes", "order", "near")  # some 160 bytes an image, of which a search looks at some
 
 
@@ -109,7 +113,13 @@ class Embedded:
         arrays: dict[str, Array] = {**_positions(self.distinct), "numbers": self.numbers}
         arrays |= {name: np.asarray(getattr(self.cells, name)) for name in _CELLS}
         shapes = {name: Shape.of(array) for name, array in arrays.items()}
-        write_arrays(run.index(SIMILAR), inputs, shapes, arrays.items())
+        count, rows = shortest_head(self.rows.dimension), len(self.rows)
+        heads: Iterable[CellHeads] = ()
+        if count >= SHORTEST:
+            shapes |= dict(zip(_HEADS, (Shape("<f2", (rows, count - 1)), *[Shape("<f4", (rows,))] * 2), strict=True))
+            heads = heads_by_cell(self.rows, self.cells.order, count)
+        pieces = ((name, np.asarray(getattr(one, name))) for one in heads for name in _HEADS)
+        write_arrays(run.index(SIMILAR), inputs, shapes, chain(arrays.items(), pieces))
 
 
 def embedded(run: RunDirectory, partition_ids: Sequence[str], inputs: str, folder: str) -> Embedded:
@@ -128,11 +138,20 @@ def embedded(run: RunDirectory, partition_ids: Sequence[str], inputs: str, folde
     arrays = open_arrays(run.index(SIMILAR), inputs)
     if arrays is not None and {*_POSITIONS, *_CELLS, "numbers"} <= arrays.keys():
         distinct, numbers = Distinct(*(arrays[name] for name in _POSITIONS)), arrays["numbers"]
-        cells = Cells(*(arrays[name] for name in _CELLS))
+        cells = Cells(arrays["centroids"], arrays["order"], arrays["starts"])
         if cells.fit(len(numbers)):
-            return Embedded(distinct, numbers, stored_vectors(run, partition_ids, numbers, folder), cells)
+            rows = stored_vectors(run, partition_ids, numbers, folder)
+            return Embedded(distinct, numbers, rows, replace(cells, heads=_heads(arrays, rows)))
     distinct, numbers = distinct_embeddings(run, partition_ids)
     return Embedded(distinct, numbers, gathered_vectors(run, partition_ids, numbers, folder))
+
+
+def _heads(arrays: Mapping[str, Array], rows: Rows) -> CellHeads | None:
+    """The stored heads of some rows; None where there are none, or they are none that a search would make."""
+    if not set(_HEADS) <= arrays.keys():
+        return None
+    heads = CellHeads(**{name: arrays[name] for name in _HEADS})
+    return heads if heads.fit(len(rows), shortest_head(rows.dimension)) else None
 
 
 def _positions(distinct: Distinct) -> dict[str, Ints]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from nemo_curator.errors import InputError
 from nemo_curator.shards.ahead import ReadAhead
 from nemo_curator.shards.listing import list_inputs
-from nemo_curator.shards.names import beside, is_parquet_name, is_tar_name
-from nemo_curator.shards.parquet_rows import holds_images
+from nemo_curator.shards.names import beside, is_arrow_name, is_parquet_name, is_tar_name
 from nemo_curator.shards.partitioning import Partition
 from nemo_curator.shards.reading import read_partition
+from nemo_curator.shards.rows_of_images import holds_images
 from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.worker import MOST, POISON
 from nemo_curator.tasks import FileGroupTask
@@ -23,7 +23,7 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
         partition: The partition.
         poison: Image id to why no stage may touch that image, for those that were given up before.
     """
-    parquets = [entry.location for entry in partition.entries if entry.kind == "parquet"]
+    parquets = [entry.location for entry in partition.entries if entry.has_rows]
     one_root = all(entry.root == partition.root for entry in partition.entries)
     return FileGroupTask(
         data=[entry.location for entry in partition.entries],
@@ -62,7 +62,8 @@ def read_task(
     """
     metadata = task._metadata
     if "sidecars" not in metadata:
-        parquets = [location for location in task.data if is_parquet_name(location) and holds_images(location)]
+        tables = [location for location in task.data if is_parquet_name(location) or is_arrow_name(location)]
+        parquets = [location for location in tables if holds_images(location)]
         sidecars = {location: _sidecars(location) for location in task.data}
         metadata = {"parquets": parquets, **metadata, "sidecars": sidecars}
     yield from read_partition(

@@ -1,0 +1,123 @@
+"""robots.txt as RFC 9309 has it: once for each origin, parsed by Protego, remembered for a day.
+
+Of the thread of the event loop alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nemo_curator._optional import require
+from nemo_curator.fetching.statuses import Trouble
+from nemo_curator.fetching.urls import Target
+
+MOST = 500 * 1024
+"""Bytes of a robots.txt that are read; the rest is not heeded (RFC 9309, 2.5)."""
+
+_DAY = 86_400.0
+_SOON = 60.0  # seconds after which a site that failed is asked again
+_ORIGINS, _TEXT = 50_000, 32 << 20  # origins, and bytes of their files, that are remembered
+
+Read = Callable[[Target], Awaitable[tuple[int, bytes]]]
+"""A robots.txt to the status and the bytes that its site answers after redirects; raises `Trouble`."""
+
+
+@dataclass(slots=True)
+class _Rules:
+    """What is known of an origin.
+
+    Attributes:
+        parsed: Protego's parser; None where all is allowed.
+        trouble: Why nothing may be asked, or None.
+        until: When it is asked for again, by the clock of the event loop.
+        size: Bytes of its file.
+    """
+
+    parsed: Any = None
+    trouble: Trouble | None = None
+    until: float = 0.0
+    size: int = 0
+
+
+class Robots:
+    """Says what may be asked for.
+
+    Args:
+        read: How a robots.txt is read.
+        token: Our name as a crawler, lower case.
+    """
+
+    def __init__(self, read: Read, token: str) -> None:
+        self._read, self._token = read, token
+        self._protego: Any = require("protego", extra="fetch", purpose="Reading robots.txt")
+        self._known: OrderedDict[str, _Rules] = OrderedDict()
+        self._reading: dict[str, asyncio.Task[_Rules]] = {}
+        self._size = 0
+
+    def is_known(self, target: Target) -> bool:
+        """Whether the site of a URL need not be asked."""
+        known = self._known.get(target.origin)
+        return known is not None and known.until > asyncio.get_running_loop().time()
+
+    async def check(self, target: Target) -> float:
+        """The seconds that the site wants between two requests, 0 where it does not say.
+
+        Raises:
+            Trouble: `robots_disallowed`, `robots_unreachable`, or why the site cannot be reached at all.
+        """
+        rules = await self._rules(target)
+        if rules.trouble is not None:
+            raise Trouble(rules.trouble.status, rules.trouble.reason, wait=rules.trouble.wait)
+        if rules.parsed is None:
+            return 0.0
+        if not rules.parsed.can_fetch(target.text, self._token):
+            raise Trouble("robots_disallowed", f"{target.origin}/robots.txt disallows it")
+        return float(rules.parsed.crawl_delay(self._token) or 0.0)
+
+    async def _rules(self, target: Target) -> _Rules:
+        loop, origin = asyncio.get_running_loop(), target.origin
+        if self.is_known(target):
+            self._known.move_to_end(origin)
+            return self._known[origin]
+        if origin not in self._reading:
+            self._reading[origin] = loop.create_task(self._asked(target))
+        return await asyncio.shield(self._reading[origin])
+
+    async def _asked(self, target: Target) -> _Rules:
+        origin = target.origin
+        try:
+            rules = await self._answered(Target(target.scheme, target.host, target.port, "/robots.txt"))
+        finally:
+            del self._reading[origin]
+        now = asyncio.get_running_loop().time()
+        rules.until = now + (_DAY if rules.trouble is None else _SOON)
+        self._forget(origin)
+        self._known[origin] = rules
+        self._size += rules.size
+        while len(self._known) > _ORIGINS or (self._size > _TEXT and len(self._known) > 1):
+            self._forget(next(iter(self._known)))
+        return rules
+
+    def _forget(self, origin: str) -> None:
+        gone = self._known.pop(origin, None)
+        self._size -= gone.size if gone else 0
+
+    async def _answered(self, place: Target) -> _Rules:
+        try:
+            status, data = await self._read(place)
+        except Trouble as trouble:
+            same = trouble.status in {"private_address", "dns_failed", "connect_failed", "tls_error"}
+            if same and not trouble.redirects:
+                return _Rules(trouble=trouble)  # the image could not be had either, for the same reason
+            if trouble.status in {"too_many_redirects", "redirect_loop"}:
+                return _Rules()  # as one that is not there (RFC 9309, 2.3.1.2)
+            return _Rules(trouble=Trouble("robots_unreachable", f"{place.text}: {trouble.reason}", wait=trouble.wait))
+        if 200 <= status < 300:
+            return _Rules(self._protego.Protego.parse(data.decode("utf-8", "replace")), size=len(data))
+        if 400 <= status < 500 and status != 429:
+            return _Rules()
+        return _Rules(trouble=Trouble("robots_unreachable", f"{place.text} answers {status}"))

@@ -1,0 +1,114 @@
+"""One shard under way: its rows, and what is known of each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from nemo_curator import storage
+from nemo_curator.fetching.shard_files import Answered, Earlier
+from nemo_curator.fetching.spool import Spool
+from nemo_curator.fetching.statuses import OK, Outcome, Trouble
+from nemo_curator.fetching.url_list import ListRow
+from nemo_curator.fetching.urls import Target, parse_url
+
+
+class ShardWork:
+    """A shard that is not whole yet.
+
+    Args:
+        number: Which one it is.
+        rows: Its rows, in order.
+        repeats: Row to the first row of the same URL, for those of its rows that repeat one.
+        spool: Where its spool lies.
+
+    Attributes:
+        finished: Set when its files are written.
+    """
+
+    def __init__(self, number: int, rows: Sequence[ListRow], repeats: Mapping[int, int], spool: str) -> None:
+        self.number, self._rows, self._repeats = number, rows, repeats
+        self._spool = Spool(spool)
+        self._answered = asyncio.Event()
+        self.finished = asyncio.Event()
+        self._left = 0
+
+    def targets(self) -> Iterator[tuple[int, Target]]:
+        """The rows that have to be fetched, and their URLs; every other row is answered by this.
+
+        Raises:
+            StorageError: What is known of a row cannot be kept.
+        """
+        found: list[tuple[int, Target]] = []
+        for row in self._rows:
+            if row.number in self._spool.rows or row.number in self._repeats:
+                continue
+            try:
+                found.append((row.number, target_of(row)))
+            except Trouble as trouble:
+                self._spool.add(row.number, Outcome(trouble.status, trouble.reason))
+        self._left = len(found)
+        if not self._left:
+            self._answered.set()
+        yield from found
+
+    def before(self, shard_size: int) -> set[int]:
+        """The earlier shards whose answers its rows repeat."""
+        return {first // shard_size for first in self._repeats.values()} - {self.number}
+
+    def settle(self, row: int, outcome: Outcome, image: Iterable[bytes] = ()) -> None:
+        """Keep what became of a row.
+
+        Raises:
+            StorageError: It cannot be kept.
+        """
+        self._spool.add(row, outcome, image)
+        self._left -= 1
+        if not self._left:
+            self._answered.set()
+
+    async def answered(self) -> None:
+        """Wait until all rows are answered that are fetched for this shard."""
+        await self._answered.wait()
+
+    def answers(self, earlier: Earlier) -> Iterator[Answered]:
+        """All rows with what became of them, in order, holding one image at a time.
+
+        Args:
+            earlier: Knows the shards before this one.
+        """
+        for row in self._rows:
+            first = self._repeats.get(row.number)
+            kept = self._spool.rows.get(row.number if first is None else first)
+            if kept is not None:
+                image = self._spool.image(kept) if kept.outcome.status == OK else b""
+                yield Answered(row, kept.outcome, image, first)
+            elif first is not None:
+                outcome, image = earlier.answer(first)
+                yield Answered(row, outcome, image, first)
+
+    def discard(self) -> None:
+        """Remove the spool of a shard that is whole."""
+        self._spool.close()
+        try:
+            os.unlink(self._spool.path)  # noqa: PTH108  paths are plain strings here
+        except OSError as error:
+            raise storage.storage_error(self._spool.path, error, verb="be removed") from error
+
+    def close(self) -> None:
+        """Let the spool go, which stays for the next time."""
+        self._spool.close()
+
+
+def target_of(row: ListRow) -> Target:
+    """What is asked for, for a row.
+
+    Raises:
+        Trouble: Nothing is, with the reason.
+    """
+    if row.trouble:
+        raise Trouble("bad_row", row.trouble)
+    if not row.url.strip():
+        raise Trouble("no_url", "the row has no URL")
+    return parse_url(row.url)

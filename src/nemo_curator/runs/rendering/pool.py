@@ -1,0 +1,117 @@
+"""Several processes that render, and the threads that ask them.
+
+A thread of the pool owns one child, asks it and waits; the thread that submits owns everything else. Which child makes
+which image shows in no result.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from nemo_curator.codecs.rendering import Rendered
+from nemo_curator.codecs.rendition import Rendition
+from nemo_curator.cores import usable_cores
+from nemo_curator.machine_memory import usable_memory
+from nemo_curator.runs.rendering.process import AskedProcess, DiedError
+from nemo_curator.runs.rendering.worker import ANSWER, as_text
+
+_ITSELF = 150_000_000  # bytes of a child without an image
+_STEPS = 3  # decoding, resizing and encoding may each take as long as decoding may when images are scored
+_TRIES = 2  # because a child may die of what is none of the image's fault, such as memory that others took
+
+
+@dataclass(frozen=True, slots=True)
+class Unrendered:
+    """An image of which nothing could be made.
+
+    Attributes:
+        reason: Why, in a sentence.
+    """
+
+    reason: str
+
+
+def render_workers(rendition: Rendition, workers: int | None = None) -> int:
+    """How many processes render: as many as are asked for, else one a core, but no more than memory has room for.
+
+    Args:
+        rendition: What they make.
+        workers: What is asked for; None for as many as fit.
+    """
+    room = usable_memory() // (rendition.limits.memory + _ITSELF)
+    return max(1, workers or min(usable_cores(), room))
+
+
+class RenderPool:
+    """A context manager; children start when there is work for them.
+
+    Args:
+        rendition: What images become.
+        workers: How many children at most.
+    """
+
+    def __init__(self, rendition: Rendition, workers: int) -> None:
+        self.workers = workers
+        self._seconds = _STEPS * rendition.limits.seconds
+        self._given = as_text(rendition)
+        self._threads = ThreadPoolExecutor(workers)
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._children: list[AskedProcess] = []
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._closed = True
+            for child in self._children:
+                child.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for child in self._children:
+            child.close()
+
+    def submit(self, data: bytes) -> Future[Rendered | Unrendered]:
+        """Have an image made.
+
+        Args:
+            data: The whole file.
+
+        Returns:
+            What becomes of it; it never fails but with what is no fault of the image.
+        """
+        return self._threads.submit(self._render, data)
+
+    def _render(self, data: bytes) -> Rendered | Unrendered:
+        for _ in range(_TRIES):
+            try:
+                (good, name, width, height, _length), body = self._child().ask(data, self._seconds)
+            except DiedError:
+                self._own.child = None
+                continue
+            if not good:
+                return Unrendered(body.decode("utf-8", "replace"))
+            return Rendered(body, name.rstrip(b"\0").decode(), width, height)
+        return Unrendered(f"its decoder or encoder crashed twice, or took longer than {self._seconds:g} s")
+
+    def _child(self) -> AskedProcess:
+        """This thread's child.
+
+        Raises:
+            DiedError: There are to be no more.
+        """
+        child: AskedProcess | None = getattr(self._own, "child", None)
+        if child is None:
+            with self._lock:
+                if self._closed:
+                    raise DiedError
+                child = self._own.child = AskedProcess("nemo_curator.runs.rendering.worker", ANSWER, self._given)
+                self._children.append(child)
+        return child

@@ -1,0 +1,38 @@
+"""Tables of images, whatever kind of file holds them: a Parquet or an Arrow stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nemo_curator.shards import parquet_rows
+from nemo_curator.shards.arrow_rows import ArrowRows, holds_image_stream, open_arrow
+from nemo_curator.shards.names import is_arrow_name
+
+Rows = parquet_rows.ImageRows | ArrowRows
+"""The rows of an open table."""
+
+
+@contextmanager
+def open_rows(location: str) -> Iterator[Rows | None]:
+    """Open a table of images; None where it has no column of them.
+
+    Args:
+        location: Path or URL; its name says what it is.
+
+    Raises:
+        OSError: It cannot be opened, or is damaged.
+        pyarrow.ArrowException: It is damaged.
+        StorageError: A remote Arrow stream has no room.
+    """
+    with open_arrow(location) if is_arrow_name(location) else parquet_rows.open_rows(location) as rows:
+        yield rows
+
+
+def holds_images(location: str) -> bool:
+    """Whether a file is a table with a column of images; no row is read.
+
+    Args:
+        location: Path or URL; its name says what it is.
+    """
+    return holds_image_stream(location) if is_arrow_name(location) else parquet_rows.holds_images(location)

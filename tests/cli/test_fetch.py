@@ -1,0 +1,71 @@
+"""`imagecurator fetch` on the command line."""
+
+import json
+
+import pytest
+from tests.fetching.web import Web, picture, whole
+from typer.testing import CliRunner
+
+from nemo_curator.cli.app import app
+
+QUICK = ["--delay", "0", "--allow-private", "127.0.0.1/32"]
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """A list of two pictures of a server on this machine, and one that is not there."""
+    pytest.importorskip("aiohttp", reason="aiohttp belongs to the extra fetch")
+    with Web() as web:
+        web.pages = {f"/{at}.jpg": whole(200, picture(at)) for at in range(2)}
+        urls = "".join(f"{web.url(f'/{at}.jpg', '127.0.0.1')},picture {at}\n" for at in range(3))
+        (tmp_path / "list.csv").write_text(f"url,caption\n{urls}")
+        yield tmp_path
+
+
+def called(*arguments):
+    """What the command does in this process."""
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_fetch_and_run_account_for_every_url(listed):
+    """What is fetched is curated by the next command, which quarantines the row that has no image, with the reason."""
+    done = called("fetch", listed / "list.csv", listed / "out", *QUICK)
+    assert done.exit_code == 0, done.output
+    assert "fetched:    2 of 3 URLs" in done.stdout
+    assert "without:    not_found 1" in done.stdout
+    ran = called("run", listed / "out", listed / "set", "--scores", "header", "--workers", "0", "--json")
+    assert ran.exit_code == 0, ran.output
+    facts = json.loads(ran.stdout)
+    assert "not_fetched" in json.dumps(facts)
+    shown = called("explain", listed / "set" / "run", "000000-failed/0000000002")
+    assert "not_found: the server answers 404" in " ".join(shown.output.split())
+
+
+def test_machines_get_json(listed):
+    """With --json the result is one object, and nothing else is printed."""
+    done = called("fetch", listed / "list.csv", listed / "out", *QUICK, "--json")
+    facts = json.loads(done.stdout)
+    assert (facts["rows"], facts["statuses"]) == (3, {"ok": 2, "not_found": 1})
+
+
+def test_without_a_word_this_machine_is_not_asked(listed):
+    """Private addresses are refused unless a network is named."""
+    done = called("fetch", listed / "list.csv", listed / "out", "--json")
+    assert json.loads(done.stdout)["statuses"] == {"private_address": 3}
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (["--url-column", "adress"], 3, "there is no column 'adress'"),
+        (["--allow-private", "here"], 3, "this is no network"),
+        (["--max-bytes", "much"], 2, "is no size"),
+        (["--shard-size", "0"], 2, "--shard-size"),
+    ],
+)
+def test_mistakes_are_sentences(listed, more, code, said):
+    """A mistake of the user is told in a sentence, before anything is written."""
+    done = called("fetch", listed / "list.csv", listed / "out", *more)
+    assert done.exit_code == code
+    assert said in " ".join(done.output.split())
+    assert not (listed / "out").exists()

@@ -1,0 +1,121 @@
+"""Processes that render: answers in any order, and children that crash or hang."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import struct
+import sys
+import time
+
+import pytest
+
+from nemo_curator.codecs.limits import Limits
+from nemo_curator.codecs.options import DecodeOptions
+from nemo_curator.codecs.rendering import render
+from nemo_curator.codecs.rendition import Encode, Rendition, Resize
+from nemo_curator.runs.rendering import RenderPool, Unrendered, render_workers
+from nemo_curator.runs.rendering.process import AskedProcess, DiedError
+from nemo_curator.runs.rendering.worker import as_text, from_text
+from nemo_curator.testing import encoded, photo
+
+SMALL = Rendition(Resize(48), Encode("jpeg", 80))
+ECHO = """
+import os, signal, struct, sys, time
+out = os.fdopen(1, "wb", 0)
+out.write(b"+")
+while head := sys.stdin.buffer.read(8):
+    data = sys.stdin.buffer.read(*struct.unpack("<Q", head))
+    if data == b"crash": os.kill(os.getpid(), signal.SIGSEGV)
+    if data == b"hang": time.sleep(600)
+    out.write(struct.pack("<Q", len(data)) + data)
+"""
+
+
+@pytest.fixture
+def echo(tmp_path, monkeypatch):
+    """Starts children that answer what they are asked, and crash or hang on demand."""
+    (tmp_path / "echoing.py").write_text(ECHO)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return lambda: AskedProcess("echoing", struct.Struct("<Q"))
+
+
+def test_answers(echo):
+    """Requests of any length come back, one after another, also those longer than a pipe."""
+    child = echo()
+    for data in (b"", b"short", os.urandom(5_000_000)):
+        assert child.ask(data, 60) == ((len(data),), data)
+    child.close()
+
+
+@pytest.mark.parametrize(("request_", "seconds"), [(b"crash", 60), (b"hang", 0.2)])
+def test_deaths(echo, request_, seconds):
+    """A crash, and an answer that takes too long, are one error, and the child is gone."""
+    child = echo()
+    assert child.ask(b"a", 60)[1] == b"a"
+    with pytest.raises(DiedError):
+        child.ask(request_, seconds)
+    with pytest.raises(DiedError):
+        child.ask(b"a", 60)
+
+
+def test_the_pool_makes_what_this_process_would():
+    """Every image comes back as `render` makes it, whichever child made it."""
+    images = [encoded(photo(number, 120, 80)) for number in range(6)]
+    with RenderPool(SMALL, 2) as pool:
+        futures = [pool.submit(one) for one in images]
+        assert [one.result() for one in futures] == [render(one, SMALL) for one in images]
+
+
+def test_what_cannot_be_made_says_why():
+    """An image that does not decode is a sentence, and the next one is made."""
+    with RenderPool(SMALL, 1) as pool:
+        bad, good = pool.submit(b"nothing"), pool.submit(encoded(photo(1)))
+        assert bad.result() == Unrendered("the first bytes are of no known image format")
+        assert good.result() == render(encoded(photo(1)), SMALL)
+
+
+def test_what_kills_two_children_is_given_up():
+    """An image that takes too long in two children is told of, and the next one is made by a third."""
+    slow = dataclasses.replace(SMALL, limits=Limits(seconds=1e-9))
+    with RenderPool(slow, 1) as pool:
+        assert "crashed twice, or took longer" in pool.submit(encoded(photo(1))).result().reason
+
+
+def test_a_child_that_is_killed_is_replaced():
+    """A child that the system kills between two images costs nothing."""
+    with RenderPool(SMALL, 1) as pool:
+        first = pool.submit(encoded(photo(1))).result()
+        os.kill(pool._children[0]._child.pid, signal.SIGKILL)
+        assert pool.submit(encoded(photo(1))).result() == first
+
+
+def test_nothing_stays_behind():
+    """At the end of the block the children are gone, also those that are at work."""
+    begun = time.monotonic()
+    with RenderPool(SMALL, 1) as pool:
+        pool.submit(encoded(photo(1))).result()
+        for number in range(50):
+            pool.submit(encoded(photo(number, 900, 700)))
+    assert all(child._child.poll() is not None for child in pool._children)
+    assert time.monotonic() - begun < 600
+
+
+def test_workers_fit_into_memory():
+    """There is at least one, as many as are asked for, and never more than memory has room for by itself."""
+    assert render_workers(SMALL, 7) == 7
+    assert render_workers(dataclasses.replace(SMALL, limits=Limits(memory=1 << 50))) == 1
+
+
+@pytest.mark.parametrize(
+    "rendition",
+    [
+        SMALL,
+        Rendition(),
+        Rendition(Resize(5, "short", "box", enlarge=True), options=DecodeOptions((1, 2, 3), fast=True)),
+    ],
+)
+def test_renditions_reach_a_child_whole(rendition):
+    """What a child reads on its command line is what was meant."""
+    assert from_text(as_text(rendition)) == rendition
