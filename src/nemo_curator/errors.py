@@ -7,7 +7,8 @@
     │   ├── IncompleteRunError        a run is not scored, or not decided, to its end
     │   ├── UnknownImageError         a run knows no image of that id
     │   ├── EmptyInputError           there is nothing to curate in it
-    │   └── DuplicateIdError          two inputs would get the same image_id
+    │   ├── DuplicateIdError          two inputs would get the same image_id
+    │   └── UnreachableError          a storage elsewhere refuses, or does not answer
     ├── OutputError               4   where results go
     │   ├── OutputExistsError         the place holds something that is not ours
     │   ├── LockedError               another process is at work there
@@ -107,6 +108,10 @@ class EmptyInputError(InputError):
 
 class DuplicateIdError(InputError):
     """Two inputs would get the same `image_id`."""
+
+
+class UnreachableError(InputError):
+    """A storage elsewhere refuses to be read, or does not answer: nothing is known of the file that was asked for."""
 
 
 class OutputError(CuratorError):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -99,13 +100,40 @@ def test_asking_does_not_take_the_place(tmp_path, monkeypatch):
     """Who only asks whether a place is held is seen by nobody else who asks, and is waited for by who wants it."""
     asking = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        monkeypatch.setattr("nemo_curator.storage.lock.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
         fcntl.flock(asking, fcntl.LOCK_SH)
         assert not storage.is_locked(str(tmp_path))
-        monkeypatch.setattr("nemo_curator.storage.lock.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+        fcntl.flock(asking, fcntl.LOCK_SH)
         with storage.locked(str(tmp_path)):
             assert storage.is_locked(str(tmp_path))
     finally:
         os.close(asking)
+
+
+def test_some_hold_a_place_together(tmp_path, monkeypatch):
+    """Those that hold it together let each other in and nobody alone; the first of them may tidy up before."""
+    monkeypatch.setattr("nemo_curator.storage.lock.time.sleep", lambda _: None)
+    place, tidied = str(tmp_path / "run"), []
+    with storage.shared(place, lambda: tidied.append(1)), storage.shared(place, lambda: tidied.append(2)):
+        assert tidied == [1]
+        assert storage.is_locked(place)
+        with pytest.raises(LockedError, match="another imagecurator"), storage.locked(place):
+            pass
+    assert not storage.is_locked(place)
+    with storage.locked(place), pytest.raises(LockedError), storage.shared(place, lambda: tidied.append(3)):
+        pass
+    assert tidied == [1]
+
+
+def test_one_of_many_creates_a_file(tmp_path):
+    """Of threads that all create one file, one does; the others are told so, and what it wrote stays, alone."""
+    url = str(tmp_path / "a/file")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: storage.create(url, b"%d" % number), range(8)))
+    assert sum(made) == 1
+    with storage.open(url) as file:
+        assert file.read() == b"%d" % made.index(True)
+    assert not [path for path in tmp_path.rglob("*") if storage.is_temporary(str(path))]
 
 
 def test_remote_places_are_not_held():

@@ -15,7 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
 
 from nemo_curator import storage
-from nemo_curator.errors import InputError, MissingExtraError, StorageError
+from nemo_curator.errors import InputError, MissingExtraError, StorageError, UnreachableError
 from nemo_curator.storage import local
 
 
@@ -380,10 +380,10 @@ class _FailingFiles(MemoryFileSystem):
         raise RuntimeError("throttled")
 
 
-def test_every_backend_error_is_an_os_error_or_a_storage_error():
-    """Whatever a backend raises, callers meet two kinds of error."""
+def test_every_backend_error_is_one_of_ours():
+    """Whatever a backend raises, callers meet an error that cannot be taken for that of a missing or broken file."""
     fsspec.register_implementation("failing", _FailingFiles, clobber=True)
-    with pytest.raises(OSError, match="RuntimeError: throttled"):
+    with pytest.raises(UnreachableError, match="RuntimeError: throttled"):
         storage.stat("failing://x/y")
     with pytest.raises(StorageError, match="x/y: cannot be written"), storage.write_atomic("failing://x/y") as file:
         file.write(b"1")

@@ -25,7 +25,7 @@ def crew_for(run: RunDirectory, workers: int | None, *, dry: bool, later: Sequen
     """The crew of a scoring command, with a worker that imports what it will need while the command does the same.
 
     One, because every input is one partition at least. None for a run that is there already: there may be nothing to
-    score in it.
+    score in it; one for any that lies elsewhere.
 
     Args:
         run: The run directory.
@@ -34,6 +34,7 @@ def crew_for(run: RunDirectory, workers: int | None, *, dry: bool, later: Sequen
         later: Modules that the command needs after the scoring.
     """
     crew = Crew(IMPORTED, later)
-    if workers != 0 and not dry and not storage.exists(run.run_json):
+    # what is elsewhere is not asked for yet: it takes longer, and the recipe may say how it is reached
+    if workers != 0 and not dry and not (storage.is_local(run.root) and storage.exists(run.run_json)):
         crew.start_ahead(1)
     return crew

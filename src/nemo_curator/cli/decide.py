@@ -37,7 +37,7 @@ def decide(
     from nemo_curator.cli.display import display
     from nemo_curator.cli.no_pandas import leave_pandas_out
     from nemo_curator.cli.observing import NOWHERE, Observing, observed
-    from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe
+    from nemo_curator.cli.recipe_options import DuplicateOptions, changed_recipe, reach_by
     from nemo_curator.cli.summary import announce, print_funnel, print_notes
     from nemo_curator.pipeline.decide import decide_locked, recipe_of
     from nemo_curator.report.page import write_report
@@ -46,6 +46,7 @@ def decide(
     leave_pandas_out()
     place = RunDirectory(run)
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(settings)
+    reach_by(recipe, settings)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
     observing = NOWHERE if dry_run else Observing(log_json, metrics)
     shown_by = display(quiet=as_json or observing.takes_stderr)

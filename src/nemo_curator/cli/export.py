@@ -74,7 +74,7 @@ def export(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.observing import Observing, observed
-    from nemo_curator.cli.recipe_options import export_recipe
+    from nemo_curator.cli.recipe_options import export_recipe, reach_by
     from nemo_curator.cli.summary import export_facts, plan_facts, print_export, print_export_plan
     from nemo_curator.pipeline.decide import recipe_of
     from nemo_curator.pipeline.export import export_locked, plan_export_of
@@ -94,6 +94,7 @@ def export(
     own += [f"export.resize.shortest={shortest}"] if shortest is not None else []
     own += [f"export.encode.format={encode.value}"] if encode is not None else []
     own += [f"export.encode.quality={quality}"] if quality is not None else []
+    reach_by(None, own)
     recipe = export_recipe(recipe_of(place), own)
     if dry_run:
         plan = plan_export_of(place, output, recipe, replace=replace, skip_missing=skip_missing)

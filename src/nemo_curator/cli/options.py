@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from nemo_curator.kernels.sizes import parse_size
+from nemo_curator.planning.sharding import Shard
 
 
 def _size(text: str) -> int:
@@ -31,7 +31,27 @@ Inputs = Annotated[
     typer.Argument(metavar="INPUT...", help="Folders of images, tars, Parquet, image files; NAME=PATH names one."),
 ]
 RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", "-r", help="Recipe file; `imagecurator init` writes one.")]
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+ShardShare = Annotated[
+    Shard | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        parser=_shard,
+        help="Score one of N shares (1/N to N/N); as many processes as you like score theirs at once.",
+    ),
+]
+RecipeFile = Annotated[
+    str | None, typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file; `imagecurator init` writes one.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Set a recipe key, as in `-s export.shard_size=500`."),

@@ -17,6 +17,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
     """The plan as plain data, as `--json` prints it."""
     return {
         "run": plan.run.root,
+        "shard": None if plan.shard is None else str(plan.shard),
         "partitions": len(plan.partitions),
         "to_score": len(plan.work.partitions),
         "bytes": plan.bytes,
@@ -42,7 +43,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
 
 def print_score_plan(plan: ScorePlan) -> None:
     """What would be scored."""
-    total, todo = len(plan.partitions), len(plan.work.partitions)
+    total, todo = len(plan.share), len(plan.work.partitions)
     lines = [
         f"{counted(total, 'partition')}, {total - todo:,} scored already; {todo:,} to do ({amount(plan.bytes)} to read)"
     ]
@@ -68,7 +69,11 @@ def print_scored(plan: ScorePlan, records: int) -> None:
     """What was scored, and what comes next."""
     done = len(plan.work.partitions)
     partitions = counted(len(plan.partitions), "partition")
-    sys.stdout.write(
-        f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now\n"
-        f"run:    {plan.run.root}\nnext:   imagecurator decide {plan.run.root}\n"
-    )
+    lines = [f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now"]
+    if plan.shard is not None:
+        lines[0] = f"scored: {counted(records, 'input')} so far, {done:,} partitions of these just now"
+        lines.append(
+            f"shard:  {plan.shard}, {len(plan.share):,} of {partitions}; `imagecurator status` tells what is missing"
+        )
+    lines += [f"run:    {plan.run.root}", f"next:   imagecurator decide {plan.run.root}"]
+    sys.stdout.write("\n".join(lines) + "\n")

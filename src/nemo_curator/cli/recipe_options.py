@@ -1,4 +1,7 @@
-"""The recipe that a command line names: a file, keys set one by one, rules."""
+"""The recipe that a command line names: a file, keys set one by one, rules.
+
+What it says of storage elsewhere counts for the rest of the command.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Self
 
 import yaml
 
+from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
@@ -103,11 +107,29 @@ class DuplicateOptions:
         return given
 
 
-def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Recipe:
+def reach_by(path: str | None, settings: Sequence[str] | None) -> None:
+    """Reach storage elsewhere as a command line says it, before its recipe is made of one that lies there.
+
+    Args:
+        path: A file of a recipe; None where the command names none.
+        settings: `KEY=VALUE` of each key to set.
+
+    Raises:
+        RecipeError: What the file or a setting says is not valid.
+    """
+    read_recipe(path, [text for text in settings or [] if _section(_setting(text, "--set")[0]) == "storage"])
+
+
+def _reached(recipe: Recipe) -> Recipe:
+    storage.use(recipe.storage.options)
+    return recipe
+
+
+def read_recipe(path: str | None, settings: Sequence[str] | None = None) -> Recipe:
     """The recipe of a file, or the default one, with keys set.
 
     Args:
-        path: The file.
+        path: The file, a path or URL.
         settings: `KEY=VALUE` of each key to set.
 
     Raises:
@@ -115,7 +137,7 @@ def read_recipe(path: Path | None, settings: Sequence[str] | None = None) -> Rec
     """
     overrides = dict(_setting(text, "--set") for text in settings or [])
     where = str(path or "the default recipe")
-    return parse_recipe(_text(path), where=where, overrides=overrides, options=_options(settings))
+    return _reached(parse_recipe(_text(path), where=where, overrides=overrides, options=_options(settings)))
 
 
 def overridden(text: str, settings: Sequence[str]) -> Recipe:
@@ -128,7 +150,7 @@ def overridden(text: str, settings: Sequence[str]) -> Recipe:
     Raises:
         RecipeError: A setting is not valid.
     """
-    return parse_recipe(text, where="--set", overrides=dict(_setting(one, "--set") for one in settings))
+    return _reached(parse_recipe(text, where="--set", overrides=dict(_setting(one, "--set") for one in settings)))
 
 
 def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:
@@ -137,11 +159,13 @@ def continued_recipe(stored: Recipe, settings: Sequence[str] | None) -> Recipe:
     Raises:
         RecipeError: A setting is not valid.
     """
-    return _with_settings(stored, dict(_setting(text, "--set") for text in settings or []), _options(settings))
+    return _reached(
+        _with_settings(stored, dict(_setting(text, "--set") for text in settings or []), _options(settings))
+    )
 
 
 def changed_recipe(
-    stored: Recipe, path: Path | None, settings: Sequence[str] | None, rules: Sequence[str] | None = None
+    stored: Recipe, path: str | None, settings: Sequence[str] | None, rules: Sequence[str] | None = None
 ) -> Recipe:
     """The recipe in force in a run with what decides taken from a file, and keys and rules set.
 
@@ -170,7 +194,7 @@ def changed_recipe(
         recipe = parse_recipe(_text(path), where=str(path), overrides=overrides, options=_options(settings))
     for rule in rules or []:
         recipe = recipe.with_rule(*_setting(rule, "--rule"), where=f"--rule {rule.partition('=')[0]}")
-    return recipe.model_copy(update={name: getattr(stored, name) for name in SCORING_KEYS})
+    return _reached(recipe.model_copy(update={name: getattr(stored, name) for name in SCORING_KEYS}))
 
 
 def export_recipe(stored: Recipe, settings: Sequence[str]) -> Recipe:
@@ -187,7 +211,7 @@ def export_recipe(stored: Recipe, settings: Sequence[str]) -> Recipe:
                 where=f"--set {key}",
                 act="give it to `imagecurator decide` or `score`",
             )
-    return _with_settings(stored, overrides)
+    return _reached(_with_settings(stored, overrides))
 
 
 def embedding_recipe(model: str | None, model_dir: str | None, settings: Sequence[str] | None) -> Recipe:
@@ -212,7 +236,7 @@ def embedding_recipe(model: str | None, model_dir: str | None, settings: Sequenc
     given = {"model": model, "model_dir": model_dir and str(Path(model_dir).absolute())}
     parameters = {name: value for name, value in given.items() if value}
     scores = [{"embedding": parameters} if parameters else "embedding"]
-    recipe = parse_recipe("", where="--set", overrides=overrides)
+    recipe = _reached(parse_recipe("", where="--set", overrides=overrides))
     return recipe.model_copy(update={"scores": scores, "rules": {}}).found_at({}, "")
 
 
@@ -231,19 +255,22 @@ def _section(key: str) -> str:
     return key.partition(".")[0]
 
 
-_WRITING = ("export", "shuffle")
-_EMBEDDING = ("limits", "decode", "inference")
+_WRITING = ("export", "shuffle", "storage")
+_EMBEDDING = ("limits", "decode", "inference", "storage")
 
 
-def _text(recipe: Path | None) -> str:
+def _text(recipe: str | None) -> str:
     if recipe is None:
         return ""
     try:
-        return recipe.read_text(encoding="utf-8")
+        if storage.is_local(recipe):
+            return Path(storage.local_path(recipe)).read_text(encoding="utf-8")  # a pipe is as good as a file here
+        with storage.open(recipe) as file:
+            return file.read().decode()
     except FileNotFoundError:
-        raise RecipeError("there is no such recipe", where=str(recipe), act="`imagecurator init` writes one") from None
+        raise RecipeError("there is no such recipe", where=recipe, act="`imagecurator init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"the recipe cannot be read: {error}", where=str(recipe)) from None
+        raise RecipeError(f"the recipe cannot be read: {error}", where=recipe) from None
 
 
 def _setting(text: str, option: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ from nemo_curator.cli import options
 def remove(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A data set that `export` or `run` wrote.")],
     ids: Annotated[
-        Path, typer.Option("--ids", metavar="FILE", help="Ids to take out: one a line, or a Parquet with image_id.")
+        str, typer.Option("--ids", metavar="FILE", help="Ids to take out: one a line, or a Parquet with image_id.")
     ],
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
@@ -29,7 +28,7 @@ def remove(
     from nemo_curator.runs.deciding import read_id_list
     from nemo_curator.runs.exporting import remove_samples
 
-    listed = read_id_list(str(ids))
+    listed = read_id_list(ids)
     if dry_run or not storage.is_directory(output):  # which a lock would make
         removal = remove_samples(output, listed, write=False)
     else:
@@ -39,4 +38,4 @@ def remove(
     if as_json:
         sys.stdout.write(json.dumps({"dry_run": dry_run, **asdict(removal)}, indent=2) + "\n")
     else:
-        print_removal(removal, str(ids), dry_run=dry_run)
+        print_removal(removal, ids, dry_run=dry_run)

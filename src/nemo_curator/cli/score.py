@@ -25,6 +25,7 @@ def score(
     executor: options.Executor = "local",
     ray_address: options.RayAddress = None,
     rescore: options.Rescore = False,
+    shard: options.ShardShare = None,
     profile: options.Profile = False,
     log_json: options.LogJson = None,
     metrics: options.Metrics = None,
@@ -47,7 +48,13 @@ def score(
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
-        from nemo_curator.cli.recipe_options import DuplicateOptions, continued_recipe, read_recipe, with_scores
+        from nemo_curator.cli.recipe_options import (
+            DuplicateOptions,
+            continued_recipe,
+            reach_by,
+            read_recipe,
+            with_scores,
+        )
         from nemo_curator.pipeline.curate import preview_score, score_run
         from nemo_curator.pipeline.decide import stored_recipe
         from nemo_curator.planning.means import Asked
@@ -59,11 +66,12 @@ def score(
         settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(
             with_scores(settings, scores)
         )
+        reach_by(recipe, settings)
         state = RunState.read(place) if recipe is None else None
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:
             asked = Asked(workers, memory, executor, ray_address)
-            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore)
+            plan = preview_score(inputs, place, chosen, asked=asked, rescore=rescore, shard=shard)
             if as_json:
                 sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
             else:
@@ -81,6 +89,7 @@ def score(
                 executor=executor,
                 address=ray_address,
                 rescore=rescore,
+                shard=shard,
                 watcher=watcher,
                 crew=crew,
             )

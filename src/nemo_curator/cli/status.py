@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from nemo_curator.cli import options
 
+_FEW = 12  # numbers that a line shows
 
-def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
+
+def status(
+    run: options.RunPlace,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards", min=1, metavar="N", help="Say which of the N shards of `score --shard` are to be run."
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
     """Say what a run directory holds, what is missing, and where it was exported; a run at work may be asked."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from rich.console import Console
@@ -20,6 +35,7 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from nemo_curator.cli.model_figures import print_models
     from nemo_curator.cli.summary import print_funnel, print_notes, print_warnings
     from nemo_curator.planning.computing import computed_models
+    from nemo_curator.planning.sharding import shards_with
     from nemo_curator.runs.deciding import Funnel
     from nemo_curator.runs.layout import RunDirectory
     from nemo_curator.runs.state import RunState
@@ -28,8 +44,9 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     state = RunState.require(RunDirectory(run))  # once, because the run may be at work
     found = run_status(state.run, state)
     models = computed_models(state.facts)
+    again = None if shards is None else shards_with(found.missing, shards)
     if as_json:
-        facts = {**asdict(found), "models": [one.facts() for one in models]}
+        facts = {**asdict(found), "shards_missing": again, "models": [one.facts() for one in models]}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
     console = Console(highlight=False)
@@ -37,6 +54,8 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     times = f"{found.started}{f', finished {found.finished}' if found.finished else ''}"
     console.print(Text(f"started:    {shown(times)}"))
     console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
+    for line in _missing_lines(found.missing, again, shards):
+        console.print(line, soft_wrap=True)
     console.print(f"inputs:     {found.records:,} so far, {counted(found.ignored, 'file')} ignored")
     columns = Table(show_edge=False, pad_edge=False)
     columns.add_column("column")
@@ -63,3 +82,16 @@ def status(run: options.RunPlace, as_json: options.AsJson = False) -> None:
             Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),
             soft_wrap=True,
         )
+
+
+def _missing_lines(missing: Sequence[int], again: Sequence[int] | None, shards: int | None) -> Iterator[str]:
+    """Which partitions are missing, counted from 1, and which shards would score them."""
+    if missing:
+        yield f"missing:    {_numbers([one + 1 for one in missing])} (`imagecurator score` scores what is missing)"
+    if again is not None:
+        yield f"shards:     {f'{_numbers(again)} of {shards} to be run' if again else f'all {shards} are through'}"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - _FEW:,} more" if len(numbers) > _FEW else ""
+    return ", ".join(map(str, numbers[:_FEW])) + more

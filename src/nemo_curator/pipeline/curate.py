@@ -30,12 +30,14 @@ from nemo_curator.pipeline.policy import anchored, fitting, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Deciding
 from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.score_together import score_together, share_of
 from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.means import LOCAL, NOTHING, Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Funnel, Policy
 from nemo_curator.runs.exporting import Exported, delivered, refuse_documents
 from nemo_curator.runs.growth import grow
@@ -235,6 +237,7 @@ def score_run(
     executor: str = LOCAL,
     address: str | None = None,
     rescore: bool = False,
+    shard: Shard | None = None,
     watcher: Watcher | None = None,
     crew: Crew | None = None,
 ) -> ScorePlan:
@@ -249,6 +252,7 @@ def score_run(
         executor: Where images are read and scored: `local`, or `ray`.
         address: Of the Ray cluster; by default what `RAY_ADDRESS` says, else one is started on this machine.
         rescore: Compute columns again that were computed in another way, and files that changed.
+        shard: Which share of the partitions; other processes may score the others at the same time. None for all.
         watcher: Told of the progress.
         crew: Where workers come from; the caller closes it.
 
@@ -256,9 +260,12 @@ def score_run(
         What there was to score.
 
     Raises:
+        InputError: The input is not the one of the other shards.
+        StaleScoresError: The recipe is not the one of the other shards.
         CuratorError: As `curate`.
     """
     watcher = watcher or Watcher()
+    _refuse_rescoring(shard, rescore=rescore)
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_run_place(run, _roots(listing))
@@ -268,6 +275,13 @@ def score_run(
     check_executor(asked)
     first, policy = _plan(run, listing, recipe, rescore=rescore)
     with_means(first, recipe, asked)  # too little memory is said before anything is written
+    if shard is not None:
+        share_of(first, shard)
+
+        def planner(settled: dict[str, Settled] | None) -> tuple[ScorePlan, Policy]:
+            return _plan(run, listing, recipe, rescore=False, settled=settled)
+
+        return score_together(planner, run, listing, recipe, shard, asked=asked, watcher=watcher, crew=crew)
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
@@ -288,8 +302,22 @@ def score_run(
     return plan
 
 
+def _refuse_rescoring(shard: Shard | None, *, rescore: bool) -> None:
+    if shard is not None and rescore:
+        raise StaleScoresError(
+            "a shard cannot compute anew what others compute otherwise at the same time",
+            act="run `score --rescore` without --shard, or let the shards fill another run directory",
+        )
+
+
 def preview_score(
-    inputs: Sequence[str], run: RunDirectory, recipe: Recipe, *, asked: Asked = NOTHING, rescore: bool = False
+    inputs: Sequence[str],
+    run: RunDirectory,
+    recipe: Recipe,
+    *,
+    asked: Asked = NOTHING,
+    rescore: bool = False,
+    shard: Shard | None = None,
 ) -> ScorePlan:
     """What `score_run` with these arguments would score, after all checks that it makes; nothing is written.
 
@@ -302,7 +330,9 @@ def preview_score(
     claim_run(run, write=False)
     check_others(recipe, run, {})
     check_executor(asked)
-    return with_means(_plan(run, listing, recipe, rescore=rescore)[0], recipe, asked)
+    _refuse_rescoring(shard, rescore=rescore)
+    plan = _plan(run, listing, recipe, rescore=rescore)[0]
+    return with_means(plan if shard is None else share_of(plan, shard), recipe, asked)
 
 
 def _start_ahead(crew: Crew | None, plan: ScorePlan) -> None:

@@ -53,6 +53,7 @@ def check_places(output: str, run: RunDirectory, inputs: Sequence[str]) -> None:
     """
     check_run_place(run, inputs)
     refuse_secret(output)
+    storage.refuse_read_only(output)
     refuse_file(output, "output")
     for given in sorted(set(inputs)):
         _refuse_overlap(output, given, "output")
@@ -70,6 +71,7 @@ def check_run_place(run: RunDirectory, inputs: Sequence[str]) -> None:
         InputError: One of them holds a password or a token.
     """
     refuse_secret(run.root)
+    storage.refuse_read_only(run.root)
     for given in sorted(set(inputs)):
         refuse_secret(given)
         _refuse_overlap(run.root, given, "run directory")

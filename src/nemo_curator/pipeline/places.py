@@ -137,7 +137,8 @@ def files_under(place: str, *, recursive: bool = True) -> list[str]:
     prefix = storage.join(place, "")
     try:
         found = [stored.url.removeprefix(prefix) for stored in storage.list(place, recursive=recursive)]
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        storage.refuse_missing_bucket(place, error)
         return []
     except OSError as error:
         raise storage.storage_error(place, error, verb="be listed") from None

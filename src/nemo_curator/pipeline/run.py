@@ -22,6 +22,7 @@ from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.search import Hits, Sought, search
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
 from nemo_curator.runs.exporting import Exported
 from nemo_curator.runs.layout import RunDirectory
@@ -57,6 +58,7 @@ class Run:
         workers: int | None = None,
         memory: int | str | None = None,
         rescore: bool = False,
+        shard: str | None = None,
         **recipe: Any,
     ) -> Self:
         """Read and score images into a run directory; what is there already is not computed again.
@@ -68,15 +70,19 @@ class Run:
             memory: What all processes may take together: bytes, or a text such as `4GB`; a share of the machine's
                 memory by default.
             rescore: Compute columns again that were computed in another way, and files that changed.
+            shard: `3/16` for the third of sixteen shares of the partitions: other processes may score the others into
+                the same directory at the same time.
             recipe: Keys of a recipe, such as `scores=["header", "sharpness"]`.
 
         Raises:
+            ValueError: `shard` or `memory` is no such text.
             CuratorError: As `imagecurator score`: see `nemo_curator.pipeline.curate.score_run`.
         """
         given = [inputs] if isinstance(inputs, str) else list(inputs)
         budget = None if memory is None else parse_size(memory)
         run = RunDirectory(plain_place(str(path)))
-        score_run(given, run, _recipe(recipe), workers=workers, memory=budget, rescore=rescore)
+        share = None if shard is None else Shard.parse(shard)
+        score_run(given, run, _recipe(recipe), workers=workers, memory=budget, rescore=rescore, shard=share)
         return cls(path)
 
     def __repr__(self) -> str:
@@ -258,7 +264,10 @@ def _recipe(keys: Mapping[str, Any], inner: Mapping[str, Any] | None = None) -> 
         RecipeError: It is none.
     """
     overrides = {name: _yaml(value) for name, value in (inner or {}).items()}
-    return parse_recipe(_yaml(dict(keys)), where="the recipe given", overrides=overrides)
+    recipe = parse_recipe(_yaml(dict(keys)), where="the recipe given", overrides=overrides)
+    if "storage" in keys:  # it counts for this process from now on, not for a run
+        storage.use(recipe.storage.options)
+    return recipe
 
 
 def _yaml(value: Any) -> str:

@@ -27,6 +27,7 @@ from nemo_curator.pipeline.work import Fingerprints, Work, plan_work, refuse_sta
 from nemo_curator.planning.means import NOTHING, Asked, Means
 from nemo_curator.planning.numerics import Settled, settled_in
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
@@ -57,6 +58,7 @@ class ScorePlan:
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
         is_first: Whether there was no run yet.
+        shard: Which share of the partitions this is about, where other processes score the others; None for all.
     """
 
     run: RunDirectory
@@ -69,11 +71,17 @@ class ScorePlan:
     settled: Mapping[str, Settled] = field(default_factory=dict)
     means: Means | None = None
     is_first: bool = False
+    shard: Shard | None = None
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """All partitions, in source order."""
         return self.growth.partitions
+
+    @property
+    def share(self) -> tuple[Partition, ...]:
+        """Those of them that this is about."""
+        return self.partitions if self.shard is None else tuple(self.shard.takes(self.partitions))
 
     @property
     def bytes(self) -> int:
@@ -122,7 +130,8 @@ def plan_score(
     ids = [one.id for one in growth.partitions]
     wanted = scoring.fingerprints
     notes: list[str] = []
-    parts = {one: _held(run, one, wanted, notes) for one in ids} if state is not None else {}
+    there = _parts_there(run) if state is not None else frozenset()
+    parts = {one: _held(run, one, wanted, notes) for one in ids if one in there}
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
     unheard = numerics.unheard(scoring.open, recipe.inference)
@@ -195,6 +204,28 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
     Raises:
         StorageError: The run directory cannot be written.
     """
+    state = _state(plan, recipe, rescore=rescore)
+    if embeds:
+        state.embedding()
+    state.write()  # first, because it says whose directory this is
+    if rescore:  # a part of files that changed must not stand beside the list that says how they are now
+        for partition_id in plan.growth.changed:
+            storage.remove(plan.run.part(partition_id))
+    write_partitions(plan.run, plan.partitions)
+    return state
+
+
+def first_state(plan: ScorePlan, recipe: Recipe) -> RunState:
+    """The state of a run that begins, not written yet.
+
+    Args:
+        plan: What is going to be scored.
+        recipe: The recipe that it was made of.
+    """
+    return _state(plan, recipe, rescore=False)
+
+
+def _state(plan: ScorePlan, recipe: Recipe, *, rescore: bool) -> RunState:
     state = RunState.read(plan.run) or RunState.new(plan.run)
     if rescore or not stale_columns(state, plan.scoring):
         state.plan(plan.scoring.planned)
@@ -206,13 +237,6 @@ def start(plan: ScorePlan, recipe: Recipe, *, rescore: bool = False, embeds: boo
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
     skipped = ", ".join(name for name, _ in plan.scoring.skipped)
     state.facts["notes"] = [*plan.notes, *([f"`scores: all` left out {skipped}"] if skipped else [])]
-    if embeds:
-        state.embedding()
-    state.write()  # first, because it says whose directory this is
-    if rescore:  # a part of files that changed must not stand beside the list that says how they are now
-        for partition_id in plan.growth.changed:
-            storage.remove(plan.run.part(partition_id))
-    write_partitions(plan.run, plan.partitions)
     return state
 
 
@@ -312,9 +336,10 @@ def _execute(
     )
     tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
     try:
-        executor.execute(score_chain(plan.run, plan.scoring, recipe, some), tasks)
+        executor.execute(score_chain(plan.run, plan.scoring, recipe, some, beside_others=plan.shard is not None), tasks)
     except CuratorError:
-        _forget_unfinished(plan.run)
+        if plan.shard is None:  # else they may be another process's
+            _forget_unfinished(plan.run)
         raise
     return unmerged
 
@@ -348,15 +373,25 @@ def _begins(plan: ScorePlan) -> Planned:
     """What there is to do."""
     means = plan.means
     return Planned(
-        len(plan.partitions),
+        len(plan.share),
         plan.bytes,
-        len(plan.partitions) - len(plan.work.partitions),
+        len(plan.share) - len(plan.work.partitions),
         stages=tuple(stage.name for stage in plan.scoring.stages),
         columns=tuple(column.name for column in plan.scoring.columns),
         workers=None if means is None else means.shares.workers,
         inference_threads=0 if means is None else means.shares.inference_threads,
         memory=0 if means is None else means.memory.most,
     )
+
+
+def _parts_there(run: RunDirectory) -> frozenset[str]:
+    """Ids of the partitions with a part, whole or torn, by one listing: to ask for each would take longer."""
+    try:
+        found = storage.list(storage.join(run.root, "parts"), recursive=False)
+    except OSError:
+        return frozenset()
+    names = (stored.url.rpartition("/")[2] for stored in found)
+    return frozenset(name.removesuffix(".parquet") for name in names if name.endswith(".parquet"))
 
 
 def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: list[str]) -> dict[str, str] | None:

@@ -21,7 +21,12 @@ from nemo_curator.stages.image.io.image_reader import ImageReaderStage
 
 
 def score_chain(
-    run: RunDirectory, scoring: Scoring, recipe: Recipe, some: Sequence[Stage] | None = None
+    run: RunDirectory,
+    scoring: Scoring,
+    recipe: Recipe,
+    some: Sequence[Stage] | None = None,
+    *,
+    beside_others: bool = False,
 ) -> list[ProcessingStage[Any, Any]]:
     """The stages that a partition goes through.
 
@@ -31,11 +36,13 @@ def score_chain(
         recipe: The recipe.
         some: Those of its stages that put their columns into parts which are there; None writes whole parts. Where they
             need embeddings and the embedder is not among them, what is stored stands in its place.
+        beside_others: Whether other processes may write the same parts.
     """
     chosen = scoring.stages if some is None else tuple(some)
     annotators = _annotators(run, scoring, chosen)
     embeds = any(map(gives_embeddings, chosen))
     writer = PartWriterStage(run.root, scoring.columns, embeddings=embeds, fingerprints=scoring.fingerprints)
+    writer.beside_others = beside_others
     reading = plan_reading([*annotators, writer])
     if some is not None:
         writer.merging = scoring.merging(chosen, decodes=reading.decodes)

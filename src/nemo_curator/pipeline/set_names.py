@@ -80,7 +80,7 @@ def _named(recipe: Recipe, key: str, entries: Sequence[str]) -> list[NamedSet]:
 
 def _parsed(entry: str, where: str) -> NamedSet:
     match = _NAMED.fullmatch(entry)
-    if match and not storage.exists(entry):  # a path may have a = in it
+    if match and ("://" in match[2] or not storage.exists(entry)):  # a path may have a = in it
         return NamedSet(match[1], match[2], where)
     parts = [part for part in entry.rstrip("/").split("/") if part not in {"", ".", ".."}]
     while len(parts) > 1 and (_PATTERN.search(parts[-1]) or parts[-1] == "run"):

@@ -12,6 +12,7 @@ from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.options import DecodeOptions, colour_of
 from nemo_curator.planning.recipe_export import ExportSection
 from nemo_curator.planning.section import Section, Size, switched
+from nemo_curator.planning.storage_section import StorageSection
 
 KeyPath = tuple[str | int, ...]
 """Keys from the top of a recipe down to one value: `("export", "shard_size")`, `("scores", 2)`."""
@@ -298,6 +299,11 @@ class Recipe(Section):
     decode: DecodeSection = Field(default=DecodeSection(), description="How pixels are made of bytes")
     inference: InferenceSection = Field(default=InferenceSection(), description="How models are computed")
     export: ExportSection = Field(default=ExportSection(), description="How the kept samples are written")
+    storage: StorageSection = Field(
+        default=StorageSection(),
+        exclude=True,  # it is about the machine that reads the recipe, and is written down nowhere
+        description="How places elsewhere are reached; secrets are given by the environment",
+    )
 
     @field_validator("known_bad", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from nemo_curator.runs.gathered_rows import GatheredRows
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.merging import Merging, merge
 from nemo_curator.runs.parts import (
+    part_facts,
     part_fingerprints,
     part_row,
     part_schema,
@@ -25,6 +26,7 @@ from nemo_curator.runs.parts import (
     write_embeddings,
     write_part_table,
 )
+from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.stages.base import PartitionStage
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.embeddings import stack_embeddings
@@ -50,6 +52,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         embeddings: Whether images carry embeddings to store.
         fingerprints: Column to fingerprint of how it is computed now.
         merging: For a partial scoring what it computes; None where whole parts are written.
+        beside_others: Whether other processes may write the same parts: what one has written is not written again.
     """
 
     run_dir: str
@@ -57,6 +60,7 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
     embeddings: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     merging: Merging | None = None
+    beside_others: bool = False
     _name: str = "part_writer"
     _rows: GatheredRows | None = field(default=None, init=False, repr=False)
     _vectors: Vectors = field(default_factory=list, init=False, repr=False)
@@ -114,7 +118,9 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         run, partition_id = RunDirectory(self.run_dir), str(self._partition._metadata["partition_id"])
         ordered = sorted(self._vectors, key=lambda triple: triple[0])
         vectors = [(image_id, vector) for _, image_id, vector in ordered]
-        if self.merging is None:
+        if self.beside_others and _is_written(run, partition_id, self.fingerprints):
+            merged = True
+        elif self.merging is None:
             merged = True
             _write(run, partition_id, self._rows.tables(), vectors, self.fingerprints)
         else:
@@ -129,6 +135,14 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
         )
         self.begin(self._partition)
         return [result]
+
+
+def _is_written(run: RunDirectory, partition_id: str, fingerprints: Mapping[str, str]) -> bool:
+    """Whether another process has written the same meanwhile."""
+    there = part_facts(run, partition_id)
+    if there is None or not fingerprints.items() <= there.fingerprints.items():
+        return False
+    return EMBEDDING not in there.fingerprints or embeddings_fit(run, partition_id, there)
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -36,6 +37,20 @@ def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None
     Raises:
         StorageError: The file cannot be written.
     """
+    with storage.write_atomic(run.partitions) as file:
+        file.write(_packed(partitions))
+
+
+def create_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> bool:
+    """Freeze the list if there is none; whether it was this one that did.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    return storage.create(run.partitions, _packed(partitions))
+
+
+def _packed(partitions: Sequence[Partition]) -> bytes:
     pairs = [(partition.id, entry) for partition in partitions for entry in partition.entries]
     values: dict[str, list[Any]] = {
         "partition_id": [partition_id for partition_id, _ in pairs],
@@ -48,8 +63,9 @@ def write_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> None
         "sidecars": [list(entry.sidecars) for _, entry in pairs],
         "version": [entry.version for _, entry in pairs],
     }
-    with storage.write_atomic(run.partitions) as file:
-        pq.write_table(pa.table(values, schema=pa.schema(_COLUMNS)), file, compression="zstd", write_page_checksum=True)
+    packed = io.BytesIO()
+    pq.write_table(pa.table(values, schema=pa.schema(_COLUMNS)), packed, compression="zstd", write_page_checksum=True)
+    return packed.getvalue()
 
 
 def read_partition_ids(run: RunDirectory) -> list[str]:

@@ -225,13 +225,22 @@ class RunState:
         Raises:
             StorageError: It cannot be written.
         """
+        with storage.write_atomic(self.run.run_json) as file:
+            file.write(self._text())
+
+    def create(self) -> bool:
+        """Write the file if there is none; whether it was this one that did.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        return storage.create(self.run.run_json, self._text())
+
+    def _text(self) -> bytes:
         machine = f"{platform.system()} {platform.machine()}"
         self.facts |= {"imagecurator": __version__, "python": platform.python_version(), "machine": machine}
         self.facts |= {"fingerprint": self.fingerprint, "versions": self.libraries}
-        with storage.write_atomic(self.run.run_json) as file:
-            file.write(
-                (json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
-            )
+        return (json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def read_facts(run: RunDirectory) -> dict[str, Any] | None:
@@ -241,7 +250,7 @@ def read_facts(run: RunDirectory) -> dict[str, Any] | None:
             facts = json.loads(file.read())
         ours = facts["run"] == FORMAT and _well_formed(facts)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+        return None  # of a storage elsewhere that does not answer we would hear in another way
     if not ours:
         return None
     if not _is_funnel(facts.get("funnel")):

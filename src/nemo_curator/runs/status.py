@@ -42,6 +42,7 @@ class RunStatus:
         finished: When the last `run` ended, or "".
         partitions: Number of partitions.
         scored: Number of partitions with a part.
+        missing: Positions of the partitions without one in source order, counted from 0.
         damaged: Paths of parts that are torn; the next scoring computes them again.
         records: Input records in the parts.
         bytes: Bytes of the input.
@@ -60,6 +61,7 @@ class RunStatus:
     finished: str
     partitions: int
     scored: int
+    missing: tuple[int, ...]
     damaged: tuple[str, ...]
     records: int
     bytes: int
@@ -87,10 +89,11 @@ def run_status(run: RunDirectory, state: RunState | None = None) -> RunStatus:
     recorded = state.fingerprints
     held: Counter[str] = Counter()
     records = scored = 0
-    damaged = []
-    for one in partitions:
+    damaged, missing = [], []
+    for position, one in enumerate(partitions):
         facts = part_facts(run, one.id)
         if facts is None:
+            missing.append(position)
             damaged += [run.part(one.id)] if storage.exists(run.part(one.id)) else []
             continue
         scored += 1
@@ -103,6 +106,7 @@ def run_status(run: RunDirectory, state: RunState | None = None) -> RunStatus:
         finished=str(state.facts.get("finished", "")),
         partitions=len(partitions),
         scored=scored,
+        missing=tuple(missing),
         damaged=tuple(damaged),
         records=records,
         bytes=sum(one.size for one in partitions),

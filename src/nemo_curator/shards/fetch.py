@@ -148,6 +148,7 @@ class MemberReader:
             self._open.move_to_end(location)
             return self._open[location][1]
         known = storage.is_local(location) or location in self._plain
+        known = known or not storage.reads_ranges(location)  # then it is had whole, as one that must be unpacked
         if not known and not is_compressed(storage.read_range(location, 0, HEAD_BYTES)):
             self._plain.add(location)
         if location in self._plain:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from nemo_curator import storage
-from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError
+from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError, UnreachableError
 from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
 from nemo_curator.shards.entry import Entry, entry_at
 from nemo_curator.shards.names import (
@@ -103,15 +103,18 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
 def _parsed(argument: str, *, several: bool) -> _Input:
     match = _NAMED.fullmatch(argument)
     name, place = "", argument
-    if match and not storage.exists(argument):  # a path may have a = in it
+    if match and ("://" in match[2] or not storage.exists(argument)):  # a path may have a = in it
         name, place = match.groups()
     place = storage.local_path(place)  # listing gives plain paths, which must lie under a plain root
     while place.endswith("/") and len(place) > 1 and not place.endswith("://"):
         place = place[:-1]
     try:
         is_dir = storage.stat(place).is_dir
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError("there is nothing at this path", where=place, act=_suggestion(place)) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        cause = "" if storage.is_local(place) else str(error.strerror or "")
+        raise MissingInputError(
+            "there is nothing at this path", where=place, cause=cause, act=_suggestion(place)
+        ) from None
     except OSError as error:
         raise _unlistable(place, error) from error
     if is_dir and several and not name:
@@ -232,9 +235,8 @@ def _files(inputs: Sequence[_Input]) -> tuple[dict[_Input, Entry], list[tuple[st
 def _with_siblings(folder: str, given: Iterable[str]) -> list[File]:
     """The given files of a folder, and what lies beside them under the same stems."""
     stems = {split_loose(base)[0] for base in given}
-    try:
-        found = storage.list(folder or ".", recursive=False)
-    except OSError:  # a folder may be closed to listing and its files still open
+    found = None if all(map(is_tar_name, given)) else _listed(folder)  # nothing beside a tar belongs to it
+    if found is None:
         found = [storage.stat(folder + base) for base in sorted(given)]
     files = []
     for stored in found:
@@ -244,6 +246,16 @@ def _with_siblings(folder: str, given: Iterable[str]) -> list[File]:
         if base in given or beside:
             files.append(File(to_text(base), folder + base, stored.size, stored.kind == "file", stored.version))
     return files
+
+
+def _listed(folder: str) -> list[storage.Stored] | None:
+    """The files of a folder; None where it is closed to listing, and its files may still be open."""
+    try:
+        return storage.list(folder or ".", recursive=False)
+    except OSError:
+        return None
+    except UnreachableError:
+        return None
 
 
 def _peek(file: File) -> bytes:

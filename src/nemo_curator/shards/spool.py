@@ -59,7 +59,7 @@ def open_shard(location: str, *, spool_dir: str | None = None) -> Iterator[OpenS
         OSError: The shard cannot be opened.
         StorageError: There is no room for the temporary file.
     """
-    with storage.open(location) as source:
+    with storage.open(location, whole=True) as source:
         head = source.read(HEAD_BYTES)
         source.seek(0)
         if storage.is_local(location) and not is_compressed(head):
@@ -68,10 +68,12 @@ def open_shard(location: str, *, spool_dir: str | None = None) -> Iterator[OpenS
         with ExitStack() as stack:
             with _refusals(spool_dir):
                 spool = stack.enter_context(tempfile.TemporaryFile(dir=spool_dir, buffering=0))
-            limit = max(EXPANSION_FLOOR, EXPANSION_LIMIT * storage.stat(location).size)
+            limit = None
+            if is_compressed(head):
+                limit = max(EXPANSION_FLOOR, EXPANSION_LIMIT * storage.stat(location).size)
             pieces = plain_pieces(source, head)
             with _refusals(spool_dir):
-                damage = _fill(spool, pieces, limit if is_compressed(head) else None)
+                damage = _fill(spool, pieces, limit)
             yield OpenShard(spool.fileno(), damage, spooled=True)
 
 

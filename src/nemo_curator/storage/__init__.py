@@ -2,8 +2,10 @@
 
 A path without a scheme (or with `file://`) is local and takes a short way that never imports fsspec; any other
 URL goes through fsspec. Reading raises `OSError` as the caller's own file would; writing and removing raise
-`StorageError`, one sentence that says what to do. The module is used as a namespace (`storage.open(url)`), and
-its verbs are called what they do.
+`StorageError`, one sentence that says what to do. A storage elsewhere that refuses, or does not answer, also when it is
+asked again, raises `UnreachableError`, which is no `OSError`: it says nothing about a file, and whoever took it for a
+missing or broken one would lose images. The module is used as a namespace (`storage.open(url)`), and its verbs are
+called what they do.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from nemo_curator.storage.local import (
+    create_local,
     list_local,
     open_local,
     prune_local,
@@ -24,14 +27,19 @@ from nemo_curator.storage.local import (
     will_read_local,
     write_local,
 )
-from nemo_curator.storage.lock import is_locked, locked
+from nemo_curator.storage.lock import is_locked, locked, shared
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
+from nemo_curator.storage.reach import in_use, use
 from nemo_curator.storage.refusal import storage_error
 from nemo_curator.storage.remote import (
     canonical_remote,
+    is_read_only,
     list_remote,
     open_remote,
     read_range_remote,
+    reads_ranges,
+    refuse_missing_bucket,
+    refuse_read_only,
     remove_remote,
     stat_remote,
     write_remote,
@@ -40,10 +48,13 @@ from nemo_curator.storage.remote import (
 __all__ = [
     "Stored",
     "canonical_remote",
+    "create",
     "exists",
+    "in_use",
     "is_directory",
     "is_local",
     "is_locked",
+    "is_read_only",
     "is_temporary",
     "join",
     "list",
@@ -53,21 +64,27 @@ __all__ = [
     "prune",
     "read_at",
     "read_range",
+    "reads_ranges",
+    "refuse_missing_bucket",
+    "refuse_read_only",
     "remove",
     "rename_local",
+    "shared",
     "stat",
     "storage_error",
+    "use",
     "will_read",
     "write_atomic",
 ]
 
 
-def open(url: str, mode: str = "rb") -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
+def open(url: str, mode: str = "rb", *, whole: bool = False) -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
     """Open a file to read.
 
     Args:
         url: Path or URL of a file.
         mode: Always `rb`; there for readers used to the builtin.
+        whole: Whether it will be read from its front to its end; elsewhere that takes fewer requests.
 
     Raises:
         ValueError: Another mode; `write_atomic` is the way to write.
@@ -75,7 +92,7 @@ def open(url: str, mode: str = "rb") -> BinaryIO:  # noqa: A001  the verb, see t
     """
     if mode != "rb":
         raise ValueError(f"mode {mode!r} is not 'rb'; files are written through write_atomic")
-    return open_local(local_path(url)) if is_local(url) else open_remote(url)
+    return open_local(local_path(url)) if is_local(url) else open_remote(url, whole=whole)
 
 
 def list(url: str, *, recursive: bool = True) -> builtins.list[Stored]:  # noqa: A001  the verb
@@ -107,7 +124,11 @@ def stat(url: str) -> Stored:
 
 
 def exists(url: str) -> bool:
-    """Whether there is something at `url` that can be asked about."""
+    """Whether there is something at `url` that can be asked about.
+
+    Raises:
+        UnreachableError: Its storage refuses to say it, or does not answer.
+    """
     try:
         stat(url)
     except OSError:
@@ -116,7 +137,11 @@ def exists(url: str) -> bool:
 
 
 def is_directory(url: str) -> bool:
-    """Whether there is a directory at `url`."""
+    """Whether there is a directory at `url`.
+
+    Raises:
+        UnreachableError: Its storage refuses to say it, or does not answer.
+    """
     try:
         return stat(url).is_dir
     except OSError:
@@ -167,6 +192,29 @@ def write_atomic(url: str) -> Iterator[BinaryIO]:
     """
     with write_local(local_path(url)) if is_local(url) else write_remote(url) as file:
         yield file
+
+
+def create(url: str, data: bytes) -> bool:
+    """Write a file if there is none: of several processes that try, one does, and none writes over another.
+
+    Args:
+        url: Path or URL of the file.
+        data: All of it.
+
+    Returns:
+        Whether this one wrote it.
+
+    Raises:
+        StorageError: The storage refused.
+    """
+    if is_local(url):
+        return create_local(local_path(url), data)
+    try:
+        with write_remote(url, new=True) as file:
+            file.write(data)
+    except FileExistsError:
+        return False  # or it was written, and the answer was lost: whoever asks reads what is there anyway
+    return True
 
 
 def remove(url: str) -> None:

@@ -134,6 +134,32 @@ def write_local(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def create_local(path: str, data: bytes) -> bool:
+    """Write a whole file, synced, if there is none under its name; whether it was this one that did.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    temporary = f"{path}.tmp-{secrets.token_hex(6)}"
+    with explained(path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with write_local(temporary) as file:
+            file.write(data)
+        try:
+            os.link(temporary, path)  # unlike a rename, it fails where there is one, also over NFS
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            if os.path.exists(path):  # noqa: PTH110 (as above: paths are plain strings here)
+                return False
+            os.replace(temporary, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+        _sync(os.path.dirname(path) or ".")
+    return True
+
+
 def rename_local(source: str, path: str) -> None:
     """Rename a whole file to its place, such that a power cut leaves what was there before or this file.
 

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from nemo_curator.errors import LockedError
@@ -18,6 +18,7 @@ from nemo_curator.storage.place import is_local, local_path
 from nemo_curator.storage.refusal import explained
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_PATIENT = 500  # attempts of who comes beside others: one of them may be tidying up
 _ATTEMPTS, _PAUSE = 5, 0.01  # who only asks whether a place is held is in the way for no longer than that, seconds
 
 
@@ -39,21 +40,64 @@ def locked(url: str, *, wait: bool = False) -> Iterator[None]:
     if not is_local(url):
         yield
         return
-    path = local_path(url)
-    with explained(path):
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103 (paths are plain strings here)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = _opened(url)
     try:
         if wait:
             with suppress(OSError):  # there are no locks here
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         elif not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS):
-            raise LockedError(
-                "another imagecurator is at work here", where=url, act="wait until it ends, or choose another place"
-            )
+            raise _refused(url)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def shared(url: str, first: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a directory beside others that hold it in this way, until the block ends; nobody holds it alone meanwhile.
+
+    Args:
+        url: The directory, which is made if it is missing.
+        first: Done before, if nobody else is there, while nobody can come; never where there are no locks.
+
+    Raises:
+        LockedError: Another process holds it alone.
+        StorageError: The directory cannot be made or opened.
+    """
+    if not is_local(url):
+        yield
+        return
+    descriptor = _opened(url)
+    try:
+        if _taken(descriptor, fcntl.LOCK_EX) and not _has_none(descriptor):
+            first()
+        if not _taken(descriptor, fcntl.LOCK_SH, attempts=_PATIENT):
+            raise _refused(url)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(url: str) -> int:
+    path = local_path(url)
+    with explained(path):
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103 (paths are plain strings here)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _refused(url: str) -> LockedError:
+    return LockedError(
+        "another imagecurator is at work here", where=url, act="wait until it ends, or choose another place"
+    )
+
+
+def _has_none(descriptor: int) -> bool:
+    """Whether there are no locks here."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _HELD
+    return False
 
 
 def is_locked(url: str) -> bool:
@@ -65,7 +109,10 @@ def is_locked(url: str) -> bool:
     except OSError:
         return False
     try:
-        return not _taken(descriptor, fcntl.LOCK_SH)
+        if not _taken(descriptor, fcntl.LOCK_SH):
+            return True
+        # some may hold it together; who only asks, as we do, is gone by the next attempt
+        return not _taken(descriptor, fcntl.LOCK_EX, attempts=_ATTEMPTS)
     finally:
         os.close(descriptor)
 

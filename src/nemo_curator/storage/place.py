@@ -14,7 +14,7 @@ class Stored:
 
     Attributes:
         url: The path or URL that opens it.
-        size: Bytes of a file, else 0.
+        size: Bytes of a file, -1 where nobody knows them; else 0.
         kind: `file`; `directory`; `special` (device, pipe, socket: never opened); `broken` (a link to nothing);
             `loop` (a directory, met through a link, that is listed elsewhere); `unreadable` (a directory whose
             contents cannot be listed).

@@ -5,31 +5,39 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
-import io
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from nemo_curator.errors import InputError, MissingExtraError
-from nemo_curator.redaction import redacted
-from nemo_curator.storage.place import Stored, join
-from nemo_curator.storage.refusal import BUFFER, buffered, explained
+from nemo_curator.errors import StorageError
+from nemo_curator.storage import web
+from nemo_curator.storage.kinds import HTTP, kind_of
+from nemo_curator.storage.place import Stored, is_local, join
+from nemo_curator.storage.reach import Reach, reach
+from nemo_curator.storage.refusal import buffered, explained, storage_error
+from nemo_curator.storage.remote_file import RemoteFile, buffered_reader
+from nemo_curator.storage.trouble import MISSING_BUCKET
 
-_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
+_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created", "blob_id")
 
 
 def stat_remote(url: str) -> Stored:
     """Size and kind of what is at `url`."""
-    filesystem, path = _filesystem(url)
-    with _remote(url):
-        info = filesystem.info(path)
-    kind = "directory" if info["type"] == "directory" else "file"
-    return Stored(url, int(info.get("size") or 0), kind, _version(info))
+    place = reach(url)
+    info = place.ask(lambda: place.files.info(place.path), "be read")
+    is_folder = info["type"] == "directory" or (place.kind.name == HTTP and web.is_index(info))
+    return Stored(
+        url, 0 if is_folder else _size(info), "directory" if is_folder else "file", "" if is_folder else _version(info)
+    )
+
+
+def _size(info: Mapping[str, Any]) -> int:
+    """Bytes of a file; -1 where nobody knows them, as in the index that a web server shows."""
+    return -1 if info.get("size") is None else int(info["size"])
 
 
 def _version(info: Mapping[str, Any]) -> str:
@@ -59,108 +67,153 @@ def canonical_remote(url: str) -> str:
     return f"{first}://{path}"
 
 
+def is_read_only(url: str) -> bool:
+    """Whether nothing can be written there."""
+    return kind_of(url).is_read_only
+
+
+def reads_ranges(url: str) -> bool:
+    """Whether a part of a file can be had without what comes before it; web servers may not."""
+    if kind_of(url).name != HTTP:
+        return True
+    place = reach(url)
+    return bool(place.ask(lambda: web.reads_ranges(place.files, place.path), "be read"))
+
+
 def read_range_remote(url: str, offset: int, length: int) -> bytes:
     """At most `length` bytes from byte `offset`, in one request."""
-    filesystem, path = _filesystem(url)
-    with _remote(url):
-        return bytes(filesystem.cat_file(path, start=offset, end=offset + length))
+    return _range(reach(url), offset, length)
+
+
+def _range(place: Reach, offset: int, length: int) -> bytes:
+    if length <= 0:
+        return b""
+
+    def request() -> bytes:
+        if place.kind.name == HTTP:
+            return web.read_range(place.files, place.path, offset, length)
+        return bytes(place.files.cat_file(place.path, start=offset, end=offset + length))
+
+    try:
+        return place.ask(request, "be read")
+    except EOFError:  # the file ends before
+        return b""
 
 
 def remove_remote(url: str) -> None:
     """Remove a file."""
-    filesystem, path = _filesystem(url)
-    with _remote(url):
-        filesystem.rm_file(path)
+    place = reach(url)
+    place.ask(lambda: place.files.rm_file(place.path), "be removed")
 
 
 @contextmanager
-def write_remote(url: str) -> Iterator[BinaryIO]:
-    """A file that is gathered here and put under `url` in one go."""
-    filesystem, path = _filesystem(url)
+def write_remote(url: str, *, new: bool = False) -> Iterator[BinaryIO]:
+    """A file that is gathered here and put under `url` in one go.
+
+    Args:
+        url: Where.
+        new: Whether there must be none before.
+
+    Raises:
+        StorageError: It cannot be put there.
+        FileExistsError: There is one, and `new` is set.
+    """
+    place = reach(url)
+    refuse_read_only(url)
     with explained(tempfile.gettempdir()):
         descriptor, temporary = tempfile.mkstemp(prefix="imagecurator-")
     try:
         with buffered(descriptor, f"{url} (gathered in {temporary})") as file:
             yield file
-        with explained(url), _remote(url):
-            filesystem.put_file(temporary, path)
+        _put(place, temporary, new=new)
     finally:
         os.unlink(temporary)
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the path in it."""
-    core = importlib.import_module("fsspec.core")  # only here: a local run never needs it
+def _put(place: Reach, temporary: str, *, new: bool) -> None:
+    options = {**place.kind.putting, **({"mode": "create"} if new else {})}
     try:
-        filesystem, path = core.url_to_fs(url)
-    except ImportError as error:
-        act = "install the package that it names"
-        raise MissingExtraError(
-            "this kind of URL needs a further package", where=url, cause=str(error), act=act
-        ) from None
-    except ValueError as error:
-        raise InputError(
-            "this kind of URL is not known", where=url, cause=str(error), act="check its spelling"
-        ) from None
-    return filesystem, path
+        place.ask(lambda: place.files.put_file(temporary, place.path, **options), "be written")
+    except FileExistsError:
+        if new:
+            raise
+        raise StorageError("cannot be written", where=place.url, cause="a file is in the way") from None
+    except FileNotFoundError as error:
+        refuse_missing_bucket(place.url, error)
+        raise storage_error(place.url, error) from None
+    except OSError as error:
+        raise storage_error(place.url, error) from None
 
 
-@contextmanager
-def _remote(url: str) -> Iterator[None]:
-    """Turn whatever a remote file system raises into an `OSError`."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:  # every backend has its own kinds
-        raise OSError(errno.EIO, redacted(f"{type(error).__name__}: {error}"), redacted(url)) from error
+def refuse_read_only(url: str) -> None:
+    """Refuse to write where nothing can be written.
+
+    Raises:
+        StorageError: It is such a place.
+    """
+    if is_read_only(url):
+        raise StorageError(
+            "nothing can be written there",
+            where=url,
+            cause="over http and https files are read only",
+            act="choose a folder, or an object store (s3://, gs://)",
+        )
 
 
-class _Remote(io.RawIOBase):
-    """A remote file to read, whose failures are all `OSError`."""
+def refuse_missing_bucket(url: str, error: FileNotFoundError) -> None:
+    """Refuse a place to write to that is missing because its bucket is; another one is made by writing to it.
 
-    def __init__(self, file: Any, url: str) -> None:
-        super().__init__()
-        self._file = file
-        self._url = url
+    Args:
+        url: The place.
+        error: That it is missing.
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return bool(self._file.seekable())
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        with _remote(self._url):
-            return int(self._file.seek(offset, whence))
-
-    def readinto(self, buffer: Any, /) -> int:
-        with _remote(self._url):
-            data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+    Raises:
+        StorageError: Its bucket is.
+    """
+    if not is_local(url) and error.strerror == MISSING_BUCKET:
+        act = "make it, or check its name"
+        raise StorageError("cannot be written", where=url, cause=error.strerror, act=act) from None
 
 
-def open_remote(url: str) -> BinaryIO:
+def open_remote(url: str, *, whole: bool = False) -> BinaryIO:
     """A remote file to read."""
-    filesystem, path = _filesystem(url)
-    with _remote(url):
-        return cast("BinaryIO", io.BufferedReader(_Remote(filesystem.open(path, "rb"), url), BUFFER))
+    place = reach(url)
+    if place.kind.name == HTTP and not reads_ranges(url):
+        return _downloaded(place)
+
+    def ask_size() -> int:
+        return max(0, _size(place.ask(lambda: place.files.info(place.path), "be read")))
+
+    return buffered_reader(RemoteFile(lambda offset, length: _range(place, offset, length), ask_size, whole=whole))
+
+
+def _downloaded(place: Reach) -> BinaryIO:
+    """The whole file in a nameless temporary one, in one request: its server gives no parts."""
+    with explained(tempfile.gettempdir()):
+        file = tempfile.TemporaryFile(prefix="imagecurator-")  # noqa: SIM115 (whoever asked for it closes it)
+    try:
+        place.ask(lambda: web.download(place.files, place.path, file), "be read")
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
 
 
 def list_remote(url: str, *, recursive: bool) -> Iterator[Stored]:
     """What lies under a URL."""
-    filesystem, root = _filesystem(url)
-    with _remote(url):
-        filesystem.invalidate_cache(root)
-        found = filesystem.find(root, detail=True, maxdepth=None if recursive else 1)
+    place = reach(url)
+    root = place.path
+
+    def request() -> dict[str, dict[str, Any]]:
+        place.files.invalidate_cache(root)
+        found: dict[str, dict[str, Any]] = place.files.find(root, detail=True, maxdepth=None if recursive else 1)
         if not found:
-            filesystem.info(root)  # raises where there is nothing, so that a misspelt URL is not an empty one
-    for path, info in found.items():
+            place.files.info(root)  # raises where there is nothing, so that a misspelt URL is not an empty one
+        return found
+
+    for path, info in place.ask(request, "be listed").items():
+        if info.get("type") == "directory" or path.endswith("/"):  # a mark that some tools leave for a folder
+            continue
         inner = path[len(root) :].lstrip("/")
-        yield Stored(join(url.rstrip("/"), inner) if inner else url, int(info.get("size") or 0), "file", _version(info))
+        yield Stored(join(url.rstrip("/"), inner) if inner else url, _size(info), "file", _version(info))

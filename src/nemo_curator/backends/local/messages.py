@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from nemo_curator.planning.memory import MemoryPlan
 
@@ -28,7 +29,7 @@ class Start:
     """Supervisor → worker, once: what to run.
 
     `stages` is a cloudpickle, read after `sys_path` is in place; `inference` as in `WorkerMetadata`; `memory` is what
-    the plan says of every worker.
+    the plan says of every worker; `storage` is how places elsewhere are reached (`storage.use`).
     """
 
     worker_id: str
@@ -37,6 +38,7 @@ class Start:
     on_node: bool
     memory: MemoryPlan
     inference: str = ""
+    storage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 import cloudpickle
 
+from nemo_curator import storage
 from nemo_curator.backends.local.allowance import Allowance
 from nemo_curator.backends.local.assignment import Assignment, Journal
 from nemo_curator.backends.local.crew import Crew
@@ -172,7 +173,7 @@ class Supervisor:
         worker = self._crew.take()
         self._workers.append(worker)
         name, memory = f"worker-{self._started}", self._means.memory
-        worker.begin(Start(name, sys.path, self._stages, on_node, memory, inference))
+        worker.begin(Start(name, sys.path, self._stages, on_node, memory, inference, storage.in_use()))
         self._started += 1
         if self._node_ready:
             worker.tell(Go())

@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 from PIL import Image
 
+from nemo_curator import storage
 from nemo_curator.backends.chain import StageChain
 from nemo_curator.backends.local.messages import (
     Ask,
@@ -84,6 +85,7 @@ class _Server:
     def _converse(self) -> None:
         start = self._channel.recv()
         sys.path[:] = start.sys_path
+        storage.use(start.storage)
         chain = self._chain(start)
         if start.on_node:
             chain.setup_on_node()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import cloudpickle
 
+from nemo_curator import storage
 from nemo_curator.backends.local.events import ProcessEvent
 from nemo_curator.backends.local.executor import LocalExecutor, _packed
 from nemo_curator.backends.local.patience import Patience
@@ -122,6 +123,7 @@ class RayDataExecutor(LocalExecutor):
                 (*self.config.get("witnesses", ()), *_roots(tasks)),
                 cloudpickle.dumps([(*one, stage_facts(*one)) for one in self.config.get("computed", ())]),
                 news,
+                storage.in_use(),
             )
             ledger = Ledger(self._progress, self._on_condemned, self._on_event)
             rows = cluster.rows(orders, seats, tasks, _runtime_env(stages))

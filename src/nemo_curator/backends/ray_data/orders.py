@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cloudpickle
@@ -41,6 +41,7 @@ class Orders:
         computed: A cloudpickle of (stage, how pixels are made for it, what its results depend on by the driver's
             account) for each stage that every host must compute alike.
         news: Where it tells what happens.
+        storage: How places elsewhere are reached (`storage.use`).
     """
 
     stages: bytes
@@ -54,6 +55,7 @@ class Orders:
     witnesses: tuple[str, ...]
     computed: bytes
     news: Desk
+    storage: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 # large ones: a pipeline may end with pixels

@@ -53,6 +53,7 @@ class Seat:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        storage.use(orders.storage)
         sys.path += [path for path in orders.sys_path if path not in sys.path]
         self._keeper = _Keeper(orders)
 

@@ -1,0 +1,171 @@
+"""One of several processes that score one run at once, on any hosts that reach its directory (ADR 0033).
+
+They agree by two files that each of them would write alike, and of which the first writer's stays: `run.json` (the plan
+with what is settled of it) and `partitions.parquet`. Whoever finds them written compares, and refuses where it would do
+something else. Everything after that is parts, which are the same bytes whoever writes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from nemo_curator import storage
+from nemo_curator.backends.choosing import check_executor
+from nemo_curator.backends.local.crew import Crew
+from nemo_curator.errors import InputError, StaleScoresError
+from nemo_curator.pipeline.means import with_means
+from nemo_curator.pipeline.output import claim_run
+from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.score import ScorePlan, first_state, newly_settled, score, with_news
+from nemo_curator.pipeline.work import Work
+from nemo_curator.planning.means import Asked
+from nemo_curator.planning.numerics import Settled
+from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.sharding import Shard
+from nemo_curator.runs.deciding import Policy
+from nemo_curator.runs.growth import Growth
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import create_partitions
+from nemo_curator.runs.state import RunState
+from nemo_curator.shards.listing import Listing
+
+Planner = Callable[[dict[str, Settled] | None], tuple[ScorePlan, Policy]]
+"""What is settled beside what the run has on record, to what there is to score, and how to decide on it."""
+
+_ALONE = "run `imagecurator score` without --shard once, and the shards again behind it"
+
+
+def score_together(
+    planner: Planner,
+    run: RunDirectory,
+    listing: Listing,
+    recipe: Recipe,
+    shard: Shard,
+    *,
+    asked: Asked,
+    watcher: Watcher,
+    crew: Crew | None = None,
+) -> ScorePlan:
+    """Score one share of a run's partitions, beside other processes that score theirs.
+
+    Args:
+        planner: Plans all of the run.
+        run: The run directory.
+        listing: What the input holds.
+        recipe: What to compute.
+        shard: Which share.
+        asked: What the user said of workers and memory.
+        watcher: Told of the progress.
+        crew: Where workers come from; the caller closes it.
+
+    Returns:
+        What there was to score of this share.
+
+    Raises:
+        InputError: The input is not the one that the run began with.
+        StaleScoresError: The recipe asks for other scores than those that the run began with.
+        LockedError: A command that works alone is at work there.
+        CuratorError: As `score_run`.
+    """
+    check_executor(asked)
+    with ExitStack() as held:
+        held.callback(watcher.close)
+        held.enter_context(storage.shared(run.root, lambda: claim_run(run)))  # others may have files under way
+        claim_run(run, write=False)
+        plan, policy = _agreed(planner, run, listing, recipe, asked, watcher, crew)
+        plan = with_means(_share(plan, shard), recipe, asked)
+        if crew is not None and plan.means is not None:
+            crew.start_ahead(plan.means.shares.workers)
+        score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
+        if crew is not None:
+            crew.dismiss()
+    return plan
+
+
+def share_of(plan: ScorePlan, shard: Shard) -> ScorePlan:
+    """What a share of a plan would score, after the checks that scoring it makes; nothing is written.
+
+    Raises:
+        CuratorError: As `score_together`.
+    """
+    state = None if plan.is_first else RunState.read(plan.run)  # else another one may have begun it since
+    if state is not None:
+        _refuse_other_plan(plan, state)
+        if len(plan.growth.new) < len(plan.partitions):  # there was a list
+            _refuse_other_input(plan.growth, plan.run)
+    return _share(plan, shard)
+
+
+def _share(plan: ScorePlan, shard: Shard) -> ScorePlan:
+    ids = {one.id for one in shard.takes(plan.partitions)}
+    columns = {lacking: tuple(one for one in some if one in ids) for lacking, some in plan.work.columns.items()}
+    work = Work(
+        tuple(one for one in plan.work.whole if one in ids),
+        {lacking: some for lacking, some in columns.items() if some},
+    )
+    return dataclasses.replace(plan, work=work, shard=shard)
+
+
+def _agreed(
+    planner: Planner,
+    run: RunDirectory,
+    listing: Listing,
+    recipe: Recipe,
+    asked: Asked,
+    watcher: Watcher,
+    crew: Crew | None,
+) -> tuple[ScorePlan, Policy]:
+    """The plan that stands in the run, whoever wrote it there."""
+    if RunState.read(run) is None:
+        plan, _ = planner(None)
+        settled = newly_settled(plan, recipe, listing, rescore=False, memory=asked.memory, watcher=watcher, crew=crew)
+        if settled:
+            plan, _ = planner(settled)
+            plan = with_news(plan, settled)
+        first_state(plan, recipe).create()
+    plan, policy = planner(None)  # by what is on record now: our own, or what somebody was quicker to write
+    _refuse_other_plan(plan, RunState.require(run))
+    if not create_partitions(run, plan.partitions):
+        plan, policy = planner(None)
+        _refuse_other_input(plan.growth, run)
+    return plan, policy
+
+
+def _refuse_other_plan(plan: ScorePlan, state: RunState) -> None:
+    """Refuse to compute what the run was not begun for: its record would have to be written anew beside others.
+
+    Raises:
+        StaleScoresError: It is so.
+    """
+    recorded = state.fingerprints
+    other = [name for name, value in plan.scoring.fingerprints.items() if recorded.get(name) != value]
+    if other:
+        raise StaleScoresError(
+            f"this run was begun with other scores: {', '.join(other[:5])}{' and more' if len(other) > 5 else ''} "
+            f"{'is' if len(other) == 1 else 'are'} not in its plan as the recipe asks for now",
+            where=plan.run.root,
+            cause="the shards of a run have one recipe, and the same libraries",
+            act=f"give every shard the recipe that the first one had; to score more or otherwise, {_ALONE}",
+        )
+
+
+def _refuse_other_input(growth: Growth, run: RunDirectory) -> None:
+    """Refuse an input that is not the one of the frozen list: the shares of others would be other ones.
+
+    Raises:
+        InputError: It is so.
+    """
+    counts = {
+        "new partitions": len(growth.new),
+        "files changed": len(growth.changed_files),
+        "files gone": len(growth.vanished_files),
+    }
+    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if told:
+        raise InputError(
+            f"the input is not what it was when this run began: {', '.join(told)}",
+            where=run.root,
+            act=f"give every shard the same input; to take up what is new, {_ALONE}",
+        )
