@@ -228,3 +228,36 @@ def test_the_other_commands(store, proxy, place, here):
     do("verify", f"{place}/out")
     store.client().pipe_file(f"{place}/recipe.yaml", (here[0] / "recipe.yaml").read_bytes())
     do("run", f"named={place}/in/a.tar", f"{place}/third", "-r", f"{place}/recipe.yaml", "--against", f"{place}/run")
+
+
+def test_shards_at_once(store, proxy, place, here):
+    """Two shares, one of them twice, begun together where nothing is: the store lets one begin the run, the rest join."""
+    environment = {**os.environ, **store.environment(proxy.endpoint)}
+    begun = [
+        subprocess.Popen(
+            command_line(
+                *(
+                    "score",
+                    f"{place}/in",
+                    f"{place}/out/run",
+                    "-r",
+                    here[0] / "recipe.yaml",
+                    "-w",
+                    "1",
+                    "--shard",
+                    shard,
+                )
+            ),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for shard in ("1/2", "2/2", "1/2")
+    ]
+    for one in begun:
+        said = one.communicate(timeout=300)[1]
+        assert one.returncode == 0, said
+    done = command(*arguments(here, place), environment=store.environment(proxy.endpoint))
+    assert done.returncode == 0, done.stderr
+    check(store, place, here)
