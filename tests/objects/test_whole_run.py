@@ -231,8 +231,9 @@ def test_the_other_commands(store, proxy, place, here):
 
 
 def test_shards_at_once(store, proxy, place, here):
-    """Two shares, one of them twice, begun together where nothing is: the store lets one begin the run, the rest join."""
+    """Two shares, one of them twice, begun together: the store lets one of them begin the run."""
     environment = {**os.environ, **store.environment(proxy.endpoint)}
+    given = ("score", f"{place}/in", f"{place}/out/run", "-r", here[0] / "recipe.yaml", "-w", "1", "--shard")
     begun = [
         subprocess.Popen(
             command_line(
