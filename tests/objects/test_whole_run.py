@@ -234,28 +234,8 @@ def test_shards_at_once(store, proxy, place, here):
     """Two shares, one of them twice, begun together: the store lets one of them begin the run."""
     environment = {**os.environ, **store.environment(proxy.endpoint)}
     given = ("score", f"{place}/in", f"{place}/out/run", "-r", here[0] / "recipe.yaml", "-w", "1", "--shard")
-    begun = [
-        subprocess.Popen(
-            command_line(
-                *(
-                    "score",
-                    f"{place}/in",
-                    f"{place}/out/run",
-                    "-r",
-                    here[0] / "recipe.yaml",
-                    "-w",
-                    "1",
-                    "--shard",
-                    shard,
-                )
-            ),
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for shard in ("1/2", "2/2", "1/2")
-    ]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    begun = [subprocess.Popen(command_line(*given, shard), env=environment, **pipes) for shard in ("1/2", "2/2", "1/2")]
     for one in begun:
         said = one.communicate(timeout=300)[1]
         assert one.returncode == 0, said
