@@ -45,10 +45,14 @@ class Asking:
         parts = urlsplit(address)
         self._headers = {HEADER: parts.query.partition("=")[2]}
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+        self._edition = 0
+        self._edition = json.loads(self("/api/state"))["edition"]
 
     def __call__(self, path: str, **fields: Any) -> bytes:
         """The body of an answer, which must be a good one."""
-        self._connection.request("GET", f"{path}?{urlencode({'edition': 1, **fields})}", headers=self._headers)
+        self._connection.request(
+            "GET", f"{path}?{urlencode({'edition': self._edition, **fields})}", headers=self._headers
+        )
         answer = self._connection.getresponse()
         body = answer.read()
         assert answer.status == 200, body

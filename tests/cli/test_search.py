@@ -275,7 +275,7 @@ def test_the_page_shows_what_was_found(made, tmp_path):
     parsed = Parsed(page.read_text(encoding="utf-8"))
     images = parsed.all("img")
     assert len(images) == 10
-    assert all(one["src"].startswith("data:image/webp;base64,") for one in images)
+    assert all(one["src"].startswith("data:image/jpeg;base64,") for one in images)
     names = {name for name, _ in parsed.elements}
     assert names.isdisjoint({"script", "iframe", "form", "object"})
     assert not any(key.startswith("on") for _, attributes in parsed.elements for key in attributes)

@@ -149,7 +149,7 @@ def test_killed_commands_go_on(base, tmp_path, whole, capsys, workers):
     tell(capsys, f"{workers} workers: {watched.kills} kills of commands with an inference process")
 
 
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("alone", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_killed_supervisor_leaves_nobody(base, tmp_path, whole, alone):
     """The inference process ends with the command, whether it is killed alone or together with its workers."""
     watched = Watched(tmp_path, (base / "run",))

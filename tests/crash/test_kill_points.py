@@ -94,6 +94,7 @@ def test_killed_scoring_keeps_embeddings_and_rows_together(tmp_path):
     assert place.results() == results
 
 
+@pytest.mark.soak
 def test_killed_adding_of_a_score_on_stored_embeddings(tmp_path):
     """Killed at points of a seeded choice, adding such a score ends in the bytes of one scoring, embeddings and all."""
     place = Place.make(tmp_path, EMBEDDING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow.compute as pc
+import pytest
 from tests.crash.commands import dice, restore, save
 from tests.crash.material import LAZY
 from tests.crash.place import Place
@@ -11,6 +12,7 @@ from tests.crash.test_kill_points import kill_often
 from nemo_curator.shards.parquet import read_table
 
 
+@pytest.mark.soak
 def test_killed_lazy_scoring_leaves_out_the_same(tmp_path):
     """Killed at points of a seeded choice, with one worker and with two, parts and embeddings are the same bytes."""
     place = Place.make(tmp_path, LAZY)

@@ -98,6 +98,7 @@ def left_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+@pytest.mark.soak
 def test_killed_while_pairs_are_written(place, tmp_path, scratch):
     """At points of a seeded choice among those at which a file of pairs is made, filled, synced and named."""
     expected, events = decided(place, tmp_path)

@@ -25,6 +25,7 @@ def place(tmp_path):
     return tmp_path
 
 
+@pytest.mark.soak
 def test_killed_anywhere_it_ends_in_the_same_bytes(place):
     """Verdicts, leaks, pairs, the scored set and the data set are those of an uninterrupted run; nothing torn stays."""
     common = ("--scores", "hashes", "--copies", "31", "-s", "rules={}", "--workers", "0")

@@ -100,6 +100,7 @@ def test_only_one_batch_is_worked_on_again(tmp_path, monkeypatch, workers):
     assert {times[at] for at in range(131, COUNT)} == {1}, "what comes after"
 
 
+@pytest.mark.soak
 def test_the_same_whatever_the_number_of_workers(tmp_path):
     """Parts and decisions of a run with deaths are those of a run of one worker, byte by byte."""
     source = material(tmp_path / "in", {3: "abort", 110: "crash"}, 120)

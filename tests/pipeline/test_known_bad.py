@@ -120,7 +120,7 @@ def test_the_report_names_lists_and_shows_no_picture(photos, lists, tmp_path):
     page = (tmp_path / "out" / "run" / "report.html").read_text(encoding="utf-8")
     assert page.index("hashes in pictures.pdq") < page.index("hashes in bytes.md5")
     assert page.count("on a list of known images, and not shown") == 5
-    assert page.count("data:image/webp") == 3
+    assert page.count("data:image/jpeg") == 3
 
 
 def test_places(lists, tmp_path, monkeypatch):

@@ -47,7 +47,7 @@ class SmallClipStage(ImageEmbeddingStage):
         self.model.setup()
 
 
-@pytest.fixture(params=["local", "xenna"])
+@pytest.fixture(params=["local", pytest.param("xenna", marks=pytest.mark.soak)])
 def executor(request: pytest.FixtureRequest) -> LocalExecutor:
     """Each name, in worker processes."""
     if request.param == "local":

@@ -82,7 +82,7 @@ def served(run, decide=None, **settings):
     def usual(rules, *, write):
         return Run(run.root).decide(write=write, rules=dict(rules))
 
-    with Serving(run, decide or usual, **settings) as serving:
+    with Serving(run, decide or usual, **({"edition": 1} | settings)) as serving:
         worker = threading.Thread(target=serving.work)
         worker.start()
         try:

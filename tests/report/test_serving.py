@@ -391,6 +391,48 @@ def test_a_run_decided_elsewhere_is_read_again(pile, tmp_path):
         assert data_of(client)["served"]["rules"] == [["pngs", "format = 'png'"]]
 
 
+def test_a_decision_made_meanwhile_is_not_taken_back(pile, tmp_path):
+    """Rules of a page that is behind another command are refused in a sentence, and its decision stays."""
+    from nemo_curator.pipeline.run import Run
+
+    run = curated(pile, tmp_path / "out")
+    with served(run) as client:
+        Run(run.root).decide(rules={"pngs": "format = 'png'"})
+        job = client.done("/api/decide", rules=[])
+        assert (job["state"], "another command has decided" in job["error"]) == ("failed", True), job
+        assert list(rules_of(run)) == ["pngs"]
+
+
+def test_each_server_has_editions_of_its_own(sized):
+    """A browser that keeps a picture of one run by its address does not take it for one of another run."""
+    with served(sized, edition=None) as one, served(sized, edition=None) as other:
+        numbers = [client.get("/api/state")["edition"] for client in (one, other)]
+        assert numbers[0] != numbers[1]
+
+
+def test_a_page_that_is_about_to_be_loaded_anew_has_its_pictures(pile, tmp_path):
+    """A decision moves no image: pictures by the earlier edition are answered, questions are not."""
+    run = curated(pile, tmp_path / "out")
+    with served(run) as client:
+        assert client.done("/api/decide", rules=[])["state"] == "done"
+        assert client.file("/picture", at=0, size="small")[0] == 200
+        assert client.refused("/api/images")[0] == 409
+        client.edition = 0
+        assert client.refused("/picture", at=0, size="small")[0] == 409
+
+
+def test_a_fault_of_ours_costs_one_answer(sized, capsys):
+    """The page is told, the terminal shows where, and the server goes on."""
+
+    def broken(_rules, *, write):
+        raise ZeroDivisionError("in the middle")
+
+    with served(sized, broken) as client:
+        for _ in range(2):
+            assert client.done("/api/try", rules=[])["state"] == "failed"
+    assert "in the middle" in capsys.readouterr().err
+
+
 def test_leaks_stand_beside_what_they_show(pile, tmp_path):
     """A protected image has a picture of its own, out of its own set."""
     protected = tmp_path / "protected"

@@ -19,6 +19,10 @@ _REMEDIES = {
         "Its bytes could not be read.",
         "No permission, gone since it was listed, or changed while it was read: mend the cause and run again.",
     ),
+    "not_fetched": (
+        "A row of a list of URLs whose image was not fetched; the detail says why.",
+        "`imagecurator fetch --retry-failed` asks again for what may have passed; what a site refuses stays here.",
+    ),
     "no_image": (
         "A sample without an image.",
         "Archives inside a shard are not opened: unpack them and name them as inputs.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -113,6 +114,9 @@ class Jobs:
                 answer = do(job)
             except (CuratorError, OSError, ValueError) as error:
                 self._set(job, "failed", error=_sentence(error))
+            except Exception:  # noqa: BLE001  a fault of ours costs one answer, and is told where the command was started
+                traceback.print_exc()
+                self._set(job, "failed", error=_BROKEN)
             except BaseException:
                 self._set(job, "failed", error=_BROKEN)
                 raise

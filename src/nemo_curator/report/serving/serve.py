@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from typing import Self
 
 from nemo_curator.report.serving.server import ADDRESS, Server
 from nemo_curator.report.serving.service import Decide, Service
 from nemo_curator.runs.layout import RunDirectory
+
+_EDITIONS = 10**11  # to draw from; the page reads them exactly
 
 
 class Serving:
@@ -18,6 +21,8 @@ class Serving:
         decide: Decides it by other rules.
         port: Where to listen; 0 for any port that is free.
         writes: Whether the page may change the recipe.
+        edition: Number of the first edition, by which a browser keeps pictures: one that no other server had, unless
+            it is given.
 
     Raises:
         InputError: The run is not decided or damaged, or the port cannot be used.
@@ -26,10 +31,13 @@ class Serving:
         StorageError: There is no room for temporary files.
     """
 
-    def __init__(self, run: RunDirectory, decide: Decide, *, port: int = 0, writes: bool = True) -> None:
+    def __init__(
+        self, run: RunDirectory, decide: Decide, *, port: int = 0, writes: bool = True, edition: int | None = None
+    ) -> None:
         self.server = Server(port)
         try:
-            self.service = Service(run, decide, writes=writes, token=self.server.gate.token)
+            first = secrets.randbelow(_EDITIONS) if edition is None else edition
+            self.service = Service(run, decide, writes=writes, token=self.server.gate.token, edition=first)
         except BaseException:
             self.server.server_close()
             raise

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from nemo_curator.errors import InputError
 from nemo_curator.report.data import page_data
 from nemo_curator.report.development import UNSHOWN
 from nemo_curator.report.frame import Frame
@@ -76,6 +77,12 @@ class _Now:
     standing: Standing
     pictures: Pictures
     page: bytes
+    since: int  # the edition from which on a position means the same image
+
+    @property
+    def layout(self) -> tuple[Any, list[int]]:
+        """What a position means: the partitions, and where each begins."""
+        return self.standing.ground.partitions, [int(one) for one in self.standing.ground.found.starts]
 
     def close(self) -> None:
         self.standing.close()
@@ -90,6 +97,7 @@ class Service:
         decide: Decides it; None where the page may not even try.
         writes: Whether the page may change the recipe.
         token: What the page's script sends with changes.
+        edition: Number of the first edition; of each server another one, because a browser keeps pictures by it.
 
     Attributes:
         jobs: What the page asked for.
@@ -99,13 +107,13 @@ class Service:
         CuratorError: The run cannot be read: see `Standing`.
     """
 
-    def __init__(self, run: RunDirectory, decide: Decide, *, writes: bool, token: str) -> None:
+    def __init__(self, run: RunDirectory, decide: Decide, *, writes: bool, token: str, edition: int) -> None:
         self._run = run
         self._decide = decide
         self._writes = writes
         self._token = token
         self.jobs = Jobs()
-        self._now = self._read(1)
+        self._now = self._read(edition)
         self.policy = policy_of(self._frame(self._now.standing))
         self._gets: dict[str, Callable[[_Now, Query], Answer]] = {
             "/picture": self._picture,
@@ -137,7 +145,9 @@ class Service:
             raise RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
         asked = Query(query)
         if path not in {"/api/job", "/api/state"}:
-            _check_edition(now, asked.whole("edition", 0, 10**12))
+            # a page that is about to be loaded anew may still show its pictures
+            since = now.since if path == "/picture" else now.standing.edition
+            _check_edition(now, asked.whole("edition", 0, 10**12), since)
         return self._gets[path](now, asked)
 
     def post(self, path: str, body: bytes) -> Answer:
@@ -168,17 +178,23 @@ class Service:
             funnel = self._decide(job.rules, write=False)
             return {"steps": _steps(funnel), "warnings": [one.text for one in funnel.warnings]}
         if job.kind == "decide":
+            if self._now.standing.outdated:
+                raise InputError(
+                    "another command has decided the run meanwhile, and these rules would take its place",
+                    act="load the page again, and change the rules that are in force now",
+                )
             self._decide(job.rules, write=True)
-        before, self._now = self._now, self._read(self._now.standing.edition + 1)
+        before, self._now = self._now, self._read(self._now.standing.edition + 1, self._now)
         before.close()
         return {"edition": self._now.standing.edition}
 
-    def _read(self, edition: int) -> _Now:
+    def _read(self, edition: int, before: _Now | None = None) -> _Now:
         standing = Standing(self._run, edition)
         ground = standing.ground
         pictures = Pictures(self._run, ground.partitions, ground.found.starts, ground.facts.image_seconds)
         html = framed(standing.page, self._frame(standing), self._data(standing))
-        return _Now(standing, pictures, html.encode("utf-8", "replace"))
+        now = _Now(standing, pictures, html.encode("utf-8", "replace"), edition)
+        return now if before is None or before.layout != now.layout else replace(now, since=before.since)
 
     def _frame(self, standing: Standing) -> Frame:
         data = page_data(standing.page)
@@ -231,8 +247,9 @@ class Service:
         return Answer(made.data, "image/jpeg", headers={"Cache-Control": _MINUTES})
 
 
-def _check_edition(now: _Now, edition: int) -> None:
-    if edition != now.standing.edition:
+def _check_edition(now: _Now, edition: int, since: int | None = None) -> None:
+    newest = now.standing.edition
+    if not (newest if since is None else since) <= edition <= newest:
         raise RefusedError(HTTPStatus.CONFLICT, "the run was decided anew: load the page again")
 
 
