@@ -92,7 +92,7 @@ def test_lock_satisfies_the_dependencies(name):
 
 
 def test_development_lock_has_every_extra_and_tool():
-    """`make setup` installs all extras but `gcs`, `ray`, `s3`, `text` and `torch`, all tools, what builds unisolated."""
+    """`make setup` installs all extras but some large ones, all tools, and what builds unisolated."""
     groups = PROJECT["project"]["optional-dependencies"]
     extras = [
         each for name, group in groups.items() if name not in {"gcs", "ray", "s3", "text", "torch"} for each in group
