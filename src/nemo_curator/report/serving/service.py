@@ -80,9 +80,9 @@ class _Now:
     since: int  # the edition from which on a position means the same image
 
     @property
-    def layout(self) -> tuple[Any, list[int]]:
+    def layout(self) -> tuple[list[str], list[int]]:
         """What a position means: the partitions, and where each begins."""
-        return self.standing.ground.partitions, [int(one) for one in self.standing.ground.found.starts]
+        return list(self.standing.ground.partitions.ids), [int(one) for one in self.standing.ground.found.starts]
 
     def close(self) -> None:
         self.standing.close()
