@@ -133,3 +133,12 @@ def test_another_list_has_another_identity(tmp_path):
     first = UrlList(str(path)).identity
     path.write_text(path.read_text().replace("quoted", "quaint"))
     assert UrlList(str(path)).identity != first
+
+
+def test_an_empty_parquet_in_a_folder_has_no_rows(tmp_path):
+    """A file without rows among others is passed over, wherever one begins to read."""
+    pq.write_table(pa.table({"url": pa.array([], pa.string())}), tmp_path / "a.parquet")
+    written(tmp_path / "b.parquet")
+    found = UrlList(str(tmp_path))
+    assert [row.number for row in found.rows()] == [0, 1]
+    assert [row.number for row in found.rows(1)] == [1]

@@ -92,7 +92,7 @@ class UrlList:
             with _explained(file.url):
                 if _kind(file.url) == "parquet":
                     count = _count(file.url)
-                    if start < number + count:
+                    if count and start < number + count:
                         yield from _parquet_rows(file.url, columns, number, max(start - number, 0))
                     number += count
                     continue
