@@ -145,7 +145,7 @@ class Exchange:
 
     async def _answer(self, target: Target, most: int, wanted: Callable[[int, Any], bool], body: Body) -> Answer:
         url = self._yarl.URL(target.text, encoded=True)
-        # kept are at most as many as may be under way, so that open are at most twice as many, however many hosts there are
+        # as many are kept as may be under way, so that at most twice as many are open, however many hosts there are
         session = self._keeping if self._sockets.open < self._settings.connections else self._closing
         async with session.get(url, allow_redirects=False) as reply:
             answer = Answer(reply.status, reply.headers, body)

@@ -1,4 +1,4 @@
-"""Sockets of a fetch: to checked addresses alone, counted, and this machine's own limits told from a server's answer."""
+"""Sockets of a fetch: to checked addresses alone, and counted; this machine's limits are no answer of a server."""
 
 from __future__ import annotations
 
