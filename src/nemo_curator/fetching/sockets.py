@@ -73,7 +73,7 @@ class Sockets:
             error: What a request raised.
         """
         found = self._failure or own_error(error)
-        return found and exhausted(found)
+        return exhausted(found) if found else None
 
 
 def own_error(error: BaseException | None) -> OSError | None:
