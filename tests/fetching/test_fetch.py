@@ -190,6 +190,15 @@ def test_another_list_is_not_mixed_in(tmp_path, web, fetched):
         fetched(tmp_path / "list.jsonl", tmp_path / "mine")
 
 
+def test_a_manifest_that_was_not_written_to_its_end_is_swept(tmp_path, web, fetched):
+    """A kill while the first manifest was written leaves a folder that the next fetch may have."""
+    write_list(tmp_path / "list.jsonl", pictures(web, 1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "fetch.json.tmp-0123456789ab").write_text("{")
+    assert fetched(tmp_path / "list.jsonl", tmp_path / "out").ok == 1
+    assert not list((tmp_path / "out").glob("*.tmp-*"))
+
+
 def test_a_notebook_can_fetch(tmp_path, web, fetched):
     """Where an event loop runs already, as in a notebook, the function works all the same."""
     write_list(tmp_path / "list.jsonl", pictures(web, 2))

@@ -22,6 +22,8 @@ from nemo_curator.fetching.opt_outs import OPT_OUTS, opt_out
         (["imagecurator: noindex"], True),
         (["otherbot: all, imagecurator: noai"], True),
         (["unavailable_after: 25 Jun 2030 15:00:00 GMT, noai"], True),
+        (["unavailable_after: Friday, 25-Jun-27 15:00:00 GMT, noai"], True),
+        (["otherbot: unavailable_after: Friday, 25-Jun-27 15:00:00 GMT, noai"], False),
         (["max-image-preview: large"], False),
         (["otherbot: max-snippet: 3, noai"], False),
         (["noaix"], False),

@@ -133,3 +133,36 @@ def test_another_list_has_another_identity(tmp_path):
     first = UrlList(str(path)).identity
     path.write_text(path.read_text().replace("quoted", "quaint"))
     assert UrlList(str(path)).identity != first
+
+
+def test_an_empty_parquet_in_a_folder_has_no_rows(tmp_path):
+    """A file without rows among others is passed over, wherever one begins to read."""
+    pq.write_table(pa.table({"url": pa.array([], pa.string())}), tmp_path / "a.parquet")
+    written(tmp_path / "b.parquet")
+    found = UrlList(str(tmp_path))
+    assert [row.number for row in found.rows()] == [0, 1]
+    assert [row.number for row in found.rows(1)] == [1]
+
+
+def test_categories_are_text(tmp_path):
+    """A column of URLs that a dictionary encodes, as pandas writes categories, is read like any other."""
+    urls = pa.array(["http://a.example/1", "http://a.example/2", None]).dictionary_encode()
+    pq.write_table(pa.table({"url": urls, "caption": urls, "kind": urls}), tmp_path / "list.parquet")
+    rows = list(UrlList(str(tmp_path / "list.parquet")).rows())
+    assert [row.url for row in rows] == ["http://a.example/1", "http://a.example/2", ""]
+    assert rows[1].caption == json.loads(rows[1].more)["kind"] == "http://a.example/2"
+
+
+@pytest.mark.parametrize("values", [pa.array([1, 2]), pa.array([b"http://a.example/1"]), pa.array([["a"]])])
+def test_urls_are_text(tmp_path, values):
+    """A column of another type is refused before anything is fetched, with the column and its type."""
+    pq.write_table(pa.table({"url": values}), tmp_path / "list.parquet")
+    with pytest.raises(InputError, match="the column of URLs, 'url', holds no text"):
+        UrlList(str(tmp_path / "list.parquet"))
+
+
+def test_numbers_that_json_cannot_say_are_null(tmp_path):
+    """What is kept of a row is JSON that every reader takes."""
+    (tmp_path / "list.jsonl").write_text('{"url": "http://a.example/1", "a": 1e999, "b": [NaN, -1e999], "c": 1.5}\n')
+    (row,) = UrlList(str(tmp_path / "list.jsonl")).rows()
+    assert json.loads(row.more) == {"url": "http://a.example/1", "a": None, "b": [None, None], "c": 1.5}

@@ -30,6 +30,7 @@ from nemo_curator.fetching.url_list import ListRow
 from nemo_curator.fetching.urls import Target
 
 _ROWS = 40_000  # rows under way at most, or two shards
+_SHARDS = 128  # shards under way at most, each of which has a file open
 _LONGEST_BACK_OFF = 60.0
 
 
@@ -124,7 +125,7 @@ class Crew:
         manners: Manners[_Job] = Manners(self._settings.per_host, self._settings.delay)
         follower = Follower(exchange, resolver, manners, self._settings)
         workers = [group.create_task(self._worker(manners, follower)) for _ in range(self._settings.connections)]
-        room = asyncio.Semaphore(max(2, _ROWS // self._settings.shard_size))
+        room = asyncio.Semaphore(min(max(2, _ROWS // self._settings.shard_size), _SHARDS))
         finishing: set[asyncio.Task[None]] = set()
         shards = self._shards()
         while True:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from nemo_curator import storage
 from nemo_curator._optional import require
 from nemo_curator.errors import CuratorError
-from nemo_curator.fetching.addresses import Network, parse_address, refusal
 from nemo_curator.fetching.resolving import Resolver
 from nemo_curator.fetching.settings import FetchSettings
+from nemo_curator.fetching.sockets import RefusedError, Sockets
 from nemo_curator.fetching.statuses import Trouble
 from nemo_curator.fetching.urls import Target
 from nemo_curator.kernels.sniff import HEAD_BYTES
@@ -34,7 +34,7 @@ _IN_MEMORY = 1 << 20  # bytes of a body under way; the rest is in a temporary fi
 _BUFFER = 1 << 17
 _HEADERS, _FIELD = 128, 8190  # headers of an answer, and bytes of one
 _PIECE = 1 << 20
-_KEPT_ALIVE = 15.0  # seconds for which an idle connection may be used again
+_KEPT_ALIVE = 1.0  # seconds for which an idle connection may be used again
 
 
 class Body:
@@ -91,24 +91,24 @@ class Answer:
     whole: bool = True
 
 
-class _RefusedError(OSError):
-    """No address of a host may be connected to, or it has none."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.reason)
-        self.trouble = trouble
-
-
 class Exchange:
     """Sends requests; see `open_exchange`.
 
     Args:
-        session: An open session of aiohttp.
+        keeping: An open session of aiohttp that keeps connections for the next request.
+        closing: One that closes each at the end of its request.
+        sockets: Those of both.
         settings: Limits.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, settings: FetchSettings) -> None:
-        self._session, self._settings = session, settings
+    def __init__(
+        self,
+        keeping: aiohttp.ClientSession,
+        closing: aiohttp.ClientSession,
+        sockets: Sockets,
+        settings: FetchSettings,
+    ) -> None:
+        self._keeping, self._closing, self._sockets, self._settings = keeping, closing, sockets, settings
         self._yarl: Any = require("yarl", extra="fetch", purpose="Fetching URLs")
         self._failures = _Failures()
 
@@ -122,6 +122,7 @@ class Exchange:
 
         Raises:
             Trouble: There is no whole answer, with the status that this is.
+            CuratorError: This machine has no room for it, or cannot open more connections.
         """
         body = Body()
         try:
@@ -137,14 +138,16 @@ class Exchange:
             raise
         except Exception as error:  # noqa: BLE001  whatever a stranger's server brings about is its answer
             body.close()
-            raise self._failures.told(error) from None
+            raise self._sockets.own_failure(error) or self._failures.told(error) from None
         except BaseException:
             body.close()
             raise
 
     async def _answer(self, target: Target, most: int, wanted: Callable[[int, Any], bool], body: Body) -> Answer:
         url = self._yarl.URL(target.text, encoded=True)
-        async with self._session.get(url, allow_redirects=False) as reply:
+        # as many are kept as may be under way, so that at most twice as many are open, however many hosts there are
+        session = self._keeping if self._sockets.open < self._settings.connections else self._closing
+        async with session.get(url, allow_redirects=False) as reply:
             answer = Answer(reply.status, reply.headers, body)
             if not wanted(reply.status, reply.headers):
                 reply.close()  # what it still sends is not waited for
@@ -178,7 +181,7 @@ class _Failures:
         refused = getattr(error, "os_error", None)
         if isinstance(error, Trouble):
             return error
-        if isinstance(refused, _RefusedError):
+        if isinstance(refused, RefusedError):
             return Trouble(refused.trouble.status, refused.trouble.reason)
         names = self._aiohttp
         kinds: tuple[tuple[Any, str, str], ...] = (
@@ -224,15 +227,32 @@ async def open_exchange(settings: FetchSettings, resolver: Resolver) -> AsyncIte
     Raises:
         MissingExtraError: aiohttp is not installed.
     """
+    sockets = Sockets(settings.networks)
+    async with (
+        _session(settings, resolver, sockets, keepalive_timeout=_KEPT_ALIVE) as keeping,
+        _session(settings, resolver, sockets, force_close=True) as closing,
+    ):
+        yield Exchange(keeping, closing, sockets, settings)
+
+
+def _session(settings: FetchSettings, resolver: Resolver, sockets: Sockets, **kept: Any) -> Any:
+    """A session of aiohttp.
+
+    Args:
+        settings: Limits, and what servers are told of us.
+        resolver: Gives the addresses that are connected to.
+        sockets: Makes the sockets.
+        kept: Whether and how long connections are kept, as aiohttp's connector takes it.
+    """
     aiohttp: Any = require("aiohttp", extra="fetch", purpose="Fetching URLs")
     connector = aiohttp.TCPConnector(
         limit=0,  # bounded by who asks
         resolver=_resolver_of(resolver),
         use_dns_cache=False,  # ours knows what may be connected to
-        socket_factory=_checked_sockets(settings.networks),
-        keepalive_timeout=_KEPT_ALIVE,
+        socket_factory=sockets,
+        **kept,
     )
-    async with aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": settings.user_agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -243,8 +263,7 @@ async def open_exchange(settings: FetchSettings, resolver: Resolver) -> AsyncIte
         max_line_size=_FIELD,
         max_field_size=_FIELD,
         max_headers=_HEADERS,
-    ) as session:
-        yield Exchange(session, settings)
+    )
 
 
 def _resolver_of(resolver: Resolver) -> Any:
@@ -261,7 +280,7 @@ def _resolver_of(resolver: Resolver) -> Any:
             try:
                 found = await resolver.addresses(host)
             except Trouble as trouble:
-                raise _RefusedError(trouble) from None
+                raise RefusedError(trouble) from None
             return [
                 {
                     "hostname": host,
@@ -278,19 +297,3 @@ def _resolver_of(resolver: Resolver) -> Any:
             """Nothing is held."""
 
     return Checked()
-
-
-def _checked_sockets(allowed: tuple[Network, ...]) -> Callable[[Any], socket.socket]:
-    """What makes a socket for an address, and refuses to for one that may not be connected to."""
-
-    def made(info: Any) -> socket.socket:
-        family, kind, protocol, _, address = info
-        found = parse_address(str(address[0]))
-        why = "an address that cannot be read" if found is None else refusal(found, allowed)
-        if why:
-            raise _RefusedError(Trouble("private_address", f"its host has {why}"))
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
-
-    return made

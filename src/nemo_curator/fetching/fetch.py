@@ -86,6 +86,7 @@ def fetch(
     settings = settings or FetchSettings()
     for module in ("aiohttp", "protego"):
         require(module, extra="fetch", purpose="Fetching a list of URLs")
+    storage.allow_many_files()
     known = UrlList(urls, settings.url_column, settings.caption_column)
     with storage.locked(output):
         place = FetchOutput(output, known.identity, settings)

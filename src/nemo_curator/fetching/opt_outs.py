@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 OPT_OUTS = ("noai", "noimageai", "noindex", "noimageindex", "none")
@@ -9,6 +10,8 @@ OPT_OUTS = ("noai", "noimageai", "noindex", "noimageindex", "none")
 
 # directives with a value of their own, which are no names of crawlers
 _VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+
+_NAME = re.compile(r"\*|[a-z_]\S*")  # of a crawler, or of all; the time of a date has colons too
 
 
 def opt_out(
@@ -41,7 +44,7 @@ def _directives(field: str, token: str) -> list[str]:
     ours = True
     for part in field.lower().split(","):
         name, colon, rest = part.partition(":")
-        if colon and name.strip() not in _VALUED:
+        if colon and name.strip() not in _VALUED and _NAME.fullmatch(name.strip()):
             ours = name.strip() in {token, "*"}
             part = rest  # noqa: PLW2901  what is behind the name
         if ours:

@@ -52,7 +52,7 @@ class FetchOutput:
         """
         found = self._listed()
         before = self._read()
-        if before is None and any(not one.startswith(f"{SCRATCH}/") for one in found):
+        if before is None and any(not self._is_begun(one) for one in found):
             raise OutputExistsError(
                 "the folder holds something that no fetch put there", where=self.place, act="choose another one"
             )
@@ -135,6 +135,11 @@ class FetchOutput:
         storage.remove(files.status)  # from here on it is not whole, and the spool has what is known
         self.whole.discard(number)
         return True
+
+    @staticmethod
+    def _is_begun(name: str) -> bool:
+        """Whether a file is what a fetch has that was killed before it could say that the folder is its own."""
+        return name.startswith(f"{SCRATCH}/") or (name.startswith(f"{MANIFEST}.") and storage.is_temporary(name))
 
     def _listed(self) -> list[str]:
         try:

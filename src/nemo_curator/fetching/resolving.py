@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nemo_curator.fetching.addresses import Network, parse_address, refusal
+from nemo_curator.fetching.sockets import exhausted, own_error
 from nemo_curator.fetching.statuses import Trouble
 
 Ask = Callable[[str], Sequence[str]]
@@ -59,6 +60,7 @@ class Resolver:
 
         Raises:
             Trouble: `dns_failed`, or `private_address` where it has addresses and none may be connected to.
+            CuratorError: This machine is at a limit of its own.
         """
         loop = asyncio.get_running_loop()
         until, answer = self._known.get(host, (0.0, None))
@@ -93,6 +95,8 @@ class Resolver:
             except TimeoutError:
                 return Trouble("dns_failed", "the name of its host was not resolved in time")
             except (OSError, UnicodeError) as error:
+                if own := own_error(error):
+                    raise exhausted(own) from None
                 again = getattr(error, "errno", None) in _TEMPORARY
                 return Trouble("dns_failed", "the resolver failed" if again else "the name of its host has no address")
         reasons: list[str] = []

@@ -212,7 +212,7 @@ def _metadata(one: Answered, url_column: str) -> bytes:
         "x_robots_tag": outcome.robots_tag or None,
     }
     found |= {f"{RESERVED}{name}": value for name, value in ours.items() if value is not None}
-    return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def _status_row(one: Answered, offset: int | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class UrlList:
         for file in self._files:
             with _explained(file.url):
                 self.columns.append(choose_columns(_names(file.url), url_column, caption_column, file.url))
+                _refuse_no_text(file.url, self.columns[-1].url)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class UrlList:
             with _explained(file.url):
                 if _kind(file.url) == "parquet":
                     count = _count(file.url)
-                    if start < number + count:
+                    if count and start < number + count:
                         yield from _parquet_rows(file.url, columns, number, max(start - number, 0))
                     number += count
                     continue
@@ -166,6 +168,33 @@ def _names(url: str) -> list[str]:
         return next(_cells(file, kind), [])
 
 
+def _refuse_no_text(url: str, column: str) -> None:
+    """Say before anything is fetched that a column cannot hold URLs.
+
+    Raises:
+        InputError: Its type is none of text.
+    """
+    if _kind(url) != "parquet":
+        return
+    with open_parquet(url) as parquet:
+        schema = parquet.schema_arrow
+    kind: Any = schema.field(schema.names.index(column)).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    if not any(fits(kind) for fits in texts):
+        raise InputError(
+            f"the column of URLs, {column!r}, holds no text",
+            where=url,
+            cause=f"its type is {kind}",
+            act="say which column it is: --url-column NAME, or write it as strings",
+        )
+
+
+def _decoded(column: Any) -> Any:
+    """A column of Arrow with its values in place, where it holds numbers of values of a dictionary."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def _count(url: str) -> int:
     with open_parquet(url) as parquet:
         return int(parquet.metadata.num_rows)
@@ -181,7 +210,7 @@ def _parquet_rows(url: str, columns: ListColumns, base: int, skip: int) -> Itera
         groups = list(range(group, parquet.num_row_groups))
         number = base + before
         for batch in parquet.iter_batches(_BATCH, row_groups=groups, columns=wanted, use_threads=False):
-            named = {name: batch.column(at) for at, name in enumerate(batch.schema.names)}
+            named = {name: _decoded(batch.column(at)) for at, name in enumerate(batch.schema.names)}
             for at in range(batch.num_rows):
                 if number >= base + skip:
                     yield _parquet_row(number, {name: column[at] for name, column in named.items()}, columns)
@@ -217,7 +246,7 @@ def _text_rows(url: str, columns: ListColumns, base: int) -> Iterator[ListRow]:
                 number,
                 _text(words.get(columns.url)),
                 _text(words.get(columns.caption)),
-                json.dumps(more, ensure_ascii=False).encode("utf-8", "replace"),
+                json.dumps(more, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"),
             )
 
 
@@ -300,9 +329,15 @@ def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
+def _finite(text: str) -> float | None:
+    """A number, or nothing where it is too large for one, which JSON cannot say."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(line, parse_constant=lambda _: None)  # NaN is none of JSON
+        found = json.loads(line, parse_float=_finite, parse_constant=lambda _: None)  # NaN is none of JSON
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

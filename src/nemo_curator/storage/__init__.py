@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from nemo_curator.storage.descriptors import allow_many_files
 from nemo_curator.storage.local import (
     create_local,
     list_local,
@@ -47,6 +48,7 @@ from nemo_curator.storage.remote import (
 
 __all__ = [
     "Stored",
+    "allow_many_files",
     "canonical_remote",
     "create",
     "exists",

@@ -22,6 +22,9 @@ _CAUSES = {
     errno.EROFS: ("the file system is read-only", "choose another place"),
     errno.ENOTDIR: ("a file stands where a directory is needed", "move it away or choose another place"),
     errno.EISDIR: ("a directory of that name is in the way", "move it away or choose another place"),
+    errno.EMFILE: ("too many files and connections are open", f"raise the limit (ulimit -n), and {_AGAIN}"),
+    errno.ENFILE: ("the system has too many files open", f"end other programs, and {_AGAIN}"),
+    errno.ENOBUFS: ("the system has no room for more connections", f"end other programs, and {_AGAIN}"),
     errno.EIO: ("the device reports a failure", "check the disk"),
 }
 

@@ -8,11 +8,11 @@ supervisor of every model that was loaded and every turn that was computed, and 
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import sys
 from functools import partial
 
+from nemo_curator import storage
 from nemo_curator.backends.local.messages import BEGUN, SERVED
 from nemo_curator.backends.local.serving import InferenceServer
 from nemo_curator.backends.local.start_up import keep_from_children, start_up
@@ -21,8 +21,7 @@ from nemo_curator.backends.local.start_up import keep_from_children, start_up
 def main(lifeline_fd: int, desk_fd: int, news_fd: int, threads: int) -> None:
     """Serve the workers of one supervisor until it is gone."""
     start_up(lifeline_fd)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every worker takes two for each model
+    storage.allow_many_files()  # every worker takes two for each model
     keep_from_children(lifeline_fd, desk_fd, news_fd)
     news = socket.socket(fileno=news_fd)
     news.setblocking(False)
