@@ -141,6 +141,21 @@ def test_somebody_elses_files_stay(tmp_path):
     assert (tmp_path / "out" / "croissant.json").read_text() == "{}"
 
 
+def test_they_follow_an_export_that_fills_gaps(tmp_path):
+    """When a source is back, the documents that spoke of fewer samples are ours to replace."""
+    made = scored(tars(tmp_path / "in"), tmp_path / "run")
+    decide(made)
+    (tmp_path / "in" / "001.tar").rename(tmp_path / "away")
+    deliver(made, tmp_path / "out", ExportSettings(shard_size=5), skip_missing=True)
+    add_documents(str(tmp_path / "out"))
+    assert "10 samples" in texts(tmp_path / "out")[0]
+    (tmp_path / "away").rename(tmp_path / "in" / "001.tar")
+    deliver(made, tmp_path / "out", ExportSettings(shard_size=5))
+    add_documents(str(tmp_path / "out"))
+    assert "15 samples" in texts(tmp_path / "out")[0]
+    assert verify(str(tmp_path / "out")).ok
+
+
 def test_they_follow_a_removal(output):
     """After samples are taken out, the documents speak of what is left."""
     remove_samples(str(output), IdList("", pa.array(["000/0001", "000/0002"]), ""))

@@ -82,7 +82,7 @@ def _head(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield from ("configs:", "- config_name: default", "  data_files:")
         for split in splits:
             front = f"{split}/" if split else ""
-            yield from (f"  - split: \"{split.replace('-', '_') or 'train'}\"", f'    path: "{front}[0-9]*{end}"')
+            yield from (f'  - split: "{split.replace("-", "_") or "train"}"', f'    path: "{front}[0-9]*{end}"')
     yield "---"
 
 
