@@ -175,6 +175,35 @@ def test_compressed_streams_are_refused(tmp_path, codec):
     assert "compressed" in sample.detail
 
 
+def messages(data: bytes) -> list[pa.Message]:
+    """The messages of a stream."""
+    return list(pa.ipc.MessageReader.open_stream(data))
+
+
+def test_streams_that_may_be_compressed_are_refused(tmp_path):
+    """Of an older version, or with words of its own, a batch may name a compression where Arrow finds it."""
+    table = pa.table(columns()).replace_schema_metadata(FEATURES)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_batch(table.to_batches()[0], custom_metadata={"ARROW:experimental_compression": "zstd"})
+    for data in (sink.getvalue(), stream_bytes(columns(), metadata_version=pa.ipc.MetadataVersion.V4)):
+        (sample,) = read(write(tmp_path / "d.arrow", data))
+        assert sample.error == "damaged_shard"
+        assert "compressed" in sample.detail
+
+
+def test_bodies_of_odd_lengths_are_damage(tmp_path):
+    """A batch whose body does not end where the next message can begin is damaged, whatever would be read there."""
+    data = stream_bytes(columns())
+    batch = messages(data)[1]
+    header = batch.metadata.to_pybytes()
+    length = len(batch.body).to_bytes(8, "little")
+    assert header.count(length) == 1
+    other = header.replace(length, (len(batch.body) - 1).to_bytes(8, "little"))
+    (sample,) = read(write(tmp_path / "d.arrow", data.replace(header, other)))
+    assert sample.error == "damaged_shard"
+
+
 @pytest.mark.parametrize(
     "kind",
     [

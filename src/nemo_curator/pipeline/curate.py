@@ -210,9 +210,9 @@ def _plan_curate(
     if not foreign:
         claim_run(run, output, replace=replace, write=False)
     check_others(recipe, run, {})
-    if recipe.export.card:
-        refuse_documents(output)
     manifest = delivered(output)
+    if recipe.export.card and (manifest is None or replace):  # else they may be ours and not listed yet
+        refuse_documents(output)
     try:
         plan, policy = _plan(RunDirectory("") if foreign else run, listing, recipe, rescore=rescore)
     except StaleScoresError as error:

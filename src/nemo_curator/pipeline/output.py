@@ -275,9 +275,12 @@ def _run_place(run: RunDirectory, output: str | None) -> Place:
 def _remove(locations: Sequence[str], root: str) -> None:
     """Remove an earlier result, in an order that makes a removal which was cut short visible and repeatable.
 
-    The manifest goes first, so that what is left is never taken for whole; the `run.json` that says whose it is, last.
+    The manifest goes first, so that what is left is never taken for whole, but for the documents that nothing else says
+    are ours; the `run.json` that says whose it is, last.
     """
-    first = [location for location in locations if location.endswith(f"/{MANIFEST}")]
+    documents = {storage.join(root, name) for name in _DOCUMENTS}
+    first = [location for location in locations if location in documents]
+    first += [location for location in locations if location.endswith(f"/{MANIFEST}")]
     last = [location for location in locations if location.endswith("/run.json")]
     # a Parquet says whose the files beside it are, so it goes behind them
     rest = sorted({*locations} - {*first, *last}, key=lambda one: (one.endswith(".parquet"), one))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _CONTINUED = 0xFFFFFFFF
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 _ALIGNED = 8
+_VERSION = 4  # V5, since 1.0; an older message may name a compression beside its batch
 _MOST_HEADER = 1 << 26  # bytes; one has some hundred a column
 
 
@@ -24,7 +25,7 @@ class StreamFacts:
     Attributes:
         rows: Rows of each record batch that is there as a whole.
         trouble: Why the stream is not read beyond them, or "".
-        compressed: Whether any of it is compressed.
+        compressed: Whether any of it is compressed, or may be: batches of an older version, or with words of their own.
     """
 
     rows: tuple[int, ...]
@@ -74,9 +75,8 @@ def _message(header: memoryview) -> tuple[int, int, bool, int]:
     """(what kind of message it is, its rows, whether it is compressed, bytes of its body)."""
     table = _Table(header, _unsigned(header, 0))
     kind, body = table.number(1, "<B"), table.number(3, "<q")
-    if body < 0:
+    if body < 0 or body % _ALIGNED:
         raise ValueError
-    body += -body % _ALIGNED
     inner = table.table(2)
     if kind == _DICTIONARY_BATCH and inner is not None:
         inner = inner.table(1)
@@ -85,7 +85,8 @@ def _message(header: memoryview) -> tuple[int, int, bool, int]:
     count = inner.number(0, "<q")
     if count < 0:
         raise ValueError
-    return kind, count, inner.has(3), body
+    compressed = inner.has(3) or table.has(4) or table.number(0, "<h") != _VERSION
+    return kind, count, compressed, body
 
 
 class _Table:

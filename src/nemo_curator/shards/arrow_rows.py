@@ -52,7 +52,7 @@ class ArrowRows:
     def excess(self) -> str:
         """Why the file is not read, or ""."""
         if self._facts.compressed:
-            return "it is compressed, which `datasets` never does: write it again without"
+            return "it is compressed, or older than Arrow 1.0, as `datasets` never writes it: write it again without"
         for one in pa.ipc.open_stream(self._source).schema:
             if one.name in self._columns.read and not _is_bounded(one.type):
                 return f"the column {to_text(one.name)} is of a type that is not read here ({to_text(str(one.type))})"

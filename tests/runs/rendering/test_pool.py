@@ -15,6 +15,7 @@ from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.codecs.rendering import render
 from nemo_curator.codecs.rendition import Encode, Rendition, Resize
+from nemo_curator.errors import StageError
 from nemo_curator.runs.rendering import RenderPool, Unrendered, render_workers
 from nemo_curator.runs.rendering.process import AskedProcess, DiedError
 from nemo_curator.runs.rendering.worker import as_text, from_text
@@ -89,6 +90,14 @@ def test_a_child_that_is_killed_is_replaced():
         first = pool.submit(encoded(photo(1))).result()
         os.kill(pool._children[0]._child.pid, signal.SIGKILL)
         assert pool.submit(encoded(photo(1))).result() == first
+
+
+@pytest.mark.parametrize("interpreter", ["/nowhere/python", "/bin/false"])
+def test_children_that_cannot_start(monkeypatch, interpreter):
+    """Where no child starts, that is an error of the export, and no fault of the image."""
+    monkeypatch.setattr(sys, "executable", interpreter)
+    with RenderPool(SMALL, 1) as pool, pytest.raises(StageError, match="could not be started"):
+        pool.submit(encoded(photo(1))).result()
 
 
 def test_nothing_stays_behind():

@@ -21,6 +21,7 @@ _MOST = 20  # values of a table
 _LONGEST = 120  # characters of one
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGER = ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))
+_LARGEST = ((10**10, "1B<n<10B"), (10**11, "10B<n<100B"), (10**12, "100B<n<1T"))
 _WORDS = {
     "same_bytes": "equal bytes",
     "same_pixels": "equal pixels",
@@ -52,12 +53,11 @@ def card(manifest: Mapping[str, Any], found: Survey) -> bytes:
 
 def code(text: Any, longest: int = _LONGEST) -> str:
     """A text as a code span, also in a table; what cannot be printed is escaped, what is long is cut."""
-    plain = "".join(_visible(one) for one in " ".join(str(text).split()))
+    plain = "".join(_visible(one) for one in " ".join(str(text).split())).replace("|", r"\x7c")  # which ends a cell
     plain = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
-    inner = plain.replace("|", "\\|")
-    space = " " if inner.startswith("`") or inner.endswith("`") or not inner else ""
-    return f"{ticks}{space}{inner}{space}{ticks}"
+    space = " " if plain.startswith("`") or plain.endswith("`") or not plain else ""
+    return f"{ticks}{space}{plain}{space}{ticks}"
 
 
 def _visible(character: str) -> str:
@@ -74,14 +74,15 @@ def fenced(text: str, kind: str = "yaml") -> Iterator[str]:
 def _head(manifest: Mapping[str, Any]) -> Iterator[str]:
     """What the Hub reads: the size, and which files are which split."""
     samples = manifest["samples"]
-    size = next((name for bound, name in (*_SIZES, *_LARGER) if samples < bound), "n>1T")
+    size = next((name for bound, name in (*_SIZES, *_LARGER, *_LARGEST) if samples < bound), "n>1T")
     yield from ("---", "license: unknown", "tags:", "- image", "- imagecurator", "size_categories:", f"- {size}")
     end = {"webdataset": ".tar", "parquet": ".parquet"}.get(manifest["format"])
-    if end is not None:
+    splits = [name for name, count in (manifest["splits"] or {"": samples}).items() if count]
+    if end is not None and splits:
         yield from ("configs:", "- config_name: default", "  data_files:")
-        for split in manifest["splits"] or {"": samples}:
+        for split in splits:
             front = f"{split}/" if split else ""
-            yield from (f"  - split: {split.replace('-', '_') or 'train'}", f'    path: "{front}[0-9]*{end}"')
+            yield from (f'  - split: "{split.replace("-", "_") or "train"}"', f'    path: "{front}[0-9]*{end}"')
     yield "---"
 
 

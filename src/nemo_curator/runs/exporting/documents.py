@@ -44,13 +44,15 @@ def add_documents(output: str) -> None:
     if manifest is None:
         return
     ours = own_documents(output, manifest)
-    edited = [
-        one
-        for one in manifest.get(DOCUMENTS, ())
-        if one["name"] not in ours and storage.exists(storage.join(output, str(one["name"])))
-    ]
+    written = _written(output, {key: value for key, value in manifest.items() if key != DOCUMENTS})
+    edited = []
+    for one in manifest.get(DOCUMENTS, ()):
+        name, location = str(one["name"]), storage.join(output, str(one["name"]))
+        new = name in written and _holds(location, written[name])  # written, and killed before it could be listed
+        if name not in ours and not new and storage.exists(location):
+            edited.append(one)
     facts = []
-    for name, data in _written(output, {key: value for key, value in manifest.items() if key != DOCUMENTS}).items():
+    for name, data in written.items():
         if any(one["name"] == name for one in edited):
             continue
         location = storage.join(output, name)
@@ -61,6 +63,19 @@ def add_documents(output: str) -> None:
                 file.write(data)
         facts.append({"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
     store_manifest(output, {**manifest, DOCUMENTS: sorted([*edited, *facts], key=lambda one: str(one["name"]))})
+
+
+def remove_documents(output: str) -> None:
+    """Remove the documents of a data set that are as we wrote them: without the manifest nobody knows whose they are.
+
+    Args:
+        output: The data set.
+
+    Raises:
+        StorageError: One cannot be removed.
+    """
+    for name in sorted(own_documents(output, delivered(output) or {})):
+        storage.remove(storage.join(output, name))
 
 
 def _written(output: str, manifest: Mapping[str, Any]) -> dict[str, bytes]:

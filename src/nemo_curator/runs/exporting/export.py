@@ -19,6 +19,7 @@ from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting.arranging import PlannedShard
 from nemo_curator.runs.exporting.copying import Block, Piece, block_of, contents, spans, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredShard, Exported
+from nemo_curator.runs.exporting.documents import remove_documents
 from nemo_curator.runs.exporting.feed import AbandonedError, Feed
 from nemo_curator.runs.exporting.making import Contents, Made, made_in_order
 from nemo_curator.runs.exporting.manifest import MANIFEST, delivered
@@ -115,8 +116,9 @@ def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
 
 
 def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
-    """Remove a manifest that would not be true of what is going to be written."""
+    """Remove a manifest that would not be true of what is going to be written, and first what it alone says is ours."""
     if not whole or not _is_of(plan, delivered(output)):
+        remove_documents(output)
         storage.remove(storage.join(output, MANIFEST))
 
 

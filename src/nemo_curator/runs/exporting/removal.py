@@ -98,6 +98,8 @@ def remove_samples(output: str, ids: IdList, *, write: bool = True) -> Removal:
     )
     if write and (work.found or REMOVING in manifest):
         work.carry_out()
+    elif write and DOCUMENTS in manifest:  # they may be older than it, where the last removal was killed
+        add_documents(output)
     return removal
 
 

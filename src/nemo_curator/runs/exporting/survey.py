@@ -16,7 +16,7 @@ from nemo_curator import storage
 from nemo_curator.errors import VerificationError
 from nemo_curator.shards.parquet import open_parquet
 
-_COUNTED = ("format", "input", "licence", "creator", "copyright")
+_COUNTED = ("format", "input", "licence")
 _FLAGS = ("ai_opt_out", "ai_generated", "rendered")
 _MOST_VALUES = 10_000  # different values that are counted one by one
 _LONGEST = 200  # characters of a value that tell it from others

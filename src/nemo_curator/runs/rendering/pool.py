@@ -15,8 +15,9 @@ from typing import Self
 from nemo_curator.codecs.rendering import Rendered
 from nemo_curator.codecs.rendition import Rendition
 from nemo_curator.cores import usable_cores
+from nemo_curator.errors import StageError
 from nemo_curator.machine_memory import usable_memory
-from nemo_curator.runs.rendering.process import AskedProcess, DiedError
+from nemo_curator.runs.rendering.process import AskedProcess, DiedError, NotStartedError
 from nemo_curator.runs.rendering.worker import ANSWER, as_text
 
 _ITSELF = 150_000_000  # bytes of a child without an image
@@ -85,7 +86,8 @@ class RenderPool:
             data: The whole file.
 
         Returns:
-            What becomes of it; it never fails but with what is no fault of the image.
+            What becomes of it; it never fails but with what is no fault of the image, such as a `StageError` where no
+            child can be started.
         """
         return self._threads.submit(self._render, data)
 
@@ -96,6 +98,13 @@ class RenderPool:
             except DiedError:
                 self._own.child = None
                 continue
+            except NotStartedError as error:
+                self._own.child = None
+                raise StageError(
+                    "a process that makes images anew could not be started",
+                    cause=str(error),
+                    act="look whether memory or processes ran out, and run the same command again, which goes on",
+                ) from None
             if not good:
                 return Unrendered(body.decode("utf-8", "replace"))
             return Rendered(body, name.rstrip(b"\0").decode(), width, height)

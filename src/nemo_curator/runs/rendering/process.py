@@ -29,6 +29,10 @@ class DiedError(Exception):
     """The child is dead: it crashed, or took longer than it may."""
 
 
+class NotStartedError(Exception):
+    """The child never came to its first request, which is the fault of no request."""
+
+
 class AskedProcess:
     """One child.
 
@@ -36,19 +40,25 @@ class AskedProcess:
         module: What it runs, in our own interpreter.
         answer: How an answer begins.
         *arguments: What it is told on its command line.
+
+    Raises:
+        NotStartedError: There is no process to be had.
     """
 
     def __init__(self, module: str, answer: struct.Struct, *arguments: str) -> None:
         self._answer = answer
-        self._child = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
-            [sys.executable, "-P", "-m", module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone, whose end is the child's
-        )
+        try:
+            self._child = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
+                [sys.executable, "-P", "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone, whose end is the child's
+            )
+        except OSError as error:
+            raise NotStartedError(str(error)) from error
         pipes = [pipe for pipe in (self._child.stdin, self._child.stdout) if pipe is not None]
         self._requests, self._answers = (pipe.fileno() for pipe in pipes)
         os.set_blocking(self._requests, False)
@@ -70,10 +80,11 @@ class AskedProcess:
 
         Raises:
             DiedError: There is none; the child is dead.
+            NotStartedError: It did not even start; it is dead too.
         """
+        if not self._ready:
+            self._start()
         try:
-            if not self._ready:
-                self._ready = self._read(len(READY), time.monotonic() + _STARTING) == READY
             end = time.monotonic() + seconds
             self._write(REQUEST.pack(len(data)), end)
             self._write(data, end)
@@ -82,6 +93,13 @@ class AskedProcess:
         except (OSError, EOFError) as error:
             self.close()
             raise DiedError from error
+
+    def _start(self) -> None:
+        try:
+            self._ready = self._read(len(READY), time.monotonic() + _STARTING) == READY
+        except (OSError, EOFError) as error:
+            self.close()
+            raise NotStartedError("it ended, or took too long, before its first image") from error
 
     def close(self) -> None:
         """End the child."""
