@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_curator.kernels.source import Member, Source
-from nemo_curator.shards.naming import member_names, sample_key, unique_key
+from nemo_curator.shards.naming import free_extension, member_names, sample_key, unique_key
 
 
 def in_tar(key):
@@ -72,3 +72,17 @@ def test_no_key_leads_out(key):
     assert not safe.startswith("/")
     assert "\0" not in safe
     assert not {"", ".", ".."} & set(safe.split("/"))
+
+
+@given(
+    st.sampled_from(["png", "2.png", "bin", "seg.png"]),
+    st.lists(st.sampled_from(["", "png", "2.png", "bin"]), max_size=6),
+    st.integers(0, 6),
+)
+def test_a_changed_file_leaves_the_names_of_the_others_alone(extension, others, at):
+    """Wherever it stands among them, the other files are named as they are without it."""
+    found = [(one, "") for one in others]
+    found.insert(at, (free_extension(extension, others), ""))
+    names = member_names("k", found)
+    names.pop(min(at, len(others)))
+    assert names == member_names("k", [(one, "") for one in others])

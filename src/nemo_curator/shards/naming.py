@@ -59,3 +59,17 @@ def member_names(key: str, extensions: Sequence[tuple[str, str]]) -> list[str]:
             name, number = f"{key}.{number}.{extension}", number + 1
         names.append(name)
     return names
+
+
+def free_extension(extension: str, others: Sequence[str]) -> str:
+    """An extension for one changed file of a sample, with a number in front where another file has it.
+
+    Args:
+        extension: The extension that it would have.
+        others: Extensions of the sample's other files, in order, which keep the names that they have without it.
+    """
+    taken = {name.removeprefix("k.") for name in member_names("k", [(one, "") for one in others])}
+    found, number = extension, 2
+    while found in taken:
+        found, number = f"{number}.{extension}", number + 1
+    return found

@@ -113,10 +113,12 @@ def test_images_are_made_anew(made, tmp_path, form):
 
 
 def test_names(made, tmp_path):
-    """A new format has its own extension, and stands beside a file that has that name already."""
+    """A new format has its own extension; beside a sidecar that has that name already it gets a number."""
     deliver(made, tmp_path / "out", ExportSettings("folder", rendition=SMALL))
     names = {path.name for path in (tmp_path / "out" / "00000").iterdir()}
     assert {"000.webp", "001.seg.webp", "001.2.seg.webp", "002.webp", "004.webp"} <= names
+    sidecar = b"a sidecar that stands in the way of a new name"
+    assert (tmp_path / "out" / "00000" / "001.seg.webp").read_bytes() == sidecar
     deliver(made, tmp_path / "same", ExportSettings("folder", rendition=Rendition(Resize(48))))
     names = {path.name for path in (tmp_path / "same" / "00000").iterdir()}
     assert {"000.jpeg", "001.seg.png", "002.webp", "004.png"} <= names

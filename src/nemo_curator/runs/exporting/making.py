@@ -15,6 +15,7 @@ from nemo_curator.codecs.rendering import Rendered
 from nemo_curator.codecs.rendition import EXTENSIONS, Rendition
 from nemo_curator.kernels.source import Member
 from nemo_curator.runs.rendering import RenderPool, Unrendered
+from nemo_curator.shards.naming import free_extension
 
 MADE: dict[str, pa.DataType] = {
     "rendered": pa.bool_(),
@@ -91,12 +92,14 @@ def aim(rendition: Rendition, row: dict[str, Any], members: list[Member]) -> Aim
 
 
 def with_extension(members: list[Member], aimed: Aim) -> list[Member]:
-    """The files of a sample with the extension that its image is going to have."""
+    """The files of a sample with the extension that its image is going to have; all others keep their names."""
     if not aimed.extension:
         return members
     own = members[aimed.primary]
     front = own.extension.rpartition(".")[0]
-    changed = Member(own.name, f"{front}.{aimed.extension}" if front else aimed.extension, own.offset, own.length)
+    others = [one.extension for at, one in enumerate(members) if at != aimed.primary]
+    extension = free_extension(f"{front}.{aimed.extension}" if front else aimed.extension, others)
+    changed = Member(own.name, extension, own.offset, own.length)
     return [changed if at == aimed.primary else one for at, one in enumerate(members)]
 
 
