@@ -140,6 +140,18 @@ def test_profiles_are_applied():
     assert np.asarray(seen(render(broken, Rendition(Resize(30), Encode("png", profile="srgb"))).data))[10, 10, 0] == 200
 
 
+@pytest.mark.parametrize("size", [30, 60])
+def test_profiles_are_applied_beside_transparency(size):
+    """With `srgb` the colours of a picture with transparency are converted too, and its transparency stays."""
+    pixels = np.zeros((60, 60, 4), np.uint8)
+    pixels[..., 0], pixels[..., 3] = 200, 100
+    data = encoded(pixels, "PNG", icc_profile=profile())
+    made = seen(render(data, Rendition(Resize(size), Encode("png", profile="srgb", always=True))).data)
+    assert "icc_profile" not in made.info
+    red, _, blue, alpha = np.asarray(made)[10, 10].tolist()
+    assert (red < 50, blue > 150, alpha) == (True, True, 100)
+
+
 def test_a_profile_of_another_space_is_left_out():
     """A grey profile does not fit colours, so it does not travel with them."""
     data = encoded(photo(9), "PNG", icc_profile=profile()[:16] + b"GRAY" + profile()[20:])

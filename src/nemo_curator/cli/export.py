@@ -60,6 +60,7 @@ def export(
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, help="Processes that encode; one a core by default.")
     ] = None,
+    memory: options.Memory = None,
     settings: options.Settings = None,
     skip_missing: options.SkipMissing = False,
     replace: Annotated[
@@ -107,7 +108,14 @@ def export(
     shown_by = display(quiet=as_json or observing.takes_stderr)
     with observed("export", observing, shown_by, {"run": run, "output": output}) as watcher:
         exported = export_locked(
-            place, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+            place,
+            output,
+            recipe,
+            replace=replace,
+            skip_missing=skip_missing,
+            watcher=watcher,
+            workers=workers,
+            memory=memory,
         )
     if as_json:
         sys.stdout.write(json.dumps(export_facts(exported, output), indent=2) + "\n")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ _WEBP_METHOD = 4  # libwebp's own default
 _MOST_PROFILE = 1 << 22  # bytes; printers' profiles have one or two million
 _SEGMENT = 65_519  # bytes of a profile that fit into one segment of a JPEG
 _BAND_ROWS = 256
+_SHEET_BYTES = 8  # a pixel: two pictures of four channels, one of which is made from the other
+_ANY_SHEET = 32_000_000  # whatever the size: bands, and what converts colours
 _CONVERTED = frozenset({"CMYK", "YCCK", "LAB"})  # these become sRGB when they are decoded
 
 
@@ -96,10 +99,13 @@ def render(data: bytes, rendition: Rendition) -> Rendered:
         at_least=_enough(header, target, rendition),
         alpha=target.format in KEEPS_ALPHA,
     )
-    sheet = _sheet(data, header, picture, target, rendition)
-    encoder = _ENCODERS[target.format]
+    memory = rendition.limits.memory - picture.pixels.nbytes - (0 if picture.alpha is None else picture.alpha.nbytes)
+    need = min(memory, _SHEET_BYTES * target.width * target.height + _ANY_SHEET)
+    sheet = guarded(partial(_sheet, data, header, picture, target, rendition), memory, need)
+    del picture  # its memory is the encoder's now
     with decoding(target.format):
-        encoded = guarded(lambda: encoder(sheet, rendition.encode), rendition.limits.memory)
+        work = partial(_ENCODERS[target.format], sheet, rendition.encode)
+        encoded = guarded(work, rendition.limits.memory - sheet.pixels.nbytes)
     return Rendered(encoded, target.format, target.width, target.height)
 
 
@@ -128,12 +134,19 @@ def _sheet(data: bytes, header: ImageHeader, picture: Picture, target: Target, r
     size = target.width, target.height
     profile = _profile(data, header)
     if picture.alpha is not None:
-        return _Sheet(resized_with_alpha(picture.pixels, picture.alpha, size, filter_), _of(b"RGB ", profile))
+        pixels = resized_with_alpha(picture.pixels, picture.alpha, size, filter_)
+        return _in_colour(pixels, _of(b"RGB ", profile), rendition)
     pixels = resized(picture.pixels, size, filter_)
     red, green, blue = rendition.options.background
     if header.is_grey and red == green == blue and target.format in ("jpeg", "png"):
         return _Sheet(np.ascontiguousarray(pixels[..., :1]), _of(b"GRAY", profile))
-    profile = _of(b"RGB ", profile)
+    if rendition.encode.profile == "srgb" and pixels is picture.pixels:
+        pixels = pixels.copy()  # this may be done again where memory runs out, and colours are converted once
+    return _in_colour(pixels, _of(b"RGB ", profile), rendition)
+
+
+def _in_colour(pixels: Pixels, profile: bytes, rendition: Rendition) -> _Sheet:
+    """Pixels with their profile, or converted to sRGB in place where the rendition says so."""
     if profile and rendition.encode.profile == "srgb" and _applied(pixels, profile):
         profile = b""
     return _Sheet(pixels, profile)
@@ -154,7 +167,7 @@ def _of(space: bytes, profile: bytes) -> bytes:
 
 
 def _applied(pixels: Pixels, profile: bytes) -> bool:
-    """Convert RGB pixels to sRGB in place; False, and nothing is changed, where littleCMS knows no way."""
+    """Convert the colours of RGB or RGBA to sRGB in place; False, and nothing is changed, where littleCMS cannot."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
@@ -162,8 +175,8 @@ def _applied(pixels: Pixels, profile: bytes) -> bool:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return False
     for top in range(0, len(pixels), _BAND_ROWS):
-        band = Image.fromarray(pixels[top : top + _BAND_ROWS])
-        pixels[top : top + _BAND_ROWS] = np.asarray(transform.apply(band))
+        colours = pixels[top : top + _BAND_ROWS, :, :3]
+        colours[...] = np.asarray(transform.apply(Image.fromarray(np.ascontiguousarray(colours))))
     return True
 
 

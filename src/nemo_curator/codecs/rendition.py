@@ -10,7 +10,7 @@ from nemo_curator.codecs.options import DEFAULT_OPTIONS, DecodeOptions
 from nemo_curator.codecs.semantics import decode_facts
 from nemo_curator.kernels.view import Filter, View
 
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 """Raised whenever the same bytes and settings give other bytes than before with the same libraries."""
 
 Encoding = Literal["jpeg", "png", "webp", "avif"]

@@ -50,6 +50,7 @@ _PILLOW_FILTERS: dict[Filter, Image.Resampling] = {
 }
 _REACH: dict[Filter, float] = {"bicubic": 2.0, "bilinear": 1.0, "box": 0.5, "lanczos": 3.0}  # in output pixels
 _FOR_PEOPLE = DecodeOptions(truncated="accept")  # who see that the lower part is missing
+_BAND_ROWS = 256
 _BAND_BYTES = 4_000_000  # of source rows, and of the resampler's copy of them
 
 
@@ -161,10 +162,16 @@ def resized_with_alpha(pixels: Pixels, alpha: Pixels, size: tuple[int, int], fil
     Returns:
         `(h, w, 4)` uint8 RGBA, C-contiguous.
     """
-    picture = Image.fromarray(np.dstack([pixels, alpha]))
-    if size != picture.size:
-        picture = picture.resize(size, _PILLOW_FILTERS[filter_])  # which multiplies by alpha, and divides again
-    return np.array(picture)
+    out = np.empty((*alpha.shape, 4), np.uint8)
+    out[..., :3], out[..., 3] = pixels, alpha
+    if size == out.shape[1::-1]:
+        return out
+    picture = Image.fromarray(out).resize(size, _PILLOW_FILTERS[filter_])  # which multiplies by alpha, and divides again
+    out = np.empty((size[1], size[0], 4), np.uint8)
+    for top in range(0, size[1], _BAND_ROWS):  # so that no second full picture is in memory
+        bottom = min(size[1], top + _BAND_ROWS)
+        out[top:bottom] = np.asarray(picture.crop((0, top, size[0], bottom)))
+    return out
 
 
 def _is_small(view: View) -> bool:

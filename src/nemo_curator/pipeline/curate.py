@@ -168,7 +168,14 @@ def curate(
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
         exported = export_run(
-            run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+            run,
+            output,
+            recipe,
+            replace=replace,
+            skip_missing=skip_missing,
+            watcher=watcher,
+            workers=workers,
+            memory=memory,
         )
         clock.lap("export")
         state = RunState.require(run)

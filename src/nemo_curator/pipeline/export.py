@@ -86,6 +86,7 @@ def export_run(
     skip_missing: bool = False,
     watcher: Watcher | None = None,
     workers: int | None = None,
+    memory: int | None = None,
 ) -> Exported:
     """Write the kept samples of a run.
 
@@ -99,6 +100,7 @@ def export_run(
         skip_missing: Whether samples whose source is gone or changed are left out, instead of ending the export.
         watcher: Told of the progress.
         workers: Processes that make images anew, where the recipe says so; one a core by default.
+        memory: Bytes that all processes may take together; a share of the machine's by default.
 
     Raises:
         MissingRunError: There is no run.
@@ -150,7 +152,14 @@ def export_run(
             watcher.told(Written(samples))
 
         exported = export(
-            run, partitions, output, settings, skip_missing=skip_missing, progress=written, workers=workers
+            run,
+            partitions,
+            output,
+            settings,
+            skip_missing=skip_missing,
+            progress=written,
+            workers=workers,
+            memory=memory,
         )
         remove_leftovers(output, run, [file.name for file in exported.files])
         write_manifest(
@@ -191,6 +200,7 @@ def export_locked(
     skip_missing: bool = False,
     watcher: Watcher | None = None,
     workers: int | None = None,
+    memory: int | None = None,
 ) -> Exported:
     """`export_run`, with nobody else at work in the run directory.
 
@@ -204,7 +214,14 @@ def export_locked(
         with storage.locked(run.root):
             sweep_run(run)
             return export_run(
-                run, output, recipe, replace=replace, skip_missing=skip_missing, watcher=watcher, workers=workers
+                run,
+                output,
+                recipe,
+                replace=replace,
+                skip_missing=skip_missing,
+                watcher=watcher,
+                workers=workers,
+                memory=memory,
             )
     finally:
         watcher.close()

@@ -112,9 +112,20 @@ def test_nothing_stays_behind():
 
 
 def test_workers_fit_into_memory():
-    """There is at least one, as many as are asked for, and never more than memory has room for by itself."""
-    assert render_workers(SMALL, 7) == 7
-    assert render_workers(dataclasses.replace(SMALL, limits=Limits(memory=1 << 50))) == 1
+    """There is at least one, and never more than memory has room for, also where more are asked for."""
+    tiny = dataclasses.replace(SMALL, limits=Limits(memory=1_000_000, bytes=1_000_000))
+    assert render_workers(tiny, 2, 10_000_000_000) == 2
+    assert render_workers(SMALL, 7, 3_000_000_000) == 2
+    assert render_workers(SMALL, None, 1_000_000) == 1
+    assert render_workers(dataclasses.replace(SMALL, limits=Limits(memory=1 << 50)), 7) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can a process bound its own memory")
+def test_resizing_keeps_within_memory():
+    """A picture whose resizing takes more than the limit is told of, though decoding and encoding take less."""
+    large = Rendition(Resize(8_000, enlarge=True), Encode("png"), Limits(memory=150_000_000))
+    with RenderPool(large, 1) as pool:
+        assert "memory" in pool.submit(encoded(photo(1, 100, 100)[..., 0], "PNG")).result().reason
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def export(
     skip_missing: bool = False,
     progress: Progress = lambda _: None,
     workers: int | None = None,
+    memory: int | None = None,
 ) -> Exported:
     """Write the kept samples into shards; shards of the same plan that are there already stay as they are.
 
@@ -69,6 +70,7 @@ def export(
         skip_missing: Leave out samples whose bytes are gone or changed, and say which, instead of stopping.
         progress: Called with the number of samples dealt with since the last call.
         workers: Processes that make images anew, where that is asked for; one a core by default.
+        memory: Bytes that all processes may take together; there are no more of these than it has room for.
 
     Raises:
         InputError: The run is not decided, or a source is gone or holds other bytes than were scored.
@@ -96,7 +98,7 @@ def export(
         copier = _Copier(plan, partitions, rows, unpacked, reader, skip=skip_missing)
         if settings.rendition is not None:
             copier.pool = stack.enter_context(
-                RenderPool(settings.rendition, render_workers(settings.rendition, workers))
+                RenderPool(settings.rendition, render_workers(settings.rendition, workers, memory))
             )
         if missing and not skip_missing and _is_of(plan, delivered(output)):
             copier.read(missing)  # gaps are filled: what is there stays if that is not possible

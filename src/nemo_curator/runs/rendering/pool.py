@@ -21,6 +21,8 @@ from nemo_curator.runs.rendering.process import AskedProcess, DiedError, NotStar
 from nemo_curator.runs.rendering.worker import ANSWER, as_text
 
 _ITSELF = 150_000_000  # bytes of a child without an image
+_COMMAND = 300_000_000  # of the process that asks, with the samples that wait
+_SHARE = 0.8  # of the machine's memory, where nobody says how much there is; as for scoring
 _STEPS = 3  # decoding, resizing and encoding may each take as long as decoding may when images are scored
 _TRIES = 2  # because a child may die of what is none of the image's fault, such as memory that others took
 
@@ -36,15 +38,19 @@ class Unrendered:
     reason: str
 
 
-def render_workers(rendition: Rendition, workers: int | None = None) -> int:
+def render_workers(rendition: Rendition, workers: int | None = None, memory: int | None = None) -> int:
     """How many processes render: as many as are asked for, else one a core, but no more than memory has room for.
+
+    There is always one. What scoring needs at least has room for it, so that a run which may begin may also export.
 
     Args:
         rendition: What they make.
-        workers: What is asked for; None for as many as fit.
+        workers: What is asked for; None for one a core.
+        memory: Bytes that all processes may take together; four fifths of the machine's by default.
     """
-    room = usable_memory() // (rendition.limits.memory + _ITSELF)
-    return max(1, workers or min(usable_cores(), room))
+    budget = int(_SHARE * usable_memory()) if memory is None else memory
+    room = (budget - _COMMAND) // (_ITSELF + rendition.limits.memory + rendition.limits.bytes)
+    return max(1, min(workers or usable_cores(), room))
 
 
 class RenderPool:
