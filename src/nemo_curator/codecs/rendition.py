@@ -19,6 +19,10 @@ Encoding = Literal["jpeg", "png", "webp", "avif"]
 EXTENSIONS: dict[Encoding, str] = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
 """Format to the extension of a file that was another format before."""
 
+_STEPS = 3  # decoding, resizing and encoding may each take as long as decoding may when images are scored
+_SECONDS: dict[Encoding, float] = {"jpeg": 1.0, "png": 4.0, "webp": 4.0, "avif": 20.0}
+"""What encoding a million pixels may take beside that: many times what it takes."""
+
 KEEPS_ALPHA = frozenset({"png", "webp", "avif"})
 """Formats that have transparency; for any other it is laid over the background of `DecodeOptions`."""
 
@@ -107,6 +111,14 @@ class Rendition:
             return None
         own: Encoding = image_format if image_format in EXTENSIONS else "png"
         return Target(self.encode.format or own, *size)
+
+    def seconds(self, target: Target) -> float:
+        """Processor time that making an image may take.
+
+        Args:
+            target: What it becomes.
+        """
+        return _STEPS * self.limits.seconds + _SECONDS[target.format] * target.width * target.height / 1e6
 
     @property
     def facts(self) -> dict[str, Any]:

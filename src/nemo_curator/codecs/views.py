@@ -166,7 +166,9 @@ def resized_with_alpha(pixels: Pixels, alpha: Pixels, size: tuple[int, int], fil
     out[..., :3], out[..., 3] = pixels, alpha
     if size == out.shape[1::-1]:
         return out
-    picture = Image.fromarray(out).resize(size, _PILLOW_FILTERS[filter_])  # which multiplies by alpha, and divides again
+    picture = Image.fromarray(out).resize(
+        size, _PILLOW_FILTERS[filter_]
+    )  # which multiplies by alpha, and divides again
     out = np.empty((size[1], size[0], 4), np.uint8)
     for top in range(0, size[1], _BAND_ROWS):  # so that no second full picture is in memory
         bottom = min(size[1], top + _BAND_ROWS)

@@ -14,9 +14,9 @@ import pytest
 from nemo_curator.codecs.limits import Limits
 from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.codecs.rendering import render
-from nemo_curator.codecs.rendition import Encode, Rendition, Resize
+from nemo_curator.codecs.rendition import Encode, Rendition, Resize, Target
 from nemo_curator.errors import StageError
-from nemo_curator.runs.rendering import RenderPool, Unrendered, render_workers
+from nemo_curator.runs.rendering import RenderPool, Unrendered, process, render_workers
 from nemo_curator.runs.rendering.process import AskedProcess, DiedError
 from nemo_curator.runs.rendering.worker import as_text, from_text
 from nemo_curator.testing import encoded, photo
@@ -24,12 +24,18 @@ from nemo_curator.testing import encoded, photo
 SMALL = Rendition(Resize(48), Encode("jpeg", 80))
 ECHO = """
 import os, signal, struct, sys, time
+from nemo_curator.runs.rendering.allowance import allowed, obey
+obey()
 out = os.fdopen(1, "wb", 0)
 out.write(b"+")
-while head := sys.stdin.buffer.read(8):
-    data = sys.stdin.buffer.read(*struct.unpack("<Q", head))
-    if data == b"crash": os.kill(os.getpid(), signal.SIGSEGV)
-    if data == b"hang": time.sleep(600)
+while head := sys.stdin.buffer.read(16):
+    length, seconds = struct.unpack("<Qd", head)
+    data = sys.stdin.buffer.read(length)
+    if data == b"deaf": time.sleep(600)
+    with allowed(seconds):
+        if data == b"crash": os.kill(os.getpid(), signal.SIGSEGV)
+        if data == b"wait": time.sleep(600)
+        while data == b"spin": pass
     out.write(struct.pack("<Q", len(data)) + data)
 """
 
@@ -50,9 +56,11 @@ def test_answers(echo):
     child.close()
 
 
-@pytest.mark.parametrize(("request_", "seconds"), [(b"crash", 60), (b"hang", 0.2)])
-def test_deaths(echo, request_, seconds):
-    """A crash, and an answer that takes too long, are one error, and the child is gone."""
+@pytest.mark.parametrize(("request_", "seconds"), [(b"crash", 60), (b"spin", 0.1), (b"wait", 0.02), (b"deaf", 0.01)])
+def test_deaths(echo, monkeypatch, request_, seconds):
+    """A crash, and an answer that takes too long by any clock, are one error, and the child is gone."""
+    if request_ == b"deaf":
+        monkeypatch.setattr(process, "_GRACE", 0.1)
     child = echo()
     assert child.ask(b"a", 60)[1] == b"a"
     with pytest.raises(DiedError):
@@ -61,35 +69,61 @@ def test_deaths(echo, request_, seconds):
         child.ask(b"a", 60)
 
 
+@pytest.mark.parametrize(("request_", "signals"), [(b"spin", signal.SIGPROF), (b"wait", signal.SIGALRM)])
+def test_a_child_without_a_parent_ends(echo, request_, signals):
+    """A child that hangs ends by its own timers, though nobody is left to end it."""
+    child = echo()
+    child._start()
+    os.write(child._requests, process.REQUEST.pack(4, 0.1) + request_)
+    assert child._child.wait(120) == -signals
+    child.close()
+
+
+def test_time_between_images_is_not_counted(echo):
+    """The timers run while an image is made, and not while a child waits for the next."""
+    child = echo()
+    assert child.ask(b"a", 0.1)[1] == b"a"
+    time.sleep(1.2)
+    assert child.ask(b"b", 60)[1] == b"b"
+    child.close()
+
+
+def test_larger_and_slower_formats_may_take_longer():
+    """Three times the limit, and so much for each million pixels by the format."""
+    seconds = [SMALL.seconds(Target(form, 2000, 1000)) for form in ("jpeg", "png", "webp", "avif")]
+    assert seconds == [32.0, 38.0, 38.0, 70.0]
+
+
 def test_the_pool_makes_what_this_process_would():
     """Every image comes back as `render` makes it, whichever child made it."""
     images = [encoded(photo(number, 120, 80)) for number in range(6)]
     with RenderPool(SMALL, 2) as pool:
-        futures = [pool.submit(one) for one in images]
+        futures = [pool.submit(one, 60) for one in images]
         assert [one.result() for one in futures] == [render(one, SMALL) for one in images]
 
 
 def test_what_cannot_be_made_says_why():
     """An image that does not decode is a sentence, and the next one is made."""
     with RenderPool(SMALL, 1) as pool:
-        bad, good = pool.submit(b"nothing"), pool.submit(encoded(photo(1)))
+        bad, good = pool.submit(b"nothing", 60), pool.submit(encoded(photo(1)), 60)
         assert bad.result() == Unrendered("the first bytes are of no known image format")
         assert good.result() == render(encoded(photo(1)), SMALL)
 
 
 def test_what_kills_two_children_is_given_up():
     """An image that takes too long in two children is told of, and the next one is made by a third."""
-    slow = dataclasses.replace(SMALL, limits=Limits(seconds=1e-9))
-    with RenderPool(slow, 1) as pool:
-        assert "crashed twice, or took longer" in pool.submit(encoded(photo(1))).result().reason
+    with RenderPool(SMALL, 1) as pool:
+        reason = pool.submit(encoded(photo(1, 6000, 4000)), 0.001).result().reason
+        assert "crashed twice, or took longer than 0.001 s of processor time" in reason
+        assert pool.submit(encoded(photo(1)), 60).result() == render(encoded(photo(1)), SMALL)
 
 
 def test_a_child_that_is_killed_is_replaced():
     """A child that the system kills between two images costs nothing."""
     with RenderPool(SMALL, 1) as pool:
-        first = pool.submit(encoded(photo(1))).result()
+        first = pool.submit(encoded(photo(1)), 60).result()
         os.kill(pool._children[0]._child.pid, signal.SIGKILL)
-        assert pool.submit(encoded(photo(1))).result() == first
+        assert pool.submit(encoded(photo(1)), 60).result() == first
 
 
 @pytest.mark.parametrize("interpreter", ["/nowhere/python", "/bin/false"])
@@ -97,16 +131,16 @@ def test_children_that_cannot_start(monkeypatch, interpreter):
     """Where no child starts, that is an error of the export, and no fault of the image."""
     monkeypatch.setattr(sys, "executable", interpreter)
     with RenderPool(SMALL, 1) as pool, pytest.raises(StageError, match="could not be started"):
-        pool.submit(encoded(photo(1))).result()
+        pool.submit(encoded(photo(1)), 60).result()
 
 
 def test_nothing_stays_behind():
     """At the end of the block the children are gone, also those that are at work."""
     begun = time.monotonic()
     with RenderPool(SMALL, 1) as pool:
-        pool.submit(encoded(photo(1))).result()
+        pool.submit(encoded(photo(1)), 60).result()
         for number in range(50):
-            pool.submit(encoded(photo(number, 900, 700)))
+            pool.submit(encoded(photo(number, 900, 700)), 60)
     assert all(child._child.poll() is not None for child in pool._children)
     assert time.monotonic() - begun < 600
 
@@ -125,7 +159,7 @@ def test_resizing_keeps_within_memory():
     """A picture whose resizing takes more than the limit is told of, though decoding and encoding take less."""
     large = Rendition(Resize(8_000, enlarge=True), Encode("png"), Limits(memory=150_000_000))
     with RenderPool(large, 1) as pool:
-        assert "memory" in pool.submit(encoded(photo(1, 100, 100)[..., 0], "PNG")).result().reason
+        assert "memory" in pool.submit(encoded(photo(1, 100, 100)[..., 0], "PNG"), 60).result().reason
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,14 @@ class Aim:
         extension: What its file's extension becomes; "" where that stays.
         renders: Whether it is made anew.
         primary: Index of its file; -1 where there is none.
+        seconds: Processor time that making it may take.
     """
 
     own: Made
     extension: str
     renders: bool
     primary: int
+    seconds: float = 0.0
 
 
 def aim(rendition: Rendition, row: dict[str, Any], members: list[Member]) -> Aim:
@@ -88,7 +90,8 @@ def aim(rendition: Rendition, row: dict[str, Any], members: list[Member]) -> Aim
     target = rendition.target(known, width or 1, height or 1)
     if primary < 0 or target is None:
         return Aim(made, "", renders=False, primary=primary)
-    return Aim(made, EXTENSIONS[target.format] if target.format != known else "", renders=True, primary=primary)
+    extension = EXTENSIONS[target.format] if target.format != known else ""
+    return Aim(made, extension, renders=True, primary=primary, seconds=rendition.seconds(target))
 
 
 def with_extension(members: list[Member], aimed: Aim) -> list[Member]:
@@ -121,7 +124,7 @@ def made_in_order(
     for contents, aimed in zip(found, aims, strict=True):
         future = None
         if not isinstance(contents, str) and aimed.renders:
-            future = pool.submit(contents[aimed.primary])
+            future = pool.submit(contents[aimed.primary], aimed.seconds)
         waiting.append((contents, aimed, future))
         held += _size(contents)
         while waiting and (len(waiting) > most or held > _HELD or _is_there(waiting[0][2])):

@@ -23,7 +23,6 @@ from nemo_curator.runs.rendering.worker import ANSWER, as_text
 _ITSELF = 150_000_000  # bytes of a child without an image
 _COMMAND = 300_000_000  # of the process that asks, with the samples that wait
 _SHARE = 0.8  # of the machine's memory, where nobody says how much there is; as for scoring
-_STEPS = 3  # decoding, resizing and encoding may each take as long as decoding may when images are scored
 _TRIES = 2  # because a child may die of what is none of the image's fault, such as memory that others took
 
 
@@ -63,7 +62,6 @@ class RenderPool:
 
     def __init__(self, rendition: Rendition, workers: int) -> None:
         self.workers = workers
-        self._seconds = _STEPS * rendition.limits.seconds
         self._given = as_text(rendition)
         self._threads = ThreadPoolExecutor(workers)
         self._own = threading.local()
@@ -85,22 +83,23 @@ class RenderPool:
         for child in self._children:
             child.close()
 
-    def submit(self, data: bytes) -> Future[Rendered | Unrendered]:
+    def submit(self, data: bytes, seconds: float) -> Future[Rendered | Unrendered]:
         """Have an image made.
 
         Args:
             data: The whole file.
+            seconds: Processor time that it may take; see `Rendition.seconds`.
 
         Returns:
             What becomes of it; it never fails but with what is no fault of the image, such as a `StageError` where no
             child can be started.
         """
-        return self._threads.submit(self._render, data)
+        return self._threads.submit(self._render, data, seconds)
 
-    def _render(self, data: bytes) -> Rendered | Unrendered:
+    def _render(self, data: bytes, seconds: float) -> Rendered | Unrendered:
         for _ in range(_TRIES):
             try:
-                (good, name, width, height, _length), body = self._child().ask(data, self._seconds)
+                (good, name, width, height, _length), body = self._child().ask(data, seconds)
             except DiedError:
                 self._own.child = None
                 continue
@@ -114,7 +113,7 @@ class RenderPool:
             if not good:
                 return Unrendered(body.decode("utf-8", "replace"))
             return Rendered(body, name.rstrip(b"\0").decode(), width, height)
-        return Unrendered(f"its decoder or encoder crashed twice, or took longer than {self._seconds:g} s")
+        return Unrendered(f"its decoder or encoder crashed twice, or took longer than {seconds:g} s of processor time")
 
     def _child(self) -> AskedProcess:
         """This thread's child.

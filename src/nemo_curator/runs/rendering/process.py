@@ -1,7 +1,8 @@
 """A child process that answers one request after another, as its parent sees it. Of one thread.
 
-A request is a length and so many bytes. An answer is a few numbers, the last of which is a length, and so many bytes.
-What the child takes longer for than it may, and what kills it, ends as an exception here and as a dead child.
+A request is a length, how long the child may take, and so many bytes. An answer is a few numbers, the last of which is
+a length, and so many bytes. What the child takes longer for than it may, and what kills it, ends as an exception here
+and as a dead child. The child's own timers end it (see `allowance`); the parent only waits longer than these do.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import sys
 import time
 from typing import Any
 
-REQUEST = struct.Struct("<Q")
+from nemo_curator.runs.rendering.allowance import PATIENCE
+
+REQUEST = struct.Struct("<Qd")
 READY = b"+"
 """What a child says when it has imported what it needs."""
 
 _STARTING = 120.0  # seconds; a machine that is loaded takes its time to import
+_GRACE = 60.0  # seconds that a child whose timers do not end it has more than they would have given it
 _AT_ONCE = 1 << 20  # bytes that a pipe holds and a read asks for
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
@@ -73,7 +77,7 @@ class AskedProcess:
 
         Args:
             data: What is asked.
-            seconds: How long the answer may take; that the child starts is not counted.
+            seconds: Processor time that the answer may take; that the child starts is not counted.
 
         Returns:
             (the numbers that the answer begins with, its bytes).
@@ -85,8 +89,8 @@ class AskedProcess:
         if not self._ready:
             self._start()
         try:
-            end = time.monotonic() + seconds
-            self._write(REQUEST.pack(len(data)), end)
+            end = time.monotonic() + PATIENCE * seconds + _GRACE
+            self._write(REQUEST.pack(len(data), seconds), end)
             self._write(data, end)
             numbers = self._answer.unpack(self._read(self._answer.size, end))
             return numbers, self._read(numbers[-1], end)

@@ -1,6 +1,7 @@
 """The process that decodes and encodes for an export: encoded images in on stdin, others out on stdout.
 
-A file that its decoder crashes on or hangs over takes this process with it and nothing else. It ends when stdin does.
+A file that its decoder crashes on or hangs over takes this process with it and nothing else. It ends when stdin does,
+and by itself when an image takes longer than it may.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nemo_curator.codecs.options import DecodeOptions
 from nemo_curator.codecs.rendering import render
 from nemo_curator.codecs.rendition import Encode, Rendition, Resize
 from nemo_curator.errors import CuratorError
+from nemo_curator.runs.rendering.allowance import allowed, obey
 from nemo_curator.runs.rendering.process import READY, REQUEST
 
 ANSWER = struct.Struct("<?8sIIQ")
@@ -47,9 +49,11 @@ def serve(requests: BinaryIO, answers: BinaryIO, rendition: Rendition) -> None:
     answers.write(READY)
     answers.flush()
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
-        (length,) = REQUEST.unpack(head)
+        length, seconds = REQUEST.unpack(head)
+        data = requests.read(length)
         try:
-            made = render(requests.read(length), rendition)
+            with allowed(seconds):
+                made = render(data, rendition)
             answers.write(ANSWER.pack(True, made.format.encode(), made.width, made.height, len(made.data)))
             answers.write(made.data)
         except Exception as error:  # noqa: BLE001  whatever it is, the parent tells of it
@@ -68,6 +72,7 @@ def main() -> None:
     os.dup2(2, 1)
     keep_freed_memory()
     arm()
+    obey()
     serve(sys.stdin.buffer, answers, from_text(sys.argv[1]))
 
 
