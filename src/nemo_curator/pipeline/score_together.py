@@ -18,7 +18,8 @@ from nemo_curator.errors import InputError, StaleScoresError
 from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.output import claim_run
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, first_state, newly_settled, score, with_news
+from nemo_curator.pipeline.score import first_state, score
+from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, with_news
 from nemo_curator.pipeline.work import Work
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import Settled
