@@ -141,8 +141,6 @@ def curate(
         start_ahead(crew, plan)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
-        if crew is not None:
-            crew.dismiss()
         clock.lap("score")
         watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)

@@ -125,6 +125,8 @@ def score(
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
     _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken, crew)
+    if crew is not None:
+        crew.dismiss()  # what comes next needs their memory
     return dict(taken)
 
 

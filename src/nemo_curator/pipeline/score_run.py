@@ -96,8 +96,6 @@ def score_run(
         start_ahead(crew, plan)
         start(plan, recipe, rescore=rescore)
         taken = score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
-        if crew is not None:
-            crew.dismiss()
         state = RunState.require(run)
         state.stages_took(taken)
         state.write()
