@@ -25,7 +25,7 @@ from nemo_curator.fetching.resolving import Ask, Resolver
 from nemo_curator.fetching.settings import FetchSettings
 from nemo_curator.fetching.shard_files import Earlier, write_shard
 from nemo_curator.fetching.shard_work import ShardWork
-from nemo_curator.fetching.statuses import STATUSES, Outcome, Trouble
+from nemo_curator.fetching.statuses import Outcome, Trouble
 from nemo_curator.fetching.url_list import ListRow
 from nemo_curator.fetching.urls import Target
 
@@ -67,12 +67,14 @@ class _Job:
         row: Its row.
         target: The URL.
         tried: How often it was tried.
+        failed: When it failed last, by the clock of the event loop.
     """
 
     shard: ShardWork
     row: int
     target: Target
     tried: int = 0
+    failed: float = 0.0
 
 
 class Crew:
@@ -193,7 +195,7 @@ class Crew:
     async def _try(self, job: _Job, visit: Visit, manners: Manners[_Job], follower: Follower) -> None:
         """One try at a URL: its image is kept, or why there is none, or it is tried again later."""
         try:
-            outcome, answer = await follower.image(job.target, visit, job.tried)
+            outcome, answer = await follower.image(job.target, visit, job.tried, job.failed)
         except Trouble as trouble:
             self._fail(job, trouble, visit, manners)
             return
@@ -212,13 +214,14 @@ class Crew:
         self._advance(1)
 
     def _fail(self, job: _Job, trouble: Trouble, visit: Visit, manners: Manners[_Job]) -> None:
-        job.tried += 1
+        loop = asyncio.get_running_loop()
+        job.tried, job.failed = job.tried + 1, loop.time()
         longest, wait = self._settings.longest_wait, trouble.wait
         if wait is not None and visit.host:
             manners.hold_back(visit.host, min(wait, longest))  # it speaks for the whole host
-        if STATUSES[trouble.status].at_once and job.tried <= self._settings.retries and (wait or 0.0) <= longest:
+        if trouble.at_once and job.tried <= self._settings.retries and (wait or 0.0) <= longest:
             pause = min(self._settings.back_off * 2 ** (job.tried - 1), _LONGEST_BACK_OFF)
-            asyncio.get_running_loop().call_later(max(pause, wait or 0.0), manners.put, job.target.host, job)
+            loop.call_later(max(pause, wait or 0.0), manners.put, job.target.host, job)
             return
         outcome = Outcome(
             trouble.status,

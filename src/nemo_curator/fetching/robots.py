@@ -22,8 +22,9 @@ _DAY = 86_400.0
 _SOON = 60.0  # seconds after which a site that failed is asked again
 _ORIGINS, _TEXT = 50_000, 32 << 20  # origins, and bytes of their files, that are remembered
 
-Read = Callable[[Target], Awaitable[tuple[int, bytes]]]
-"""A robots.txt to the status and the bytes that its site answers after redirects; raises `Trouble`."""
+Read = Callable[[Target, float], Awaitable[tuple[int, bytes]]]
+"""A robots.txt, and when its URL failed last, to the status and the bytes that its site answers after redirects; raises
+`Trouble`, also where the site says that it is busy or broken."""
 
 
 @dataclass(slots=True)
@@ -33,12 +34,14 @@ class _Rules:
     Attributes:
         parsed: Protego's parser; None where all is allowed.
         trouble: Why nothing may be asked, or None.
-        until: When it is asked for again, by the clock of the event loop.
+        told: When it was known, by the clock of the event loop.
+        until: When it is asked for again.
         size: Bytes of its file.
     """
 
     parsed: Any = None
     trouble: Trouble | None = None
+    told: float = 0.0
     until: float = 0.0
     size: int = 0
 
@@ -58,43 +61,56 @@ class Robots:
         self._reading: dict[str, asyncio.Task[_Rules]] = {}
         self._size = 0
 
-    def is_known(self, target: Target) -> bool:
-        """Whether the site of a URL need not be asked."""
-        known = self._known.get(target.origin)
-        return known is not None and known.until > asyncio.get_running_loop().time()
+    def is_known(self, target: Target, failed: float = 0.0) -> bool:
+        """Whether the site of a URL need not be asked.
 
-    async def check(self, target: Target) -> float:
+        Args:
+            target: The URL.
+            failed: When it failed last, by the clock of the event loop; no failure from before that counts.
+        """
+        known = self._known.get(target.origin)
+        if known is None or known.until <= asyncio.get_running_loop().time():
+            return False
+        return known.trouble is None or known.told > failed
+
+    async def check(self, target: Target, failed: float = 0.0) -> float:
         """The seconds that the site wants between two requests, 0 where it does not say.
+
+        Args:
+            target: The URL.
+            failed: As `is_known` takes it.
 
         Raises:
             Trouble: `robots_disallowed`, `robots_unreachable`, or why the site cannot be reached at all.
         """
-        rules = await self._rules(target)
-        if rules.trouble is not None:
-            raise Trouble(rules.trouble.status, rules.trouble.reason, wait=rules.trouble.wait)
+        rules = await self._rules(target, failed)
+        if (why := rules.trouble) is not None:
+            passed = asyncio.get_running_loop().time() - rules.told
+            wait = None if why.wait is None else max(0.0, why.wait - passed)
+            raise Trouble(why.status, why.reason, wait=wait, at_once=why.at_once)
         if rules.parsed is None:
             return 0.0
         if not rules.parsed.can_fetch(target.text, self._token):
             raise Trouble("robots_disallowed", f"{target.origin}/robots.txt disallows it")
         return float(rules.parsed.crawl_delay(self._token) or 0.0)
 
-    async def _rules(self, target: Target) -> _Rules:
+    async def _rules(self, target: Target, failed: float) -> _Rules:
         loop, origin = asyncio.get_running_loop(), target.origin
-        if self.is_known(target):
+        if self.is_known(target, failed):
             self._known.move_to_end(origin)
             return self._known[origin]
         if origin not in self._reading:
-            self._reading[origin] = loop.create_task(self._asked(target))
+            self._reading[origin] = loop.create_task(self._asked(target, failed))
         return await asyncio.shield(self._reading[origin])
 
-    async def _asked(self, target: Target) -> _Rules:
+    async def _asked(self, target: Target, failed: float) -> _Rules:
         origin = target.origin
         try:
-            rules = await self._answered(Target(target.scheme, target.host, target.port, "/robots.txt"))
+            rules = await self._answered(Target(target.scheme, target.host, target.port, "/robots.txt"), failed)
         finally:
             del self._reading[origin]
-        now = asyncio.get_running_loop().time()
-        rules.until = now + (_DAY if rules.trouble is None else _SOON)
+        rules.told = asyncio.get_running_loop().time()
+        rules.until = rules.told + (_DAY if rules.trouble is None else _SOON)
         self._forget(origin)
         self._known[origin] = rules
         self._size += rules.size
@@ -106,18 +122,19 @@ class Robots:
         gone = self._known.pop(origin, None)
         self._size -= gone.size if gone else 0
 
-    async def _answered(self, place: Target) -> _Rules:
+    async def _answered(self, place: Target, failed: float) -> _Rules:
         try:
-            status, data = await self._read(place)
+            status, data = await self._read(place, failed)
         except Trouble as trouble:
             same = trouble.status in {"private_address", "dns_failed", "connect_failed", "tls_error"}
             if same and not trouble.redirects:
                 return _Rules(trouble=trouble)  # the image could not be had either, for the same reason
             if trouble.status in {"too_many_redirects", "redirect_loop"}:
                 return _Rules()  # as one that is not there (RFC 9309, 2.3.1.2)
-            return _Rules(trouble=Trouble("robots_unreachable", f"{place.text}: {trouble.reason}", wait=trouble.wait))
+            why = f"{place.text}: {trouble.reason}"
+            return _Rules(trouble=Trouble("robots_unreachable", why, wait=trouble.wait, at_once=trouble.at_once))
         if 200 <= status < 300:
             return _Rules(self._protego.Protego.parse(data.decode("utf-8", "replace")), size=len(data))
-        if 400 <= status < 500 and status != 429:
+        if 400 <= status < 500:
             return _Rules()
-        return _Rules(trouble=Trouble("robots_unreachable", f"{place.text} answers {status}"))
+        return _Rules(trouble=Trouble("robots_unreachable", f"{place.text} answers {status}", at_once=False))
