@@ -1,13 +1,15 @@
 """A whole fetch: what it writes, that it is polite, and that a run accounts for every URL."""
 
 import asyncio
+import signal
+import threading
 import json
 import tarfile
 
 import pyarrow.parquet as pq
 import pytest
 from tests.fetching.conftest import files_of, status_rows, write_list
-from tests.fetching.web import PICTURE, head, picture, sent, whole
+from tests.fetching.web import PICTURE, ask, head, picture, sent, silence, whole
 
 from nemo_curator.errors import InputError, OutputExistsError, StorageError
 from nemo_curator.fetching import FetchSettings
@@ -208,6 +210,54 @@ def test_a_notebook_can_fetch(tmp_path, web, fetched):
         return fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
     assert asyncio.run(cell()).ok == 2
+
+
+def test_ctrl_c_in_a_notebook_ends_the_fetch(tmp_path, web, fetched):
+    """What interrupts a cell ends the requests too: nothing more is asked, and the next call goes on."""
+    urls = pictures(web, 3)
+
+    def interrupt(_, web):
+        """Ctrl-C while a server is silent."""
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        silence(_, web)
+
+    web.pages["/0.jpg"] = [interrupt, whole(200, picture(0))]
+    write_list(tmp_path / "list.jsonl", urls)
+
+    async def cell():
+        """What a cell of a notebook does."""
+        fetched(tmp_path / "list.jsonl", tmp_path / "out", connections=1, retries=0)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+    finally:
+        loop.close()
+        signal.signal(signal.SIGINT, before)
+    assert (web.count("/0.jpg"), web.count("/1.jpg")) == (1, 0)
+    assert fetched(tmp_path / "list.jsonl", tmp_path / "out").ok == 3
+
+
+def test_only_what_is_wrong_with_a_shard_is_told_as_such(tmp_path, web, fetched):
+    """A damaged shard is named; another error of the system is not laid at its door."""
+    pytest.importorskip("aiohttp", reason="aiohttp belongs to the extra fetch")
+    from nemo_curator.fetching import FetchSettings, fetch
+
+    write_list(tmp_path / "list.jsonl", pictures(web, 1))
+
+    def told(_):
+        """Fails where progress is told."""
+        raise BrokenPipeError(32, "Broken pipe")
+
+    settings = FetchSettings(delay=0.0, allowed_networks=("127.0.0.1/32",))
+    with pytest.raises(BrokenPipeError):
+        fetch(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), settings, resolve=ask, told=told)
+    fetched(tmp_path / "list.jsonl", tmp_path / "out")
+    (tmp_path / "out" / "000000.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(InputError, match=r"000000\.parquet: a shard of this fetch cannot be read"):
+        fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
 
 def test_a_full_disk_ends_the_fetch_with_a_sentence(tmp_path, web, fetched):

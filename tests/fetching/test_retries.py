@@ -54,3 +54,13 @@ def test_a_name_is_asked_again_by_a_retry(tmp_path, web):
     settings = FetchSettings(delay=0.0, back_off=0.0, allowed_networks=HERE)
     assert fetch(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), settings, resolve=ask).ok == 1
     assert len(asked) == 2
+
+
+def test_rows_that_a_known_robots_txt_disallows_take_no_time(tmp_path, web, fetched):
+    """The requests that are made are apart by the delay, and the rows that need none wait for nothing."""
+    web.pages = {"/robots.txt": whole(200, b"User-agent: *\nDisallow: /no\n"), "/a.jpg": whole(200, picture())}
+    write_list(tmp_path / "list.jsonl", [*(web.url(f"/no/{at}") for at in range(1000)), web.url("/a.jpg")])
+    found = fetched(tmp_path / "list.jsonl", tmp_path / "out", delay=0.5, shard_size=2000)
+    assert found.statuses == {"ok": 1, "robots_disallowed": 1000}
+    times = web.times["web.test"]
+    assert 0.4 <= times[-1] - times[0] < 100.0  # with a wait a row it would be 500 s

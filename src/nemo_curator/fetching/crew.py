@@ -191,6 +191,7 @@ class Crew:
                 await self._try(job, visit, manners, follower)
             finally:
                 visit.leave()
+            await asyncio.sleep(0)  # rows that need no request leave the others their share
 
     async def _try(self, job: _Job, visit: Visit, manners: Manners[_Job], follower: Follower) -> None:
         """One try at a URL: its image is kept, or why there is none, or it is tried again later."""

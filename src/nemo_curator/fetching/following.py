@@ -35,13 +35,14 @@ class Visit:
 
     def __init__(self, manners: Manners[Any], host: str) -> None:
         self._manners, self.host = manners, host
+        self._turn = manners.turn_of(host)
         self._fresh = True
 
     async def go(self, host: str) -> None:
         """Be at a host, by giving up the turn at another one if need be."""
         if host != self.host:
             self.leave()
-            await self._manners.enter(host)
+            self._turn = await self._manners.enter(host)
             self.host, self._fresh = host, True
 
     async def pace(self) -> None:
@@ -55,9 +56,9 @@ class Visit:
         self._fresh = False
 
     def leave(self) -> None:
-        """Give up the turn, if one is held."""
+        """Give up the turn, if one is held; one in which nothing was asked costs the host's next job no time."""
         if self.host:
-            self._manners.leave(self.host)
+            self._manners.leave(self.host, self._turn if self._fresh else None)
             self.host = ""
 
 
