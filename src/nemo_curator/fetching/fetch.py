@@ -16,7 +16,7 @@ from nemo_curator import storage
 from nemo_curator._optional import require
 from nemo_curator.errors import ConservationError, InputError
 from nemo_curator.fetching.crew import Crew, Progress
-from nemo_curator.fetching.output import SCRATCH, FetchOutput, spool_name
+from nemo_curator.fetching.output import SCRATCH, FetchOutput
 from nemo_curator.fetching.repeats import Repeats, find_repeats, read_repeats, write_repeats
 from nemo_curator.fetching.resolving import Ask, ask_system
 from nemo_curator.fetching.settings import FetchSettings
@@ -91,14 +91,10 @@ def fetch(
         place.claim()
         with _scratch(output) as scratch:
             repeats = _repeats(known, place, scratch)
-            if retry_failed:
-                for number in sorted(place.whole):
-                    place.reopen(number, storage.join(scratch, spool_name(number)))
-            there = set(place.whole)
-            crew = Crew(known.rows, repeats, place, scratch, settings, resolve, told)
+            crew = Crew(known.rows, repeats, place, scratch, settings, resolve, told, retry_failed=retry_failed)
             _run(crew)
             counts = crew.counts
-            for number in there:
+            for number in place.whole:
                 counts.update(statuses_of(place.files(number)))
         if counts.total() != place.rows:
             raise ConservationError(
