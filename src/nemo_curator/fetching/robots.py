@@ -1,11 +1,12 @@
 """robots.txt as RFC 9309 has it: once for each origin, parsed by Protego, remembered for a day.
 
-Of the thread of the event loop alone.
+Of the thread of the event loop alone, apart from work on files that are large.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ MOST = 500 * 1024
 
 _DAY = 86_400.0
 _SOON = 60.0  # seconds after which a site that failed is asked again
-_ORIGINS, _TEXT = 50_000, 32 << 20  # origins, and bytes of their files, that are remembered
+_ORIGINS, _ROOM = 50_000, 256 << 20  # origins, and bytes that their rules take, that are remembered
+_RULE = 1000  # bytes that a line takes when it is parsed, about
+_LARGE = 200_000  # bytes of rules whose work is done in another thread
+_AGENT = re.compile(r"\s*user(-|\s+)?agent(\s*:|\s)(.*)", re.IGNORECASE)
+_OTHERS = "User-agent: /"  # no crawler's name holds a slash
 
 Read = Callable[[Target, float], Awaitable[tuple[int, bytes]]]
 """A robots.txt, and when its URL failed last, to the status and the bytes that its site answers after redirects; raises
@@ -36,7 +41,7 @@ class _Rules:
         trouble: Why nothing may be asked, or None.
         told: When it was known, by the clock of the event loop.
         until: When it is asked for again.
-        size: Bytes of its file.
+        size: Bytes that it takes, about.
     """
 
     parsed: Any = None
@@ -56,6 +61,7 @@ class Robots:
 
     def __init__(self, read: Read, token: str) -> None:
         self._read, self._token = read, token
+        self._starts = [at for at in range(len(token)) if not at or not _joined(token[at - 1])]
         self._protego: Any = require("protego", extra="fetch", purpose="Reading robots.txt")
         self._known: OrderedDict[str, _Rules] = OrderedDict()
         self._reading: dict[str, asyncio.Task[_Rules]] = {}
@@ -90,7 +96,8 @@ class Robots:
             raise Trouble(why.status, why.reason, wait=wait, at_once=why.at_once)
         if rules.parsed is None:
             return 0.0
-        if not rules.parsed.can_fetch(target.text, self._token):
+        work = asyncio.to_thread if rules.size > _LARGE else _here
+        if not await work(rules.parsed.can_fetch, target.text, self._token):
             raise Trouble("robots_disallowed", f"{target.origin}/robots.txt disallows it")
         return float(rules.parsed.crawl_delay(self._token) or 0.0)
 
@@ -114,7 +121,7 @@ class Robots:
         self._forget(origin)
         self._known[origin] = rules
         self._size += rules.size
-        while len(self._known) > _ORIGINS or (self._size > _TEXT and len(self._known) > 1):
+        while len(self._known) > _ORIGINS or (self._size > _ROOM and len(self._known) > 1):
             self._forget(next(iter(self._known)))
         return rules
 
@@ -134,7 +141,28 @@ class Robots:
             why = f"{place.text}: {trouble.reason}"
             return _Rules(trouble=Trouble("robots_unreachable", why, wait=trouble.wait, at_once=trouble.at_once))
         if 200 <= status < 300:
-            return _Rules(self._protego.Protego.parse(data.decode("utf-8", "replace")), size=len(data))
+            return await (asyncio.to_thread if len(data) > _LARGE // 10 else _here)(self._parsed, data)
         if 400 <= status < 500:
             return _Rules()
         return _Rules(trouble=Trouble("robots_unreachable", f"{place.text} answers {status}", at_once=False))
+
+    def _parsed(self, data: bytes) -> _Rules:
+        """The rules of a file, in which all other crawlers are one: many names times many rules would be many."""
+        lines = [self._for_us(line) for line in data.decode("utf-8", "replace").splitlines()]
+        size = len(data) + _RULE * len(lines)
+        return _Rules(self._protego.Protego.parse("\n".join(lines)), size=size)
+
+    def _for_us(self, line: str) -> str:
+        found = _AGENT.match(line)
+        name = found[3].split("#", 1)[0].replace("*", "").strip().lower() if found else ""
+        return line if not name or any(self._token.startswith(name, at) for at in self._starts) else _OTHERS
+
+
+def _joined(letter: str) -> bool:
+    """Whether a name goes on behind a letter."""
+    return letter.isalnum() or letter in "-_"
+
+
+async def _here(work: Callable[..., Any], *given: Any) -> Any:
+    """Do something at once, as `asyncio.to_thread` does it elsewhere."""
+    return work(*given)
