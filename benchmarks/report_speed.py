@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -35,6 +34,7 @@ from nemo_curator.testing import encoded, photo
 from support.machine import publish
 from support.made_run import PART, Compared, Pictures, make_run
 from support.memory import peak_memory
+from support.painted import seconds_until_ready
 
 HERE = Path(__file__).parent / "contenders"
 DIMENSION = 64
@@ -107,25 +107,8 @@ def _is(pictures: Pictures, number: int, digest: str) -> bool:
 
 def opened(page: Path) -> dict[str, Any]:
     """Seconds until the page is ready to be used; why not where that cannot be told."""
-    path = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return {"interactive_s": "Playwright is not installed"}
-    if path is None:
-        return {"interactive_s": "Chromium is not installed"}
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        times = []
-        for _ in range(3):
-            tab = browser.new_page()
-            start = time.perf_counter()
-            tab.goto(f"file://{page}")
-            tab.wait_for_selector("html[data-ready]")
-            times.append(time.perf_counter() - start)
-            tab.close()
-        browser.close()
-    return {"interactive_s": round(sorted(times)[1], 2)}
+    taken = seconds_until_ready(f"file://{page}")
+    return {"interactive_s": taken if isinstance(taken, str) else round(sorted(taken)[1], 2)}
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from nemo_curator.testing import encoded
 from report_speed import HERE, decided_run, noisy, put_pictures
 from support.machine import publish
 from support.made_run import Pictures
+from support.painted import seconds_until_ready
 
 
 class Asking:
@@ -90,25 +90,10 @@ def answers(ask: Asking, shown: list[int], rows: int) -> dict[str, Any]:
 
 def painted(address: str) -> dict[str, Any]:
     """Seconds until the page is ready to be used, the first time and the median of three; why not where unknown."""
-    path = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return {"first_paint_s": "Playwright is not installed"}
-    if path is None:
-        return {"first_paint_s": "Chromium is not installed"}
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        times = []
-        for _ in range(3):
-            tab = browser.new_page()
-            start = time.perf_counter()
-            tab.goto(address)
-            tab.wait_for_selector("html[data-ready]")
-            times.append(time.perf_counter() - start)
-            tab.close()
-        browser.close()
-    return {"first_paint_s": round(times[0], 2), "median_paint_s": round(sorted(times)[1], 2)}
+    taken = seconds_until_ready(address)
+    if isinstance(taken, str):
+        return {"first_paint_s": taken}
+    return {"first_paint_s": round(taken[0], 2), "median_paint_s": round(sorted(taken)[1], 2)}
 
 
 def main() -> None:

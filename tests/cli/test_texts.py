@@ -14,8 +14,8 @@ from tests.models.formula import SMALL_TOWER, clip_config
 from tests.models.torch_reference import write_tower
 
 from nemo_curator.models import registry
-from nemo_curator.pipeline.curate import preview_score
 from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.pipeline.score_run import preview_score
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.layout import RunDirectory
 

@@ -15,9 +15,9 @@ import pytest
 from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.errors import MemoryBudgetError
 from nemo_curator.pipeline import Pipeline
-from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Noted
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.stages.base import ProcessingStage
@@ -70,7 +70,7 @@ def test_parts_are_the_same_bytes_whatever_the_budget(shards, tmp_path):
 
 def test_the_plan_of_these_budgets_is_what_it_is_meant_to_be(shards, tmp_path):
     """One worker, two with turns, two without."""
-    from nemo_curator.pipeline.curate import preview_score
+    from nemo_curator.pipeline.score_run import preview_score
     from nemo_curator.planning.means import Asked
 
     plans = [

@@ -52,7 +52,7 @@ def kill_often(place: Place, chance: random.Random, name: str, events: int, kill
     place.do_here(name)
 
 
-@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("workers", [WORKERS[0], *(pytest.param(more, marks=pytest.mark.soak) for more in WORKERS[1:])])
 def test_killed_run_ends_in_the_same_bytes(whole, tmp_path, workers):
     """Killed again and again at points of a seeded choice, `run` ends as if nothing had been, with any workers."""
     first, events, results = whole

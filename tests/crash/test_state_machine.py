@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 from tests.crash.boundaries import Boundaries
 
 from nemo_curator.errors import CuratorError, IncompleteRunError, MissingRunError, OutputExistsError, StaleScoresError
-from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.export import export_locked
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.exporting import verify
 from nemo_curator.runs.layout import RunDirectory

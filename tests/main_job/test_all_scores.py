@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_curator.pipeline.curate import preview_score
+from nemo_curator.pipeline.score_run import preview_score
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs import Run
 from nemo_curator.testing import contract_images, make_tar

@@ -17,7 +17,7 @@ from tests.main_job.material import decisions
 
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.given_up import GivenUp
-from nemo_curator.pipeline.score import plan_score
+from nemo_curator.pipeline.score_plan import plan_score
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.listing import list_inputs

@@ -69,6 +69,7 @@ def test_delivered_rows_carry_every_score_and_the_embedding(output):
             assert row[column] is not None
 
 
+@pytest.mark.soak
 def test_memory_on_real_photos(photos, tmp_path):
     """The default run over two real shards, hence with two workers, stays below 1.5 GB, all processes together."""
     shards = [photos / "00000.tar", photos / "00001.tar"]

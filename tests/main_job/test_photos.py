@@ -46,7 +46,7 @@ def test_members_are_byte_identical_and_in_order(photos, output):
     assert [row["image_id"] for row in rows] == kept == [one for one in in_tars if one in set(kept)]
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.soak)])
 def test_again_with_any_number_of_workers(photos, output, tmp_path, workers):
     """A second run, with 1 or 4 workers instead of 2, writes the same bytes."""
     curated(photos, tmp_path / "out", RECIPE, workers=workers)

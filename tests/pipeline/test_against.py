@@ -10,8 +10,9 @@ import pytest
 from tests.pipeline.test_protect import Reading, large, smaller
 
 from nemo_curator.errors import InputError, MissingRunError, RecipeError, StaleScoresError
-from nemo_curator.pipeline.curate import curate, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_locked
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded

@@ -12,12 +12,14 @@ from PIL import Image
 from tests.kernels.pdq_pictures import picture
 
 from nemo_curator.errors import InputError, RecipeError
-from nemo_curator.pipeline.curate import curate, effective, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.duplicates import write_pairs
 from nemo_curator.pipeline.policy import plan_policy
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Searched, Searching
+from nemo_curator.pipeline.run_plan import effective
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.runs.deciding import Alike, Copies

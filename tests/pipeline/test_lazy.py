@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pytest
 
 from nemo_curator.errors import StaleScoresError
-from nemo_curator.pipeline.curate import curate, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_run, recipe_of
 from nemo_curator.pipeline.explain import explain
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import DuplicatesSection, Recipe
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory

@@ -20,11 +20,12 @@ from nemo_curator.errors import (
     RecipeError,
     StaleScoresError,
 )
-from nemo_curator.pipeline.curate import curate, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.policy import anchored, plan_policy, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Protecting, Searching
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.pipeline.set_names import earlier_runs, protect_sets
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe

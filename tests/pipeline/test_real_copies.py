@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 
-from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.duplicates import write_pairs
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.stages.catalogue import score_names

@@ -14,9 +14,10 @@ from tests.main_job.material import hashes
 
 from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.errors import InputError, OutputExistsError, StaleScoresError
-from nemo_curator.pipeline.curate import curate, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Planned, Scored
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, make_tar, photo

@@ -15,8 +15,8 @@ from tests.pipeline.embedding_stages import TALLY
 
 from nemo_curator.codecs.decode import DECODERS
 from nemo_curator.errors import StaleScoresError
-from nemo_curator.pipeline.curate import preview_score, score_run
 from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.pipeline.score_run import preview_score, score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part

@@ -10,9 +10,10 @@ import pytest
 from tests.cli.processes import pictures
 
 from nemo_curator.errors import IncompleteRunError, OutputExistsError
-from nemo_curator.pipeline.curate import curate, score_run
+from nemo_curator.pipeline.curate import curate
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.export import export_locked
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 

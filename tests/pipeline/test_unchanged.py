@@ -8,10 +8,10 @@ from PIL import Image
 from tests.kernels.pdq_pictures import picture
 
 from nemo_curator.errors import LockedError
-from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Searching
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded

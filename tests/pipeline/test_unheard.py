@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.cli.processes import pictures
 
-from nemo_curator.pipeline.score import plan_score
+from nemo_curator.pipeline.score_plan import plan_score
 from nemo_curator.planning.recipe import InferenceSection, Recipe
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.listing import list_inputs

@@ -8,8 +8,8 @@ from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
 from nemo_curator.cli.means import means_facts, means_lines
-from nemo_curator.pipeline.score import ScorePlan
 from nemo_curator.pipeline.score_notes import left_out
+from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage, stands_on_stored
 
 

@@ -61,7 +61,8 @@ def run(
         from nemo_curator.cli.plan import print_score_plan, score_plan_facts
         from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
         from nemo_curator.cli.summary import announce, print_summary, summary_facts
-        from nemo_curator.pipeline.curate import curate, effective, preview_curate
+        from nemo_curator.pipeline.curate import curate, preview_curate
+        from nemo_curator.pipeline.run_plan import effective
         from nemo_curator.planning.means import Asked
 
         if workers != 0 and executor == "local":  # Ray Data uses it

@@ -55,8 +55,8 @@ def score(
             read_recipe,
             with_scores,
         )
-        from nemo_curator.pipeline.curate import preview_score, score_run
         from nemo_curator.pipeline.decide import stored_recipe
+        from nemo_curator.pipeline.score_run import preview_score, score_run
         from nemo_curator.planning.means import Asked
         from nemo_curator.runs.state import RunState
         from nemo_curator.runs.status import run_status

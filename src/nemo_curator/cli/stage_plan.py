@@ -42,9 +42,9 @@ def plan(
     from nemo_curator.cli.estimate_words import estimate_facts, estimate_lines
     from nemo_curator.cli.means import means_facts, means_lines
     from nemo_curator.cli.recipe_options import read_recipe, with_scores
-    from nemo_curator.pipeline.curate import effective
     from nemo_curator.pipeline.estimate import estimate
     from nemo_curator.pipeline.means import means_of
+    from nemo_curator.pipeline.run_plan import effective
     from nemo_curator.pipeline.stage_plan import explain_scoring
     from nemo_curator.planning.means import Asked
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError, OutputExistsError
-from nemo_curator.pipeline.curate import Summary, curate, score_run
+from nemo_curator.pipeline.curate import Summary, curate
 from nemo_curator.pipeline.datasets import DataSet, open_data_set
 from nemo_curator.pipeline.decide import decide_locked
 from nemo_curator.pipeline.output import check_places, check_run_place
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.pipeline.set_names import is_pattern
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel

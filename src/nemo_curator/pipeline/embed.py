@@ -16,7 +16,6 @@ from nemo_curator.pipeline.embed_output import (
     check_run,
     claim,
     foreign_input,
-    is_of_another_input,
     refuse_other_result,
     remove_output,
     stamp_of,
@@ -29,7 +28,9 @@ from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Exporting, Written
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score, score, start, with_news
+from nemo_curator.pipeline.run_plan import is_of_another_input
+from nemo_curator.pipeline.score import score, start
+from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, plan_score, with_news
 from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.work import RESCORE_AND_REPLACE
 from nemo_curator.planning.means import NOTHING, Asked

@@ -18,11 +18,9 @@ from nemo_curator.pipeline.places import Place, files_under, refuse_file, sort_f
 from nemo_curator.runs.embedding_files import WrittenFile
 from nemo_curator.runs.embedding_names import MANIFEST, EmbeddingSettings, files_of, is_our_name
 from nemo_curator.runs.fingerprints import EMBEDDING
-from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.partitions import read_partition_ids, read_partitions
+from nemo_curator.runs.partitions import read_partition_ids
 from nemo_curator.runs.state import RunState
-from nemo_curator.shards.listing import Listing
 
 FORMAT = "imagecurator-embeddings-1"
 _MOST_BYTES = 1 << 26  # of a manifest; one of a million files is a tenth of it
@@ -56,11 +54,6 @@ def check_run(run: RunDirectory) -> None:
             where=run.root,
             act="choose another OUTPUT; where the run has embeddings, they lie in its folder `embeddings`",
         )
-
-
-def is_of_another_input(run: RunDirectory, listing: Listing) -> bool:
-    """Whether a run is there, and no file of it is in the input."""
-    return RunState.read(run) is not None and grow(read_partitions(run), listing.entries).foreign
 
 
 def foreign_input(output: str) -> OutputExistsError:

@@ -16,8 +16,8 @@ from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.others import check_others
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Planned, Read, Scored
-from nemo_curator.pipeline.score import ScorePlan, newly_settled, plan_score
 from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, plan_score
 from nemo_curator.planning.drawing import Drawn, draw
 from nemo_curator.planning.estimating import (
     Group,

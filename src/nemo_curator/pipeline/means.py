@@ -8,8 +8,8 @@ from dataclasses import replace
 from nemo_curator.cores import usable_cores
 from nemo_curator.machine_memory import usable_memory
 from nemo_curator.pipeline.lazy import lazily, policy_on
-from nemo_curator.pipeline.score import ScorePlan
 from nemo_curator.pipeline.score_chain import score_chain
+from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage, plan_scoring
 from nemo_curator.planning.means import LOCAL, Asked, Machine, Means, plan_means
 from nemo_curator.planning.memory import least_budget

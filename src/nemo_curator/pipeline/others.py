@@ -19,7 +19,8 @@ from nemo_curator.pipeline.output import check_run_place, claim_run, remove_run
 from nemo_curator.pipeline.places import path_inside
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Protecting
-from nemo_curator.pipeline.score import plan_score, score, start
+from nemo_curator.pipeline.score import score, start
+from nemo_curator.pipeline.score_plan import plan_score
 from nemo_curator.pipeline.scored import decision_of, scored_partitions
 from nemo_curator.pipeline.set_names import NamedSet, check_names, earlier_runs, protect_sets
 from nemo_curator.planning.means import NOTHING, Asked

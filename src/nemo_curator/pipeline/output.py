@@ -23,7 +23,16 @@ from nemo_curator.pipeline.places import (
     sort_files,
 )
 from nemo_curator.pipeline.shape import Shape
-from nemo_curator.runs.exporting import MANIFEST, REMOVING, delivered, delivered_files, files_in, leftovers, shard_stem
+from nemo_curator.runs.exporting import (
+    DOCUMENT_NAMES,
+    MANIFEST,
+    REMOVING,
+    delivered,
+    delivered_files,
+    files_in,
+    leftovers,
+    shard_stem,
+)
 from nemo_curator.runs.exporting.parquet import shard_facts
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import read_facts
@@ -35,7 +44,6 @@ _RUN_FILE = re.compile(
     r"|index/(copies|similar)/([a-z_]+\.npy|facts\.json)",
     re.ASCII,
 )
-_DOCUMENTS = ("README.md", "croissant.json")
 _ANOTHER = "choose another OUTPUT, or pass --replace to write this one in its place"
 
 
@@ -162,7 +170,7 @@ def sweep_output(output: str) -> None:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
     if delivered_files(output) is not None:
-        _sweep(output, lambda path: path in (MANIFEST, *_DOCUMENTS) or shard_stem(path) is not None)
+        _sweep(output, lambda path: path in (MANIFEST, *DOCUMENT_NAMES) or shard_stem(path) is not None)
 
 
 def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True) -> None:
@@ -278,7 +286,7 @@ def _remove(locations: Sequence[str], root: str) -> None:
     The manifest goes first, so that what is left is never taken for whole, but for the documents that nothing else says
     are ours; the `run.json` that says whose it is, last.
     """
-    documents = {storage.join(root, name) for name in _DOCUMENTS}
+    documents = {storage.join(root, name) for name in DOCUMENT_NAMES}
     first = [location for location in locations if location in documents]
     first += [location for location in locations if location.endswith(f"/{MANIFEST}")]
     last = [location for location in locations if location.endswith("/run.json")]

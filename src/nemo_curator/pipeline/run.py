@@ -13,11 +13,11 @@ import yaml
 from nemo_curator import storage
 from nemo_curator.errors import RecipeError
 from nemo_curator.kernels.sizes import parse_size
-from nemo_curator.pipeline.curate import score_run
 from nemo_curator.pipeline.decide import decide_locked, recipe_of
 from nemo_curator.pipeline.explain import ImageFacts, explain
 from nemo_curator.pipeline.export import decided_state, export_locked
 from nemo_curator.pipeline.places import plain_place
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.pipeline.scored import scored_partitions
 from nemo_curator.pipeline.search import Hits, Sought, search
 from nemo_curator.planning.recipe import SCORING_KEYS, Recipe
@@ -76,7 +76,7 @@ class Run:
 
         Raises:
             ValueError: `shard` or `memory` is no such text.
-            CuratorError: As `imagecurator score`: see `nemo_curator.pipeline.curate.score_run`.
+            CuratorError: As `imagecurator score`: see `nemo_curator.pipeline.score_run.score_run`.
         """
         given = [inputs] if isinstance(inputs, str) else list(inputs)
         budget = None if memory is None else parse_size(memory)

@@ -18,7 +18,9 @@ from nemo_curator.errors import InputError, StaleScoresError
 from nemo_curator.pipeline.means import with_means
 from nemo_curator.pipeline.output import claim_run
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.score import ScorePlan, first_state, newly_settled, score, with_news
+from nemo_curator.pipeline.run_plan import start_ahead
+from nemo_curator.pipeline.score import first_state, score
+from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, with_news
 from nemo_curator.pipeline.work import Work
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import Settled
@@ -76,11 +78,8 @@ def score_together(
         claim_run(run, write=False)
         plan, policy = _agreed(planner, run, listing, recipe, asked, watcher, crew)
         plan = with_means(_share(plan, shard), recipe, asked)
-        if crew is not None and plan.means is not None:
-            crew.start_ahead(plan.means.shares.workers)
+        start_ahead(crew, plan)
         score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
-        if crew is not None:
-            crew.dismiss()
     return plan
 
 

@@ -18,6 +18,7 @@ from nemo_curator.shards.arrow_messages import StreamFacts, stream_facts
 from nemo_curator.shards.names import to_text
 from nemo_curator.shards.parquet_rows import Row, row_of
 from nemo_curator.shards.parquet_schema import ImageColumns, image_columns
+from nemo_curator.shards.rows_in_order import RowsInOrder
 from nemo_curator.shards.spool import open_shard
 
 _CONTINUED = b"\xff\xff\xff\xff"
@@ -46,8 +47,7 @@ class ArrowRows:
         self._source, self._facts, self._columns = source, facts, columns
         self._ends = list(accumulate(facts.rows))
         self.count: int = self._ends[-1] if self._ends else 0
-        self._next = -1
-        self._rows: Iterator[Row] = iter(())
+        self._rows = RowsInOrder(self.read_from)
 
     def excess(self) -> str:
         """Why the file is not read, or ""."""
@@ -88,11 +88,7 @@ class ArrowRows:
         Raises:
             OSError, pyarrow.ArrowException: As `read_from`.
         """
-        if number != self._next:
-            self._rows = self.read_from(number)
-        found = next(self._rows, None)
-        self._next = number + 1
-        return found
+        return self._rows.row(number)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from nemo_curator.shards.naming import member_names
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.parquet_schema import ImageColumns, image_columns, is_bytes
 from nemo_curator.shards.parquet_values import json_of, text_of
+from nemo_curator.shards.rows_in_order import RowsInOrder
 
 MAX_VALUES = 1 << 24
 """Values of one column in a row group: lists of equal values take no room in a file, and all of it in memory."""
@@ -81,8 +82,7 @@ class ImageRows:
         self._parquet, self._columns = parquet, columns
         self.count: int = parquet.metadata.num_rows
         self._groups = [parquet.metadata.row_group(at).num_rows for at in range(parquet.num_row_groups)]
-        self._next = -1
-        self._rows: Iterator[Row] = iter(())
+        self._rows = RowsInOrder(self.read_from)
 
     def excess(self) -> str:
         """Why the file is not read, or ""."""
@@ -123,11 +123,7 @@ class ImageRows:
         Raises:
             OSError, pyarrow.ArrowException: As `read_from`.
         """
-        if number != self._next:
-            self._rows = self.read_from(number)
-        found = next(self._rows, None)
-        self._next = number + 1
-        return found
+        return self._rows.row(number)
 
 
 @contextmanager

@@ -27,14 +27,7 @@ function embeddedStore(data) {
   };
 
   return {
-    axes,
-    groups: data.groups,
-    order: data.order,
-    shares: data.shares,
-    inputs: data.inputs,
-    readable: data.readable,
-    place: data.place,
-    hasMap: points.hasMap,
+    ...knownOf(data, axes, points),
     patience: 0,
 
     async count(at, operator, value) {

@@ -22,14 +22,7 @@ function servedStore(data) {
   };
 
   return {
-    axes,
-    groups: data.groups,
-    order: data.order,
-    shares: data.shares,
-    inputs: data.inputs,
-    readable: data.readable,
-    place: data.place,
-    hasMap: points.hasMap,
+    ...knownOf(data, axes, points),
     patience: 150,
 
     async count(at, operator, value) {

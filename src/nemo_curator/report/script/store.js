@@ -56,6 +56,12 @@ function axesOf(data) {
   return data.axes;
 }
 
+/** What every store knows at once. */
+function knownOf(data, axes, points) {
+  const { groups, order, shares, inputs, readable, place } = data;
+  return { axes, groups, order, shares, inputs, readable, place, hasMap: points.hasMap };
+}
+
 /** What a threshold does, from counts of all values and of kept ones. */
 function outcome(axis, readable, operator, all, kept) {
   const rejected = hits(all, operator, axis.count);

@@ -2,7 +2,7 @@
 
 from nemo_curator.runs.exporting.arranging import PlannedShard
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
-from nemo_curator.runs.exporting.documents import add_documents, refuse_documents
+from nemo_curator.runs.exporting.documents import DOCUMENT_NAMES, add_documents, refuse_documents
 from nemo_curator.runs.exporting.export import export
 from nemo_curator.runs.exporting.findings import Verification
 from nemo_curator.runs.exporting.manifest import (
@@ -24,6 +24,7 @@ from nemo_curator.runs.exporting.verify import verify
 
 __all__ = [
     "DOCUMENTS",
+    "DOCUMENT_NAMES",
     "MANIFEST",
     "REMOVING",
     "DeliveredFile",

@@ -16,6 +16,9 @@ from nemo_curator.runs.exporting import card, croissant
 from nemo_curator.runs.exporting.manifest import DOCUMENTS, delivered, own_documents, store_manifest
 from nemo_curator.runs.exporting.survey import survey
 
+DOCUMENT_NAMES = (card.NAME, croissant.NAME)
+"""What they are called."""
+
 
 def refuse_documents(output: str) -> None:
     """Make sure that no file of somebody else stands where documents are to be written.
