@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator._optional import require
@@ -148,7 +149,8 @@ def _beside(crew: Crew, thread: ThreadPoolExecutor) -> None:
     try:
         ended.result()
     except BaseException:
-        wait([begun, ended], return_when=FIRST_COMPLETED)
+        either: list[Future[Any]] = [begun, ended]
+        wait(either, return_when=FIRST_COMPLETED)
         if not ended.done():
             loop, task = begun.result()
             with suppress(RuntimeError):  # it ended just now
