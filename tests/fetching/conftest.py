@@ -24,10 +24,15 @@ def fetched():
     pytest.importorskip("protego", reason="Protego belongs to the extra fetch")
     from nemo_curator.fetching import FetchSettings, fetch
 
-    def call(urls, output, *, retry_failed=False, **settings):
+    def call(urls, output, *, retry_failed=False, told=lambda _: None, **settings):
         quick = {"delay": 0.0, "back_off": 0.01, "allowed_networks": HERE, "timeout": 20.0, "max_bytes": 1_000_000}
         return fetch(
-            str(urls), str(output), FetchSettings(**(quick | settings)), retry_failed=retry_failed, resolve=ask
+            str(urls),
+            str(output),
+            FetchSettings(**(quick | settings)),
+            retry_failed=retry_failed,
+            resolve=ask,
+            told=told,
         )
 
     return call

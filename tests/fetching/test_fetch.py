@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import signal
 import tarfile
+import threading
 
 import pyarrow.parquet as pq
 import pytest
 from tests.fetching.conftest import files_of, status_rows, write_list
-from tests.fetching.web import PICTURE, head, picture, sent, whole
+from tests.fetching.web import PICTURE, head, picture, sent, silence, whole
 
 from nemo_curator.errors import InputError, OutputExistsError, StorageError
 from nemo_curator.fetching import FetchSettings
@@ -20,6 +22,17 @@ def pictures(web, count, host="web.test"):
     """URLs of pictures, each another one."""
     web.pages |= {f"/{at}.jpg": whole(200, picture(at)) for at in range(count)}
     return [web.url(f"/{at}.jpg", host) for at in range(count)]
+
+
+def stopped_after(rows):
+    """Ends a fetch when so many rows are answered."""
+
+    def told(progress):
+        """Called with the progress."""
+        if progress.done >= rows:
+            raise RuntimeError("stopped")
+
+    return told
 
 
 def members(path):
@@ -175,6 +188,41 @@ def test_failed_rows_are_asked_again_where_the_user_says_so(tmp_path, web, fetch
     assert tars == {name: data for name, data in files_of(tmp_path / "fresh").items() if name.endswith(".tar")}
 
 
+def test_failures_of_a_shard_under_way_are_asked_again_too(tmp_path, web, fetched):
+    """What failed before the fetch was stopped is asked again where the user says so, and only there."""
+    urls = [*pictures(web, 1), web.url("/late.jpg"), *(web.url(f"/{name}.jpg") for name in "ab")]
+    write_list(tmp_path / "list.jsonl", urls)
+    with pytest.raises(RuntimeError, match="stopped"):
+        fetched(tmp_path / "list.jsonl", tmp_path / "out", told=stopped_after(2), connections=1)
+    web.pages |= {f"/{name}.jpg": whole(200, picture(at)) for at, name in enumerate(["late", "a", "b"], 50)}
+    found = fetched(tmp_path / "list.jsonl", tmp_path / "out", retry_failed=True)
+    assert found.statuses == {"ok": 4}
+    assert (web.count("/0.jpg"), web.count("/late.jpg")) == (1, 2)
+
+
+def test_shards_are_opened_again_one_after_the_other(tmp_path, web, fetched):
+    """Before the first answer only a few shards are under way, and one without a failure stays as it is."""
+    urls = [web.url(f"/gone/{at}") for at in range(8)]
+    urls[2] = pictures(web, 1)[0]
+    write_list(tmp_path / "list.jsonl", urls)
+    fetched(tmp_path / "list.jsonl", tmp_path / "out", shard_size=1)
+    before = (tmp_path / "out" / "000002.parquet").stat()
+    seen = []
+
+    def look(connection, _):
+        """Which shards are whole while the first row is asked for again."""
+        seen.append(len(list((tmp_path / "out").glob("*.parquet"))))
+        connection.sendall(whole(404))
+
+    web.pages["/gone/0"] = look
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nemo_curator.fetching.crew._SHARDS", 2)
+        fetched(tmp_path / "list.jsonl", tmp_path / "out", shard_size=1, retry_failed=True, connections=1)
+    assert seen[0] >= 6
+    after = (tmp_path / "out" / "000002.parquet").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_another_list_is_not_mixed_in(tmp_path, web, fetched):
     """A folder belongs to one list and one size of shards; something else in it is not touched."""
     write_list(tmp_path / "list.jsonl", pictures(web, 2))
@@ -208,6 +256,50 @@ def test_a_notebook_can_fetch(tmp_path, web, fetched):
         return fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
     assert asyncio.run(cell()).ok == 2
+
+
+def test_ctrl_c_in_a_notebook_ends_the_fetch(tmp_path, web, fetched):
+    """What interrupts a cell ends the requests too: nothing more is asked, and the next call goes on."""
+    urls = pictures(web, 3)
+
+    def interrupt(_, web):
+        """Ctrl-C while a server is silent."""
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        silence(_, web)
+
+    web.pages["/0.jpg"] = [interrupt, whole(200, picture(0))]
+    write_list(tmp_path / "list.jsonl", urls)
+
+    async def cell():
+        """What a cell of a notebook does."""
+        fetched(tmp_path / "list.jsonl", tmp_path / "out", connections=1, retries=0)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+    finally:
+        loop.close()
+        signal.signal(signal.SIGINT, before)
+    assert (web.count("/0.jpg"), web.count("/1.jpg")) == (1, 0)
+    assert fetched(tmp_path / "list.jsonl", tmp_path / "out").ok == 3
+
+
+def test_only_what_is_wrong_with_a_shard_is_told_as_such(tmp_path, web, fetched):
+    """A damaged shard is named; another error of the system is not laid at its door."""
+    write_list(tmp_path / "list.jsonl", pictures(web, 1))
+
+    def told(_):
+        """Fails where progress is told."""
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        fetched(tmp_path / "list.jsonl", tmp_path / "out", told=told)
+    fetched(tmp_path / "list.jsonl", tmp_path / "out")
+    (tmp_path / "out" / "000000.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(InputError, match=r"000000\.parquet: a shard of this fetch cannot be read"):
+        fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
 
 def test_a_full_disk_ends_the_fetch_with_a_sentence(tmp_path, web, fetched):

@@ -112,6 +112,27 @@ def test_a_turn_that_nobody_waits_for_is_given_on():
     run(story)
 
 
+def test_a_turn_that_was_not_used_is_taken_back():
+    """Only a turn in which something was asked makes the next job wait, and only the last one can be taken back."""
+
+    async def story():
+        """What happens."""
+        manners = Manners(2, 1000.0)
+        for job in (1, 2, 3):
+            manners.put("a", job)
+        for job in (1, 2):
+            assert await manners.take() == ("a", job)
+            manners.leave("a", manners.turn_of("a"))
+        assert await manners.take() == ("a", 3)
+        earlier = manners.turn_of("a")
+        manners.hold_back("a", 1.0)
+        manners.leave("a", earlier)
+        manners.put("a", 4)
+        assert manners._hosts["a"].next_at > asyncio.get_running_loop().time() + 900
+
+    run(story)
+
+
 def test_hosts_without_work_are_forgotten():
     """What is kept does not grow with the number of hosts."""
 

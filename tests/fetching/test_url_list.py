@@ -166,3 +166,26 @@ def test_numbers_that_json_cannot_say_are_null(tmp_path):
     (tmp_path / "list.jsonl").write_text('{"url": "http://a.example/1", "a": 1e999, "b": [NaN, -1e999], "c": 1.5}\n')
     (row,) = UrlList(str(tmp_path / "list.jsonl")).rows()
     assert json.loads(row.more) == {"url": "http://a.example/1", "a": None, "b": [None, None], "c": 1.5}
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_a_line_without_an_end_is_bounded(tmp_path, monkeypatch, kind):
+    """What is read of a line that is too long is not held, and the rows behind it are there."""
+    monkeypatch.setattr("nemo_curator.fetching.url_list._LINE", 1000)
+    cut = {"csv": ",", "tsv": "\t"}[kind]
+    long = cut.join(["x"] * 5000)
+    (tmp_path / f"list.{kind}").write_text(f"url{cut}b\nhttp://a/1{cut}2\n{long}\nhttp://a/2{cut}3\n")
+    rows = list(UrlList(str(tmp_path / f"list.{kind}")).rows())
+    assert [(row.url, "more than 1,000 characters" in row.trouble) for row in rows] == [
+        ("http://a/1", False),
+        ("", True),
+        ("http://a/2", False),
+    ]
+
+
+def test_a_row_of_many_lines_is_bounded(tmp_path, monkeypatch):
+    """A row of cells in quotes whose lines never end it is given up when it is too long."""
+    monkeypatch.setattr("nemo_curator.fetching.url_list._LINE", 1000)
+    (tmp_path / "list.csv").write_text("url,b\n" + '"a\n","b\n",' * 200 + "\nhttp://a/2,3\n")
+    rows = list(UrlList(str(tmp_path / "list.csv")).rows())
+    assert any("more than 1,000 characters" in row.trouble for row in rows)

@@ -25,7 +25,7 @@ from nemo_curator.fetching.resolving import Ask, Resolver
 from nemo_curator.fetching.settings import FetchSettings
 from nemo_curator.fetching.shard_files import Earlier, write_shard
 from nemo_curator.fetching.shard_work import ShardWork
-from nemo_curator.fetching.statuses import STATUSES, Outcome, Trouble
+from nemo_curator.fetching.statuses import Outcome, Trouble
 from nemo_curator.fetching.url_list import ListRow
 from nemo_curator.fetching.urls import Target
 
@@ -67,12 +67,14 @@ class _Job:
         row: Its row.
         target: The URL.
         tried: How often it was tried.
+        failed: When it failed last, by the clock of the event loop.
     """
 
     shard: ShardWork
     row: int
     target: Target
     tried: int = 0
+    failed: float = 0.0
 
 
 class Crew:
@@ -86,6 +88,7 @@ class Crew:
         settings: Limits.
         ask: Resolves names.
         told: Called when something was done.
+        retry_failed: Whether rows are fetched again that failed before in a way that may pass.
     """
 
     def __init__(
@@ -97,9 +100,12 @@ class Crew:
         settings: FetchSettings,
         ask: Ask,
         told: Callable[[Progress], None],
+        *,
+        retry_failed: bool = False,
     ) -> None:
         self._rows, self._repeats, self._output, self._scratch = rows, repeats, output, scratch
         self._settings, self._ask, self._told = settings, ask, told
+        self._retry_failed = retry_failed
         self._earlier = Earlier(output.place, settings.shard_size)
         self._under_way: dict[int, ShardWork] = {}
         self.counts: Counter[str] = Counter()
@@ -133,7 +139,7 @@ class Crew:
             found = await asyncio.to_thread(next, shards, None)
             if found is None:
                 break
-            shard = ShardWork(*found, storage.join(self._scratch, spool_name(found[0])))
+            shard = ShardWork(*found, self._spool(found[0]), retry_failed=self._retry_failed)
             self._under_way[shard.number] = shard
             targets = list(shard.targets())
             self._advance(len(found[1]) - len(targets))
@@ -147,18 +153,22 @@ class Crew:
             worker.cancel()
 
     def _shards(self) -> Iterator[tuple[int, list[ListRow], dict[int, int]]]:
-        """The shards that are not whole: number, rows, repeats."""
-        size, whole = self._settings.shard_size, self._output.whole
-        missing = [number for number in range(-(-self.progress.rows // size)) if number not in whole]
-        if not missing:
-            return
-        self._advance(sum(min(size, self.progress.rows - number * size) for number in whole))
-        rows = self._rows(missing[0] * size)
-        for number in range(missing[0], missing[-1] + 1):
-            found = list(itertools.islice(rows, size))
-            if number in whole:
+        """The shards that are not whole, or are opened again as their turn comes: number, rows, repeats."""
+        size = self._settings.shard_size
+        rows: Iterator[ListRow] | None = None
+        passed = 0  # rows of whole shards that are not told yet
+        for number in range(-(-self.progress.rows // size)):
+            count = min(size, self.progress.rows - number * size)
+            if self._stays_whole(number):
+                passed += count
+                if rows is not None:
+                    next(itertools.islice(rows, count, count), None)
                 continue
-            if len(found) != min(size, self.progress.rows - number * size):
+            rows = self._rows(number * size) if rows is None else rows
+            found = list(itertools.islice(rows, size))
+            self._advance(passed)
+            passed = 0
+            if len(found) != count:
                 raise ConservationError(
                     f"shard {number} has {len(found):,} rows, and the list had more when it was counted",
                     where=self._output.place,
@@ -166,6 +176,16 @@ class Crew:
                     act="fetch it into another folder",
                 )
             yield number, found, dict(self._repeats.between(number * size, number * size + len(found)))
+        self._advance(passed)
+
+    def _stays_whole(self, number: int) -> bool:
+        """Whether nothing of a shard is fetched; one of which something failed that may pass is opened again here."""
+        if number not in self._output.whole:
+            return False
+        return not (self._retry_failed and self._output.reopen(number, self._spool(number)))
+
+    def _spool(self, number: int) -> str:
+        return storage.join(self._scratch, spool_name(number))
 
     async def _finish(self, shard: ShardWork, room: asyncio.Semaphore) -> None:
         """Write a shard when all of it is known."""
@@ -189,11 +209,12 @@ class Crew:
                 await self._try(job, visit, manners, follower)
             finally:
                 visit.leave()
+            await asyncio.sleep(0)  # rows that need no request leave the others their share
 
     async def _try(self, job: _Job, visit: Visit, manners: Manners[_Job], follower: Follower) -> None:
         """One try at a URL: its image is kept, or why there is none, or it is tried again later."""
         try:
-            outcome, answer = await follower.image(job.target, visit, job.tried)
+            outcome, answer = await follower.image(job.target, visit, job.tried, job.failed)
         except Trouble as trouble:
             self._fail(job, trouble, visit, manners)
             return
@@ -212,13 +233,14 @@ class Crew:
         self._advance(1)
 
     def _fail(self, job: _Job, trouble: Trouble, visit: Visit, manners: Manners[_Job]) -> None:
-        job.tried += 1
+        loop = asyncio.get_running_loop()
+        job.tried, job.failed = job.tried + 1, loop.time()
         longest, wait = self._settings.longest_wait, trouble.wait
         if wait is not None and visit.host:
             manners.hold_back(visit.host, min(wait, longest))  # it speaks for the whole host
-        if STATUSES[trouble.status].at_once and job.tried <= self._settings.retries and (wait or 0.0) <= longest:
+        if trouble.at_once and job.tried <= self._settings.retries and (wait or 0.0) <= longest:
             pause = min(self._settings.back_off * 2 ** (job.tried - 1), _LONGEST_BACK_OFF)
-            asyncio.get_running_loop().call_later(max(pause, wait or 0.0), manners.put, job.target.host, job)
+            loop.call_later(max(pause, wait or 0.0), manners.put, job.target.host, job)
             return
         outcome = Outcome(
             trouble.status,

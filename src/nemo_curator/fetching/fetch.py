@@ -8,17 +8,16 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-
-import pyarrow as pa
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator._optional import require
-from nemo_curator.errors import ConservationError, CuratorError, InputError
+from nemo_curator.errors import ConservationError, InputError
 from nemo_curator.fetching.crew import Crew, Progress
-from nemo_curator.fetching.output import SCRATCH, FetchOutput, spool_name
+from nemo_curator.fetching.output import SCRATCH, FetchOutput
 from nemo_curator.fetching.repeats import Repeats, find_repeats, read_repeats, write_repeats
 from nemo_curator.fetching.resolving import Ask, ask_system
 from nemo_curator.fetching.settings import FetchSettings
@@ -91,16 +90,12 @@ def fetch(
     with storage.locked(output):
         place = FetchOutput(output, known.identity, settings)
         place.claim()
-        with _scratch(output) as scratch, _readable(output):
+        with _scratch(output) as scratch:
             repeats = _repeats(known, place, scratch)
-            if retry_failed:
-                for number in sorted(place.whole):
-                    place.reopen(number, storage.join(scratch, spool_name(number)))
-            there = set(place.whole)
-            crew = Crew(known.rows, repeats, place, scratch, settings, resolve, told)
+            crew = Crew(known.rows, repeats, place, scratch, settings, resolve, told, retry_failed=retry_failed)
             _run(crew)
             counts = crew.counts
-            for number in there:
+            for number in place.whole:
                 counts.update(statuses_of(place.files(number)))
         if counts.total() != place.rows:
             raise ConservationError(
@@ -137,7 +132,30 @@ def _to_the_end(crew: Crew) -> None:
         asyncio.run(crew.work())
         return
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(crew.work())).result()
+        _beside(crew, thread)
+
+
+def _beside(crew: Crew, thread: ThreadPoolExecutor) -> None:
+    """Let a crew work in a thread; what interrupts the wait for it, as Ctrl-C does, ends its work too."""
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = Future()
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            begun.set_result((asyncio.get_running_loop(), task))
+        await crew.work()
+
+    ended = thread.submit(lambda: asyncio.run(work()))
+    try:
+        ended.result()
+    except BaseException:
+        either: list[Future[Any]] = [begun, ended]
+        wait(either, return_when=FIRST_COMPLETED)
+        if not ended.done():
+            loop, task = begun.result()
+            with suppress(RuntimeError):  # it ended just now
+                loop.call_soon_threadsafe(task.cancel)
+        raise
 
 
 def _repeats(known: UrlList, place: FetchOutput, scratch: str) -> Repeats:
@@ -179,16 +197,3 @@ def _scratch(output: str) -> Iterator[str]:
     except OSError as error:
         raise storage.storage_error(folder, error) from error
     yield folder
-
-
-@contextmanager
-def _readable(output: str) -> Iterator[None]:
-    """Turn what is raised about a damaged shard of ours into an error of ours."""
-    try:
-        yield
-    except CuratorError:
-        raise
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            "a shard of this fetch cannot be read", where=output, cause=str(error), act="fetch into another folder"
-        ) from error

@@ -35,13 +35,14 @@ class Visit:
 
     def __init__(self, manners: Manners[Any], host: str) -> None:
         self._manners, self.host = manners, host
+        self._turn = manners.turn_of(host)
         self._fresh = True
 
     async def go(self, host: str) -> None:
         """Be at a host, by giving up the turn at another one if need be."""
         if host != self.host:
             self.leave()
-            await self._manners.enter(host)
+            self._turn = await self._manners.enter(host)
             self.host, self._fresh = host, True
 
     async def pace(self) -> None:
@@ -55,9 +56,9 @@ class Visit:
         self._fresh = False
 
     def leave(self) -> None:
-        """Give up the turn, if one is held."""
+        """Give up the turn, if one is held; one in which nothing was asked costs the host's next job no time."""
         if self.host:
-            self._manners.leave(self.host)
+            self._manners.leave(self.host, self._turn if self._fresh else None)
             self.host = ""
 
 
@@ -75,13 +76,14 @@ class Follower:
         self._exchange, self._resolver, self._manners, self._settings = exchange, resolver, manners, settings
         self._robots = Robots(self._read_robots, settings.token) if settings.robots else None
 
-    async def image(self, target: Target, visit: Visit, tried: int) -> tuple[Outcome, Answer]:
+    async def image(self, target: Target, visit: Visit, tried: int, failed: float = 0.0) -> tuple[Outcome, Answer]:
         """Fetch the image at a URL.
 
         Args:
             target: The URL.
             visit: Holds a turn at its host.
             tried: How often it was tried before.
+            failed: When it failed last, by the clock of the event loop; what failed before that is asked again.
 
         Returns:
             The outcome, which is `ok`, and the answer, whose body the caller closes.
@@ -90,7 +92,7 @@ class Follower:
             Trouble: Why there is none.
         """
         began = time.monotonic()
-        last, hops, answer = await self._through(target, visit)
+        last, hops, answer = await self._through(target, visit, failed)
         final_url = redacted(last.text) if hops else ""
         content_type = _shown(answer.headers.get("Content-Type", ""))
         robots_tag = _shown(", ".join(answer.headers.getall("X-Robots-Tag", [])))
@@ -117,12 +119,12 @@ class Follower:
         )
         return outcome, answer
 
-    async def _through(self, target: Target, visit: Visit) -> tuple[Target, int, Answer]:
+    async def _through(self, target: Target, visit: Visit, failed: float) -> tuple[Target, int, Answer]:
         """Where the redirects of an image end, how many there were, and the answer there."""
         seen: set[str] = set()
         while True:
             try:
-                answer = await self._asked(target, visit)
+                answer = await self._asked(target, visit, failed)
                 seen.add(target.text)
                 if answer.status not in _REDIRECTS:
                     return target, len(seen) - 1, answer
@@ -133,11 +135,11 @@ class Follower:
                 trouble.final_url = redacted(target.text) if seen else ""
                 raise
 
-    async def _asked(self, target: Target, visit: Visit) -> Answer:
+    async def _asked(self, target: Target, visit: Visit, failed: float) -> Answer:
         """The answer to one request for an image, after all that has to be asked before it."""
         await visit.go(target.host)
-        await self._resolver.addresses(target.host)
-        await self._obey(target, visit)
+        await self._resolver.addresses(target.host, failed)
+        await self._obey(target, visit, failed)
         await visit.pace()
         return await self._exchange.get(target, self._settings.max_bytes, self._wanted)
 
@@ -152,29 +154,31 @@ class Follower:
             raise Trouble("too_many_redirects", f"it redirects more than {most} times", http_status=answer.status)
         return found
 
-    async def _obey(self, target: Target, visit: Visit) -> None:
+    async def _obey(self, target: Target, visit: Visit, failed: float) -> None:
         """Do what the site's robots.txt says."""
         if self._robots is None:
             return
-        if not self._robots.is_known(target):
+        if not self._robots.is_known(target, failed):
             visit.spend()  # its robots.txt is a request too
-        delay = await self._robots.check(target)
+        delay = await self._robots.check(target, failed)
         if delay > self._settings.longest_wait:
             raise Trouble(
                 "robots_disallowed", f"{target.origin}/robots.txt asks for {delay:g} seconds between requests"
             )
         self._manners.slow_down(visit.host, delay)
 
-    async def _read_robots(self, place: Target) -> tuple[int, bytes]:
+    async def _read_robots(self, place: Target, failed: float) -> tuple[int, bytes]:
         """A robots.txt, through redirects, within the turn of whoever asks for it first."""
         seen: set[str] = set()
         target = place
         try:
             while True:
-                await self._resolver.addresses(target.host)
+                await self._resolver.addresses(target.host, failed)
                 answer = await self._exchange.get(target, MOST, lambda status, _: 200 <= status < 300)
                 data = b"".join(answer.body.pieces())
                 answer.body.close()
+                if answer.status == 429 or answer.status >= 500:
+                    raise _said_no(answer.status, answer.headers)
                 if answer.status not in _REDIRECTS:
                     return answer.status, data
                 seen.add(target.text)

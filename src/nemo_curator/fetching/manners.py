@@ -16,13 +16,15 @@ Job = TypeVar("Job")
 class _Host(Generic[Job]):
     """What is known of one host while there is work for it."""
 
-    __slots__ = ("active", "delay", "is_ready", "name", "next_at", "timer", "waiting")
+    __slots__ = ("active", "delay", "gain", "is_ready", "name", "next_at", "timer", "turn", "waiting")
 
     def __init__(self, name: str, delay: float) -> None:
         self.name, self.delay = name, delay
-        self.waiting: deque[Job | asyncio.Future[None]] = deque()
+        self.waiting: deque[Job | asyncio.Future[int]] = deque()
         self.active = 0
         self.next_at = 0.0
+        self.turn = 0  # changes with what alone the last turn may take back: the time that it took
+        self.gain = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.is_ready = False
 
@@ -60,22 +62,48 @@ class Manners(Generic[Job]):
             self._turn(host)
             return host.name, job  # type: ignore[return-value]  # no future: that was asked above
 
-    async def enter(self, name: str) -> None:
-        """Wait for a turn at another host, for a job under way; `leave` says that it ended."""
+    async def enter(self, name: str) -> int:
+        """Wait for a turn at another host, for a job under way; `leave` says that it ended.
+
+        Args:
+            name: The host.
+
+        Returns:
+            The turn, as `turn_of` tells it.
+        """
         host, turn = self._host(name), self._loop.create_future()
         host.waiting.appendleft(turn)
         self._turn(host)
         try:
-            await turn
+            return int(await turn)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.leave(name)
             raise
 
-    def leave(self, name: str) -> None:
-        """A job has nothing more to ask of a host."""
+    def turn_of(self, name: str) -> int:
+        """The turn at a host that was given last.
+
+        Args:
+            name: The host, at which a job is under way.
+        """
+        return self._hosts[name].turn
+
+    def leave(self, name: str, unused: int | None = None) -> None:
+        """A job has nothing more to ask of a host.
+
+        Args:
+            name: The host.
+            unused: The turn, where no request was sent in it: the next one need not wait because of it.
+        """
         host = self._hosts[name]
         host.active -= 1
+        if unused == host.turn:
+            host.next_at -= host.gain
+            host.gain = 0.0
+            if host.timer is not None:
+                host.timer.cancel()
+                host.timer = None
         self._turn(host)
         self._loop.call_at(host.next_at, self._forget, host)
 
@@ -84,6 +112,7 @@ class Manners(Generic[Job]):
         host = self._hosts[name]
         at = max(self._loop.time(), host.next_at)
         host.next_at = at + host.delay
+        host.turn += 1
         await asyncio.sleep(at - self._loop.time())
 
     def slow_down(self, name: str, delay: float) -> None:
@@ -102,6 +131,7 @@ class Manners(Generic[Job]):
         """A host, at which a job is under way, wants to be left alone for a while."""
         host = self._hosts[name]
         host.next_at = max(host.next_at, self._loop.time() + seconds)
+        host.turn += 1
 
     def _host(self, name: str) -> _Host[Job]:
         if name not in self._hosts:
@@ -115,14 +145,16 @@ class Manners(Generic[Job]):
 
     def _begin(self, host: _Host[Job]) -> None:
         host.active += 1
-        host.next_at = self._loop.time() + host.delay
+        host.turn += 1
+        before, host.next_at = host.next_at, self._loop.time() + host.delay
+        host.gain = host.next_at - before
 
     def _turn(self, host: _Host[Job]) -> None:
         """Bring a host to the state that it should be in."""
         while self._may_begin(host) and isinstance(first := host.waiting[0], asyncio.Future):
             host.waiting.popleft()
             self._begin(host)
-            first.set_result(None)
+            first.set_result(host.turn)
         if host.is_ready or host.timer is not None or not host.waiting or host.active >= self._per_host:
             return
         if host.next_at > self._loop.time():

@@ -12,7 +12,7 @@ from typing import Any
 from nemo_curator import __version__, storage
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.fetching.settings import FetchSettings
-from nemo_curator.fetching.shard_files import ShardFiles, image_of, read_shard
+from nemo_curator.fetching.shard_files import ShardFiles, image_of, read_shard, statuses_of
 from nemo_curator.fetching.spool import Spool
 from nemo_curator.fetching.statuses import STATUSES
 from nemo_curator.shards.fetched import MANIFEST, shard_name
@@ -34,7 +34,7 @@ class FetchOutput:
 
     Attributes:
         rows: How many rows the list has; None where nobody counted them yet.
-        whole: Numbers of the shards that are whole.
+        whole: Numbers of the shards that were whole before, and were not opened again.
     """
 
     def __init__(self, place: str, identity: Mapping[str, Any], settings: FetchSettings) -> None:
@@ -118,13 +118,13 @@ class FetchOutput:
             Whether it was opened.
 
         Raises:
-            OSError, pyarrow.ArrowException: It cannot be read.
+            InputError: It cannot be read.
             StorageError: The spool cannot be written.
         """
         files = self.files(number)
-        settled = read_shard(files)
-        if not any(STATUSES[one.outcome.status].later for one in settled):
+        if not any(STATUSES[word].later for word in statuses_of(files)):
             return False
+        settled = read_shard(files)
         with suppress(FileNotFoundError):
             Path(spool).unlink()
         kept = Spool(spool)

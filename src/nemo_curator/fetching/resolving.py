@@ -49,22 +49,23 @@ class Resolver:
     def __init__(self, ask: Ask, allowed: Sequence[Network], patience: float) -> None:
         self._ask, self._allowed, self._patience = ask, allowed, patience
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="resolve")
-        self._known: OrderedDict[str, tuple[float, tuple[str, ...] | Trouble]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, float, tuple[str, ...] | Trouble]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[tuple[str, ...] | Trouble]] = {}
 
-    async def addresses(self, host: str) -> tuple[str, ...]:
+    async def addresses(self, host: str, failed: float = 0.0) -> tuple[str, ...]:
         """The addresses of a host that may be connected to, in the resolver's order; at least one.
 
         Args:
             host: A name, or an address as text.
+            failed: When the URL failed last, by the clock of the event loop; no failure from before that is given.
 
         Raises:
             Trouble: `dns_failed`, or `private_address` where it has addresses and none may be connected to.
             CuratorError: This machine is at a limit of its own.
         """
         loop = asyncio.get_running_loop()
-        until, answer = self._known.get(host, (0.0, None))
-        if answer is None or until < loop.time():
+        told, until, answer = self._known.get(host, (0.0, 0.0, None))
+        if answer is None or until < loop.time() or (isinstance(answer, Trouble) and told <= failed):
             if host not in self._asking:
                 self._asking[host] = loop.create_task(self._look_up(host))
             answer = await asyncio.shield(self._asking[host])
@@ -77,7 +78,7 @@ class Resolver:
         try:
             answer = await self._judged(host)
             long = _LONG if isinstance(answer, tuple) else _SHORT
-            self._known[host] = (loop.time() + long, answer)
+            self._known[host] = (loop.time(), loop.time() + long, answer)
             self._known.move_to_end(host)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nemo_curator import storage
+from nemo_curator.errors import InputError
 from nemo_curator.fetching.list_columns import RESERVED
 from nemo_curator.fetching.statuses import OK, Outcome
 from nemo_curator.fetching.url_list import ListRow
@@ -264,11 +265,24 @@ def read_shard(files: ShardFiles) -> list[Settled]:
     """The rows of a shard that is whole, in order, with the times at which they were fetched.
 
     Raises:
-        OSError: It cannot be read.
-        pyarrow.ArrowException: Its status table is damaged.
+        InputError: It cannot be read, or a table is damaged.
     """
-    when = {one["row"]: one for one in read_table(files.times).to_pylist()}
-    return [_settled(one, when.get(one["row"])) for one in read_table(files.status).to_pylist()]
+    with _explained(files.times):
+        when = {one["row"]: one for one in read_table(files.times).to_pylist()}
+    with _explained(files.status):
+        return [_settled(one, when.get(one["row"])) for one in read_table(files.status).to_pylist()]
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what is raised about a damaged file of an earlier shard into an error of ours."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        cause = " ".join(str(getattr(error, "strerror", None) or error).split())[:300]
+        raise InputError(
+            "a shard of this fetch cannot be read", where=url, cause=cause, act="fetch into another folder"
+        ) from error
 
 
 def _settled(one: dict[str, Any], when: dict[str, Any] | None) -> Settled:
@@ -294,11 +308,12 @@ def image_of(files: ShardFiles, settled: Settled) -> bytes:
     """The bytes of an image in a shard that is whole.
 
     Raises:
-        OSError: They cannot be read.
+        InputError: They cannot be read.
     """
     if settled.offset is None:
         return b""
-    return storage.read_range(files.tar, settled.offset, settled.outcome.size or 0)
+    with _explained(files.tar):
+        return storage.read_range(files.tar, settled.offset, settled.outcome.size or 0)
 
 
 class Earlier:
@@ -317,7 +332,7 @@ class Earlier:
         """What became of a row, and its image.
 
         Raises:
-            OSError, pyarrow.ArrowException: As `read_shard`.
+            InputError: As `read_shard`.
         """
         number = row // self._shard_size
         settled = self._shard(number)[row - number * self._shard_size]
@@ -331,7 +346,8 @@ def statuses_of(files: ShardFiles) -> Iterator[str]:
     """The status of each row of a shard that is whole.
 
     Raises:
-        OSError, pyarrow.ArrowException: As `read_shard`.
+        InputError: As `read_shard`.
     """
-    column: Any = read_table(files.status, ["status"]).column("status")
+    with _explained(files.status):
+        column: Any = read_table(files.status, ["status"]).column("status")
     yield from column.to_pylist()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from nemo_curator import storage
 from nemo_curator.fetching.shard_files import Answered, Earlier
 from nemo_curator.fetching.spool import Spool
-from nemo_curator.fetching.statuses import OK, Outcome, Trouble
+from nemo_curator.fetching.statuses import OK, STATUSES, Outcome, Trouble
 from nemo_curator.fetching.url_list import ListRow
 from nemo_curator.fetching.urls import Target, parse_url
 
@@ -22,14 +22,18 @@ class ShardWork:
         rows: Its rows, in order.
         repeats: Row to the first row of the same URL, for those of its rows that repeat one.
         spool: Where its spool lies.
+        retry_failed: Whether rows are fetched again that failed before in a way that may pass.
 
     Attributes:
         finished: Set when its files are written.
     """
 
-    def __init__(self, number: int, rows: Sequence[ListRow], repeats: Mapping[int, int], spool: str) -> None:
+    def __init__(
+        self, number: int, rows: Sequence[ListRow], repeats: Mapping[int, int], spool: str, *, retry_failed: bool
+    ) -> None:
         self.number, self._rows, self._repeats = number, rows, repeats
         self._spool = Spool(spool)
+        self._retry_failed = retry_failed
         self._answered = asyncio.Event()
         self.finished = asyncio.Event()
         self._left = 0
@@ -42,7 +46,9 @@ class ShardWork:
         """
         found: list[tuple[int, Target]] = []
         for row in self._rows:
-            if row.number in self._spool.rows or row.number in self._repeats:
+            kept = self._spool.rows.get(row.number)
+            settled = kept is not None and not (self._retry_failed and STATUSES[kept.outcome.status].later)
+            if settled or row.number in self._repeats:
                 continue
             try:
                 found.append((row.number, target_of(row)))

@@ -46,7 +46,7 @@ _ALL = (
     Status("too_many_redirects", "It redirects more often than `--redirects` allows."),
     Status("redirect_loop", "It redirects to where it came from."),
     Status("robots_disallowed", "The site's robots.txt disallows it."),
-    Status("robots_unreachable", "The site's robots.txt cannot be had, which counts as a no."),
+    Status("robots_unreachable", "The site's robots.txt cannot be had, which counts as a no.", at_once=True),
     Status("opted_out", "A header of the answer says that it may not be used so (`X-Robots-Tag`, `TDM-Reservation`)."),
     Status("too_large", "It has more bytes than `--max-bytes` allows."),
     Status("empty", "The answer has no bytes."),
@@ -69,11 +69,21 @@ class Trouble(Exception):  # noqa: N818  it ends one try, and is told as a statu
         reason: A sentence, the same each time: no clock, no address of this machine.
         http_status: What the server said, if anything.
         wait: Seconds after which the server may be asked again, if it said so.
+        at_once: Whether the same fetch tries again; as the status has it by default.
     """
 
-    def __init__(self, status: str, reason: str, *, http_status: int | None = None, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        status: str,
+        reason: str,
+        *,
+        http_status: int | None = None,
+        wait: float | None = None,
+        at_once: bool | None = None,
+    ) -> None:
         super().__init__(reason)
         self.status, self.reason, self.http_status, self.wait = status, reason, http_status, wait
+        self.at_once = STATUSES[status].at_once if at_once is None else at_once
         self.final_url, self.redirects, self.content_type, self.robots_tag = "", 0, "", ""
 
 

@@ -20,7 +20,7 @@ from nemo_curator.fetching.list_columns import ListColumns, choose_columns
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.parquet_values import json_of, text_of
 
-_LINE = 1 << 24  # bytes of a line
+_LINE = 1 << 24  # bytes of a line; characters of a row of a CSV, which may have several lines
 _CELL = 1 << 22  # characters of a cell of a CSV
 _BATCH = 256  # rows of a Parquet that are in memory at a time
 _BUFFER = 1 << 20
@@ -260,9 +260,36 @@ def _cells(file: BinaryIO, kind: str) -> Iterator[list[str]]:
     csv.field_size_limit(_CELL)
     below: Any = _Bounded(file)
     text = io.TextIOWrapper(below, encoding="utf-8-sig", errors="replace", newline="")
-    if kind == "csv":
-        return csv.reader(text)
-    return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return _Cells(text, kind)
+
+
+class _Cells:
+    """Rows of cells; one that is too long is a `csv.Error`, behind which the next line begins a row."""
+
+    def __init__(self, text: io.TextIOWrapper, kind: str) -> None:
+        self._text, self._taken = text, 0
+        lines = iter(self._line, "")
+        if kind == "csv":
+            self._rows = csv.reader(lines)
+        else:
+            self._rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        self._taken = 0
+        return next(self._rows)
+
+    def _line(self) -> str:
+        """The next line; "" at the end of the file."""
+        line = rest = self._text.readline(_LINE)
+        while len(rest) == _LINE and not rest.endswith(("\n", "\r")):
+            rest = self._text.readline(_LINE)
+        self._taken += len(line)
+        if self._taken >= _LINE:
+            raise csv.Error(f"it has more than {_LINE:,} characters")
+        return line
 
 
 class _Bounded(io.RawIOBase):
