@@ -29,6 +29,7 @@ def _date(folder: Path, nanoseconds: int) -> None:
         os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
+@pytest.mark.soak
 def test_clock_that_jumps_back(place, tmp_path):
     """Begun by a clock that is years ahead, killed, and finished by one that is years behind: the same bytes."""
     place.do_here("run")

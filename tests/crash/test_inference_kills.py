@@ -113,6 +113,7 @@ def once(base: Path, watched: Watched, workers: int, chance: random.Random) -> t
     return kills, results(base / "run")
 
 
+@pytest.mark.soak
 def test_killed_processes_change_nothing(base, tmp_path, whole):
     """The inference process and a worker are killed while a run goes on; it goes on, to the same bytes."""
     kills, found = once(base, Watched(tmp_path, (base / "run",)), 2, dice(1))

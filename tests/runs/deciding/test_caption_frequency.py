@@ -39,7 +39,7 @@ def test_captions_are_counted_as_they_are(tmp_path):
 CAPTIONS = st.none() | st.sampled_from(["a", "A", "a ", "", "é", "e\u0301", "a\0", "'", "\n"]) | st.text(max_size=3)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(captions=st.lists(st.tuples(CAPTIONS, st.booleans()), min_size=1, max_size=14), data=st.data())
 def test_as_a_counter_counts(captions, data):
     """For any captions in any parts it is what a Counter over the readable images says."""

@@ -86,7 +86,7 @@ def test_undecided_and_torn(tmp_path):
 ROWS = st.dictionaries(st.sampled_from("abcdefgh"), st.none() | st.integers(0, 3), max_size=8)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(first=ROWS, second=ROWS)
 def test_numbers_add_up(first, second):
     """Every image of either run is in exactly one of the numbers, and they agree with the rows."""

@@ -185,7 +185,7 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
 VALUES = st.none() | st.sampled_from([0.0, 1.0, 1.5, 2.0, -3.0, math.inf, -math.inf]) | st.floats(-9, 9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     values=st.lists(VALUES, min_size=1, max_size=40), q=st.sampled_from(["0", "0.1", "0.25", "0.3", "0.5", "0.9", "1"])
 )
@@ -219,7 +219,7 @@ RULES = st.sampled_from(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     partitions=st.lists(st.lists(RECORDS, max_size=12), min_size=1, max_size=3),
     rules=st.lists(RULES, max_size=4),

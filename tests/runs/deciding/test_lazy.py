@@ -110,7 +110,7 @@ def same(lazy: pa.Table, complete: pa.Table) -> bool:
 ONE_ROW = [rule for rule in policy(*RULES).rules if rule.of_one_row]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(scorings(), st.lists(st.sampled_from(ONE_ROW), min_size=1, max_size=5, unique=True))
 def test_rows_are_answered_as_decisions_are_made(scored, rules):
     """What a rule says of an image while it is scored is what it says when verdicts are made: true, or not."""
@@ -124,7 +124,7 @@ def test_rows_are_answered_as_decisions_are_made(scored, rules):
     assert told["rule"].to_pylist() == first
 
 
-slow = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow

@@ -305,7 +305,7 @@ def runs(draw):
     ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     data=st.data(), rows=runs(), places=st.lists(st.integers(0, 12), max_size=2), radius=st.sampled_from([0, 4, 6, 31])
 )

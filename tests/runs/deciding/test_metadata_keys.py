@@ -150,7 +150,7 @@ def expected(values):
     return [one if one is None or isinstance(one, str) else json.dumps(one, separators=(",", ":")) for one in values]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(values=GROUPS.flatmap(lambda group: st.lists(group, min_size=1, max_size=6)), data=st.data())
 def test_the_type_is_that_of_all_values(values, data):
     """All true or false, all numbers, or else text: by every value of the data set, whatever the parts are."""

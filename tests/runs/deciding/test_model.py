@@ -39,7 +39,7 @@ def cut(rows, places):
     return [rows[start:stop] for start, stop in pairwise(bounds)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     data=st.data(), rows=tables(), places=st.lists(st.integers(0, 30), max_size=3), threads=st.sampled_from([1, 2, 4])
 )
@@ -127,7 +127,7 @@ SHARES = st.sampled_from(
 )
 
 
-@settings(max_examples=36)
+@settings(max_examples=18)
 @given(
     rows=tables(), shares=SHARES, seed=st.integers(0, 5), by=st.sampled_from([None, "word", "b"]), first=st.integers(0)
 )

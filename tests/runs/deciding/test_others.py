@@ -210,7 +210,7 @@ def test_a_sample_leaves_duplicates_of_earlier_images_alone(tmp_path):
     assert told(found["3"])[:2] == ("duplicate", "same_bytes")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 99),
     sizes=st.tuples(st.integers(1, 12), st.integers(0, 8)),
