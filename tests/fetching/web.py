@@ -172,12 +172,13 @@ def silence(connection, web):
         pass
 
 
-def sent(*pieces):
-    """Something sent as it is, and then the connection is closed in good order."""
+def sent(*pieces, pause=0.0):
+    """Something sent as it is, with a pause after each piece, and then the connection is closed in good order."""
 
-    def answer(connection, _):
+    def answer(connection, web):
         for piece in pieces:
             connection.sendall(piece)
+            web.wait(pause)
         connection.shutdown(socket.SHUT_WR)
 
     return answer

@@ -11,6 +11,7 @@ from nemo_curator.errors import ModelError, WeightsError
 from nemo_curator.models.numerics import Numerics
 from nemo_curator.models.runtimes.onnx_batches import CUDA, OnnxBatches
 from nemo_curator.models.runtimes.onnx_ops import OnnxOps
+from nemo_curator.models.runtimes.onnx_runtime import onnxruntime
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.tower_model import unit_rows
 
@@ -55,9 +56,7 @@ def test_a_batch_of_another_type_is_refused():
 
 def test_without_the_device_the_package_is_named():
     """The build for the CPU, which tests have, cannot compute on CUDA, and says what to install."""
-    import onnxruntime
-
-    if CUDA in onnxruntime.get_available_providers():
+    if CUDA in onnxruntime().get_available_providers():
         pytest.skip("this is the build for CUDA")
     with pytest.raises(ModelError, match="onnxruntime-gpu in the place of onnxruntime"):
         open_tower(clip(), Numerics("onnxruntime", "fp32", "cuda"), group=1, threads=1, where="weights")

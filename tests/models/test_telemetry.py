@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -48,11 +49,10 @@ with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(
 """
 
 
-def watched(work, *before):
+def watched(work, *before, environment=None):
     """What a process of its own said of itself while it did some work."""
-    done = subprocess.run(
-        [*before, sys.executable, "-c", WATCHED.format(work=work)], capture_output=True, text=True, check=False
-    )
+    command = [*before, sys.executable, "-c", WATCHED.format(work=work)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -126,8 +126,30 @@ def test_the_hook_sees_a_conversation():
     assert {"socket.bind", "socket.connect"} <= {event for event, _ in told["seen"]}
 
 
-def test_telemetry_of_onnxruntime_is_off(folder):
-    """ONNX Runtime is told to send no events before its first session is made."""
+@pytest.fixture
+def home(tmp_path):
+    """An empty home, and the environment of a user in it whose wishes nobody knows."""
+    place = tmp_path / "home"
+    place.mkdir()
+    wishes = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "XDG_CACHE_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in wishes and not name.startswith("ORT_")}
+    return place, {**kept, "HOME": str(place)}
+
+
+def left_in(place):
+    """Names of the files that a process left in a home."""
+    return sorted(path.name for path in place.rglob("*") if path.is_file())
+
+
+def test_onnxruntime_keeps_no_identifier_and_no_events(folder, home):
+    """ONNX Runtime writes neither an identifier of this machine nor a queue of events into the user's home."""
+    place, environment = home
+    watched(TOWER.format(folder=folder, runtime="onnxruntime", precision="fp32"), environment=environment)
+    assert left_in(place) == []
+
+
+def test_onnxruntime_that_was_there_before_us_is_told_too(folder):
+    """Where somebody imported it before, it is told to send no events before our first session is made."""
     work = "import onnxruntime\ncalls = []\nreal = onnxruntime.disable_telemetry_events\n"
     work += "onnxruntime.disable_telemetry_events = lambda: (calls.append(1), real())\n"
     work += "made = onnxruntime.InferenceSession\n"

@@ -16,6 +16,7 @@ from tests.models.verb_towers import TOWER, clip, gather
 from nemo_curator.models import numerics, registry
 from nemo_curator.models.layouts.clip_arrays import vision_weights
 from nemo_curator.models.numerics import Numerics
+from nemo_curator.models.runtimes.onnx_runtime import onnxruntime
 from nemo_curator.models.runtimes.opening import open_tower
 from nemo_curator.models.runtimes.torch_memory import BATCH, fitting, held_bytes, live_bytes
 from nemo_curator.models.runtimes.torch_session import TorchSession
@@ -148,9 +149,7 @@ def test_the_registry_computes_on_the_device(tmp_path):
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_onnx_runtime_computes_on_the_device(base, precision):
     """Where its build for CUDA is installed."""
-    import onnxruntime
-
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" not in onnxruntime().get_available_providers():
         pytest.skip("this build of ONNX Runtime is without CUDA")
     batch = noise(BATCH + 3)
     on_cpu = open_tower(base, Numerics("onnxruntime"), group=1, threads=4, where="").run(batch, "embedding")

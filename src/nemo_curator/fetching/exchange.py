@@ -13,7 +13,7 @@ import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ _IN_MEMORY = 1 << 20  # bytes of a body under way; the rest is in a temporary fi
 _BUFFER = 1 << 17
 _HEADERS, _FIELD = 128, 8190  # headers of an answer, and bytes of one
 _PIECE = 1 << 20
+_NO_HTTP = "the answer is no valid HTTP"
 _KEPT_ALIVE = 1.0  # seconds for which an idle connection may be used again
 
 
@@ -155,15 +156,47 @@ class Exchange:
             length = reply.content_length
             answer.whole = length is None or length <= most
             if answer.whole:
-                async for data in reply.content.iter_any():
-                    if body.size + len(data) > most:
-                        answer.whole = False
-                        body.add(data[: most - body.size])
-                        break
-                    body.add(data)
+                with _ends_with_its_connection(reply):
+                    async for data in reply.content.iter_any():
+                        if body.size + len(data) > most:
+                            answer.whole = False
+                            body.add(data[: most - body.size])
+                            break
+                        body.add(data)
             if not answer.whole:
                 reply.close()
             return answer
+
+
+@contextmanager
+def _ends_with_its_connection(reply: Any) -> Iterator[None]:
+    """Let a body end when its connection does.
+
+    aiohttp 3.14 closes a connection whose chunks make no sense without a word to who reads them, and drops the limit of
+    silence too, so that they would wait until the whole answer took too long.
+    """
+    closed = reply.connection.protocol.closed if reply.connection else None
+    if closed is None:
+        yield
+        return
+
+    def end(_: asyncio.Future[None]) -> None:
+        if not reply.content.is_eof() and reply.content.exception() is None:
+            reply.content.set_exception(Trouble("bad_response", _NO_HTTP))
+
+    closed.remove_done_callback(_heard)
+    closed.add_done_callback(_heard)  # once a connection, for asyncio tells of errors that nobody looked at
+    closed.add_done_callback(end)
+    try:
+        yield
+    finally:
+        closed.remove_done_callback(end)  # a connection outlives its answers
+
+
+def _heard(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection ended."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 class _Failures:
@@ -202,7 +235,7 @@ class _Failures:
         if isinstance(error, names.ClientResponseError) or (
             isinstance(cause, parsing.BadHttpMessage) and not is_length and not self._is_cut_off(cause)
         ):
-            return Trouble("bad_response", "the answer is no valid HTTP")
+            return Trouble("bad_response", _NO_HTTP)
         if isinstance(error, names.ClientError | OSError):
             return Trouble("connection_lost", "the connection broke before the answer was whole")
         return Trouble("bad_response", f"the answer cannot be read ({type(error).__name__})")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import ModelError, WeightsError
+from nemo_curator.models.runtimes.onnx_runtime import onnxruntime
 from nemo_curator.models.runtimes.onnx_session import TYPES, lend
 from nemo_curator.models.runtimes.session import check_batch, in_words
 
@@ -53,9 +53,7 @@ class OnnxBatches:
     def __init__(
         self, graph: bytes, *, weights: Mapping[str, npt.NDArray[Any]], provider: str = CUDA, where: str = ""
     ) -> None:
-        ort: Any = import_module("onnxruntime")
-        ort.disable_telemetry_events()
-        ort.set_default_logger_severity(4)
+        ort = onnxruntime()
         if provider not in ort.get_available_providers():
             raise _unavailable(provider, "this build of ONNX Runtime is without it", where)
         options = ort.SessionOptions()

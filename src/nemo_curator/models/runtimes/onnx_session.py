@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from nemo_curator.errors import WeightsError
+from nemo_curator.models.runtimes.onnx_runtime import onnxruntime
 from nemo_curator.models.runtimes.session import check_batch, described, in_words
 
 TYPES: dict[str, type[np.generic]] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -52,10 +52,7 @@ class OnnxSession:
         weights: Mapping[str, npt.NDArray[Any]] | None = None,
         where: str = "",
     ) -> None:
-        # imported here, because it is heavy and only a process that runs models should pay for it
-        ort: Any = import_module("onnxruntime")
-        ort.disable_telemetry_events()
-        ort.set_default_logger_severity(4)
+        ort = onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
