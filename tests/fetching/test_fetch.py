@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import signal
 import tarfile
-import threading
 
 import pyarrow.parquet as pq
 import pytest
 from tests.fetching.conftest import files_of, status_rows, write_list
-from tests.fetching.web import PICTURE, head, picture, sent, silence, whole
+from tests.fetching.web import PICTURE, head, picture, sent, whole
 
 from nemo_curator.errors import InputError, OutputExistsError, StorageError
 from nemo_curator.fetching import FetchSettings
@@ -256,34 +254,6 @@ def test_a_notebook_can_fetch(tmp_path, web, fetched):
         return fetched(tmp_path / "list.jsonl", tmp_path / "out")
 
     assert asyncio.run(cell()).ok == 2
-
-
-def test_ctrl_c_in_a_notebook_ends_the_fetch(tmp_path, web, fetched):
-    """What interrupts a cell ends the requests too: nothing more is asked, and the next call goes on."""
-    urls = pictures(web, 3)
-
-    def interrupt(_, web):
-        """Ctrl-C while a server is silent."""
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        silence(_, web)
-
-    web.pages["/0.jpg"] = [interrupt, whole(200, picture(0))]
-    write_list(tmp_path / "list.jsonl", urls)
-
-    async def cell():
-        """What a cell of a notebook does."""
-        fetched(tmp_path / "list.jsonl", tmp_path / "out", connections=1, retries=0)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    loop = asyncio.new_event_loop()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            loop.run_until_complete(cell())
-    finally:
-        loop.close()
-        signal.signal(signal.SIGINT, before)
-    assert (web.count("/0.jpg"), web.count("/1.jpg")) == (1, 0)
-    assert fetched(tmp_path / "list.jsonl", tmp_path / "out").ok == 3
 
 
 def test_only_what_is_wrong_with_a_shard_is_told_as_such(tmp_path, web, fetched):

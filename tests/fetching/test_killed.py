@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.fetching.conftest import files_of, write_list
-from tests.fetching.web import picture, whole
+from tests.fetching.conftest import files_of, status_rows, write_list
+from tests.fetching.web import picture, silence, whole
 
 CODE = """
 import sys
@@ -18,10 +18,23 @@ fetch(sys.argv[1], sys.argv[2], settings, resolve=ask)
 """
 
 
-def command(tmp_path, output):
+# what a cell of a notebook does, where an event loop runs already
+CELL = """
+import asyncio, signal, sys
+from tests.fetching.web import ask
+from nemo_curator.fetching import FetchSettings, fetch
+signal.signal(signal.SIGINT, signal.default_int_handler)
+settings = FetchSettings(delay=0.0, connections=1, retries=0, allowed_networks=("127.0.0.1/32",))
+async def cell():
+    fetch(sys.argv[1], sys.argv[2], settings, resolve=ask)
+asyncio.new_event_loop().run_until_complete(cell())
+"""
+
+
+def command(tmp_path, output, code=CODE):
     """A process that fetches the list."""
     return subprocess.Popen(
-        [sys.executable, "-c", CODE, str(tmp_path / "list.jsonl"), str(output)],
+        [sys.executable, "-c", code, str(tmp_path / "list.jsonl"), str(output)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
     )
@@ -57,3 +70,24 @@ def test_killed_and_gone_on_gives_the_same_bytes(tmp_path, web, after):
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     twice = {path for path in before if web.asked.count(("web.test", path)) > 1} - {"/robots.txt", picture_at}
     assert len(twice) <= 4  # those under way when it died, no more than `per_host`
+
+
+def test_ctrl_c_in_a_notebook_ends_the_fetch(tmp_path, web):
+    """What interrupts a cell ends the requests too: nothing more is asked, and the next call goes on."""
+    pytest.importorskip("aiohttp", reason="aiohttp belongs to the extra fetch")
+    web.pages = {f"/{at}.jpg": whole(200, picture(at)) for at in range(3)}
+    write_list(tmp_path / "list.jsonl", [web.url(f"/{at}.jpg") for at in range(3)])
+    running = command(tmp_path, tmp_path / "out", CELL)
+
+    def interrupt(connection, web):
+        """Ctrl-C while a server is silent."""
+        running.send_signal(signal.SIGINT)
+        silence(connection, web)
+
+    web.pages["/0.jpg"] = [interrupt, whole(200, picture(0))]
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said.splitlines()[-1]) == (-signal.SIGINT, b"KeyboardInterrupt")
+    assert (web.count("/0.jpg"), web.count("/1.jpg")) == (1, 0)
+    goes_on = command(tmp_path, tmp_path / "out", CELL)
+    assert (goes_on.communicate(timeout=60)[1], goes_on.returncode) == (b"", 0)
+    assert sum(row["status"] == "ok" for row in status_rows(tmp_path / "out")) == 3
