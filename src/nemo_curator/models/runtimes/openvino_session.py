@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TELEMETRY = "openvino_telemetry"
 _IMPORTING = threading.Lock()  # two models may be loaded at once, and a module that is half there has no operators
+_CORES: list[Any] = []  # one, once there is need of it
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # what is not in whole numbers runs in bf16 beside them
 
 
@@ -64,7 +65,7 @@ class OpenVinoSession:
         if precision == "int8":
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
         try:
-            compiled = openvino().Core().compile_model(model, "CPU", settings)
+            compiled = _core().compile_model(model, "CPU", settings)
         except Exception as error:  # OpenVINO raises plain RuntimeErrors, of many causes
             raise WeightsError(f"OpenVINO cannot load the model: {error}", where=where) from error
         self._shape = tuple(side.get_length() if side.is_static else -1 for side in compiled.input(0).partial_shape)
@@ -127,7 +128,7 @@ def read(graph: bytes, batch: int, where: str) -> tuple[Any, tuple[str, ...]]:
         WeightsError: OpenVINO cannot read it.
     """
     try:
-        model = openvino().Core().read_model(graph)
+        model = _core().read_model(graph)
         shape = model.input(0).partial_shape
         shape[0] = batch
         model.reshape(shape)
@@ -144,6 +145,19 @@ def openvino() -> Any:
     """
     with _IMPORTING, _hidden(_TELEMETRY, sys.modules):
         return import_module("openvino")
+
+
+def _core() -> Any:
+    """What reads and compiles graphs: one for the process, which is never given up.
+
+    With it would go the code for the CPU, and with that the stack for signal handlers that it gave the thread in which
+    it was loaded. Given up in another thread, the next signal, as Ctrl-C is one, would end the process without a word.
+    """
+    ov = openvino()
+    with _IMPORTING:
+        if not _CORES:
+            _CORES.append(ov.Core())
+    return _CORES[0]
 
 
 @contextmanager
