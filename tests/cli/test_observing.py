@@ -15,7 +15,7 @@ from tests.cli.processes import CHEAP, imagecurator, pictures, process, sentence
 
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.observing import Observing, observed
-from nemo_curator.errors import InputError
+from nemo_curator.errors import InputError, LeakError
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress import events as ev
 
@@ -81,6 +81,31 @@ def test_the_steps_are_written_down_one_by_one(place):
     assert [one["funnel"] and one["funnel"]["kept"] for one in ends] == [None, 3, None]
     assert ends[2]["written"] == 3
     assert metrics(place / "m.prom")["imagecurator_exported_samples_total"] == "3"
+
+
+def test_leaks_that_are_found_are_written_down(place):
+    """`decontaminate` writes down what it does; leaks are no failure of it, and its exit code tells of them."""
+    log = place / "log.jsonl"
+    arguments = ["decontaminate", place / "in", "--protect", place / "in" / "000.jpg"]
+    done = imagecurator(*arguments, "--log-json", log, "--metrics", place / "m.prom")
+    assert done.returncode == LeakError.exit_code, done.stderr
+    found = events(log)
+    assert (found[0]["command"], found[-1]["event"]) == ("decontaminate", "finished")
+    assert [one["set"] for one in found if one["event"] == "protecting"]
+    assert metrics(place / "m.prom")['imagecurator_phase{phase="finished"}'] == "1"
+    before = tree(place)
+    assert "--log-json" in sentence(imagecurator(*arguments, "--log-json", place / "in" / "log"), 4)
+    assert tree(place) == before
+
+
+def test_embedding_is_written_down(place):
+    """`embed` tells of its partitions, as `score` does; nothing but lines of JSON is on stderr then."""
+    done = imagecurator("embed", place / "in", place / "out", "--log-json", "-", "--metrics", place / "m.prom")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [found[0]["event"], found[0]["command"], found[-1]["event"]] == ["begun", "embed", "finished"]
+    assert sum(one["records"] for one in found if one["event"] == "partition") == 4
+    assert metrics(place / "m.prom")["imagecurator_partitions_done"] == "1"
 
 
 def test_stderr_is_for_machines_alone(place):

@@ -70,6 +70,10 @@ class Client:
         """What came of something that the page began, once it is through."""
         status, job = self.post(path, {"edition": self.edition, **document})
         assert status == 202, job
+        return self.through(job)
+
+    def through(self, job):
+        """A job once it is through."""
         while job["state"] in {"waiting", "running"}:
             job = self.get("/api/job", number=job["job"])
         return job

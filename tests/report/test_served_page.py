@@ -225,6 +225,7 @@ def test_hostile_names_and_captions_do_nothing(browser, pile, tmp_path):
     with served(run) as client:
         (pile / "good-1.jpg").unlink()
         found = Opened(browser, client.serving.address)
+        found.page.wait_for_selector("#images .id")  # the server answers after the page is ready
         assert HOSTILE_NAME in found.texts("#images .id")
         found.page.click(f"#images figure:has-text('{HOSTILE_NAME[:3]}') .open")
         assert "</script><script>document.title='stolen'" in found.page.inner_text("#viewer-body")

@@ -373,6 +373,7 @@ def test_one_decision_at_a_time(pile, tmp_path):
         assert client.get("/api/job", number=job["job"])["state"] == "running"
         assert client.get("/api/images")["here"] == 8
         go_on.set()
+        assert client.through(job)["error"] == "this one fails"
         assert client.done("/api/try", rules=[])["error"] == "this one fails"
 
 

@@ -48,12 +48,15 @@ def decontaminate(
     turned: options.Turned = False,
     similar: options.Similar = None,
     workers: options.Workers = None,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Find images of a data set that show one of an evaluation set: the same bytes, or by default an edited copy."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
     from nemo_curator.cli.leaks import print_leaks
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.recipe_options import DuplicateOptions, overridden
     from nemo_curator.cli.summary import print_notes, print_summary, summary_facts
     from nemo_curator.errors import LeakError
@@ -63,17 +66,20 @@ def decontaminate(
     recipe = overridden(_BASE, given)
     if not recipe.scores:
         recipe = recipe.model_copy(update={"scores": list(recipe.duplicates.scores)})
-    found = decontaminated(
-        dataset,
-        recipe,
-        output=output,
-        run_dir=run_dir,
-        leaks_file=leaks,
-        limit=_ALL if as_json else limit,
-        ends=_ALL if as_json else _SHOWN,
-        workers=workers,
-        watcher=display(quiet=as_json),
-    )
+    observing = Observing(log_json, metrics)
+    places = {"inputs": [dataset, *protect]} | {name: at for name, at in (("output", output), ("run", run_dir)) if at}
+    with observed("decontaminate", observing, display(quiet=as_json or observing.takes_stderr), places) as watcher:
+        found = decontaminated(
+            dataset,
+            recipe,
+            output=output,
+            run_dir=run_dir,
+            leaks_file=leaks,
+            limit=_ALL if as_json else limit,
+            ends=_ALL if as_json else _SHOWN,
+            workers=workers,
+            watcher=watcher,
+        )
     if as_json:
         facts: dict[str, Any] = {"dataset": dataset, "inputs": found.funnel.inputs, **asdict(found.leaks)}
         facts |= {"funnel": found.funnel.figures, "file": leaks}

@@ -53,11 +53,14 @@ def embed(
     ] = False,
     rescore: options.Rescore = False,
     dry_run: options.DryRun = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write the embeddings of images, for other programs; what is there already is not computed again."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import Words, display
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.plan import print_score_plan, score_plan_facts
     from nemo_curator.cli.recipe_options import embedding_recipe
     from nemo_curator.pipeline.embed import embed as embedded
@@ -77,18 +80,20 @@ def embed(
             print_score_plan(plan)
         return
     words = Words(compute="embed", write="write", written="embeddings", decides=False)
-    watcher = display(quiet=as_json, words=words)
-    done = embedded(
-        inputs,
-        output,
-        recipe,
-        how,
-        workers=workers,
-        memory=memory,
-        replace=replace,
-        rescore=rescore,
-        watcher=watcher,
-    )
+    observing = Observing(log_json, metrics)
+    shown_by = display(quiet=as_json or observing.takes_stderr, words=words)
+    with observed("embed", observing, shown_by, {"inputs": inputs, "output": output}) as watcher:
+        done = embedded(
+            inputs,
+            output,
+            recipe,
+            how,
+            workers=workers,
+            memory=memory,
+            replace=replace,
+            rescore=rescore,
+            watcher=watcher,
+        )
     if as_json:
         sys.stdout.write(json.dumps(_facts(done), indent=2) + "\n")
     else:
