@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,6 +135,27 @@ def test_one_of_many_creates_a_file(tmp_path):
     with storage.open(url) as file:
         assert file.read() == b"%d" % made.index(True)
     assert not [path for path in tmp_path.rglob("*") if storage.is_temporary(str(path))]
+
+
+OPENED = """
+import os, sys
+names = set()
+def hook(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(sys.argv[1] + os.sep):
+        names.add(os.path.basename(arguments[0]))
+sys.addaudithook(hook)
+from nemo_curator import storage
+storage.create(os.path.join(sys.argv[1], "file"), b"x")
+print(*names)
+"""
+
+
+def test_a_file_that_is_created_is_told_from_others_at_any_moment(tmp_path):
+    """What it is called until it has its name says what it is to become, to whoever looks, also after a kill."""
+    done = subprocess.run([sys.executable, "-c", OPENED, str(tmp_path)], capture_output=True, text=True, check=True)
+    names = done.stdout.split()
+    assert names
+    assert all(re.fullmatch(r"file(\.tmp-[0-9a-f]{12})?", name) for name in names), names
 
 
 def test_remote_places_are_not_held():

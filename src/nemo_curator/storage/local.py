@@ -119,11 +119,7 @@ def _child(child: os.DirEntry[str], path: str) -> Stored:
 @contextmanager
 def write_local(path: str) -> Iterator[BinaryIO]:
     """A file that appears under `path` whole or not at all."""
-    folder = os.path.dirname(path) or "."
-    temporary = f"{path}.tmp-{secrets.token_hex(6)}"
-    with explained(path):
-        os.makedirs(folder, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    temporary, descriptor = _begun(path)
     try:
         with buffered(descriptor, path) as file:
             yield file
@@ -134,29 +130,45 @@ def write_local(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def _begun(path: str) -> tuple[str, int]:
+    """A new file beside `path`, under a name that says what it is to become."""
+    temporary = f"{path}.tmp-{secrets.token_hex(6)}"
+    with explained(path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
 def create_local(path: str, data: bytes) -> bool:
     """Write a whole file, synced, if there is none under its name; whether it was this one that did.
 
     Raises:
         StorageError: It cannot be written.
     """
-    temporary = f"{path}.tmp-{secrets.token_hex(6)}"
-    with explained(path):
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with write_local(temporary) as file:
+    temporary, descriptor = _begun(path)
+    try:
+        with buffered(descriptor, path) as file:
             file.write(data)
-        try:
-            os.link(temporary, path)  # unlike a rename, it fails where there is one, also over NFS
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without links
-            if os.path.exists(path):  # noqa: PTH110 (as above: paths are plain strings here)
+        with explained(path):
+            _sync(temporary)
+            if not _linked(temporary, path):
                 return False
-            os.replace(temporary, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-        _sync(os.path.dirname(path) or ".")
+            _sync(os.path.dirname(path) or ".")
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)
+    return True
+
+
+def _linked(temporary: str, path: str) -> bool:
+    """Give a file its name, unless that is taken; whether it has it."""
+    try:
+        os.link(temporary, path)  # unlike a rename, it fails where there is one, also over NFS
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if os.path.exists(path):  # noqa: PTH110 (as above: paths are plain strings here)
+            return False
+        os.replace(temporary, path)
     return True
 
 
