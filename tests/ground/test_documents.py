@@ -116,3 +116,15 @@ def test_site_builds_without_a_warning_and_asks_no_other_host(tmp_path):
             r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=[\"']?(?:\w+:)?//", page.read_text(encoding="utf-8")
         )
         assert loaded == [], page.name
+
+
+def test_every_package_that_is_installed_is_explained():
+    """Of the base install and of every extra: the page on libraries has it in the first or second column."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {re.match(r"[\w-]+", one)[0] for some in [project["dependencies"], *extras.values()] for one in some}
+    explained = {name.strip() for cells in rows("explanation/libraries.md") for name in cells[1].split(",")}
+    assert wanted - {"imagecurator"} <= explained
+    assert {name for name in extras if extras[name] and name != "all"} <= {
+        name for cells in rows("explanation/libraries.md") for name in named(cells[0])
+    }
