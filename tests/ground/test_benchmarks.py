@@ -99,3 +99,35 @@ def test_our_resizing_makes_small_jpegs(tmp_path):
     with tarfile.open(next((tmp_path / "out").glob("*.tar"))) as tar:
         sizes = [Image.open(tar.extractfile(name)).size for name in tar.getnames()]
     assert sizes == [(341, 256)] * 3
+
+
+@pytest.mark.parametrize(
+    ("request_line", "kind", "place"),
+    [
+        (("GET", "/b/in/0.tar", "bytes=0-9"), "GET range", "input"),
+        (("GET", "/b?list-type=2&prefix=run%2Fparts%2F&max-keys=1000", ""), "LIST", "parts"),
+        (("GET", "/b/?list-type=2&prefix=in", ""), "LIST", "input"),
+        (("PUT", "/b/whole/run/embeddings/0.parquet", ""), "PUT", "embeddings"),
+        (("PUT", "/b/data/0.tar?partNumber=1&uploadId=x", ""), "multipart", "data set"),
+        (("HEAD", "/b/near/0.tar", ""), "HEAD", "data set"),
+        (("DELETE", "/b/shared/run.json", ""), "DELETE", "run"),
+    ],
+)
+def test_requests_are_told_apart(monkeypatch, request_line, kind, place):
+    """The benchmark of requests knows what each is, and where it goes."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import object_requests  # noqa: PLC0415 (a script)
+    from support.counting_proxy import kind_and_key  # noqa: PLC0415 (the same)
+
+    found, key = kind_and_key(*request_line)
+    assert (found, object_requests.place_of(key)) == (kind, place)
+
+
+def test_what_more_shards_add_is_what_a_shard_costs(monkeypatch):
+    """Of 3 requests a shard and 5 a run the benchmark finds both."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import object_requests  # noqa: PLC0415 (a script)
+
+    few, many = ({"score": {"parts": {"GET": 5 + 3 * shards, "PUT": 0}}} for shards in (4, 16))
+    found = object_requests.lines(few, many, (4, 16))
+    assert found == {"score": {"parts": {"GET": {"a_shard": 3, "a_run": 5, "counted": 53}}}}

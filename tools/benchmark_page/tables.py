@@ -248,6 +248,56 @@ def report_speed(found: Sequence[Result]) -> list[str]:
     return table(head, ([words[key], *(one[key] for one in ordered), budgets[key]] for key in words))
 
 
+def object_requests(found: Sequence[Result]) -> list[str]:
+    """What each command asks of an object store, for each shard and for the run."""
+    (one,) = found
+    kinds = {"GET": _GETS, "HEAD": "HEAD", "LIST": "LIST", "PUT": "PUT|multipart|POST", "DELETE": "DELETE"}
+    rows = []
+    for step, places in one["steps"].items():
+        cells = []
+        for kind in kinds.values():
+            shard, run = (sum(_requests(place, kind, which) for place in places.values()) for which in _WHICH)
+            cells.append(f"{_plain(shard)} + {_plain(run)}")
+        rows.append([step, *cells])
+    return table(["requests: a shard + a run", *kinds], rows)
+
+
+def object_shards(found: Sequence[Result]) -> list[str]:
+    """What of that depends on the size of a shard."""
+    stored = ("parts", "embeddings")
+    columns = {
+        "score: input": ("score", ("input",)),
+        "score: parts, embeddings": ("score", stored),
+        "decide": ("decide", stored),
+        "export: input": ("export", ("input",)),
+        "export: parts, embeddings": ("export", stored),
+        "report": ("report", stored),
+    }
+    rows = []
+    for one in sorted(found, key=lambda one: (one["each"], one["shard_mb"])):
+        cells = []
+        for step, places in columns.values():
+            there = one["steps"].get(step)
+            if there is None:
+                cells.append("")
+                continue
+            cells.append(_plain(sum(_requests(there.get(place, {}), _GETS, "a_shard") for place in places)))
+        rows.append([f"{one['each']:,}, {figure(one['shard_mb'])} MB", *cells])
+    return table(["GET a shard; images and size of one", *columns], rows)
+
+
+_WHICH, _GETS = ("a_shard", "a_run"), "GET|GET range"
+
+
+def _requests(place: Mapping[str, Any], kinds: str, which: str) -> float:
+    return sum(float(place[kind][which]) for kind in kinds.split("|") if kind in place)
+
+
+def _plain(value: float) -> str:
+    """A number of requests, without digits that say nothing."""
+    return f"{round(value, 2) + 0.0:,g}"
+
+
 TABLES: dict[str, Table] = {
     "limit": Table("limit", r"limit_.+", limit),
     **{
@@ -270,5 +320,7 @@ TABLES: dict[str, Table] = {
     },
     "report_speed": Table("report_speed", r"report_speed_\d+", report_speed),
     "decide_speed": Table("decide_speed", r"decide_speed_\d+", decide_speed),
+    "object_requests": Table("object_requests", r"object_requests_statistics_1000", object_requests),
+    "object_shards": Table("object_requests", r"object_requests_\w+_\d{2,}", object_shards),
 }
 """Name of a block to what it shows."""
