@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def seen(data: bytes) -> Image.Image:
     return image
 
 
+@cache  # it holds the second in which it was made
 def profile() -> bytes:
     """An RGB profile that is not sRGB's: red and blue have changed places in it."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
