@@ -175,15 +175,19 @@ def _ends_with_its_connection(reply: Any) -> Iterator[None]:
     aiohttp 3.14 closes a connection whose chunks make no sense without a word to who reads them, and drops the limit of
     silence too, so that they would wait until the whole answer took too long.
     """
-    closed = reply.connection.protocol.closed if reply.connection else None
-    if closed is None:
+    if reply.connection is None:  # the body is there to its end
         yield
         return
 
-    def end(_: asyncio.Future[None]) -> None:
+    def end(_: Any = None) -> None:
         if not reply.content.is_eof() and reply.content.exception() is None:
             reply.content.set_exception(Trouble("bad_response", _NO_HTTP))
 
+    closed = reply.connection.protocol.closed
+    if closed is None:  # it is closed already, and nobody will say so any more
+        end()
+        yield
+        return
     closed.remove_done_callback(_heard)
     closed.add_done_callback(_heard)  # once a connection, for asyncio tells of errors that nobody looked at
     closed.add_done_callback(end)
