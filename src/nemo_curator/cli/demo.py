@@ -24,15 +24,23 @@ def demo(
     from nemo_curator.cli.summary import announce, print_summary
     from nemo_curator.pipeline.curate import curate
     from nemo_curator.planning.recipe_text import parse_recipe
+    from nemo_curator.report.developers import Developers
     from nemo_curator.report.page import write_report
 
     sys.stderr.write(f"Building a data set of real photos in {folder / INPUT} …\n")
     prepare(folder)
     recipe = parse_recipe(recipe_text(), where=str(folder / RECIPE))
     watcher = display(quiet=False, opening=lambda: announce(recipe, f"The demo's recipe ({folder / RECIPE})"))
-    summary = curate(
-        [str(folder / INPUT)], str(folder / OUTPUT), recipe, workers=workers, replace=True, watcher=watcher
-    )
-    write_report(summary.run)
+    with Developers() as developers:
+        summary = curate(
+            [str(folder / INPUT)],
+            str(folder / OUTPUT),
+            recipe,
+            workers=workers,
+            replace=True,
+            watcher=watcher,
+            decided=developers.start_ahead,
+        )
+        write_report(summary.run, developers)
     print_summary(summary)
     sys.stdout.write(f"\nOpen this page in a browser:\n{summary.run.report}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +87,7 @@ def curate(
     skip_missing: bool = False,
     watcher: Watcher | None = None,
     crew: Crew | None = None,
+    decided: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
 
@@ -106,6 +107,7 @@ def curate(
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
         crew: Where workers come from; the caller closes it.
+        decided: Called when all is decided, before the export: what the caller needs later may start meanwhile.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
@@ -145,6 +147,7 @@ def curate(
         watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
+        decided()
         exported = export_run(
             run,
             output,

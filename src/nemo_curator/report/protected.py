@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nemo_curator.errors import CuratorError
+from nemo_curator.report.developers import Developers
 from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
@@ -18,7 +19,9 @@ from nemo_curator.runs.partitions import Locations
 from nemo_curator.runs.parts import read_part
 
 
-def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, side: int) -> dict[str, Figure]:
+def protected_figures(
+    run: RunDirectory, ids: Iterable[str], seconds: float, side: int, developers: Developers | None = None
+) -> dict[str, Figure]:
     """Figures of protected images, of those that can be found.
 
     Args:
@@ -26,11 +29,12 @@ def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, sid
         ids: Their ids, each behind the name of its set and a colon.
         seconds: Time that one image may take.
         side: Longer side of a thumbnail in pixels.
+        developers: Processes that make pictures, where some were started ahead.
     """
     found: dict[str, Figure] = {}
     for name, rows in protected_rows(run, ids).items():
         numbered = dict(enumerate(rows.values()))
-        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side))
+        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side, developers=developers))
         found |= {f"{name}:{row['image_id']}": gallery.figure(at) for at, row in numbered.items()}
     return found
 
