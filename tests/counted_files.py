@@ -35,6 +35,7 @@ class CountedFiles(MemoryFileSystem):
 
     @contextlib.contextmanager
     def _one(self, kind: str, path: str) -> Iterator[None]:
+        """Count a request, unless it is part of another one."""
         outer = getattr(self._inside, "is", False)
         if not outer:
             self.asked.append((kind, path.removeprefix("counted://").strip("/")))
@@ -46,6 +47,8 @@ class CountedFiles(MemoryFileSystem):
 
 
 def _counted(verb: str, kind: str) -> Any:
+    """The verb of the library, counted."""
+
     def ask(self: CountedFiles, *arguments: Any, **options: Any) -> Any:
         path = arguments[1] if verb == "put_file" else arguments[0]
         with self._one(kind, path):
@@ -70,6 +73,7 @@ def counting() -> Iterator[Asked]:
 
 
 def _forget() -> None:
+    """Nothing is there, and nothing was asked."""
     CountedFiles.store.clear()
     CountedFiles.pseudo_dirs[:] = [""]
     CountedFiles.asked.clear()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import fsspec
 import pytest
+from fsspec.registry import _registry
+from tests.counted_files import CountedFiles
 
 from nemo_curator import storage
 
@@ -34,6 +37,20 @@ def test_the_end_of_a_file_is_one_request(asked, tmp_path, size):
             assert len(asked) <= 1
     with pytest.raises(FileNotFoundError):
         storage.read_end("counted://bucket/none", 10)
+
+
+def test_a_client_that_knows_no_ends(asked):
+    """It is asked for the length first, and what it brings is the same."""
+    fsspec.register_implementation("adl", CountedFiles, clobber=True)
+    try:
+        put("adl://bucket/file", numbered(1000))
+        asked.clear()
+        assert storage.read_end("adl://bucket/file", 10) == numbered(1000)[-10:]
+        assert [kind for kind, _ in asked] == ["HEAD", "GET"]
+        with storage.open("adl://bucket/file", from_end=True) as file:
+            assert file.read() == numbered(1000)
+    finally:
+        _registry.pop("adl")
 
 
 @pytest.mark.parametrize("size", SIZES)
