@@ -71,7 +71,7 @@ def print_scored(plan: ScorePlan, records: int) -> None:
     partitions = counted(len(plan.partitions), "partition")
     lines = [f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now"]
     if plan.shard is not None:
-        lines[0] = f"scored: {counted(records, 'input')} so far, {done:,} partitions of these just now"
+        lines[0] = f"scored: {counted(records, 'input')} of this shard, {done:,} partitions of it just now"
         lines.append(
             f"shard:  {plan.shard}, {len(plan.share):,} of {partitions}; `imagecurator status` tells what is missing"
         )

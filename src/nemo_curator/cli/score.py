@@ -57,9 +57,9 @@ def score(
         )
         from nemo_curator.pipeline.decide import stored_recipe
         from nemo_curator.pipeline.score_run import preview_score, score_run
+        from nemo_curator.pipeline.scored import scored_inputs
         from nemo_curator.planning.means import Asked
         from nemo_curator.runs.state import RunState
-        from nemo_curator.runs.status import run_status
 
         if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
@@ -93,8 +93,8 @@ def score(
                 watcher=watcher,
                 crew=crew,
             )
-        status = run_status(plan.run)
+        records = scored_inputs(plan.run, [one.id for one in plan.share])
         if as_json:
-            sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")
+            sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": records}, indent=2) + "\n")
         else:
-            print_scored(plan, status.records)
+            print_scored(plan, records)

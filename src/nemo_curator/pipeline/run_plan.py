@@ -16,6 +16,7 @@ from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
@@ -45,9 +46,10 @@ def plan_run(
     *,
     rescore: bool,
     settled: Mapping[str, Settled] | None = None,
+    shard: Shard | None = None,
 ) -> tuple[ScorePlan, Policy]:
     """What to score, and how to decide on it: rules may use the recipe's columns and those that are there already."""
-    plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled)
+    plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled, shard=shard)
     state = RunState.read(run)
     if state is not None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *_dropped_rules(state.recipe, recipe)))

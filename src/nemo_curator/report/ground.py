@@ -75,7 +75,7 @@ def ground_of(run: RunDirectory, columns: Collection[str] = ("bytes",), *, texts
     found = survey(run, partitions.ids)
     rules = usable_rules(facts.rules, found.names)
     wanted = {*found.numbers, *(one for one in columns if one in found.names), *(found.texts if texts else ())}
-    with records_of(run, partitions.ids, rules, wanted, verdicts) as connection:
+    with records_of(run, partitions.ids, rules, wanted, verdicts, found.schemas) as connection:
         axes = axes_of(connection, rules, found.numbers, facts.declared)
         yield Ground(run, facts, verdicts, partitions, found, connection, axes)
 
@@ -90,7 +90,7 @@ def sample_of(ground: Ground, positions: Positions, readable: Positions) -> Samp
     """
     groups, ids, numbers = numbers_of(ground.connection, positions, ground.axes)
     sample = Sample(positions, groups, tuple(shown_id(one) for one in ids), numbers)
-    if not len(positions):
+    if not len(positions) or not ground.found.embeds:
         return sample
     vectors = embeddings_at(ground.run, ground.partitions.ids, ground.found.starts, readable, positions)
     plane = None if vectors is None else plane_of(vectors)

@@ -18,6 +18,7 @@ from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding import Policy, Rule, parse_rule
 from nemo_curator.runs.deciding.connection import connected, give, lock
 from nemo_curator.runs.deciding.records import load
+from nemo_curator.runs.deciding.schemas import Schemas
 from nemo_curator.runs.layout import RunDirectory
 
 READABLE = "error IS NULL"
@@ -31,6 +32,7 @@ def records_of(
     rules: Sequence[Rule],
     columns: Collection[str],
     verdicts: Verdicts,
+    schemas: Schemas | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the table `records`, and beside it `verdicts`: `__position` and `__group`, the index of a group.
 
@@ -40,6 +42,7 @@ def records_of(
         rules: What may be asked of the records.
         columns: Names of the columns that are wanted besides.
         verdicts: The verdicts of the run.
+        schemas: Columns of all its parts, where somebody has looked at them already.
 
     Raises:
         InputError: A part is missing or damaged.
@@ -47,7 +50,7 @@ def records_of(
     """
     wanted = Rule("report", "true", frozenset(columns), frozenset(), where="the report")
     with connected() as connection:
-        load(connection, run, partition_ids, Policy(rules=(*rules, wanted), duplicate_bytes=False))
+        load(connection, run, partition_ids, Policy(rules=(*rules, wanted), duplicate_bytes=False), schemas)
         lock(connection)
         numbers = verdicts.numbers.astype(np.int64)
         give(connection, "given", table_of({"__position": np.arange(len(numbers)), "__group": numbers}))

@@ -8,9 +8,11 @@ nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from nemo_curator import storage
@@ -51,6 +53,7 @@ def export(
     output: str,
     settings: ExportSettings,
     *,
+    plan: ExportPlan | None = None,
     skip_missing: bool = False,
     progress: Progress = lambda _: None,
     workers: int | None = None,
@@ -67,6 +70,7 @@ def export(
         partitions: Its partitions, in source order.
         output: Folder or URL to write into; it is the caller's to claim it.
         settings: How the samples are written.
+        plan: What `plan_export` found, where that is known already and the run has been held since.
         skip_missing: Leave out samples whose bytes are gone or changed, and say which, instead of stopping.
         progress: Called with the number of samples dealt with since the last call.
         workers: Processes that make images anew, where that is asked for; one a core by default.
@@ -77,11 +81,13 @@ def export(
         StorageError: A file cannot be written.
         ConservationError: The samples do not add up.
     """
-    plan = plan_export(run, partitions, settings)
-    places = {shard.name: _place(output, plan, shard) for shard in plan.shards}
+    plan = plan or plan_export(run, partitions, settings)
+    names = _names_in(output, plan.shards)
+    places = {shard.name: _place(output, plan, shard, names) for shard in plan.shards}
     there: dict[str, DeliveredShard] = {}
     for shard in plan.shards:
-        found = done_shard(places[shard.name], shard, settings.format)
+        place = places[shard.name]
+        found = None if place.is_new else done_shard(place, shard, settings.format)
         if found is not None:
             there[shard.name] = found
             progress(shard.samples)
@@ -112,9 +118,20 @@ def export(
     return exported
 
 
-def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
+def _place(output: str, plan: ExportPlan, shard: PlannedShard, names: Collection[str]) -> ShardPlace:
     makes = plan.settings.rendition is not None
-    return ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema, makes=makes)
+    place = ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema, makes=makes)
+    return replace(place, is_new=place.parquet not in names)
+
+
+def _names_in(output: str, shards: Sequence[PlannedShard]) -> frozenset[str]:
+    """What lies where shards will, by a listing of each folder: to ask for every shard would take longer."""
+    found: set[str] = set()
+    for folder in {shard.name.rpartition("/")[0] for shard in shards}:
+        with suppress(OSError):  # there is nothing
+            there = storage.list(storage.join(output, folder) if folder else output, recursive=False)
+            found.update(f"{folder}/{PurePosixPath(one.url).name}".lstrip("/") for one in there)
+    return frozenset(found)
 
 
 def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:

@@ -60,6 +60,7 @@ class ShardPlace:
             Parquet stays until the new one takes its place, and files in its folder are there already.
         gone: Names of the files in its folder that belonged to those samples.
         makes: Whether images are made anew.
+        is_new: Whether nothing of it can be there yet.
     """
 
     output: str
@@ -70,6 +71,7 @@ class ShardPlace:
     removed: int = 0
     gone: frozenset[str] = frozenset()
     makes: bool = False
+    is_new: bool = False
 
     @property
     def parquet(self) -> str:
@@ -93,7 +95,7 @@ def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredSha
         StorageError: A file cannot be written.
         InputError: A name leads out of the shard's folder.
     """
-    if not place.removed and form != "folder":
+    if not (place.removed or place.is_new) and form != "folder":
         storage.remove(storage.join(place.output, place.parquet))
     shard = _Shard(place, form)
     try:
@@ -212,7 +214,7 @@ def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
 def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
     place = shard.place
     root = storage.join(place.output, place.name)
-    ours = set(place.gone) if place.removed else names_listed(place)
+    ours = set(place.gone) if place.removed else set() if place.is_new else names_listed(place)
     listed: list[tuple[str, str]] = []
     size = 0
 
