@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 _SECONDS = 10.0  # between two lines about the progress
 
 
-def _bytes(text: str) -> int:
+def _bytes(text: str | int) -> int:
+    if text == 0:  # the default
+        return 0
     try:
         found = parse_size(text)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(str(error)) from None
     if found <= 0:
-        raise typer.BadParameter(f"{text!r} is no size of an image")
+        raise typer.BadParameter(f"{text!r} is nothing at all")
     return found
 
 
@@ -59,6 +61,15 @@ def fetch(
     max_bytes: Annotated[
         int, typer.Option("--max-bytes", metavar="SIZE", parser=_bytes, help="Bytes that an image may have.")
     ] = 64_000_000,
+    memory: Annotated[
+        int,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            parser=_bytes,
+            help="Memory for rows, answers and images under way; a share of the machine's by default.",
+        ),
+    ] = 0,
     retries: Annotated[
         int, typer.Option("--retries", min=0, metavar="N", help="Further tries where a failure may pass.")
     ] = 2,
@@ -105,6 +116,7 @@ def fetch(
         timeout=timeout,
         total_time=total_time,
         max_bytes=max_bytes,
+        memory=memory,
         retries=retries,
         longest_wait=longest_wait,
         redirects=redirects,
