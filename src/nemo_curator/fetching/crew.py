@@ -228,6 +228,10 @@ class Crew:
     async def _try(self, job: _Job, visit: Visit, manners: Manners[_Job], follower: Follower) -> None:
         """One try at a URL: its image is kept, or why there is none, or it is tried again later."""
         target = job.shard.target(job.row)
+        reading = follower.reading(target)
+        if reading is not None:  # its site's robots.txt, for another row: neither a turn nor a worker waits for it
+            reading.add_done_callback(lambda _: manners.put(job.host, job))
+            return
         try:
             outcome, answer = await follower.image(target, visit, job.tried, job.failed)
         except Trouble as trouble:
