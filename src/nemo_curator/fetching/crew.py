@@ -87,7 +87,7 @@ class Crew:
         scratch: Local folder of the spools.
         settings: Limits.
         ask: Resolves names.
-        told: Called when something was done.
+        told: Called when something was done, by the thread of the event loop.
         retry_failed: Whether rows are fetched again that failed before in a way that may pass.
     """
 
@@ -113,6 +113,7 @@ class Crew:
         self.counts: Counter[str] = Counter()
         """Status to number of rows, of the shards that were finished by this."""
         self.progress = Progress(output.rows or 0)
+        self._passed = 0  # rows of whole shards that are not told yet; of whoever asks for the next shard
 
     async def work(self) -> None:
         """Fetch until all shards are whole.
@@ -142,6 +143,8 @@ class Crew:
         while True:
             await room.acquire()
             found = await asyncio.to_thread(next, shards, None)
+            self._advance(self._passed)
+            self._passed = 0
             if found is None:
                 break
             shard = ShardWork(*found, self._spool(found[0]), retry_failed=self._retry_failed)
@@ -161,18 +164,15 @@ class Crew:
         """The shards that are not whole, or are opened again as their turn comes: number, rows, repeats."""
         size = self._settings.shard_size
         rows: Iterator[ListRow] | None = None
-        passed = 0  # rows of whole shards that are not told yet
         for number in range(-(-self.progress.rows // size)):
             count = min(size, self.progress.rows - number * size)
             if self._stays_whole(number):
-                passed += count
+                self._passed += count
                 if rows is not None:
                     next(itertools.islice(rows, count, count), None)
                 continue
             rows = self._rows(number * size) if rows is None else rows
             found = self._kept(number * size, itertools.islice(rows, size))
-            self._advance(passed)
-            passed = 0
             if len(found) != count:
                 raise ConservationError(
                     f"shard {number} has {len(found):,} rows, and the list had more when it was counted",
@@ -181,7 +181,6 @@ class Crew:
                     act="fetch it into another folder",
                 )
             yield number, found, dict(self._repeats.between(number * size, number * size + len(found)))
-        self._advance(passed)
 
     def _kept(self, first: int, rows: Iterator[ListRow]) -> KeptRows:
         """Rows of a shard, read from the list."""
