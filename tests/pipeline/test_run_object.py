@@ -104,6 +104,23 @@ def test_export_in_every_format(run, tmp_path, form):
     assert (tmp_path / "out" / "00002.parquet").exists()
 
 
+def test_export_takes_workers_and_memory(run, tmp_path, monkeypatch):
+    """Processes and memory are those of the command; the files do not depend on them, and nonsense is refused."""
+    run.decide()
+    asked = []
+    exporting = sys.modules["nemo_curator.runs.exporting.export"]  # the package has a function of that name
+    monkeypatch.setattr(exporting, "render_workers", lambda *given: asked.append(given[1:]) or 1)
+    smaller = {"resize": {"longest": 40}, "encode": {"format": "webp"}}
+    run.export(str(tmp_path / "a"), workers=2, memory="3GB", **smaller)
+    run.export(str(tmp_path / "b"), **smaller)
+    assert asked == [(2, 3_000_000_000), (None, None)]
+    assert (tmp_path / "a" / "00000.tar").read_bytes() == (tmp_path / "b" / "00000.tar").read_bytes()
+    for wrong in ({"workers": 0}, {"memory": "much"}):
+        with pytest.raises(ValueError, match=r"workers is 0|is no size"):
+            run.export(str(tmp_path / "c"), **wrong)
+    assert not (tmp_path / "c").exists()
+
+
 def test_export_keys(run, tmp_path):
     """Keys of `export` that are not named stay as the recipe has them; of two limits the named one counts."""
     run.decide(export={"format": "folder", "shard_bytes": 1}, shuffle=1)

@@ -203,21 +203,44 @@ class Run:
         """
         return decide_locked(self.directory, self._changed(recipe), write=write)
 
-    def export(self, output: str, *, replace: bool = False, skip_missing: bool = False, **export: Any) -> Exported:
+    def export(
+        self,
+        output: str,
+        *,
+        replace: bool = False,
+        skip_missing: bool = False,
+        workers: int | None = None,
+        memory: int | str | None = None,
+        **export: Any,
+    ) -> Exported:
         """Write the kept samples as a data set.
 
         Args:
             output: Folder or URL.
             replace: Whether an earlier data set there may be replaced.
             skip_missing: Whether samples whose source is gone or changed are left out.
+            workers: Processes that make images anew, where that is asked for; one a CPU core by default.
+            memory: What all processes may take together: bytes, or a text such as `4GB`; a share of the machine's
+                memory by default.
             export: Keys of the recipe's `export` (`format`, `shard_size`, `shard_bytes`), and `shuffle`.
 
         Raises:
+            ValueError: `memory` is no such text, or `workers` is not positive.
             CuratorError: As `imagecurator export`: see `nemo_curator.pipeline.export.export_run`.
         """
         keys = {name if name == "shuffle" else f"export.{name}": value for name, value in export.items()}
         recipe = self._changed({}, keys)
-        return export_locked(self.directory, str(output), recipe, replace=replace, skip_missing=skip_missing)
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is {workers}; give at least 1")
+        return export_locked(
+            self.directory,
+            str(output),
+            recipe,
+            replace=replace,
+            skip_missing=skip_missing,
+            workers=workers,
+            memory=None if memory is None else parse_size(memory),
+        )
 
     def explain(self, image_id: str) -> ImageFacts:
         """Everything known about one image.

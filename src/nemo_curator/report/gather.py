@@ -1,7 +1,7 @@
 """From a run directory to everything that the page says.
 
-Three passes: the verdicts, two bytes an input; the numbers, one axis at a time; and then the few rows that are shown,
-with their thumbnails.
+Three passes: the decisions, read once; the numbers, one axis at a time; and then the few rows that are shown, with
+their thumbnails.
 """
 
 from __future__ import annotations
@@ -66,10 +66,11 @@ def gather(run: RunDirectory, developers: Developers | None = None) -> Page:
         pictured = choose(_wishes(ground.facts, verdicts, alike, leaking, readings, readable, even), readable, most)
         sample = sample_of(ground, rows_to_show(pictured, readable, len(ground.axes)), readable)
         sizes = bytes_by_group(connection)
+        decided = verdicts.rows(pictured)
     listed = listed_unusable(unusable)
     columns = [*ground.found.texts, *sensitive_columns(ground.found.numbers)]
     rows = part_rows(run, ground.partitions, ground.found.starts, [*pictured, *listed], columns)
-    figures, protected = _figures(ground, pictured, rows, stored, developers)
+    figures, protected = _figures(ground, pictured, rows, decided, stored, developers)
     leaks = leaks_of(stored, leaking, protected) if stored else None
     spreads = tuple(reading.spread for reading in readings)
     return page_of(ground, Told(spreads, sample, unusable, listed, rows, sizes, figures, alike, leaks))
@@ -103,12 +104,12 @@ def _figures(
     ground: Ground,
     pictured: Sequence[int],
     rows: Mapping[int, Row],
+    decided: Mapping[int, Row],
     stored: StoredLeaks | None,
     developers: Developers | None,
 ) -> tuple[dict[int, Figure], dict[str, Figure]]:
     """Figures by position, and those of protected images by id."""
     facts = ground.facts
-    decided = ground.verdicts.rows(pictured)
     side = _LARGE if len(pictured) <= _FEW else SIDE
     mine = {position: rows[position] for position in pictured}
     unshown = {position for position in pictured if decided[position]["rule"] in facts.known}

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nemo_curator.errors import CuratorError
 from nemo_curator.report.developers import Developers
@@ -15,8 +14,8 @@ from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.samples import COLUMNS, Row
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lookup import find_rows
 from nemo_curator.runs.partitions import Locations
-from nemo_curator.runs.parts import read_part
 
 
 def protected_figures(
@@ -55,23 +54,19 @@ def protected_rows(run: RunDirectory, ids: Iterable[str]) -> dict[str, dict[str,
 
 def _rows(run: RunDirectory, ids: Sequence[str]) -> dict[str, Row]:
     """Id to row; nothing of a set that is no run of ours, as one of hashes alone."""
-    wanted = pa.array(sorted(set(ids)), pa.string())
     found: dict[str, Row] = {}
     try:
         partitions = Locations(run)
         for partition_id in partitions.ids:
-            table = read_part(run, partition_id, COLUMNS)
-            rows = table.filter(pc.is_in(table["image_id"], value_set=wanted)).to_pylist()
-            locations = partitions.of(partition_id, (row["source"] for row in rows))
-            found |= {
-                row["image_id"]: {
-                    **row,
-                    "location": locations.get(row["source"]),
-                    "caption": row["caption"] or "",
-                }
-                for row in rows
-                if row["error"] is None
-            }
-    except (CuratorError, OSError):
+            rows = find_rows(run.part(partition_id), ids, COLUMNS)
+            locations = partitions.of(partition_id, (row["source"] for row in rows.values()))
+            for image_id, row in rows.items():
+                if row["error"] is None:
+                    found[image_id] = {
+                        **row,
+                        "location": locations.get(row["source"]),
+                        "caption": row["caption"] or "",
+                    }
+    except (CuratorError, OSError, pa.ArrowException):
         return found
     return found

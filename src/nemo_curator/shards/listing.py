@@ -24,6 +24,7 @@ from nemo_curator.shards.names import (
 )
 from nemo_curator.shards.rows_of_images import holds_images
 from nemo_curator.shards.saved_datasets import MOST_BYTES, beside_the_data
+from nemo_curator.shards.url_tables import refuse_url_tables
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
 _GIVE = "give a directory, a tar, a Parquet of images or an image"
@@ -72,7 +73,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
         MissingInputError: There is nothing at a path.
         EmptyInputError: There is nothing to account for in an input, or no input at all.
         DuplicateIdError: Two inputs would get the same ids.
-        InputError: An input cannot be listed.
+        InputError: An input cannot be listed, or is a list of URLs.
     """
     if not inputs:
         raise EmptyInputError("no input is given", act=_GIVE)
@@ -88,6 +89,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
             ignored += passed
             closed += shut
         elif one in loose:
+            refuse_url_tables([loose[one]], one.place)
             entries.append(loose[one])
     if not entries:
         raise EmptyInputError(
@@ -171,6 +173,7 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
     if not entries:
         cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
         raise EmptyInputError("there is no image and no shard in it", where=one.place, cause=cause, act=_GIVE)
+    refuse_url_tables(entries, one.place)
     shut = sorted(relative_path(stored.url, one.place) for stored in found if stored.kind == "unreadable")
     named = [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
     return entries, named, [with_name(one.name, path) for path in shut]
