@@ -21,7 +21,7 @@ def test_writes_what_is_kept(place):
     assert set(tree(place / "out")) == {"00000.tar", "00000.parquet", "manifest.json"}
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 def test_formats(place, form):
     """Each format holds the kept images; a second export finds them there and changes nothing."""
     facts = as_json("export", place / "run", place / "out", "--format", form)

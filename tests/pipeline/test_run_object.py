@@ -91,7 +91,7 @@ def test_other_keys_stay_in_force(run):
     assert run.recipe["scores"] == ["header", "entropy"]
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 def test_export_in_every_format(run, tmp_path, form):
     """Each format is written, and found there when it is asked for again."""
     run.decide()

@@ -28,6 +28,7 @@ class Format(StrEnum):
     webdataset = "webdataset"
     folder = "folder"
     parquet = "parquet"
+    mds = "mds"
 
 
 def export(
@@ -40,7 +41,8 @@ def export(
         str | None, typer.Option("--shard-bytes", metavar="SIZE", help="Bytes a shard holds at most, as in 1GB.")
     ] = None,
     output_format: Annotated[
-        Format | None, typer.Option("--format", help="Tars with a Parquet each, folders of files, or Parquet alone.")
+        Format | None,
+        typer.Option("--format", help="Tars, folders or MDS shards with a Parquet each, or Parquet alone."),
     ] = None,
     longest: Annotated[
         int | None, typer.Option("--longest", min=1, metavar="PIXELS", help="Make larger images smaller, to this side.")

@@ -161,7 +161,7 @@ def export_run(
             workers=workers,
             memory=memory,
         )
-        remove_leftovers(output, run, [file.name for file in exported.files])
+        remove_leftovers(output, run, [file.name for file in (*exported.files, *exported.indexes)])
         write_manifest(
             output,
             recipe=without_places(recipe).model_dump(mode="json"),

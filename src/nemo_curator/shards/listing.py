@@ -13,6 +13,7 @@ from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError, UnreachableError
 from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
 from nemo_curator.shards.entry import Entry, entry_at
+from nemo_curator.shards.lance_fragments import lance_entries, lance_places
 from nemo_curator.shards.names import (
     is_arrow_name,
     is_tar_name,
@@ -62,7 +63,7 @@ class _Input:
 
 
 def list_inputs(inputs: Sequence[str]) -> Listing:
-    """List the inputs: directories (with all below them), tars, Parquet files of images, loose images.
+    """List the inputs: directories (with all below them), tars, Parquet files of images, Lance data sets, loose images.
 
     Args:
         inputs: Paths or URLs, each optionally `NAME=PATH`. A name prefixes the ids of its input. Of several inputs,
@@ -74,6 +75,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
         EmptyInputError: There is nothing to account for in an input, or no input at all.
         DuplicateIdError: Two inputs would get the same ids.
         InputError: An input cannot be listed, or is a list of URLs.
+        MissingExtraError: There is a Lance data set, and the package that reads them is not installed.
     """
     if not inputs:
         raise EmptyInputError("no input is given", act=_GIVE)
@@ -165,11 +167,14 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
             ignored.append((path, "a file that was never finished"))
         else:
             files.append(File(path, stored.url, stored.size, stored.kind == "file", stored.version))
+    places = lance_places([one.url for one in found])
+    files = [one for one in files if not any(one.location.startswith(f"{place}/") for place in places)]
     saved = _beside_the_data(files)
     ignored += saved.items()
     classified = classify([file for file in files if file.path not in saved], _peek, _holds_images)
     ignored += classified.ignored
-    entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
+    ranges = [entry for place in places for entry in lance_entries(place, one.place, one.name)]
+    entries = sorted([*_entries(classified, one), *ranges], key=lambda entry: entry.path.encode())
     if not entries:
         cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
         raise EmptyInputError("there is no image and no shard in it", where=one.place, cause=cause, act=_GIVE)

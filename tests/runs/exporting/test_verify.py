@@ -17,7 +17,7 @@ from nemo_curator.runs.exporting import MANIFEST, ExportSettings, verify
 from nemo_curator.runs.exporting.findings import MOST
 from nemo_curator.testing import make_tar
 
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 
 
 @pytest.fixture(scope="module", params=FORMATS)

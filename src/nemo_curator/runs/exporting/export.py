@@ -25,6 +25,7 @@ from nemo_curator.runs.exporting.documents import remove_documents
 from nemo_curator.runs.exporting.feed import AbandonedError, Feed
 from nemo_curator.runs.exporting.making import Contents, Made, made_in_order
 from nemo_curator.runs.exporting.manifest import MANIFEST, delivered
+from nemo_curator.runs.exporting.mds_index import INDEX, write_indexes
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS
 from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
@@ -114,6 +115,8 @@ def export(
     exported = Exported(settings.format, plan.fingerprint, written=len(missing))
     exported.splits = dict.fromkeys(plan.splits, 0)
     exported.add(there[shard.name] for shard in plan.shards)
+    if settings.format == "mds":
+        exported.indexes = write_indexes(output, exported.files)
     _check(plan, exported)
     return exported
 
@@ -139,6 +142,9 @@ def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
     if not whole or not _is_of(plan, delivered(output)):
         remove_documents(output)
         storage.remove(storage.join(output, MANIFEST))
+    if not whole and plan.settings.format == "mds":  # an index of shards that are being replaced is not true
+        for folder in plan.splits or {"": 0}:
+            storage.remove(storage.join(output, folder, INDEX))
 
 
 def _is_of(plan: ExportPlan, manifest: dict[str, Any] | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +19,11 @@ from nemo_curator import storage
 from nemo_curator.errors import CuratorError
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.findings import Problems
+from nemo_curator.runs.exporting.mds_check import MdsCheck
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import folder_files, folder_sha256, is_inside
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
+from nemo_curator.shards.mds_reader import MdsFile
 from nemo_curator.shards.names import from_text, to_text
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.spool import open_shard
@@ -85,19 +88,27 @@ class _Check:
         self._output, self._shard, self._form = output, shard, form
         self._tell = self.found.problems.add
         self._expected: dict[str, tuple[str, int]] = {}  # name of a member to its hash and length
+        self._mds: MdsCheck | None = None
         self._hashes: list[Digests] = []
         self._contents: list[Digests] = []
 
     def run(self) -> None:
         """Look at everything."""
         whole = self._is_as_listed(self._shard.rows)
-        if self._form == "webdataset":
+        if self._form in ("webdataset", "mds"):
             whole = self._is_as_listed(self._shard.body) and whole
         if not whole:
             return
-        with open_parquet(storage.join(self._output, self._shard.rows.name)) as parquet:
+        with ExitStack() as stack:
+            parquet = stack.enter_context(open_parquet(storage.join(self._output, self._shard.rows.name)))
+            if self._form == "mds":
+                opened = stack.enter_context(open_shard(storage.join(self._output, self._shard.body.name)))
+                file = MdsFile(opened.descriptor, self._shard.body.bytes)
+                self._mds = MdsCheck(self._shard.body.name, file, parquet.schema_arrow, self._tell)
             for table in self._tables(parquet):
                 self._rows(table)
+            if self._mds is not None:
+                self._mds.end()
         self.found.ids = np.concatenate([self.found.ids, *self._hashes])
         self.found.contents = np.concatenate([self.found.contents, *self._contents])
         if self.found.samples != self._shard.rows.samples or self.found.samples != self._shard.body.samples:
@@ -136,11 +147,12 @@ class _Check:
         """The rows, a row group at a time."""
         columns = ["image_id", "files", "members", "primary", *(["image", "sidecars"] * (self._form == "parquet"))]
         columns += [name for name in _MADE if name in parquet.schema_arrow.names]
+        wanted = None if self._form == "mds" else columns  # its samples say everything that is known
         for number in range(parquet.num_row_groups):
             if parquet.metadata.row_group(number).total_byte_size > _MOST_EXPANDED:
                 self._tell(f"{self._shard.rows.name}: it would expand to more than {_MOST_EXPANDED:,} bytes")
                 return
-            yield parquet.read_row_group(number, columns=columns)
+            yield parquet.read_row_group(number, columns=wanted)
 
     def _rows(self, table: pa.Table) -> None:
         self.found.samples += table.num_rows
@@ -156,6 +168,8 @@ class _Check:
                 self._expected[name] = (one["sha256"], one["length"])
         self._hashes.append(digests(ids))
         self._contents.append(content_digests(table))
+        if self._mds is not None:
+            self._mds.rows(table, members)
         if self._form == "parquet":
             for index, (names, its) in enumerate(zip(files, members, strict=True)):
                 self._embedded(table.slice(index, 1).to_pylist()[0], names, its)

@@ -15,21 +15,24 @@ import numpy as np
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.errors import MissingInputError
+from nemo_curator.errors import CuratorError, MissingInputError
 from nemo_curator.runs.exporting.croissant import NAME as CROISSANT
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.findings import Problems, Verification
 from nemo_curator.runs.exporting.manifest import (
     DOCUMENTS,
+    INDEXES,
     MANIFEST,
     REMOVING,
     delivered,
+    index_names,
     leftovers,
     own_documents,
     shard_stem,
 )
-from nemo_curator.runs.exporting.settings import Format
-from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests
+from nemo_curator.runs.exporting.mds_index import indexes_of
+from nemo_curator.runs.exporting.settings import ENDS, Format
+from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests, leads_out
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.names import to_text
@@ -79,6 +82,8 @@ def verify(
     _check_twice(output, shards, found, problems)
     _check_others(output, manifest, problems)
     _check_documents(output, manifest, problems)
+    if form == "mds":
+        _check_indexes(output, manifest, shards, problems)
     compared, elsewhere = 0, Problems()
     if run is not None:
         contents = np.concatenate([np.zeros((0, 2), np.uint64), *(one.contents for one in found)])
@@ -98,7 +103,7 @@ def verify(
 def listed_shards(manifest: dict[str, Any], problems: Problems) -> list[ListedShard]:
     """The shards that a manifest lists; what is none of ours becomes a problem and is not looked at."""
     form = manifest["format"]
-    end = {"webdataset": ".tar", "folder": "/", "parquet": ".parquet"}[form]
+    end = ENDS[form]
     files: dict[str, DeliveredFile] = {}
     for one in manifest["files"]:
         name = one["name"]
@@ -179,6 +184,31 @@ def _check_documents(output: str, manifest: dict[str, Any], problems: Problems) 
     listed = [one for one in manifest.get(DOCUMENTS) or () if isinstance(one, dict)]
     if any(one.get("name") == CROISSANT for one in listed) and CROISSANT not in own_documents(output, manifest):
         problems.add(f"{CROISSANT}: it is not as it was written")
+
+
+def _check_indexes(output: str, manifest: dict[str, Any], shards: list[ListedShard], problems: Problems) -> None:
+    """The indexes are those of the shards that the manifest lists, and it lists them."""
+    try:
+        wanted = indexes_of(output, [file for shard in shards for file in (shard.body, shard.rows)])
+    except CuratorError:
+        return  # the shard says that its Parquet is damaged
+    if sorted(wanted) != sorted(index_names(manifest)):
+        problems.add(f"{MANIFEST}: its {INDEXES} are not those of its shards")
+    for name, data in wanted.items():
+        location = storage.join(output, name)
+        try:
+            if leads_out(output, location):
+                problems.add(f"{name}: it is a link that leads out of the data set")
+                continue
+            with storage.open(location) as file:
+                same = file.read(len(data) + 1) == data
+        except FileNotFoundError:
+            problems.add(f"{name}: it is missing")
+        except OSError as error:
+            problems.add(f"{name}: it cannot be read ({error.strerror or error})")
+        else:
+            if not same:
+                problems.add(f"{name}: it is not the index of these shards")
 
 
 def _check_others(output: str, manifest: dict[str, Any], problems: Problems) -> None:
