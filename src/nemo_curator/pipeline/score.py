@@ -114,7 +114,7 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
+    if notes := (*left_out(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
