@@ -109,6 +109,15 @@ def test_mistakes(place):
     assert imagecurator("export", place / "run", place / "out", "--format", "tar").returncode == 2
 
 
+def test_a_run_that_is_not_scored_to_its_end(place):
+    """What is said first is what has to be done first: scoring goes on, and only then there is something to decide."""
+    next((place / "scored" / "parts").glob("*.parquet")).unlink()
+    for command in (("export", place / "scored", place / "out"), ("report", place / "scored")):
+        said = sentence(imagecurator(*command), 3)
+        assert "1 of 2 partitions are not scored, or damaged" in said
+        assert "finish scoring with `imagecurator score INPUT RUN`" in said
+
+
 def test_replace(place):
     """`--replace` puts another cut of the data set in the place of an earlier one, and leaves nothing of it."""
     assert imagecurator("export", place / "run", place / "out", "--shard-size", "2").returncode == 0

@@ -179,7 +179,7 @@ def test_mistakes(run, source, tmp_path):
     """Each mistake is an error of its own kind, and nothing changes."""
     before = tree(tmp_path)
     for call, error, words in [
-        (lambda: Run(str(tmp_path)), MissingRunError, "there is no run directory"),
+        (lambda: Run(str(source)), MissingRunError, "there is no run directory"),
         (lambda: run.table(["entropi"]), RecipeError, "there is no column 'entropi'"),
         (lambda: run.decide(rule={}), RecipeError, "unknown key 'rule'; did you mean 'rules'"),
         (lambda: run.decide(scores=["header"]), RecipeError, "'scores' says what to compute"),

@@ -59,6 +59,7 @@ def score(
         from nemo_curator.pipeline.score_run import preview_score, score_run
         from nemo_curator.pipeline.scored import scored_inputs
         from nemo_curator.planning.means import Asked
+        from nemo_curator.runs.location import run_at
         from nemo_curator.runs.state import RunState
 
         if workers != 0 and executor == "local":  # Ray Data uses it
@@ -67,6 +68,7 @@ def score(
             with_scores(settings, scores)
         )
         reach_by(recipe, settings)
+        place = run_at(run)
         state = RunState.read(place) if recipe is None else None
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:
@@ -79,7 +81,7 @@ def score(
             return
         observing = Observing(log_json, metrics)
         shown_by = display(quiet=as_json or observing.takes_stderr)
-        with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
+        with observed("score", observing, shown_by, {"inputs": inputs, "run": place.root}) as watcher:
             plan = score_run(
                 inputs,
                 place,

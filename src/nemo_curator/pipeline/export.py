@@ -232,10 +232,11 @@ def decided_state(run: RunDirectory) -> RunState:
 
     Raises:
         MissingRunError: There is no run.
-        IncompleteRunError: It is not decided.
+        IncompleteRunError: It is not decided, or not even scored to its end.
     """
     state = RunState.require(run)
     if "funnel" not in state.facts or not _whole(run.decisions):
+        scored_partitions(run, state)  # who decides first would hear of that next
         raise IncompleteRunError(
             "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
         )

@@ -25,7 +25,7 @@ from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
 from nemo_curator.runs.exporting import Exported
-from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.location import run_at
 from nemo_curator.runs.lookup import ID
 from nemo_curator.runs.parts import read_part
 from nemo_curator.runs.state import RunState
@@ -39,14 +39,15 @@ class Run:
     """A run: score once, look at the scores, decide as often as you like, export.
 
     Args:
-        path: Run directory that is there: `OUTPUT/run` of `imagecurator run`, or what `Run.score` made.
+        path: Run directory that is there: what `Run.score` made, or `OUTPUT/run` of `imagecurator run`, which `OUTPUT`
+            names too.
 
     Raises:
         MissingRunError: There is none.
     """
 
     def __init__(self, path: str) -> None:
-        self.directory = RunDirectory(plain_place(str(path)))
+        self.directory = run_at(plain_place(str(path)))
         RunState.require(self.directory)
 
     @classmethod
@@ -80,9 +81,10 @@ class Run:
         """
         given = [inputs] if isinstance(inputs, str) else list(inputs)
         budget = None if memory is None else parse_size(memory)
-        run = RunDirectory(plain_place(str(path)))
         share = None if shard is None else Shard.parse(shard)
-        score_run(given, run, _recipe(recipe), workers=workers, memory=budget, rescore=rescore, shard=share)
+        chosen = _recipe(recipe)  # first, because it may say how the run directory is reached
+        run = run_at(plain_place(str(path)))
+        score_run(given, run, chosen, workers=workers, memory=budget, rescore=rescore, shard=share)
         return cls(path)
 
     def __repr__(self) -> str:

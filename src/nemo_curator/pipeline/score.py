@@ -115,7 +115,7 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
+    if notes := (*left_out(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
     # files of a partition that may be there are removed before new ones are written; elsewhere that takes requests
     lying = anything_embedded(plan.run) if plan.work.partitions and not plan.is_first else frozenset()

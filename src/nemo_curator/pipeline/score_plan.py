@@ -46,6 +46,8 @@ class ScorePlan:
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
         is_first: Whether there was no run yet.
         shard: Which share of the partitions this is about, where other processes score the others; None for all.
+        dropped: What was in force in the run and is no more, in sentences; no notes, because a later decision may bring
+            it back.
     """
 
     run: RunDirectory
@@ -59,6 +61,7 @@ class ScorePlan:
     means: Means | None = None
     is_first: bool = False
     shard: Shard | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def partitions(self) -> tuple[Partition, ...]:

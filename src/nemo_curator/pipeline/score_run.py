@@ -72,6 +72,8 @@ def score_run(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_run_place(run, roots(listing))
+    if shard is None:
+        storage.refuse_held(run.root)  # what is to be said of a run at work may be another thing when it has ended
     claim_run(run, write=False)
     check_others(recipe, run, {})
     asked = Asked(workers, memory, executor, address)

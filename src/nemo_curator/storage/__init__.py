@@ -30,7 +30,7 @@ from nemo_curator.storage.local import (
     will_read_local,
     write_local,
 )
-from nemo_curator.storage.lock import is_locked, locked, shared
+from nemo_curator.storage.lock import is_locked, locked, refuse_held, shared
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.reach import in_use, use
 from nemo_curator.storage.refusal import storage_error
@@ -72,6 +72,7 @@ __all__ = [
     "read_end",
     "read_range",
     "reads_ranges",
+    "refuse_held",
     "refuse_missing_bucket",
     "refuse_read_only",
     "remove",

@@ -32,6 +32,7 @@ from nemo_curator.shards.tar_headers import TarDamage, walk
 _READ = 1 << 20
 _MOST_EXPANDED = 1 << 30  # bytes of a row group; ours have 32 MB, or one sample
 _MADE = ["delivered_bytes", "delivered_sha256"]
+_RENDERED = "rendered"
 _STRANGE = 1000  # members that nobody expects, after which a tar is read no further
 
 Digests = npt.NDArray[np.uint64]
@@ -47,6 +48,7 @@ class ShardFindings:
         bytes: Bytes hashed.
         ids: `(N, 2)` a digest of each sample's id.
         contents: `(N, 2)` a digest of each sample's id and of the hashes of its members.
+        rendered: `(N,)` whether its image was made anew.
     """
 
     problems: Problems = field(default_factory=Problems)
@@ -54,6 +56,7 @@ class ShardFindings:
     bytes: int = 0
     ids: Digests = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
     contents: Digests = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
+    rendered: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class _Check:
         self._mds: MdsCheck | None = None
         self._hashes: list[Digests] = []
         self._contents: list[Digests] = []
+        self._rendered: list[npt.NDArray[np.bool_]] = []
 
     def run(self) -> None:
         """Look at everything."""
@@ -111,6 +115,7 @@ class _Check:
                 self._mds.end()
         self.found.ids = np.concatenate([self.found.ids, *self._hashes])
         self.found.contents = np.concatenate([self.found.contents, *self._contents])
+        self.found.rendered = np.concatenate([self.found.rendered, *self._rendered])
         if self.found.samples != self._shard.rows.samples or self.found.samples != self._shard.body.samples:
             listed = self._shard.rows.samples
             self._tell(f"{self._shard.rows.name}: it has {self.found.samples:,} samples, the manifest says {listed:,}")
@@ -146,7 +151,7 @@ class _Check:
     def _tables(self, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
         """The rows, a row group at a time."""
         columns = ["image_id", "files", "members", "primary", *(["image", "sidecars"] * (self._form == "parquet"))]
-        columns += [name for name in _MADE if name in parquet.schema_arrow.names]
+        columns += [name for name in (*_MADE, _RENDERED) if name in parquet.schema_arrow.names]
         wanted = None if self._form == "mds" else columns  # its samples say everything that is known
         for number in range(parquet.num_row_groups):
             if parquet.metadata.row_group(number).total_byte_size > _MOST_EXPANDED:
@@ -168,6 +173,7 @@ class _Check:
                 self._expected[name] = (one["sha256"], one["length"])
         self._hashes.append(digests(ids))
         self._contents.append(content_digests(table))
+        self._rendered.append(_rendered(table))
         if self._mds is not None:
             self._mds.rows(table, members)
         if self._form == "parquet":
@@ -255,6 +261,13 @@ def _as_delivered(table: pa.Table, members: list[Any]) -> list[Any]:
         there = first is not None and 0 <= first < len(its or ())
         found.append([{**one, **new} if there and at == first else one for at, one in enumerate(its or ())])
     return found
+
+
+def _rendered(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Of each row whether its image was made anew."""
+    if _RENDERED not in table.column_names:
+        return np.zeros(table.num_rows, np.bool_)
+    return np.array([one is True for one in table[_RENDERED].to_pylist()], np.bool_)
 
 
 def _same(descriptor: int, offset: int, size: int, expected: tuple[str, int]) -> bool:

@@ -35,6 +35,7 @@ from nemo_curator.runs.exporting.settings import ENDS, Format
 from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests, leads_out
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.state import read_facts
 from nemo_curator.shards.names import to_text
 from nemo_curator.shards.parquet import read_table
 
@@ -56,13 +57,14 @@ def verify(
         progress: Called with the number of samples checked since the last call.
 
     Raises:
-        MissingInputError: There is nothing at `output`.
+        MissingInputError: There is nothing at `output`, or nothing of a data set.
     """
     if not storage.is_directory(output) and storage.is_local(output):
         raise MissingInputError("there is no data set", where=output, act="check the path")
     problems = Problems()
     manifest = delivered(output)
     if manifest is None:
+        _refuse_other_folder(output)
         problems.add(f"{MANIFEST}: it is missing, or none of imagecurator")
         return Verification(problems=tuple(problems.told), problem_count=problems.count)
     if REMOVING in manifest:
@@ -84,10 +86,11 @@ def verify(
     _check_documents(output, manifest, problems)
     if form == "mds":
         _check_indexes(output, manifest, shards, problems)
-    compared, elsewhere = 0, Problems()
+    compared, rendered, elsewhere = 0, 0, Problems()
     if run is not None:
         contents = np.concatenate([np.zeros((0, 2), np.uint64), *(one.contents for one in found)])
-        compared = check_samples_at_their_sources(run, contents, elsewhere)
+        anew = np.concatenate([np.zeros(0, np.bool_), *(one.rendered for one in found)])
+        compared, rendered = check_samples_at_their_sources(run, contents, anew, elsewhere)
     return Verification(
         shards=len(shards),
         samples=sum(one.samples for one in found),
@@ -97,7 +100,32 @@ def verify(
         compared=compared,
         source_problems=tuple(elsewhere.told),
         source_problem_count=elsewhere.count,
+        rendered=rendered,
     )
+
+
+def _refuse_other_folder(output: str) -> None:
+    """Refuse a folder without a manifest of ours that is no data set which lost it, or whose manifest is damaged.
+
+    Raises:
+        MissingInputError: It is a run directory, or holds no `manifest.json` and no shard by its name.
+    """
+    if read_facts(RunDirectory(output)) is not None:
+        above = output.rstrip("/").rpartition("/")[0]
+        near = (
+            f"did you mean {above}?" if above and delivered(above) is not None else "name what `export` or `run` wrote"
+        )
+        raise MissingInputError("this is a run directory, and not a data set", where=output, act=near)
+    try:
+        paths = _paths(output)
+    except OSError:
+        return
+    if MANIFEST not in paths and not leftovers(paths, ()):
+        raise MissingInputError(
+            f"this is no data set: it holds no {MANIFEST} of imagecurator, and no shard",
+            where=output,
+            act="name the OUTPUT of `export` or `run`",
+        )
 
 
 def listed_shards(manifest: dict[str, Any], problems: Problems) -> list[ListedShard]:
@@ -213,11 +241,16 @@ def _check_indexes(output: str, manifest: dict[str, Any], shards: list[ListedSha
 
 def _check_others(output: str, manifest: dict[str, Any], problems: Problems) -> None:
     """No file bears a name of ours without being listed."""
-    prefix = storage.join(output, "")
     try:
-        paths = [stored.url.removeprefix(prefix) for stored in storage.list(output)]
+        paths = _paths(output)
     except OSError as error:
         problems.add(f"the data set cannot be listed ({error.strerror or error})")
         return
     for path in leftovers(paths, {one["name"] for one in manifest["files"]}):
         problems.add(f"{to_text(path)}: the manifest does not list it")
+
+
+def _paths(output: str) -> list[str]:
+    """Every file of a folder, by its path in it."""
+    prefix = storage.join(output, "")
+    return [stored.url.removeprefix(prefix) for stored in storage.list(output)]
