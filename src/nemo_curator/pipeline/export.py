@@ -20,7 +20,7 @@ from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Exporting, Written
-from nemo_curator.pipeline.scored import decision_of, scored_parts
+from nemo_curator.pipeline.scored import decision_of, scored_partitions, scored_parts
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
