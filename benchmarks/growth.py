@@ -1,7 +1,7 @@
 """How do time, memory and the run directory grow with the number of images, and what does resuming cost?
 
 Tars of real photos of 500 x 375, each with other last bytes, scored by the header and the statistics that the default
-recipe has, decided and exported; a thousand images a tar. Per size: seconds of `imagecurator run`, memory of all
+recipe has, decided and exported; 250 images a tar. Per size: seconds of `imagecurator run`, memory of all
 processes together at its peak (proportional), bytes of the run directory an image, and seconds of giving the same
 command again once it is done (*again*: nothing is left to do) and once a tenth of the parts is removed (*resumed*).
 The exponents are between the smallest and the largest size: 1 is as the number of images, 0 is flat.
@@ -25,7 +25,7 @@ from support.memory import peak_memory
 from support.sized_photos import sized_tars
 
 SCORES = "header,sharpness,exposure,entropy"
-EACH = 1000  # images of a tar
+EACH = 250  # images of a tar, so that the smallest size too has work for several workers
 
 
 def command(photos: Path, output: Path, *more: str) -> list[str]:
