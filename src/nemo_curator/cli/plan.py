@@ -8,7 +8,7 @@ from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
 from nemo_curator.cli.means import means_facts, means_lines
-from nemo_curator.pipeline.score_notes import left_out
+from nemo_curator.pipeline.score_notes import left_out, left_out_briefly
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage, stands_on_stored
 
@@ -55,7 +55,7 @@ def print_score_plan(plan: ScorePlan) -> None:
         source = " (from the stored embeddings)" if stands_on_stored(_stages(plan, columns)) else ""
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
     lines += [] if plan.means is None else means_lines(plan.means)
-    lines += [f"note: {note}" for note in (*left_out(plan.scoring), *plan.notes)]
+    lines += [f"note: {note}" for note in (*left_out_briefly(plan.scoring), *plan.notes)]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
 

@@ -19,7 +19,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import ImageGivenUp, Noted, Planned, Read
 from nemo_curator.pipeline.progress.parts import scored_part
 from nemo_curator.pipeline.score_chain import score_chain
-from nemo_curator.pipeline.score_notes import left_out, short_of_memory
+from nemo_curator.pipeline.score_notes import left_out_briefly, short_of_memory
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage
 from nemo_curator.pipeline.work import stale_columns
@@ -114,7 +114,7 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
+    if notes := (*left_out_briefly(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
