@@ -12,14 +12,16 @@ from nemo_curator.cli import options
 from nemo_curator.cli.failures import as_sentences
 from nemo_curator.cli.models_get import get
 from nemo_curator.cli.models_verify import verify
+from nemo_curator.cli.usage import Command, Group
 
 models = typer.Typer(
     name="models",
+    cls=Group,
     help="List the models and heads, fetch their weights, verify what is here.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models.command("get")(as_sentences(get))
-models.command("verify")(as_sentences(verify))
+models.command("get", cls=Command)(as_sentences(get))
+models.command("verify", cls=Command)(as_sentences(verify))
 
 
 def _list(

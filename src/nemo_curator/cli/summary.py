@@ -64,7 +64,7 @@ def _beyond_rules(recipe: Recipe) -> Iterator[str]:
     if recipe.duplicates.within:
         yield from _duplicates(recipe.duplicates)
     if recipe.against:
-        yield f"then what an image stands for that was kept by {', '.join(map(shown, recipe.against))}"
+        yield f"then images that repeat one kept by {', '.join(map(shown, recipe.against))}"
     if recipe.sample:
         size = f"{recipe.sample.n:,} images" if recipe.sample.n is not None else f"a share of {recipe.sample.share:g}"
         yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
