@@ -167,7 +167,8 @@ def print_notes(funnel: Funnel) -> None:
         f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
     ]
-    notes += [pairs_note(one) for one in funnel.pairs]
+    # a search that looks at all pairs found what there is: there is nothing to know about it
+    notes += [pairs_note(one) for one in funnel.pairs if not one.exact]
     notes += [
         f"{counted(count, 'image')} of the protect set {name} cannot be read, and protect{'s' if count == 1 else ''} "
         "nothing"

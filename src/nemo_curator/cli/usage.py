@@ -112,7 +112,7 @@ def _missing_last(command: Command, ctx: Any, given: Sequence[str], param: Any) 
 
 def _invalid(error: typer.BadParameter) -> str:
     """What is wrong with a value, and what the option is for; "" where the fault has words of its own."""
-    faults = getattr(error.__cause__, "errors", list)()
+    faults: list[Any] = getattr(error.__cause__, "errors", list)()
     if not faults or error.param is None:
         return ""
     fault, param = faults[0], error.param
