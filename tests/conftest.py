@@ -43,6 +43,15 @@ def shared_models(shared_data: Path) -> Path:
 
 
 @pytest.fixture
+def asked():
+    """What is asked of places that begin with `counted://`, where nothing is at the beginning: see `counted_files`."""
+    from tests.counted_files import counting
+
+    with counting() as asked:
+        yield asked
+
+
+@pytest.fixture
 def cuda(monkeypatch):
     """torch, with the CUDA devices that the tests were started with; a skip where there is none, or no torch for it."""
     from nemo_curator.models import numerics

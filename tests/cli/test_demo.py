@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_it_ends_with_the_path_of_the_report(shown):
     report = Path(result.stdout.splitlines()[-1])
     assert report == folder / "output" / "run" / "report.html"
     assert 50_000 < report.stat().st_size < 5_000_000
+
+
+def test_a_demo_is_written_down(tmp_path):
+    """Lines of JSON alone on stderr, metrics in a file, and neither in the demo's own folder."""
+    more = ["--log-json", "-", "--metrics", str(tmp_path / "m.prom")]
+    done = CliRunner().invoke(app, ["demo", str(tmp_path / "demo"), "--workers", "0", *more])
+    assert done.exit_code == 0, done.output
+    found = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (found[0]["event"], found[0]["command"], found[-1]["event"]) == ("begun", "demo", "finished")
+    assert found[-1]["funnel"]["inputs"] > 10
+    assert 'imagecurator_phase{phase="finished"} 1' in (tmp_path / "m.prom").read_text()
+    refused = invoke(tmp_path / "demo", "--log-json", tmp_path / "demo" / "log")
+    assert (refused.exit_code, "--log-json" in refused.output) == (4, True)
 
 
 def test_every_fault_is_caught_for_its_own_reason(shown):

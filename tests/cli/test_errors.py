@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cli.processes import CHEAP, command, imagecurator, pictures, process, sentence, tree
 
+from nemo_curator import storage
 from nemo_curator.testing import make_tar
 
 
@@ -51,6 +52,48 @@ def test_output_of_somebody_else(tmp_path, source, recipe):
     said = sentence(imagecurator("run", source, out, "-r", recipe), 4)
     assert "files that imagecurator did not put there, such as 'thesis.tex'" in said
     assert tree(out) == {"thesis.tex": b"years of work"}
+
+
+def test_what_replaces_is_not_told_that_scores_are_used_again(tmp_path, source, recipe):
+    """Who asked for other scores is not told that the old ones stay."""
+    out = tmp_path / "out"
+    assert imagecurator("run", source, out, "-r", recipe).returncode == 0
+    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "limits.pixels=50M", "--rescore"), 4)
+    assert said.endswith("pass --replace to write this one in its place")
+    said = sentence(imagecurator("run", source, out, "-r", recipe, "-s", "rules.wide=width > 5"), 4)
+    assert said.endswith("pass --replace to write this one in its place (its scores are used again)")
+
+
+@pytest.mark.parametrize("command", ["run", "score", "embed"])
+def test_a_run_at_work_is_told_before_anything_else(tmp_path, source, recipe, command):
+    """A run that somebody makes at this moment is not to be thrown away because another input was named."""
+    out = tmp_path / "out"
+    run = out if command == "score" else out / "run"
+    own = () if command == "embed" else ("-r", recipe)
+    assert imagecurator(command, source, out, *own).returncode == 0
+    other = pictures(tmp_path / "other" / "deeper").parent
+    before = tree(out)
+    assert "another input" in sentence(imagecurator(command, other, out, *own), 4)
+    with storage.locked(str(run)):
+        said = sentence(imagecurator(command, other, out, *own), 4)
+        assert "another imagecurator is at work here; wait until it ends, or choose another place" in said
+    assert tree(out) == before
+
+
+def test_nothing_that_can_be_read(tmp_path, recipe):
+    """It is no rule that took what could not be read: the note says what was wrong, and where to read on."""
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        (tmp_path / "in" / f"{number}.jpg").write_text("<html>")
+        done = imagecurator("run", tmp_path / "in", tmp_path / f"out{number}", "-r", recipe)
+        assert done.returncode == 0
+        assert "alone` shows" not in done.stdout
+        which = ("the one input could not be read", "none of the 2 inputs could be read")[number]
+        said = f"note: nothing is kept: {which} (not_an_image {number + 1}); the report says why, and what may be done"
+        assert said in done.stdout
+    pictures(tmp_path / "in")
+    done = imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", recipe, "-s", "rules.all='true'")
+    assert "note: nothing is kept; the column `alone` shows which rule takes how much" in done.stdout
 
 
 def test_finished_output_is_not_overwritten(tmp_path, source, recipe):

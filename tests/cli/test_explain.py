@@ -6,6 +6,9 @@ import pytest
 from tests.cli.kept import ODD, as_json
 from tests.cli.processes import imagecurator, sentence, tree
 
+from nemo_curator.report.remedies import remedy
+from nemo_curator.testing import encoded, photo
+
 
 def test_rejected_image(place):
     """An image that a rule rejects: where it lies, its scores, what each rule says with its figures, the verdict."""
@@ -46,6 +49,26 @@ def test_broken_image(place):
     done = imagecurator("explain", place / "run", "cut.jpg")
     assert "error            decode_failed (image_reader): " in done.stdout
     assert "quarantine" in done.stdout
+
+
+def test_what_to_do_about_a_broken_image(tmp_path):
+    """Of what could not be read: the error once, what may be done as the report says it, no score that it lacks."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "page.jpg").write_text("<html></html>")
+    (tmp_path / "in" / "large.png").write_bytes(encoded(photo(1, 200, 200)))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("scores: [header, sharpness]\nlimits: {pixels: 30000}\n")
+    assert imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", recipe).returncode == 0
+    page = imagecurator("explain", tmp_path / "out", "page.jpg").stdout
+    assert "page.jpg (13 bytes)" in page
+    assert page.count("not_an_image") == 1
+    assert page.endswith("\n\nverdict          quarantine\n")
+    assert "\n\n\n" not in page
+    assert f"what to do       {remedy('not_an_image')[1]}\n" in page
+    assert "  -\n" not in page.partition("sha256")[2].partition("\n")[2]
+    large = imagecurator("explain", tmp_path / "out", "large.png").stdout
+    assert large.count("limits.pixels") == 1
+    assert "`--rescore --replace`" in large
 
 
 def test_before_a_decision(place):

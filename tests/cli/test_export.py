@@ -21,7 +21,7 @@ def test_writes_what_is_kept(place):
     assert set(tree(place / "out")) == {"00000.tar", "00000.parquet", "manifest.json"}
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 def test_formats(place, form):
     """Each format holds the kept images; a second export finds them there and changes nothing."""
     facts = as_json("export", place / "run", place / "out", "--format", form)
@@ -107,6 +107,15 @@ def test_mistakes(place):
         assert words in said, said
         assert tree(place) == before, arguments
     assert imagecurator("export", place / "run", place / "out", "--format", "tar").returncode == 2
+
+
+def test_a_run_that_is_not_scored_to_its_end(place):
+    """What is said first is what has to be done first: scoring goes on, and only then there is something to decide."""
+    next((place / "scored" / "parts").glob("*.parquet")).unlink()
+    for command in (("export", place / "scored", place / "out"), ("report", place / "scored")):
+        said = sentence(imagecurator(*command), 3)
+        assert "1 of 2 partitions are not scored, or damaged" in said
+        assert "finish scoring with `imagecurator score INPUT RUN`" in said
 
 
 def test_replace(place):

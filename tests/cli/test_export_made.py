@@ -40,9 +40,29 @@ def test_smaller_images(run, tmp_path):
     assert {(one["delivered_format"], one["delivered_width"], one["delivered_height"]) for one in rows} == {
         ("webp", 48, 32)
     }
-    assert command("verify", tmp_path / "out", "--run", run).exit_code == 0
+    done = command("verify", tmp_path / "out", "--run", run)
+    assert done.exit_code == 0
+    assert "0 of them still hold the bytes that their sources hold" in done.stdout
+    assert "5 were made anew, of sources that are unchanged, whose sidecars they still hold" in done.stdout
     again = command("export", run, tmp_path / "out", *options)
     assert "all of which were there already" in again.stdout
+
+
+def test_what_is_made_anew_is_told_from_what_keeps_its_bytes(tmp_path):
+    """`verify` counts both, and of a source that changed since says neither."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, width in enumerate((40, 120, 120)):
+        (folder / f"{number}.jpg").write_bytes(encoded(photo(number, width, 40)))
+        (folder / f"{number}.txt").write_text(f"photo {number}")
+    assert command("run", folder, tmp_path / "whole", *RUN).exit_code == 0
+    assert command("export", tmp_path / "whole", tmp_path / "out", "--longest", 50).exit_code == 0
+    facts = json.loads(command("verify", tmp_path / "out", "--run", tmp_path / "whole", "--json").stdout)
+    assert (facts["samples"], facts["compared"], facts["rendered"]) == (3, 3, 2)
+    (folder / "1.txt").write_text("another caption")
+    done = command("verify", tmp_path / "out", "--run", tmp_path / "whole")
+    assert "1 of them still hold the bytes that their sources hold\n1 were made anew" in done.stdout
+    assert "source: 1.jpg: at its source" in done.stdout
 
 
 def test_in_words(run, tmp_path):

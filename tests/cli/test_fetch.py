@@ -1,7 +1,10 @@
 """`imagecurator fetch` on the command line."""
 
 import json
+import os
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.fetching.web import Web, picture, whole
 from typer.testing import CliRunner
@@ -48,6 +51,77 @@ def test_machines_get_json(listed):
     assert (facts["rows"], facts["statuses"]) == (3, {"ok": 2, "not_found": 1})
 
 
+def test_a_fetch_is_written_down(listed):
+    """A log from the beginning to the counts, and metrics; a second fetch finds all rows answered."""
+    log, prom = listed / "log.jsonl", listed / "fetch.prom"
+    for _ in range(2):
+        done = called("fetch", listed / "list.csv", listed / "out", *QUICK, "--log-json", log, "--metrics", prom)
+        assert done.exit_code == 0, done.output
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    names = [one["event"] for one in found if one["event"] != "progress"]
+    assert names == ["begun", "fetching", "fetched", "finished"] * 2
+    assert (found[0]["command"], found[0]["inputs"]) == ("fetch", [str(listed / "list.csv")])
+    assert [(one["rows"], one["rows_done"]) for one in found if one["event"] == "fetching"] == [(3, 0), (3, 3)]
+    assert [one["statuses"] for one in found if one["event"] == "fetched"] == [{"ok": 2, "not_found": 1}] * 2
+    ends = [one["fetched"] for one in found if one["event"] == "finished"]
+    assert [one["images"] for one in ends] == [2, 0]
+    assert ends[0]["bytes"] == len(picture(0)) + len(picture(1))
+    text = prom.read_text()
+    assert 'imagecurator_phase{phase="finished"} 1' in text
+    assert 'imagecurator_fetch_answers{status="not_found"} 1' in text
+    assert "imagecurator_fetch_rows_done 3" in text
+
+
+def test_a_fetch_that_fails_is_written_down(listed):
+    """What ends a fetch is the last line, what was fetched until then is counted, and stderr is for machines alone."""
+    (listed / "out" / ".fetching" / "000000.spool").mkdir(parents=True)
+    done = called("fetch", listed / "list.csv", listed / "out", *QUICK, "--log-json", "-")
+    assert done.exit_code == 4
+    found = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [one["event"] for one in found][-1] == "failed"
+    assert (found[-1]["error"], found[-1]["exit_code"]) == ("StorageError", 4)
+
+
+def test_a_log_lies_outside_of_what_is_fetched(listed):
+    """A file in the output is refused before anything is asked."""
+    done = called("fetch", listed / "list.csv", listed / "out", *QUICK, "--log-json", listed / "out" / "log")
+    assert done.exit_code == 4
+    assert "--log-json" in done.output
+    assert not (listed / "out").exists()
+
+
+def test_memory_is_taken_as_a_size(listed):
+    """A fetch within a megabyte has the same result."""
+    done = called("fetch", listed / "list.csv", listed / "out", *QUICK, "--memory", "1MB", "--json")
+    assert json.loads(done.stdout)["statuses"] == {"ok": 2, "not_found": 1}
+
+
+@pytest.mark.parametrize("given", ["urls.parquet", "."])
+def test_a_list_of_urls_is_no_input_of_a_run(tmp_path, given):
+    """Who curates a Parquet of URLs, or a folder of such, is told of `fetch` in a sentence, and nothing is written."""
+    (tmp_path / "in").mkdir()
+    for name in ("urls.parquet", "urls2.parquet"):
+        pq.write_table(pa.table({"URL": ["http://web.test/a.jpg"], "TEXT": ["a"]}), tmp_path / "in" / name)
+    place = os.path.normpath(tmp_path / "in" / given)
+    done = called("run", place, tmp_path / "out")
+    assert done.exit_code == 3
+    said = " ".join(done.output.split())
+    assert "this is a list of URLs, and no image is in it" in said
+    assert "`imagecurator fetch" in said
+    assert "FETCHED" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_beside_images_ends_no_run(tmp_path):
+    """A Parquet of URLs in a folder that holds images too is a record that says why it is none, as before."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(picture(1))
+    pq.write_table(pa.table({"url": ["http://web.test/a.jpg"]}), tmp_path / "in" / "urls.parquet")
+    done = called("run", tmp_path / "in", tmp_path / "out", "--scores", "header", "--workers", "0", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["funnel"]["inputs"] == 2
+
+
 def test_without_a_word_this_machine_is_not_asked(listed):
     """Private addresses are refused unless a network is named."""
     done = called("fetch", listed / "list.csv", listed / "out", "--json")
@@ -61,6 +135,7 @@ def test_without_a_word_this_machine_is_not_asked(listed):
         (["--allow-private", "here"], 3, "this is no network"),
         (["--max-bytes", "much"], 2, "is no size"),
         (["--shard-size", "0"], 2, "--shard-size"),
+        (["--memory", "0"], 2, "is nothing at all"),
     ],
 )
 def test_mistakes_are_sentences(listed, more, code, said):

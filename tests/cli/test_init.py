@@ -9,6 +9,7 @@ from nemo_curator.cli.recipe_template import recipe_template
 from nemo_curator.errors import OutputExistsError
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.stages.catalogue import score_names
 
 
 def invoke(*arguments):
@@ -50,6 +51,12 @@ def test_every_key_is_there_with_its_comment(path, description):
         comment.insert(0, lines[at].strip().removeprefix("# "))
     assert description
     assert " ".join(comment).startswith(description)
+
+
+def test_scores_are_all_that_are_known():
+    """The names are all that there are, whether or not what they need is installed, and it says no more than that."""
+    text = " ".join(line.removeprefix("# ") for line in recipe_template().split("\nscores:")[0].splitlines())
+    assert text.endswith(f"Known: {', '.join(score_names())}.")
 
 
 def test_lines_are_short_enough_to_read():

@@ -192,3 +192,11 @@ def test_what_cannot_be_decontaminated(made, tmp_path):
     done = imagecurator("decontaminate", made / "in", "--protect", made / "eval", "--output", made / "in" / "clean")
     assert "lies inside the input" in sentence(done, 4)
     assert imagecurator("decontaminate", made / "in").returncode == 2
+
+
+def test_mds_is_not_read_again(made, tmp_path):
+    """A data set of MDS shards is refused as one to decontaminate, with the way out."""
+    common = ("--scores", "header", "-s", "rules={}", "-s", "export.format=mds")
+    assert imagecurator("run", made / "in", tmp_path / "out", *common).returncode == 0
+    done = imagecurator("decontaminate", tmp_path / "out", "--protect", made / "eval")
+    assert "MDS shards is written for training" in sentence(done, 3)

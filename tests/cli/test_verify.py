@@ -61,8 +61,30 @@ def test_sources_that_changed(place, out):
 def test_no_data_set(place):
     """What holds no data set, and a run that is none, are one sentence."""
     sentence(imagecurator("verify", place / "nowhere"), 3)
-    for name in ("in", "run"):
-        assert "manifest.json: it is missing" in sentence(imagecurator("verify", place / name), 9)
+    done = imagecurator("verify", place / "in")
+    assert "this is no data set: it holds no manifest.json of imagecurator" in sentence(done, 3)
+    assert done.stdout == ""
+
+
+def test_a_data_set_without_its_manifest(out):
+    """Shards without a manifest are what an export leaves that was stopped: it is said once, and how to go on."""
+    (out / "manifest.json").unlink()
+    done = imagecurator("verify", out)
+    assert "manifest.json: it is missing" in sentence(done, 9)
+    assert "give the same `export` command again" in done.stderr
+    assert done.stdout == ""
+    assert json.loads(imagecurator("verify", out, "--json").stdout)["problem_count"] == 1
+
+
+def test_a_run_directory_is_no_data_set(place, out):
+    """Who names the run directory is asked for the data set around it, where there is one."""
+    assert "this is a run directory, and not a data set; name what" in sentence(
+        imagecurator("verify", place / "run"), 3
+    )
+    (place / "run").rename(out / "run")
+    done = imagecurator("verify", out / "run")
+    assert f"this is a run directory, and not a data set; did you mean {out}?" in sentence(done, 3)
+    assert done.stdout == ""
 
 
 def test_run_that_is_none(place, out):

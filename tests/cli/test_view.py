@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.cli.processes import command, imagecurator, live_children, sentence, tree
 
-from nemo_curator.cli.view import _has_display
+from nemo_curator.cli.view import _greeting, _has_display
 
 
 @contextmanager
@@ -85,6 +85,14 @@ def test_a_browser_is_opened_where_somebody_can_see_it(monkeypatch: pytest.Monke
         assert _has_display()
         monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
         assert not _has_display()
+
+
+def test_a_person_is_told_what_is_served_and_how_to_end_it() -> None:
+    """On a terminal it is a sentence, in which a name of a folder is shown and not obeyed; else the address alone."""
+    assert (
+        _greeting("c\x1b/run", "http://h:1/", to_terminal=True) == "Serving c\\x1b/run at http://h:1/; Ctrl-C ends it"
+    )
+    assert _greeting("cur/run", "http://h:1/", to_terminal=False) == "http://h:1/"
 
 
 def test_the_browser_that_is_opened_gets_a_ticket(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,10 +59,11 @@ class Place:
             "rescore": [*rescored, "--rescore"],
             "rescore, unasked": rescored,
             "decide": ["decide", run, "--rule", "small=least(width, height) < 30"],
-            "remove": ["remove", out, "--ids", str(self.base / "ids.txt")],
+            **{key: ["remove", out, "--ids", str(self.base / "ids.txt")] for key in ("remove", "remove mds")},
         }
         known |= {
-            f"export {form}": ["export", run, out, "--format", form] for form in ("webdataset", "folder", "parquet")
+            f"export {form}": ["export", run, out, "--format", form]
+            for form in ("webdataset", "folder", "parquet", "mds")
         }
         return known[name]
 
@@ -89,5 +90,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "export webdataset": DECIDED,
     "export folder": DECIDED,
     "export parquet": DECIDED,
+    "export mds": DECIDED,
     "remove": (*DECIDED, "export webdataset"),
+    "remove mds": (*DECIDED, "export mds"),
 }

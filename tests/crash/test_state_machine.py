@@ -44,7 +44,7 @@ SCORES = (
     [{"header": {"model_inference_batch_size": 3}}, "entropy"],
 )
 RULES = ({}, {"wide": "width > 45"}, {"half": "pixels <= quantile(pixels, 0.5)"}, {"all": "width > 0"})
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 KILLS = st.one_of(st.none(), st.integers(1, 45))
 
 

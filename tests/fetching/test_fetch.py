@@ -214,7 +214,7 @@ def test_shards_are_opened_again_one_after_the_other(tmp_path, web, fetched):
 
     web.pages["/gone/0"] = look
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nemo_curator.fetching.crew._SHARDS", 2)
+        patch.setattr("nemo_curator.fetching.holding._SHARDS", 2)
         fetched(tmp_path / "list.jsonl", tmp_path / "out", shard_size=1, retry_failed=True, connections=1)
     assert seen[0] >= 6
     after = (tmp_path / "out" / "000002.parquet").stat()

@@ -26,9 +26,9 @@ def test_many_names_times_many_rules_are_few_and_stall_nobody():
         threads = set()
         parsed, robots._parsed = robots._parsed, lambda data: (threads.add(threading.get_ident()), parsed(data))[1]
         with pytest.raises(Trouble) as raised:
-            await robots.check(parse_url("http://web.test/no/a.jpg"))
+            await robots.check(parse_url("http://web.test/no/a.jpg"), None)
         assert raised.value.status == "robots_disallowed"
-        assert await robots.check(parse_url("http://web.test/a.jpg")) == 0.0
+        assert await robots.check(parse_url("http://web.test/a.jpg"), None) == 0.0
         assert threading.get_ident() not in threads
         (rules,) = robots._known.values()
         assert sum(len(one._rules) for one in rules.parsed._user_agents.values()) <= 3 * 12_000

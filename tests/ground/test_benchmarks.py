@@ -117,7 +117,7 @@ def test_requests_are_told_apart(monkeypatch, request_line, kind, place):
     """The benchmark of requests knows what each is, and where it goes."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import object_requests  # noqa: PLC0415 (a script)
-    from support.counting_proxy import kind_and_key  # noqa: PLC0415 (the same)
+    from support.request_kinds import kind_and_key  # noqa: PLC0415 (the same)
 
     found, key = kind_and_key(*request_line)
     assert (found, object_requests.place_of(key)) == (kind, place)

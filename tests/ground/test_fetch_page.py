@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from nemo_curator.fetching import STATUSES
-from nemo_curator.fetching.list_columns import CAPTION_NAMES, URL_NAMES
+from nemo_curator.fetching.list_columns import CAPTION_NAMES
 from nemo_curator.fetching.shard_files import STATUS_COLUMNS
+from nemo_curator.shards.url_tables import URL_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "fetch.md").read_text(encoding="utf-8")
 

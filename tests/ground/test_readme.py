@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from nemo_curator.stages.catalogue import score_names
 from nemo_curator.testing import encoded, make_tar, photo
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 CONSOLE = [
     line.removeprefix("$ ")
@@ -58,8 +60,17 @@ def test_the_two_commands_are_there():
     assert [line.split("#")[0].strip() for line in CONSOLE[:2]] == ["make demo", "make test"]
 
 
+def test_it_counts_the_scores_right():
+    """The number of scores that it boasts of is that of the pages, and of the scores that a recipe can name."""
+    pages = [path.stem for path in (ROOT / "docs/reference/scores").glob("*.md") if path.stem != "index"]
+    assert sorted(pages) == score_names()
+    ones = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    said = re.search(r"^(\w+)(?:-(\w+))? scores, each with", README, re.MULTILINE)
+    assert said
+    assert {"Twenty": 20, "Thirty": 30}[said[1]] + ones.index(said[2] or "") == len(pages)
+
+
 def test_the_picture_exists():
     """Every picture and file that the README links to is in the repository."""
-    root = Path(__file__).parents[2]
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target

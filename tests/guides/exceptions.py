@@ -32,6 +32,7 @@ NOT_RUN = {
 ON_THEIR_OWN = {
     ("how-to/load-the-result", "import io\n\nimport webdataset"): "webdataset",
     ("how-to/load-the-result", "import io\n\nimport numpy"): "torch",
+    ("how-to/load-the-result", "import io\n\nfrom PIL"): "streaming",
     ("how-to/load-the-result", "from pathlib import Path"): "torch",
     ("how-to/load-the-result", "from datasets import"): "datasets",
     ("how-to/load-the-result", "import mlcroissant"): "mlcroissant",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-_HOP = {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer", "upgrade"}
+from benchmarks.support.object_proxy import PassingHandler, passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Proxy:
     _seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     closed: threading.Event = field(default_factory=threading.Event)
 
-    def came(self, method: str, target: str, span: str) -> tuple[Request, Fault | None]:
+    def came(self, method: str, target: str, span: str) -> Fault | None:
         """Write down a request; what is to become of it."""
         path, _, query = target.partition("?")
         with self._lock:
@@ -87,7 +85,7 @@ class Proxy:
             fault = self.schedule(request) if self.schedule else None
             if fault:
                 self.faults.append((request, fault))
-        return request, fault
+        return fault
 
     def forget(self) -> None:
         """Count anew."""
@@ -120,95 +118,43 @@ def before(port: int, schedule: Schedule | None = None) -> Iterator[Proxy]:
     class Handler(_Handler):
         """Knows its proxy."""
 
-    Handler.proxy, Handler.port = proxy, port
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        proxy.endpoint = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    Handler.proxy = proxy
+    with passing(port, Handler) as proxy.endpoint:
         try:
             yield proxy
         finally:
             proxy.closed.set()
-            server.shutdown()
-            thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PassingHandler):
     """Passes requests on, or fails."""
 
-    protocol_version = "HTTP/1.1"
     proxy: Proxy
-    port: int
+    fault: Fault | None
 
-    def log_message(self, *_):
-        """Say nothing."""
-
-    def handle(self):
-        """Bear clients that leave."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            super().handle()
-
-    def _pass(self):
+    def deal(self, body):
         """Write a request down, and do what its schedule says."""
-        request, fault = self.proxy.came(self.command, self.path, self.headers.get("Range", ""))
-        body = self._body()
-        if fault == "reset":
+        self.fault = self.proxy.came(self.command, self.path, self.headers.get("Range", ""))
+        if self.fault == "reset":
             self._reset()
-        elif fault == "stall":
+        elif self.fault == "stall":
             self.proxy.closed.wait(20)
             self.close_connection = True
-        elif fault is not None and fault.isdigit():
-            self._refuse(int(fault))
+        elif self.fault is not None and self.fault.isdigit():
+            self._refuse(int(self.fault))
         else:
-            self._forward(body, fault, request)
+            answer = self.ask_server(body)
+            if self.fault == "lost":
+                self._reset()
+            self.answer_as(answer)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815  (names of the library)
-
-    def _body(self) -> bytes:
-        """The body of the request."""
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        pieces = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return b"".join(pieces)
-
-    def _forward(self, body: bytes, fault: Fault | None, request: Request) -> None:
-        """Ask the server, and answer as it does, as far as the fault lets that through."""
-        upstream = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in _HOP | {"content-length", "expect"}:
-                upstream.putheader(name, value)
-        if body or self.command in {"PUT", "POST"}:
-            upstream.putheader("Content-Length", str(len(body)))
-        upstream.endheaders(body or None)
-        answer = upstream.getresponse()
-        data = answer.read()
-        upstream.close()
-        if fault == "lost":
-            self._reset()
-            return
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name.lower() not in _HOP | {"content-length"}:
-                self.send_header(name, value)
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(data))
-        self.send_header("Content-Length", length or "0")
-        self.end_headers()
-        if self.command == "HEAD":
-            return
+    def write_body(self, data):
+        """Hand a body on, as far as the fault lets it through."""
         half = len(data) // 2
-        if fault == "cut":
+        if self.fault == "cut":
             self.wfile.write(data[:half])
             self._reset()
-            return
-        if fault == "slow":
+        if self.fault == "slow":
             self.wfile.write(data[:half])
             self.wfile.flush()
             time.sleep(0.3)

@@ -10,10 +10,10 @@ import subprocess
 import time
 
 import pytest
+from benchmarks.support.object_store import KEY, SECRET
 from tests.cli.processes import command as command_line
 from tests.cli.processes import sentence
 from tests.objects.material import command, made, run_here, same_everywhere
-from tests.objects.seaweed import KEY, SECRET
 
 OWN = ["run/partitions.parquet", "run/report.html", "run/run.json"]
 

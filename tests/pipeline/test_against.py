@@ -119,6 +119,14 @@ def test_earlier_runs_of_other_scores_are_refused(months):
     assert decide_locked(run).earlier == {"plain": 1}
 
 
+def test_an_output_stands_for_its_run(months):
+    """The OUTPUT of `run` names the earlier run in it."""
+    folder, _ = months
+    run = RunDirectory(str(folder / "run"))
+    score_run([str(folder / "july")], run, recipe(folder / "out-june"), workers=0)
+    assert list(decide_locked(run).earlier) == ["out-june"]
+
+
 def test_what_is_no_earlier_run(months):
     """A folder without a run, one that is not decided, and the run itself are refused before anything is scored."""
     folder, _ = months
@@ -129,7 +137,7 @@ def test_what_is_no_earlier_run(months):
             score_run([str(folder / "july")], run, recipe(place), workers=0)
         assert not (folder / "run").exists()
 
-    refused(MissingRunError, r"did you mean .*out-june/run", folder / "out-june")
+    refused(MissingRunError, r"or the OUTPUT of `run`", folder / "july")
     score_run([str(folder / "june")], RunDirectory(str(folder / "open")), recipe(), workers=0)
     refused(InputError, "is not decided", folder / "open")
     score_run([str(folder / "july")], run, recipe(), workers=0)

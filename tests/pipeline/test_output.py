@@ -315,9 +315,9 @@ def test_a_second_input_beside_the_first(tmp_path, source):
     assert ids == ["000.jpg", "001.jpg", "002.jpg", "second/000.jpg", "second/001.jpg"]
 
 
-def unfinished(out: Path) -> None:
+def unfinished(out: Path, form: str = "webdataset") -> None:
     """Make a finished data set look as if its export had been killed before the manifest."""
     state = RunState.require(RunDirectory(str(out / "run")))
-    state.exporting(real_place(str(out)), [{"format": "webdataset", "shards": {"": 1}}])
+    state.exporting(real_place(str(out)), [{"format": form, "shards": {"": 1}}])
     state.write()
     (out / "manifest.json").unlink()

@@ -91,7 +91,7 @@ def test_other_keys_stay_in_force(run):
     assert run.recipe["scores"] == ["header", "entropy"]
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 def test_export_in_every_format(run, tmp_path, form):
     """Each format is written, and found there when it is asked for again."""
     run.decide()
@@ -102,6 +102,23 @@ def test_export_in_every_format(run, tmp_path, form):
         run.export(str(tmp_path / "out"), format=form, shard_size=2)
     run.export(str(tmp_path / "out"), format=form, shard_size=2, replace=True)
     assert (tmp_path / "out" / "00002.parquet").exists()
+
+
+def test_export_takes_workers_and_memory(run, tmp_path, monkeypatch):
+    """Processes and memory are those of the command; the files do not depend on them, and nonsense is refused."""
+    run.decide()
+    asked = []
+    exporting = sys.modules["nemo_curator.runs.exporting.export"]  # the package has a function of that name
+    monkeypatch.setattr(exporting, "render_workers", lambda *given: asked.append(given[1:]) or 1)
+    smaller = {"resize": {"longest": 40}, "encode": {"format": "webp"}}
+    run.export(str(tmp_path / "a"), workers=2, memory="3GB", **smaller)
+    run.export(str(tmp_path / "b"), **smaller)
+    assert asked == [(2, 3_000_000_000), (None, None)]
+    assert (tmp_path / "a" / "00000.tar").read_bytes() == (tmp_path / "b" / "00000.tar").read_bytes()
+    for wrong in ({"workers": 0}, {"memory": "much"}):
+        with pytest.raises(ValueError, match=r"workers is 0|is no size"):
+            run.export(str(tmp_path / "c"), **wrong)
+    assert not (tmp_path / "c").exists()
 
 
 def test_export_keys(run, tmp_path):
@@ -162,7 +179,7 @@ def test_mistakes(run, source, tmp_path):
     """Each mistake is an error of its own kind, and nothing changes."""
     before = tree(tmp_path)
     for call, error, words in [
-        (lambda: Run(str(tmp_path)), MissingRunError, "there is no run directory"),
+        (lambda: Run(str(source)), MissingRunError, "there is no run directory"),
         (lambda: run.table(["entropi"]), RecipeError, "there is no column 'entropi'"),
         (lambda: run.decide(rule={}), RecipeError, "unknown key 'rule'; did you mean 'rules'"),
         (lambda: run.decide(scores=["header"]), RecipeError, "'scores' says what to compute"),

@@ -37,7 +37,7 @@ SAMPLES = st.builds(
 )
 EXPORTS = st.builds(
     lambda form, size: {"format": form, **size},
-    st.sampled_from(["webdataset", "folder", "parquet"]),
+    st.sampled_from(["webdataset", "folder", "parquet", "mds"]),
     st.builds(lambda n: {"shard_size": n}, st.integers(1, 10**6))
     | st.builds(lambda n: {"shard_bytes": n}, st.integers(1, 2**62))
     | st.just({}),
@@ -94,7 +94,7 @@ def test_bytes_take_the_place_of_the_default_number():
     ("export:\n  shard_size: 5\n  shard_bytes: 1MB", "line 1: export: give one of `shard_size` and `shard_bytes`"),
     ("export:\n  shard_size: null", "line 1: export: give one of `shard_size` and `shard_bytes`"),
     ("export:\n  shard_bytes: lots", "line 2: export.shard_bytes: 'lots' is no size"),
-    ("export:\n  format: tar", "line 2: export.format: this should be 'webdataset', 'folder' or 'parquet', not 'tar'"),
+    ("export:\n  format: tar", "line 2: export.format: this should be 'webdataset', 'folder', 'parquet' or 'mds', not"),
     ("export: folder", "line 1: export: this is a section with keys of its own (format, shard_size, shard_bytes, "),
     ("shuffle: often", "line 1: shuffle: this should be a whole number, not 'often'"),
     ("allow: [a.txt]", 'line 1: allow: this should be text, not ["a.txt"]'),

@@ -226,12 +226,15 @@ def test_a_run_that_keeps_nothing(pile, tmp_path):
 
 
 def test_a_run_of_nothing_usable(tmp_path):
-    """Scores without a single value are said to have none."""
+    """There is a page without any score, which no image has."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_text("no picture")
     parsed = report_of(curated(tmp_path / "in", tmp_path / "out"))
     assert "0 of 1 input kept" in parsed.text
-    assert "no value" in parsed.text
+    assert "not_an_image" in parsed.text
+    assert "no value" not in parsed.text
+    assert not parsed.all("section", id="scores")
+    assert not parsed.all("a", href="#scores")
     assert not parsed.all("section", id="images")
     assert not parsed.all("section", id="joint")
     assert not parsed.all("section", id="map")

@@ -6,19 +6,23 @@ import pyarrow.parquet as pq
 import pytest
 from tests.report.pages import curated
 
+from nemo_curator.report.gather import gather
 from nemo_curator.report.samples import part_rows
 from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
+from nemo_curator.report.serving.standing import Standing
 from nemo_curator.report.survey import survey
 from nemo_curator.report.verdicts import Verdicts, evenly
-from nemo_curator.runs.deciding import SCHEMA
+from nemo_curator.runs.deciding import SCHEMA, reading
+from nemo_curator.runs.deciding.connection import connected
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
+from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.testing import encoded, photo
 
 
 @pytest.fixture
 def decided(tmp_path):
-    """Decisions of 1,000 inputs in small row groups: every tenth is rejected by one of two rules."""
+    """Decisions of 1,000 inputs in small row groups: every tenth is rejected, and the last five are copies of one."""
     rows = [
         {
             "image_id": f"image-{at:04}",
@@ -28,28 +32,54 @@ def decided(tmp_path):
         }
         for at in range(1000)
     ]
+    for row in rows[995:]:
+        row.update(verdict="duplicate", rule="copy", duplicate_of="image-0003", score=None if row is rows[996] else 9.0)
     run = RunDirectory(str(tmp_path))
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), run.decisions, row_group_size=64)
-    return Verdicts(run)
+    with connected() as connection:
+        verdicts = Verdicts(run, connection)
+        ids = pa.table({"image_id": [row["image_id"] for row in rows], "__position": list(range(1000))})
+        connection.from_arrow(ids).create("records")
+        yield verdicts
 
 
 def test_verdicts_are_counted_by_rule(decided):
     """Counts are by verdict, or by verdict and rule."""
     assert decided.total == 1000
-    assert (decided.count("keep"), decided.count("reject")) == (900, 100)
+    assert (decided.count("keep"), decided.count("reject")) == (895, 100)
     assert (decided.count("reject", "even"), decided.count("reject", "nothing")) == (50, 0)
+    assert decided.count("duplicate") == 5
     assert decided.rules("reject") == ["even", "odd"]
 
 
 def test_rows_and_places_are_inverse(decided):
     """A row is found by its place, and its place by its id, across row groups."""
-    wanted = [999, 0, 64, 127, 500]
+    wanted = [994, 0, 64, 127, 500]
     rows = decided.rows(wanted)
     assert sorted(rows) == sorted(wanted)
     assert all(row["score"] == place for place, row in rows.items())
-    assert decided.places([row["image_id"] for row in rows.values()]) == {f"image-{at:04}": at for at in wanted}
+    assert decided.places([f"image-{at:04}" for at in wanted]) == {f"image-{at:04}": at for at in wanted}
     assert decided.places(["no such id"]) == {}
     assert decided.places([]) == {}
+
+
+def test_what_was_compared_is_there_or_is_nothing(decided):
+    """An image that is kept has what it has, and a duplicate what it duplicates."""
+    rows = decided.rows([1, 20, 999])
+    assert rows[1] == {"verdict": "keep", "rule": None, "score": 1.0, "threshold": None, "duplicate_of": None}
+    assert (rows[20]["verdict"], rows[20]["rule"]) == ("reject", "even")
+    assert (rows[999]["rule"], rows[999]["duplicate_of"]) == ("copy", "image-0003")
+
+
+def test_duplicates_are_found_by_rule_and_by_what_stays(decided):
+    """Those of a rule with their distances, and those of an image counted, the first few told."""
+    places, distances = decided.distances("copy")
+    assert places.tolist() == [995, 996, 997, 998, 999]
+    assert np.isnan(distances[1])
+    assert distances[[0, 2, 3, 4]].tolist() == [9.0] * 4
+    assert decided.distances("even")[0].tolist() == []
+    assert decided.duplicates_of(["image-0003", "image-0004"], 3) == {"image-0003": (5, [995, 996, 997])}
+    assert decided.duplicates_of([], 3) == {}
 
 
 @pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (6, 5), (1000, 24), (7, 1)])
@@ -82,10 +112,9 @@ def sized(tmp_path):
 def test_rows_of_parts_are_found_by_position(sized):
     """The position of an input in the decisions finds its row, and what opens its file, in any partition."""
     partitions = Locations(sized)
-    verdicts = Verdicts(sized)
     found = survey(sized, partitions.ids)
-    rows = part_rows(sized, partitions, found.starts, range(verdicts.total), ["min_side"])
-    decisions = verdicts.rows(range(verdicts.total))
+    decisions = pq.read_table(sized.decisions).to_pylist()
+    rows = part_rows(sized, partitions, found.starts, range(len(decisions)), ["min_side"])
     assert len(rows) == 63
     for position, row in rows.items():
         assert row["image_id"] == decisions[position]["image_id"]
@@ -131,3 +160,12 @@ def test_many_rules_get_fewer_thumbnails_each(monkeypatch, tmp_path):
 def _rows_of(found):
     """The rows of the sample that have a figure."""
     return np.searchsorted(found.sample.positions, sorted(found.figures))
+
+
+@pytest.mark.parametrize("page", [gather, lambda run: Standing(run, 1).close()], ids=["report", "served"])
+def test_decisions_are_read_once(sized, monkeypatch, page):
+    """Whatever a page says of them, the file of decisions is opened once."""
+    opened = []
+    monkeypatch.setattr(reading, "open_parquet", lambda place: opened.append(place) or open_parquet(place))
+    page(sized)
+    assert opened == [sized.decisions]

@@ -4,7 +4,9 @@ import hashlib
 
 import pytest
 
-from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST, SIDE, jpeg, main, serve
+from nemo_curator.report.developers import Developers
+from nemo_curator.report.thumbnail_messages import ANSWER, REQUEST, SIDE
+from nemo_curator.report.thumbnail_worker import jpeg, main, serve
 from nemo_curator.report.thumbnails import Thumbnailer
 from nemo_curator.testing import encoded, photo
 
@@ -43,7 +45,7 @@ def test_no_process_is_started_for_nothing():
     """A report without a picture needs no decoder."""
     with Thumbnailer() as thumbnailer:
         made = thumbnailer.make({"members": [], "primary": -1}, "somewhere")
-        assert thumbnailer._process is None
+        assert thumbnailer._developer is None
     assert made.missing == "nobody knows where its bytes lie"
 
 
@@ -51,8 +53,8 @@ def test_a_decoder_that_dies_costs_one_thumbnail(picture):
     """The next picture gets a new process."""
     with Thumbnailer() as thumbnailer:
         assert thumbnailer.make(row_of(picture), str(picture)).uri
-        thumbnailer._process._process.kill()
-        thumbnailer._process._process.wait()
+        thumbnailer._developer._process.kill()
+        thumbnailer._developer._process.wait()
         assert "crashed" in thumbnailer.make(row_of(picture), str(picture)).missing
         assert thumbnailer.make(row_of(picture), str(picture)).uri
 
@@ -78,7 +80,7 @@ def test_the_worker_answers_until_its_input_ends(picture):
     import io
 
     good, bad = picture.read_bytes(), b"no picture"
-    requests = io.BytesIO(b"".join(REQUEST.pack(len(data)) + data for data in (good, bad)))
+    requests = io.BytesIO(b"".join(REQUEST.pack(SIDE, len(data)) + data for data in (good, bad)))
     answers = io.BytesIO()
     serve(requests, answers)
     answers.seek(0)
@@ -92,3 +94,27 @@ def test_the_worker_answers_until_its_input_ends(picture):
 def test_equal_pictures_give_equal_thumbnails(picture):
     """So that a report can be compared with another."""
     assert jpeg(picture.read_bytes()) == jpeg(picture.read_bytes())
+
+
+def test_processes_that_were_started_ahead_are_used_and_used_again(picture):
+    """A report that follows a long run need not wait until its decoders have started."""
+    with Developers() as developers:
+        developers.start_ahead()
+        ahead = {one._process.pid for one in developers._waiting}
+        pids = set()
+        for _ in range(2):
+            with Thumbnailer(developers=developers) as thumbnailer:
+                assert thumbnailer.make(row_of(picture), str(picture)).uri
+                pids.add(thumbnailer._developer._process.pid)
+        assert pids <= ahead
+        left = list(developers._waiting)
+    assert all(one._process.poll() is not None for one in left), "nobody outlives the page"
+
+
+def test_a_process_makes_thumbnails_of_any_size(picture):
+    """One that was started ahead does not know yet how large they will be."""
+    with Developers() as developers:
+        for side in (100, 320):
+            with Thumbnailer(side=side, developers=developers) as thumbnailer:
+                assert max(thumbnailer.make(row_of(picture), str(picture)).shape) == side
+        assert len(developers._waiting) == 1

@@ -38,6 +38,12 @@ def test_several_rows_at_once(rows):
     assert find_rows(rows, []) == {}
 
 
+def test_only_the_columns_that_are_asked_for_are_brought(rows):
+    """The id comes in any case; a column that the file does not have is left out."""
+    assert find_rows(rows, ["a/0001"], ["nothing"]) == {"a/0001": {"image_id": "a/0001"}}
+    assert find_rows(rows, ["a/0001"], ["at"]) == {"a/0001": {"image_id": "a/0001", "at": 1}}
+
+
 def test_of_two_rows_of_one_id_the_first_is_found(tmp_path):
     """In one row group, and in two."""
     path = tmp_path / "rows.parquet"

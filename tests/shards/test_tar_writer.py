@@ -4,6 +4,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+from typing import Any
 
 import pytest
 import webdataset
@@ -62,12 +63,34 @@ def test_a_body_that_raises_leaves_no_end_marker():
 
     def write_half() -> None:
         with TarWriter(file) as tar:
-            tar.add("k.jpg", JPEG)
+            tar.add("k.jpg", bytes(1 << 20))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_half()
-    assert len(file.getvalue()) == 1024
+    assert len(file.getvalue()) == 512 + (1 << 20)
+
+
+def test_small_members_reach_the_file_together():
+    """A write and a hash hand over to other threads each time, which costs more than a small member does."""
+
+    class Counting(io.BytesIO):
+        """Counts its writes."""
+
+        writes = 0
+
+        def write(self, data: Any, /) -> int:
+            """One more."""
+            self.writes += 1
+            return super().write(data)
+
+    file = Counting()
+    with TarWriter(file) as tar:
+        for number in range(100):
+            tar.add(f"{number}.jpg", bytes(30_000))
+        assert tar.sha256 == hashlib.sha256(file.getvalue()).hexdigest()
+    assert file.writes <= 5
+    assert tar.sha256 == hashlib.sha256(file.getvalue()).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["", "dir/", "a\0b"])

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.support.request_kinds import BILLED, requests_in
+
 Result = Mapping[str, Any]
 WORKS = {
     "statistics": "header and three statistics",
@@ -251,15 +253,14 @@ def report_speed(found: Sequence[Result]) -> list[str]:
 def object_requests(found: Sequence[Result]) -> list[str]:
     """What each command asks of an object store, for each shard and for the run."""
     (one,) = found
-    kinds = {"GET": _GETS, "HEAD": "HEAD", "LIST": "LIST", "PUT": "PUT|multipart|POST", "DELETE": "DELETE"}
     rows = []
     for step, places in one["steps"].items():
         cells = []
-        for kind in kinds.values():
-            shard, run = (sum(_requests(place, kind, which) for place in places.values()) for which in _WHICH)
+        for column in BILLED:
+            shard, run = (requests_in(places.values(), column, which) for which in ("a_shard", "a_run"))
             cells.append(f"{_plain(shard)} + {_plain(run)}")
         rows.append([step, *cells])
-    return table(["requests: a shard + a run", *kinds], rows)
+    return table(["requests: a shard + a run", *BILLED], rows)
 
 
 def object_shards(found: Sequence[Result]) -> list[str]:
@@ -281,16 +282,9 @@ def object_shards(found: Sequence[Result]) -> list[str]:
             if there is None:
                 cells.append("")
                 continue
-            cells.append(_plain(sum(_requests(there.get(place, {}), _GETS, "a_shard") for place in places)))
+            cells.append(_plain(requests_in((there.get(place, {}) for place in places), "GET", "a_shard")))
         rows.append([f"{one['each']:,}, {figure(one['shard_mb'])} MB", *cells])
     return table(["GET a shard; images and size of one", *columns], rows)
-
-
-_WHICH, _GETS = ("a_shard", "a_run"), "GET|GET range"
-
-
-def _requests(place: Mapping[str, Any], kinds: str, which: str) -> float:
-    return sum(float(place[kind][which]) for kind in kinds.split("|") if kind in place)
 
 
 def _plain(value: float) -> str:

@@ -34,6 +34,7 @@ def decide(
 ) -> None:
     """Decide anew on a scored run: none of its images is read; protect sets that are new are."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
+    from nemo_curator import storage
     from nemo_curator.cli.display import display
     from nemo_curator.cli.no_pandas import leave_pandas_out
     from nemo_curator.cli.observing import NOWHERE, Observing, observed
@@ -41,16 +42,16 @@ def decide(
     from nemo_curator.cli.summary import announce, print_funnel, print_notes
     from nemo_curator.pipeline.decide import decide_locked, recipe_of
     from nemo_curator.report.page import write_report
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
     leave_pandas_out()
-    place = RunDirectory(run)
     settings = DuplicateOptions(pixels, copies, turned, similar, protect, against).settings(settings)
     reach_by(recipe, settings)
+    place = run_at(run)
     chosen = changed_recipe(recipe_of(place), recipe, settings, rules)
     observing = NOWHERE if dry_run else Observing(log_json, metrics)
     shown_by = display(quiet=as_json or observing.takes_stderr)
-    with observed("decide", observing, shown_by, {"run": run}) as watcher:
+    with observed("decide", observing, shown_by, {"run": place.root}) as watcher:
         try:
             funnel = decide_locked(place, chosen, write=not dry_run, watcher=watcher)
         finally:
@@ -58,7 +59,7 @@ def decide(
         if report and not dry_run:
             write_report(place)
     if as_json:
-        facts = {"run": run, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept}
+        facts = {"run": place.root, "dry_run": dry_run, "inputs": funnel.inputs, "kept": funnel.kept}
         facts |= {"funnel": funnel.figures, "warnings": [asdict(one) for one in funnel.warnings]}
         facts["pairs"] = [asdict(one) for one in funnel.pairs]
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -69,6 +70,9 @@ def decide(
     if dry_run:
         sys.stdout.write("This was a dry run: the verdicts of the run are what they were.\n")
     elif report:
-        sys.stdout.write(f"report: {place.report}\nnext:   imagecurator export {run} OUTPUT\n")
+        sys.stdout.write(f"report: {place.report}\nnext:   imagecurator export {place.root} OUTPUT\n")
     else:
-        sys.stdout.write(f"run:    {run}\nnext:   imagecurator export {run} OUTPUT\n")
+        if storage.exists(place.report):
+            again = f"`imagecurator report {place.root}` writes it anew"
+            sys.stdout.write(f"report: {place.report} shows the verdicts before these; {again}\n")
+        sys.stdout.write(f"run:    {place.root}\nnext:   imagecurator export {place.root} OUTPUT\n")

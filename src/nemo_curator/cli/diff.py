@@ -15,7 +15,9 @@ from nemo_curator.cli.amounts import counted, shown
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="RUN", help="A decided run directory.")],
+    before: Annotated[
+        str, typer.Argument(metavar="RUN", help="A decided run: its directory, or the OUTPUT of `run` that holds it.")
+    ],
     after: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Images to name at most.")] = 20,
     as_json: options.AsJson = False,
@@ -27,9 +29,9 @@ def diff(
     from rich.text import Text
 
     from nemo_curator.runs.deciding import changed_images, compare, ids_of_one
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
-    one, other = RunDirectory(before), RunDirectory(after)
+    one, other = run_at(before), run_at(after)
     found = compare(one, other)
     images = list(islice(changed_images(one, other), limit))
     gone, come = list(islice(ids_of_one(one, other), limit)), list(islice(ids_of_one(other, one), limit))

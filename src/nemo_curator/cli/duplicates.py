@@ -33,11 +33,11 @@ def duplicates(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.pipeline.duplicates import check_pairs_place, write_pairs
     from nemo_curator.runs.deciding.groups import duplicate_groups
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
     from nemo_curator.runs.pairing.pair_file import PairFacts
     from nemo_curator.runs.state import RunState
 
-    place = RunDirectory(run)
+    place = run_at(run)
     if pairs is not None:
         check_pairs_place(pairs, replace=replace)
     found = duplicate_groups(place, limit, _ALL if as_json else _SHOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from nemo_curator.cli import options
 from nemo_curator.cli.amounts import shown
+from nemo_curator.report.remedies import remedy
 
 _TOLD = (
     *("image_id", "members", "primary", "ordinal", "metadata", "caption", "key", "source", "input", "sha256"),
@@ -28,9 +30,9 @@ def explain(
     """Say where an image came from, every score, what every rule says of it, its verdict, and where it was exported."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.pipeline.explain import explain as explained
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
-    facts = explained(RunDirectory(run), image_id)
+    facts = explained(run_at(run), image_id)
     if as_json:
         sys.stdout.write(json.dumps(asdict(facts), indent=2, default=str) + "\n")
         return
@@ -49,9 +51,9 @@ def _print_source(facts: Any) -> None:
     _line("image", facts.image_id)
     _line("read from", facts.location or row["source"])
     for index, member in enumerate(row["members"] or []):
-        what = "the image" if index == row["primary"] else "sidecar"
+        what = "the image, " if index == row["primary"] else "sidecar, " if _has_image(row) else ""
         at = f" at byte {member['offset']:,}" if member["offset"] else ""
-        _line("  file", f"{member['name']} ({what}, {member['length']:,} bytes{at})")
+        _line("  file", f"{member['name']} ({what}{member['length']:,} bytes{at})")
     _line("  sha256", row["sha256"] or "-")
     if row["caption"]:
         _line("caption", row["caption"][:300])
@@ -61,14 +63,22 @@ def _print_source(facts: Any) -> None:
         _line("decoder said", text)
     if row["error"]:
         _line("error", f"{row['error']} ({row['error_stage']}): {row['error_detail']}")
+        _line("what to do", remedy(row["error"])[1])
+
+
+def _has_image(row: Mapping[str, Any]) -> bool:
+    """Whether one file of the record is its image; what could not be read may be the record itself, and no sidecar."""
+    return row["primary"] is not None and row["primary"] >= 0
 
 
 def _print_scores(facts: Any) -> None:
-    sys.stdout.write("\n")
-    for name, value in facts.row.items():
-        if name not in _TOLD and not name.startswith("error"):
-            _line(name, _value(value))
-    for name, value in facts.explanation.computed.items():
+    found = {name: value for name, value in facts.row.items() if name not in _TOLD and not name.startswith("error")}
+    found |= facts.explanation.computed
+    if facts.row["error"]:  # what cannot be read has no scores, which nobody misses
+        found = {name: value for name, value in found.items() if value is not None}
+    if found:
+        sys.stdout.write("\n")
+    for name, value in found.items():
         _line(name, _value(value))
 
 
@@ -102,7 +112,8 @@ def _print_verdict(facts: Any) -> None:
         _line("verdict", "not decided yet")
     else:
         why = f" by {decision['rule']}" if decision["rule"] else ""
-        reason = f": {decision['reason']}" if decision["reason"] else ""
+        told = decision["verdict"] == "quarantine" and facts.row["error"]  # as the error, above
+        reason = f": {decision['reason']}" if decision["reason"] and not told else ""
         _line("verdict", f"{decision['verdict']}{why}{reason}")
         if decision.get("split"):
             _line("split", decision["split"])

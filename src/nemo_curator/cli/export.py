@@ -28,6 +28,7 @@ class Format(StrEnum):
     webdataset = "webdataset"
     folder = "folder"
     parquet = "parquet"
+    mds = "mds"
 
 
 def export(
@@ -40,7 +41,8 @@ def export(
         str | None, typer.Option("--shard-bytes", metavar="SIZE", help="Bytes a shard holds at most, as in 1GB.")
     ] = None,
     output_format: Annotated[
-        Format | None, typer.Option("--format", help="Tars with a Parquet each, folders of files, or Parquet alone.")
+        Format | None,
+        typer.Option("--format", help="Tars, folders or MDS shards with a Parquet each, or Parquet alone."),
     ] = None,
     longest: Annotated[
         int | None, typer.Option("--longest", min=1, metavar="PIXELS", help="Make larger images smaller, to this side.")
@@ -79,13 +81,12 @@ def export(
     from nemo_curator.cli.summary import export_facts, plan_facts, print_export, print_export_plan
     from nemo_curator.pipeline.decide import recipe_of
     from nemo_curator.pipeline.export import export_locked, plan_export_of
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
     if longest is not None and shortest is not None:
         raise RecipeError("an image has one new size", act="give one of --longest and --shortest")
     if shard_size is not None and shard_bytes is not None:
         raise RecipeError("a shard has one limit", act="give one of --shard-size and --shard-bytes")
-    place = RunDirectory(run)
     own = list(settings or [])
     own += [f"export.format={output_format.value}"] if output_format is not None else []
     own += [f"export.shard_size={shard_size}"] if shard_size is not None else []
@@ -96,6 +97,7 @@ def export(
     own += [f"export.encode.format={encode.value}"] if encode is not None else []
     own += [f"export.encode.quality={quality}"] if quality is not None else []
     reach_by(None, own)
+    place = run_at(run)
     recipe = export_recipe(recipe_of(place), own)
     if dry_run:
         plan = plan_export_of(place, output, recipe, replace=replace, skip_missing=skip_missing)
@@ -106,7 +108,7 @@ def export(
         return
     observing = Observing(log_json, metrics)
     shown_by = display(quiet=as_json or observing.takes_stderr)
-    with observed("export", observing, shown_by, {"run": run, "output": output}) as watcher:
+    with observed("export", observing, shown_by, {"run": place.root, "output": output}) as watcher:
         exported = export_locked(
             place,
             output,
@@ -120,4 +122,4 @@ def export(
     if as_json:
         sys.stdout.write(json.dumps(export_facts(exported, output), indent=2) + "\n")
     else:
-        print_export(exported, output, run)
+        print_export(exported, output, place.root)

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 _SECONDS = 10.0  # between two lines about the progress
 
 
-def _bytes(text: str) -> int:
+def _bytes(text: str | int) -> int:
+    if text == 0:  # the default
+        return 0
     try:
         found = parse_size(text)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(str(error)) from None
     if found <= 0:
-        raise typer.BadParameter(f"{text!r} is no size of an image")
+        raise typer.BadParameter(f"{text!r} is nothing at all")
     return found
 
 
@@ -59,6 +61,15 @@ def fetch(
     max_bytes: Annotated[
         int, typer.Option("--max-bytes", metavar="SIZE", parser=_bytes, help="Bytes that an image may have.")
     ] = 64_000_000,
+    memory: Annotated[
+        int,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            parser=_bytes,
+            help="Memory for rows, answers and images under way; a share of the machine's by default.",
+        ),
+    ] = 0,
     retries: Annotated[
         int, typer.Option("--retries", min=0, metavar="N", help="Further tries where a failure may pass.")
     ] = 2,
@@ -85,14 +96,19 @@ def fetch(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask again for what failed in a way that may pass.")
     ] = False,
+    log_json: options.LogJson = None,
+    metrics: options.Metrics = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Download the images that a list of URLs names, politely, with an answer for every row."""
     # imported here so that `--help` and other commands need not wait for pyarrow
+    from nemo_curator.cli.fetch_events import FetchEvents
+    from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.fetching import FetchSettings
     from nemo_curator.fetching import fetch as fetched
     from nemo_curator.fetching.opt_outs import OPT_OUTS
     from nemo_curator.fetching.settings import USER_AGENT
+    from nemo_curator.pipeline.progress import Watcher
 
     words = OPT_OUTS if opt_outs is None else tuple(one for one in opt_outs.split(",") if one.strip())
     settings = FetchSettings(
@@ -105,6 +121,7 @@ def fetch(
         timeout=timeout,
         total_time=total_time,
         max_bytes=max_bytes,
+        memory=memory,
         retries=retries,
         longest_wait=longest_wait,
         redirects=redirects,
@@ -113,7 +130,17 @@ def fetch(
         opt_outs=() if ignore_opt_outs else words,
         allowed_networks=tuple(allow_private or ()),
     )
-    found = fetched(urls, output, settings, retry_failed=retry_failed, told=_silent if as_json else _Lines())
+    observing = Observing(log_json, metrics)
+    lines = _silent if as_json or observing.takes_stderr else _Lines()
+    with observed("fetch", observing, Watcher(), {"inputs": [urls], "output": output}) as watcher:
+        with FetchEvents(watcher) as events:
+
+            def told(progress: Progress) -> None:
+                lines(progress)
+                events.take(progress)
+
+            found = fetched(urls, output, settings, retry_failed=retry_failed, told=told)
+        events.end(found)
     if as_json:
         sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
     else:

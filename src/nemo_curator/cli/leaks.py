@@ -29,11 +29,11 @@ def leaks(
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.pipeline.export import decided_state
     from nemo_curator.runs.deciding.leaks import read_leaks
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
     if by not in {"protected", "image"}:
         raise typer.BadParameter("this is `protected` or `image`", param_hint="--by")
-    place = RunDirectory(run)
+    place = run_at(run)
     decided_state(place)
     found = read_leaks(place, "protected" if by == "protected" else "image", limit, _ALL if as_json else _SHOWN)
     if as_json:

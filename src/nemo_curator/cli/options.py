@@ -30,7 +30,9 @@ Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT...", help="Folders of images, tars, Parquet, image files; NAME=PATH names one."),
 ]
-RunPlace = Annotated[str, typer.Argument(metavar="RUN", help="Run directory: OUTPUT/run of `imagecurator run`.")]
+RunPlace = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run directory, or the OUTPUT of `imagecurator run` that holds one.")
+]
 
 
 def _shard(text: str) -> Shard:

@@ -37,7 +37,7 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
         "vanished": list(plan.growth.vanished_files),
         "ignored": [path for path, _ in plan.ignored],
         "means": None if plan.means is None else means_facts(plan.means),
-        "notes": [*left_out(plan.scoring), *plan.notes],
+        "notes": [*left_out(plan.scoring), *plan.notes, *plan.dropped],
     }
 
 
@@ -56,6 +56,7 @@ def print_score_plan(plan: ScorePlan) -> None:
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
     lines += [] if plan.means is None else means_lines(plan.means)
     lines += [f"note: {note}" for note in (*left_out_briefly(plan.scoring), *plan.notes)]
+    lines += [f"warning: {sentence}" for sentence in plan.dropped]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
 
@@ -71,7 +72,7 @@ def print_scored(plan: ScorePlan, records: int) -> None:
     partitions = counted(len(plan.partitions), "partition")
     lines = [f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now"]
     if plan.shard is not None:
-        lines[0] = f"scored: {counted(records, 'input')} so far, {done:,} partitions of these just now"
+        lines[0] = f"scored: {counted(records, 'input')} of this shard, {done:,} partitions of it just now"
         lines.append(
             f"shard:  {plan.shard}, {len(plan.share):,} of {partitions}; `imagecurator status` tells what is missing"
         )

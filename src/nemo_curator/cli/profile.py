@@ -20,6 +20,7 @@ from nemo_curator import storage
 from nemo_curator.cli.amounts import shown
 from nemo_curator.errors import MissingExtraError, StorageError
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.location import run_at
 from nemo_curator.runs.state import RunState
 from nemo_curator.runs.status import run_status
 
@@ -60,6 +61,7 @@ def profiled(run: RunDirectory, arguments: Sequence[str] | None = None) -> None:
                 cause="it may not look at other processes here",
                 act="allow it to (in a container, --cap-add SYS_PTRACE), or leave --profile out",
             )
+        run = run_at(run.root)  # the command has made it, if it was not there
         with storage.write_atomic(run.profile) as file:
             file.write(graph.read_bytes())
     _tell(run, quiet="--json" in rest)

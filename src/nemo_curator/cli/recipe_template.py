@@ -37,7 +37,7 @@ def _section(section: BaseModel, indent: str) -> Iterator[str]:
             yield ""
         words = field.description or ""
         if (section.__class__, name) == (Recipe, "scores"):
-            words += f". Installed: {', '.join(score_names())}"
+            words += f". Known: {', '.join(score_names())}"
         yield from _comment(f"{words}.", indent)
         if isinstance(value, BaseModel):
             yield f"{indent}{name}:"

@@ -14,12 +14,12 @@ def report(run: options.RunPlace, as_json: options.AsJson = False) -> None:
     from nemo_curator.cli.amounts import amount
     from nemo_curator.pipeline.export import decided_state
     from nemo_curator.report.page import write_report
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
-    place = RunDirectory(run)
+    place = run_at(run)
     decided_state(place)
     size = write_report(place)
     if as_json:
-        sys.stdout.write(json.dumps({"run": run, "report": place.report, "bytes": size}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"run": place.root, "report": place.report, "bytes": size}, indent=2) + "\n")
     else:
         sys.stdout.write(f"report: {place.report} ({amount(size)})\n")

@@ -64,6 +64,7 @@ def run(
         from nemo_curator.pipeline.curate import curate, preview_curate
         from nemo_curator.pipeline.run_plan import effective
         from nemo_curator.planning.means import Asked
+        from nemo_curator.report.developers import Developers
 
         if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
@@ -86,7 +87,8 @@ def run(
         observing = Observing(log_json, metrics)
         quiet = as_json or observing.takes_stderr
         shown_by = display(quiet=quiet, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
-        with observed("run", observing, shown_by, {"inputs": inputs, "output": output, "run": place.root}) as watcher:
+        about = {"inputs": inputs, "output": output, "run": place.root}
+        with Developers() as developers, observed("run", observing, shown_by, about) as watcher:
             summary = curate(
                 inputs,
                 output,
@@ -101,10 +103,11 @@ def run(
                 skip_missing=skip_missing,
                 watcher=watcher,
                 crew=crew,
+                decided=developers.start_ahead,
             )
             from nemo_curator.report.page import write_report
 
-            write_report(summary.run)
+            write_report(summary.run, developers)
         if as_json:
             sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
         else:

@@ -57,9 +57,10 @@ def score(
         )
         from nemo_curator.pipeline.decide import stored_recipe
         from nemo_curator.pipeline.score_run import preview_score, score_run
+        from nemo_curator.pipeline.scored import scored_inputs
         from nemo_curator.planning.means import Asked
+        from nemo_curator.runs.location import run_at
         from nemo_curator.runs.state import RunState
-        from nemo_curator.runs.status import run_status
 
         if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
@@ -67,6 +68,7 @@ def score(
             with_scores(settings, scores)
         )
         reach_by(recipe, settings)
+        place = run_at(run)
         state = RunState.read(place) if recipe is None else None
         chosen = read_recipe(recipe, settings) if state is None else continued_recipe(stored_recipe(state), settings)
         if dry_run:
@@ -79,7 +81,7 @@ def score(
             return
         observing = Observing(log_json, metrics)
         shown_by = display(quiet=as_json or observing.takes_stderr)
-        with observed("score", observing, shown_by, {"inputs": inputs, "run": run}) as watcher:
+        with observed("score", observing, shown_by, {"inputs": inputs, "run": place.root}) as watcher:
             plan = score_run(
                 inputs,
                 place,
@@ -93,8 +95,8 @@ def score(
                 watcher=watcher,
                 crew=crew,
             )
-        status = run_status(plan.run)
+        records = scored_inputs(plan.run, [one.id for one in plan.share])
         if as_json:
-            sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": status.records}, indent=2) + "\n")
+            sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": records}, indent=2) + "\n")
         else:
-            print_scored(plan, status.records)
+            print_scored(plan, records)

@@ -54,9 +54,9 @@ def search(
     from nemo_curator.pipeline.search import Sought
     from nemo_curator.pipeline.search import search as searched
     from nemo_curator.report.search_page import Asked, Near, check_page, write_search_page
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
 
-    place = RunDirectory(run)
+    place = run_at(run)
     if page is not None:
         check_page(page, replace=replace)
     sought = Sought(image or "", text or "", top, verdict.value if verdict else "", model_dir)
@@ -67,7 +67,7 @@ def search(
         asked = Asked(sought.image, sought.text, found.model, found.searched, found.notes)
         write_search_page(place, page, asked, near)
     if as_json:
-        sys.stdout.write(json.dumps(_facts(run, found, page), indent=2) + "\n")
+        sys.stdout.write(json.dumps(_facts(place.root, found, page), indent=2) + "\n")
     else:
         _print(found, page)
 

@@ -37,11 +37,11 @@ def status(
     from nemo_curator.planning.computing import computed_models
     from nemo_curator.planning.sharding import shards_with
     from nemo_curator.runs.deciding import Funnel
-    from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
     from nemo_curator.runs.state import RunState
     from nemo_curator.runs.status import run_status
 
-    state = RunState.require(RunDirectory(run))  # once, because the run may be at work
+    state = RunState.require(run_at(run))  # once, because the run may be at work
     found = run_status(state.run, state)
     models = computed_models(state.facts)
     again = None if shards is None else shards_with(found.missing, shards)

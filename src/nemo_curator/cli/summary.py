@@ -110,7 +110,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "bytes": summary.exported.bytes,
         "input_bytes": summary.bytes,
         "ignored": summary.ignored,
-        "notes": [*left_out(summary.plan.scoring), *summary.plan.notes],
+        "notes": [*left_out(summary.plan.scoring), *summary.plan.notes, *summary.plan.dropped],
         "warnings": [asdict(one) for one in summary.funnel.warnings],
         "pairs": [asdict(one) for one in summary.funnel.pairs],
         "seconds": {phase: round(seconds, 3) for phase, seconds in summary.seconds.items()},
@@ -121,6 +121,7 @@ def print_summary(summary: Summary) -> None:
     """The funnel as a table, then where everything is."""
     print_funnel(summary.funnel)
     print_notes(summary.funnel)
+    _print_dropped(summary.plan.dropped)  # once more: what was said of it first is far above
     _print_places(Console(highlight=False), summary)
 
 
@@ -193,10 +194,28 @@ def print_notes(funnel: Funnel) -> None:
     ]
     notes += [f"the split {name} is empty" for name, count in funnel.splits.items() if funnel.kept and not count]
     if funnel.inputs and not funnel.kept:
-        notes.append("nothing is kept; the column `alone` shows which rule takes how much")
+        notes.extend(_why_nothing(funnel))
     for note in notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
     print_warnings([asdict(one) for one in funnel.warnings])
+
+
+def _why_nothing(funnel: Funnel) -> Iterator[str]:
+    """Why nothing is kept, of what nothing is."""
+    quarantined = sum(funnel.quarantined.values())
+    if quarantined == funnel.inputs:
+        codes = ", ".join(f"{code} {count:,}" for code, count in funnel.quarantined.items())
+        what = "the one input" if quarantined == 1 else f"none of the {quarantined:,} inputs"
+        could = "could not be read" if quarantined == 1 else "could be read"
+        yield f"nothing is kept: {what} {could} ({codes}); the report says why, and what may be done"
+    elif funnel.rejected:
+        yield "nothing is kept; the column `alone` shows which rule takes how much"
+
+
+def _print_dropped(sentences: Sequence[str]) -> None:
+    console = Console(highlight=False)
+    for sentence in sentences:
+        console.print(Text(f"warning: {shown(sentence)}", style="yellow"), soft_wrap=True)
 
 
 def print_warnings(warnings: Sequence[Mapping[str, Any]]) -> None:

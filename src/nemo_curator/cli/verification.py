@@ -39,7 +39,12 @@ def print_verification(found: Verification) -> None:
     checked = f"{counted(found.samples, 'sample')} in {counted(found.shards, 'shard')}"
     sys.stdout.write(f"{checked} checked, {amount(found.bytes)}\n")
     if found.compared or found.source_problem_count:
-        sys.stdout.write(f"{found.compared:,} of them still hold the bytes that their sources hold\n")
+        own = found.compared - found.rendered
+        sys.stdout.write(f"{own:,} of them still hold the bytes that their sources hold\n")
+    if found.rendered:
+        sys.stdout.write(
+            f"{found.rendered:,} were made anew, of sources that are unchanged, whose sidecars they still hold\n"
+        )
     _print_problems("wrong", found.problems, found.problem_count)
     _print_problems("source", found.source_problems, found.source_problem_count)
     if found.ok:

@@ -17,7 +17,7 @@ def verify(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="A data set that `export` or `run` wrote.")],
     run_dir: Annotated[
         str | None,
-        typer.Option("--run", metavar="DIR", help="Run directory, to compare with the sources; OUTPUT/run by default."),
+        typer.Option("--run", metavar="DIR", help="Run, to compare with the sources; OUTPUT/run by default."),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -28,16 +28,17 @@ def verify(
     from nemo_curator.cli.verification import checking, print_verification
     from nemo_curator.runs.exporting import verify as verified
     from nemo_curator.runs.layout import RunDirectory
+    from nemo_curator.runs.location import run_at
     from nemo_curator.runs.state import RunState
 
-    run = RunDirectory(run_dir if run_dir is not None else storage.join(output, "run"))
+    run = run_at(run_dir) if run_dir is not None else RunDirectory(storage.join(output, "run"))
     if run_dir is not None:
         RunState.require(run)
     with checking(output, quiet=as_json) as progress:
         found = verified(output, run if RunState.read(run) is not None else None, progress)
     if as_json:
         sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
-    else:
+    elif found.shards or found.problem_count > 1:  # else the one sentence below says it
         print_verification(found)
     if found.problems:
         raise VerificationError(

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from nemo_curator.cli import options
+from nemo_curator.cli.amounts import shown
+
 
 def view(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Run directory, or the OUTPUT of `imagecurator run` that holds one.")
-    ],
+    run: options.RunPlace,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port to listen at; any free one by default.")
     ] = 0,
@@ -29,30 +30,31 @@ def view(
 ) -> None:
     """Show a decided run in a browser: all its images, and its rules to change. Ends with Ctrl-C."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
-    from nemo_curator import storage
     from nemo_curator.cli.no_pandas import leave_pandas_out
     from nemo_curator.pipeline.export import decided_state
     from nemo_curator.pipeline.run import Run
     from nemo_curator.report.serving.serve import Serving
     from nemo_curator.runs.deciding import Funnel
-    from nemo_curator.runs.layout import RunDirectory
-    from nemo_curator.runs.state import read_facts
+    from nemo_curator.runs.location import run_at
 
     leave_pandas_out()
-    inside = RunDirectory(storage.join(run, "run"))
-    holds = read_facts(RunDirectory(run)) is None and read_facts(inside) is not None
-    place = inside if holds else RunDirectory(run)
+    place = run_at(run)
     decided_state(place)
 
     def decide(rules: Mapping[str, str], *, write: bool) -> Funnel:
         return Run(place.root).decide(write=write, rules=dict(rules))
 
     with Serving(place, decide, port=port, writes=not read_only) as serving:
-        sys.stdout.write(f"{serving.address}\n")
+        sys.stdout.write(f"{_greeting(place.root, serving.address, to_terminal=sys.stdout.isatty())}\n")
         sys.stdout.flush()
         if _has_display() if browser is None else browser:
             _open(serving.once())
         serving.work()
+
+
+def _greeting(run: str, address: str, *, to_terminal: bool) -> str:
+    """The first line: for a program the address alone."""
+    return f"Serving {shown(run)} at {address}; Ctrl-C ends it" if to_terminal else address
 
 
 def _has_display() -> bool:

@@ -120,7 +120,8 @@ def read_picture(
     request = Request(data, header, limits, options, at_least, alpha)
     with listening() as heard:
         picture = _heard(decoder, request, heard) if header.format == "tiff" else _bounded(decoder, request)
-    return replace(picture, warnings=distinct([*heard, *picture.warnings]))
+    warnings = distinct([*heard, *picture.warnings])
+    return replace(picture, warnings=warnings) if warnings else picture
 
 
 def _bounded(decoder: Decoder, request: Request) -> Picture:
@@ -251,7 +252,9 @@ def _stored(request: Request) -> Picture:
 
 
 def _check_again(request: Request, width: int, height: int) -> None:
-    check(replace(request.header, width=width, height=height), len(request.data), request.limits)
+    """The limits once more, where a decoder's own parser found another size than ours did."""
+    if (width, height) != (request.header.width, request.header.height):
+        check(replace(request.header, width=width, height=height), len(request.data), request.limits)
 
 
 DECODERS: dict[tuple[str, str], Decoder] = {

@@ -48,11 +48,12 @@ def check(header: ImageHeader, encoded_length: int, limits: Limits = DEFAULT_LIM
     """
     check_length(encoded_length, limits)
     _refuse("side", max(header.width, header.height), limits.side, "pixels on its longer side")
-    cropped = "before it is cropped to " if header.coded_pixels > header.pixels else ""
-    size = f" ({cropped}{header.width:,} x {header.height:,})"
-    _refuse("pixels", max(header.pixels, header.coded_pixels), limits.pixels, f"pixels{size}")
+    pixels, memory = max(header.pixels, header.coded_pixels), decoding_bytes(header)
+    if pixels > limits.pixels:
+        _refuse("pixels", pixels, limits.pixels, f"pixels{_size(header)}")
     _refuse("frames", header.frames, limits.frames, "frames", at_least=header.frames > limits.frames)
-    _refuse("memory", decoding_bytes(header), limits.memory, f"bytes of memory to decode{size}")
+    if memory > limits.memory:
+        _refuse("memory", memory, limits.memory, f"bytes of memory to decode{_size(header)}")
 
 
 def check_length(encoded_length: int, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -66,6 +67,11 @@ def check_length(encoded_length: int, limits: Limits = DEFAULT_LIMITS) -> None:
         LimitError: It is longer than `limits.bytes`.
     """
     _refuse("bytes", encoded_length, limits.bytes, "bytes")
+
+
+def _size(header: ImageHeader) -> str:
+    cropped = "before it is cropped to " if header.coded_pixels > header.pixels else ""
+    return f" ({cropped}{header.width:,} x {header.height:,})"
 
 
 def _refuse(name: str, figure: int, limit: int, unit: str, *, at_least: bool = False) -> None:

@@ -1,7 +1,8 @@
 """All requests of a fetch, in one thread: rows go in shard by shard, workers take them in polite order.
 
-Only names are resolved, lists read and shards written in other threads. At most some shards are under way, so that
-what is in memory does not grow with the list.
+Only names are resolved, lists read and shards written in other threads. At most some shards are under way, and what
+their rows, answers and images take beyond a share of memory is in files, so that what is held does not grow with the
+list, nor with what stands in a row of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from nemo_curator import storage
 from nemo_curator.errors import ConservationError, CuratorError
 from nemo_curator.fetching.exchange import Exchange, open_exchange
 from nemo_curator.fetching.following import Follower, Visit
+from nemo_curator.fetching.holding import Share, holding
+from nemo_curator.fetching.kept_rows import KeptRows
 from nemo_curator.fetching.manners import Manners
 from nemo_curator.fetching.output import FetchOutput, spool_name
 from nemo_curator.fetching.repeats import Repeats
@@ -27,10 +30,7 @@ from nemo_curator.fetching.shard_files import Earlier, write_shard
 from nemo_curator.fetching.shard_work import ShardWork
 from nemo_curator.fetching.statuses import Outcome, Trouble
 from nemo_curator.fetching.url_list import ListRow
-from nemo_curator.fetching.urls import Target
 
-_ROWS = 40_000  # rows under way at most, or two shards
-_SHARDS = 128  # shards under way at most, each of which has a file open
 _LONGEST_BACK_OFF = 60.0
 
 
@@ -64,15 +64,15 @@ class _Job:
 
     Attributes:
         shard: Where its answer goes.
-        row: Its row.
-        target: The URL.
+        row: Its row, in which the URL is looked up for each try.
+        host: Host of the URL.
         tried: How often it was tried.
         failed: When it failed last, by the clock of the event loop.
     """
 
     shard: ShardWork
     row: int
-    target: Target
+    host: str
     tried: int = 0
     failed: float = 0.0
 
@@ -87,7 +87,7 @@ class Crew:
         scratch: Local folder of the spools.
         settings: Limits.
         ask: Resolves names.
-        told: Called when something was done.
+        told: Called when something was done, by the thread of the event loop.
         retry_failed: Whether rows are fetched again that failed before in a way that may pass.
     """
 
@@ -106,11 +106,14 @@ class Crew:
         self._rows, self._repeats, self._output, self._scratch = rows, repeats, output, scratch
         self._settings, self._ask, self._told = settings, ask, told
         self._retry_failed = retry_failed
+        self._holding = holding(settings.memory, settings.shard_size, settings.connections)
+        self._writing = Share(self._holding.writing)
         self._earlier = Earlier(output.place, settings.shard_size)
         self._under_way: dict[int, ShardWork] = {}
         self.counts: Counter[str] = Counter()
         """Status to number of rows, of the shards that were finished by this."""
         self.progress = Progress(output.rows or 0)
+        self._passed = 0  # rows of whole shards that are not told yet; of whoever asks for the next shard
 
     async def work(self) -> None:
         """Fetch until all shards are whole.
@@ -120,7 +123,10 @@ class Crew:
         """
         resolver = Resolver(self._ask, self._settings.networks, self._settings.timeout)
         try:
-            async with open_exchange(self._settings, resolver) as exchange, asyncio.TaskGroup() as group:
+            async with (
+                open_exchange(self._settings, resolver, self._holding.body) as exchange,
+                asyncio.TaskGroup() as group,
+            ):
                 await self._work(group, exchange, resolver)
         finally:
             resolver.close()
@@ -131,20 +137,22 @@ class Crew:
         manners: Manners[_Job] = Manners(self._settings.per_host, self._settings.delay)
         follower = Follower(exchange, resolver, manners, self._settings)
         workers = [group.create_task(self._worker(manners, follower)) for _ in range(self._settings.connections)]
-        room = asyncio.Semaphore(min(max(2, _ROWS // self._settings.shard_size), _SHARDS))
+        room = asyncio.Semaphore(self._holding.shards)
         finishing: set[asyncio.Task[None]] = set()
         shards = self._shards()
         while True:
             await room.acquire()
             found = await asyncio.to_thread(next, shards, None)
+            self._advance(self._passed)
+            self._passed = 0
             if found is None:
                 break
             shard = ShardWork(*found, self._spool(found[0]), retry_failed=self._retry_failed)
             self._under_way[shard.number] = shard
-            targets = list(shard.targets())
-            self._advance(len(found[1]) - len(targets))
-            for row, target in targets:
-                manners.put(target.host, _Job(shard, row, target))
+            hosts = shard.hosts()
+            self._advance(len(found[1]) - len(hosts))
+            for row, host in hosts:
+                manners.put(host, _Job(shard, row, host))
             task = group.create_task(self._finish(shard, room))
             finishing.add(task)
             task.add_done_callback(finishing.discard)
@@ -152,22 +160,19 @@ class Crew:
         for worker in workers:
             worker.cancel()
 
-    def _shards(self) -> Iterator[tuple[int, list[ListRow], dict[int, int]]]:
+    def _shards(self) -> Iterator[tuple[int, KeptRows, dict[int, int]]]:
         """The shards that are not whole, or are opened again as their turn comes: number, rows, repeats."""
         size = self._settings.shard_size
         rows: Iterator[ListRow] | None = None
-        passed = 0  # rows of whole shards that are not told yet
         for number in range(-(-self.progress.rows // size)):
             count = min(size, self.progress.rows - number * size)
             if self._stays_whole(number):
-                passed += count
+                self._passed += count
                 if rows is not None:
                     next(itertools.islice(rows, count, count), None)
                 continue
             rows = self._rows(number * size) if rows is None else rows
-            found = list(itertools.islice(rows, size))
-            self._advance(passed)
-            passed = 0
+            found = self._kept(number * size, itertools.islice(rows, size))
             if len(found) != count:
                 raise ConservationError(
                     f"shard {number} has {len(found):,} rows, and the list had more when it was counted",
@@ -176,7 +181,13 @@ class Crew:
                     act="fetch it into another folder",
                 )
             yield number, found, dict(self._repeats.between(number * size, number * size + len(found)))
-        self._advance(passed)
+
+    def _kept(self, first: int, rows: Iterator[ListRow]) -> KeptRows:
+        """Rows of a shard, read from the list."""
+        kept = KeptRows(first, self._scratch, self._holding.rows)
+        for row in rows:
+            kept.add(row)
+        return kept
 
     def _stays_whole(self, number: int) -> bool:
         """Whether nothing of a shard is fetched; one of which something failed that may pass is opened again here."""
@@ -194,7 +205,9 @@ class Crew:
             if number in self._under_way:
                 await self._under_way[number].finished.wait()
         files = self._output.files(shard.number)
-        counts = await asyncio.to_thread(write_shard, files, shard.answers(self._earlier), self._output.url_column)
+        async with self._writing.held(shard.largest(self._settings.max_bytes)):
+            answers = shard.answers(self._earlier)
+            counts = await asyncio.to_thread(write_shard, files, answers, self._output.url_column)
         self.counts.update(counts)
         shard.discard()
         del self._under_way[shard.number]
@@ -213,8 +226,13 @@ class Crew:
 
     async def _try(self, job: _Job, visit: Visit, manners: Manners[_Job], follower: Follower) -> None:
         """One try at a URL: its image is kept, or why there is none, or it is tried again later."""
+        target = job.shard.target(job.row)
+        reading = follower.reading(target)
+        if reading is not None:  # its site's robots.txt, for another row: neither a turn nor a worker waits for it
+            reading.add_done_callback(lambda _: manners.put(job.host, job))
+            return
         try:
-            outcome, answer = await follower.image(job.target, visit, job.tried, job.failed)
+            outcome, answer = await follower.image(target, visit, job.tried, job.failed)
         except Trouble as trouble:
             self._fail(job, trouble, visit, manners)
             return
@@ -240,7 +258,7 @@ class Crew:
             manners.hold_back(visit.host, min(wait, longest))  # it speaks for the whole host
         if trouble.at_once and job.tried <= self._settings.retries and (wait or 0.0) <= longest:
             pause = min(self._settings.back_off * 2 ** (job.tried - 1), _LONGEST_BACK_OFF)
-            loop.call_later(max(pause, wait or 0.0), manners.put, job.target.host, job)
+            loop.call_later(max(pause, wait or 0.0), manners.put, job.host, job)
             return
         outcome = Outcome(
             trouble.status,

@@ -14,7 +14,7 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nemo_curator import storage
@@ -30,7 +30,6 @@ from nemo_curator.kernels.sniff import HEAD_BYTES
 if TYPE_CHECKING:
     import aiohttp
 
-_IN_MEMORY = 1 << 20  # bytes of a body under way; the rest is in a temporary file
 _BUFFER = 1 << 17
 _HEADERS, _FIELD = 128, 8190  # headers of an answer, and bytes of one
 _PIECE = 1 << 20
@@ -39,10 +38,14 @@ _KEPT_ALIVE = 1.0  # seconds for which an idle connection may be used again
 
 
 class Body:
-    """The bytes of an answer, as they came; long ones are in a temporary file, which is gone when this is closed."""
+    """The bytes of an answer, as they came; long ones are in a temporary file, which is gone when this is closed.
 
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by `close`
+    Args:
+        in_memory: Bytes beyond which it is long.
+    """
+
+    def __init__(self, in_memory: int) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=in_memory)  # noqa: SIM115  closed by `close`
         self._digest = hashlib.sha256()
         self.size = 0
         self.head = b""
@@ -88,7 +91,7 @@ class Answer:
 
     status: int
     headers: Any
-    body: Body = field(default_factory=Body)
+    body: Body
     whole: bool = True
 
 
@@ -100,6 +103,7 @@ class Exchange:
         closing: One that closes each at the end of its request.
         sockets: Those of both.
         settings: Limits.
+        in_memory: Bytes of an answer under way that are held in memory.
     """
 
     def __init__(
@@ -108,7 +112,9 @@ class Exchange:
         closing: aiohttp.ClientSession,
         sockets: Sockets,
         settings: FetchSettings,
+        in_memory: int,
     ) -> None:
+        self._in_memory = in_memory
         self._keeping, self._closing, self._sockets, self._settings = keeping, closing, sockets, settings
         self._yarl: Any = require("yarl", extra="fetch", purpose="Fetching URLs")
         self._failures = _Failures()
@@ -125,7 +131,7 @@ class Exchange:
             Trouble: There is no whole answer, with the status that this is.
             CuratorError: This machine has no room for it, or cannot open more connections.
         """
-        body = Body()
+        body = Body(self._in_memory)
         try:
             async with asyncio.timeout(self._settings.total_time):
                 return await self._answer(target, most, wanted, body)
@@ -252,7 +258,7 @@ class _Failures:
 
 
 @asynccontextmanager
-async def open_exchange(settings: FetchSettings, resolver: Resolver) -> AsyncIterator[Exchange]:
+async def open_exchange(settings: FetchSettings, resolver: Resolver, in_memory: int) -> AsyncIterator[Exchange]:
     """An exchange, whose connections are closed at the end.
 
     No proxy and no file of passwords is taken from the environment, cookies are not kept, and nothing is unpacked.
@@ -260,6 +266,7 @@ async def open_exchange(settings: FetchSettings, resolver: Resolver) -> AsyncIte
     Args:
         settings: Limits, and what servers are told of us.
         resolver: Gives the addresses that are connected to.
+        in_memory: Bytes of an answer under way that are held in memory.
 
     Raises:
         MissingExtraError: aiohttp is not installed.
@@ -269,7 +276,7 @@ async def open_exchange(settings: FetchSettings, resolver: Resolver) -> AsyncIte
         _session(settings, resolver, sockets, keepalive_timeout=_KEPT_ALIVE) as keeping,
         _session(settings, resolver, sockets, force_close=True) as closing,
     ):
-        yield Exchange(keeping, closing, sockets, settings)
+        yield Exchange(keeping, closing, sockets, settings, in_memory)
 
 
 def _session(settings: FetchSettings, resolver: Resolver, sockets: Sockets, **kept: Any) -> Any:

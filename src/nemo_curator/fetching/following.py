@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -51,10 +52,6 @@ class Visit:
             await self._manners.pace(self.host)
         self._fresh = False
 
-    def spend(self) -> None:
-        """A request was sent within the turn, so that the next one has to wait."""
-        self._fresh = False
-
     def leave(self) -> None:
         """Give up the turn, if one is held; one in which nothing was asked costs the host's next job no time."""
         if self.host:
@@ -74,7 +71,15 @@ class Follower:
 
     def __init__(self, exchange: Exchange, resolver: Resolver, manners: Manners[Any], settings: FetchSettings) -> None:
         self._exchange, self._resolver, self._manners, self._settings = exchange, resolver, manners, settings
-        self._robots = Robots(self._read_robots, settings.token) if settings.robots else None
+        self._robots = Robots[Visit](self._read_robots, settings.token) if settings.robots else None
+
+    def reading(self, target: Target) -> asyncio.Task[Any] | None:
+        """The task that reads the robots.txt of a URL's site for another URL; None where none does, or it is ignored.
+
+        Args:
+            target: The URL.
+        """
+        return None if self._robots is None else self._robots.reading(target)
 
     async def image(self, target: Target, visit: Visit, tried: int, failed: float = 0.0) -> tuple[Outcome, Answer]:
         """Fetch the image at a URL.
@@ -158,22 +163,27 @@ class Follower:
         """Do what the site's robots.txt says."""
         if self._robots is None:
             return
-        if not self._robots.is_known(target, failed):
-            visit.spend()  # its robots.txt is a request too
-        delay = await self._robots.check(target, failed)
+        while (reading := self._robots.reading(target)) is not None:  # for another row, without whose turn it waits
+            visit.leave()
+            await asyncio.wait([reading])
+            await visit.go(target.host)
+        delay = await self._robots.check(target, visit, failed)
         if delay > self._settings.longest_wait:
             raise Trouble(
                 "robots_disallowed", f"{target.origin}/robots.txt asks for {delay:g} seconds between requests"
             )
+        await visit.go(target.host)  # from where its robots.txt is
         self._manners.slow_down(visit.host, delay)
 
-    async def _read_robots(self, place: Target, failed: float) -> tuple[int, bytes]:
-        """A robots.txt, through redirects, within the turn of whoever asks for it first."""
+    async def _read_robots(self, place: Target, failed: float, visit: Visit) -> tuple[int, bytes]:
+        """A robots.txt, through redirects, each within a turn at the host that is asked."""
         seen: set[str] = set()
         target = place
         try:
             while True:
+                await visit.go(target.host)
                 await self._resolver.addresses(target.host, failed)
+                await visit.pace()
                 answer = await self._exchange.get(target, MOST, lambda status, _: 200 <= status < 300)
                 data = b"".join(answer.body.pieces())
                 answer.body.close()

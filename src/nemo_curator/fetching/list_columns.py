@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nemo_curator.errors import InputError, nearest
-
-URL_NAMES = ("url", "image_url", "img_url", "imageurl", "image_link", "img_src", "src", "link", "href")
-"""Names of columns that are taken for URLs, the most usual first; upper and lower case are alike."""
+from nemo_curator.shards.url_tables import URL_NAMES
 
 CAPTION_NAMES = ("caption", "text", "alt_text", "alt", "top_caption", "description", "title")
 """Names of columns that are taken for captions, the most usual first."""

@@ -10,7 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nemo_curator._optional import require
 from nemo_curator.fetching.statuses import Trouble
@@ -27,9 +27,10 @@ _LARGE = 200_000  # bytes of rules whose work is done in another thread
 _AGENT = re.compile(r"\s*user(-|\s+)?agent(\s*:|\s)(.*)", re.IGNORECASE)
 _OTHERS = "User-agent: /"  # no crawler's name holds a slash
 
-Read = Callable[[Target, float], Awaitable[tuple[int, bytes]]]
-"""A robots.txt, and when its URL failed last, to the status and the bytes that its site answers after redirects; raises
-`Trouble`, also where the site says that it is busy or broken."""
+Turn = TypeVar("Turn")
+Read = Callable[[Target, float, Turn], Awaitable[tuple[int, bytes]]]
+"""A robots.txt, when its URL failed last, and the turn at its host, which goes on with each redirect to another one, to
+the status and the bytes that its site answers; raises `Trouble`, also where the site says that it is busy or broken."""
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class _Rules:
     size: int = 0
 
 
-class Robots:
+class Robots(Generic[Turn]):
     """Says what may be asked for.
 
     Args:
@@ -59,13 +60,17 @@ class Robots:
         token: Our name as a crawler, lower case.
     """
 
-    def __init__(self, read: Read, token: str) -> None:
+    def __init__(self, read: Read[Turn], token: str) -> None:
         self._read, self._token = read, token
         self._starts = [at for at in range(len(token)) if not at or not _joined(token[at - 1])]
         self._protego: Any = require("protego", extra="fetch", purpose="Reading robots.txt")
         self._known: OrderedDict[str, _Rules] = OrderedDict()
         self._reading: dict[str, asyncio.Task[_Rules]] = {}
         self._size = 0
+
+    def reading(self, target: Target) -> asyncio.Task[_Rules] | None:
+        """The task that reads the robots.txt of a URL's site just now, for who asked first; None where none does."""
+        return self._reading.get(target.origin)
 
     def is_known(self, target: Target, failed: float = 0.0) -> bool:
         """Whether the site of a URL need not be asked.
@@ -79,17 +84,18 @@ class Robots:
             return False
         return known.trouble is None or known.told > failed
 
-    async def check(self, target: Target, failed: float = 0.0) -> float:
+    async def check(self, target: Target, turn: Turn, failed: float = 0.0) -> float:
         """The seconds that the site wants between two requests, 0 where it does not say.
 
         Args:
             target: The URL.
+            turn: A turn at its host; it may be at another one afterwards, to which a robots.txt redirected.
             failed: As `is_known` takes it.
 
         Raises:
             Trouble: `robots_disallowed`, `robots_unreachable`, or why the site cannot be reached at all.
         """
-        rules = await self._rules(target, failed)
+        rules = await self._rules(target, turn, failed)
         if (why := rules.trouble) is not None:
             passed = asyncio.get_running_loop().time() - rules.told
             wait = None if why.wait is None else max(0.0, why.wait - passed)
@@ -101,19 +107,19 @@ class Robots:
             raise Trouble("robots_disallowed", f"{target.origin}/robots.txt disallows it")
         return float(rules.parsed.crawl_delay(self._token) or 0.0)
 
-    async def _rules(self, target: Target, failed: float) -> _Rules:
+    async def _rules(self, target: Target, turn: Turn, failed: float) -> _Rules:
         loop, origin = asyncio.get_running_loop(), target.origin
         if self.is_known(target, failed):
             self._known.move_to_end(origin)
             return self._known[origin]
         if origin not in self._reading:
-            self._reading[origin] = loop.create_task(self._asked(target, failed))
+            self._reading[origin] = loop.create_task(self._asked(target, turn, failed))
         return await asyncio.shield(self._reading[origin])
 
-    async def _asked(self, target: Target, failed: float) -> _Rules:
+    async def _asked(self, target: Target, turn: Turn, failed: float) -> _Rules:
         origin = target.origin
         try:
-            rules = await self._answered(Target(target.scheme, target.host, target.port, "/robots.txt"), failed)
+            rules = await self._answered(Target(target.scheme, target.host, target.port, "/robots.txt"), turn, failed)
         finally:
             del self._reading[origin]
         rules.told = asyncio.get_running_loop().time()
@@ -129,9 +135,9 @@ class Robots:
         gone = self._known.pop(origin, None)
         self._size -= gone.size if gone else 0
 
-    async def _answered(self, place: Target, failed: float) -> _Rules:
+    async def _answered(self, place: Target, turn: Turn, failed: float) -> _Rules:
         try:
-            status, data = await self._read(place, failed)
+            status, data = await self._read(place, failed, turn)
         except Trouble as trouble:
             same = trouble.status in {"private_address", "dns_failed", "connect_failed", "tls_error"}
             if same and not trouble.redirects:

@@ -36,6 +36,8 @@ class FetchSettings:
         user_agent: What servers are told; its first word up to a slash is the name that a robots.txt may address.
         robots: Whether robots.txt is obeyed.
         opt_outs: Directives of `X-Robots-Tag` that are honoured; with none, `TDM-Reservation` is not honoured either.
+        memory: Bytes that rows, answers and images may take in memory, beside one image that is larger; a quarter of
+            the machine's, and at most 1 GiB, where it is 0. No file of the result depends on it.
         allowed_networks: Networks that are no public ones and may be connected to, as in `10.0.0.0/8`.
     """
 
@@ -55,6 +57,7 @@ class FetchSettings:
     user_agent: str = USER_AGENT
     robots: bool = True
     opt_outs: tuple[str, ...] = OPT_OUTS
+    memory: int = 0
     allowed_networks: tuple[str, ...] = ()
     networks: tuple[Network, ...] = field(init=False, default=(), repr=False)
     """`allowed_networks`, parsed."""
@@ -63,7 +66,7 @@ class FetchSettings:
         for name in ("shard_size", "connections", "per_host", "timeout", "total_time", "max_bytes", "longest_wait"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}", act="give a number above 0")
-        for name in ("delay", "retries", "back_off", "redirects"):
+        for name in ("delay", "retries", "back_off", "redirects", "memory"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}", act="give 0 or more")
         if not self.token or not (self.user_agent.isascii() and self.user_agent.isprintable()):

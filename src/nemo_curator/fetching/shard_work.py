@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from nemo_curator import storage
+from nemo_curator.fetching.kept_rows import KeptRows
 from nemo_curator.fetching.shard_files import Answered, Earlier
 from nemo_curator.fetching.spool import Spool
 from nemo_curator.fetching.statuses import OK, STATUSES, Outcome, Trouble
@@ -19,7 +20,7 @@ class ShardWork:
 
     Args:
         number: Which one it is.
-        rows: Its rows, in order.
+        rows: Its rows, in order; given up with the shard.
         repeats: Row to the first row of the same URL, for those of its rows that repeat one.
         spool: Where its spool lies.
         retry_failed: Whether rows are fetched again that failed before in a way that may pass.
@@ -29,7 +30,7 @@ class ShardWork:
     """
 
     def __init__(
-        self, number: int, rows: Sequence[ListRow], repeats: Mapping[int, int], spool: str, *, retry_failed: bool
+        self, number: int, rows: KeptRows, repeats: Mapping[int, int], spool: str, *, retry_failed: bool
     ) -> None:
         self.number, self._rows, self._repeats = number, rows, repeats
         self._spool = Spool(spool)
@@ -38,26 +39,43 @@ class ShardWork:
         self.finished = asyncio.Event()
         self._left = 0
 
-    def targets(self) -> Iterator[tuple[int, Target]]:
-        """The rows that have to be fetched, and their URLs; every other row is answered by this.
+    def hosts(self) -> list[tuple[int, str]]:
+        """The rows that have to be fetched, and the hosts of their URLs; every other row is answered by this.
 
         Raises:
             StorageError: What is known of a row cannot be kept.
         """
-        found: list[tuple[int, Target]] = []
-        for row in self._rows:
+        found: list[tuple[int, str]] = []
+        for row in self._rows.urls():
             kept = self._spool.rows.get(row.number)
-            settled = kept is not None and not (self._retry_failed and STATUSES[kept.outcome.status].later)
+            settled = kept is not None and not (self._retry_failed and STATUSES[kept.status].later)
             if settled or row.number in self._repeats:
                 continue
             try:
-                found.append((row.number, target_of(row)))
+                found.append((row.number, target_of(row).host))
             except Trouble as trouble:
                 self._spool.add(row.number, Outcome(trouble.status, trouble.reason))
         self._left = len(found)
         if not self._left:
             self._answered.set()
-        yield from found
+        return found
+
+    def target(self, row: int) -> Target:
+        """What is asked for, for a row that `hosts` told of.
+
+        Raises:
+            StorageError: The row cannot be read.
+        """
+        return parse_url(self._rows.url(row))
+
+    def largest(self, most: int) -> int:
+        """Bytes of its largest image, as far as that is known.
+
+        Args:
+            most: What an image of an earlier shard may have.
+        """
+        sizes = [kept.size for kept in self._spool.rows.values()]
+        return max([*sizes, most if self._repeats else 0], default=0)
 
     def before(self, shard_size: int) -> set[int]:
         """The earlier shards whose answers its rows repeat."""
@@ -88,22 +106,23 @@ class ShardWork:
             first = self._repeats.get(row.number)
             kept = self._spool.rows.get(row.number if first is None else first)
             if kept is not None:
-                image = self._spool.image(kept) if kept.outcome.status == OK else b""
-                yield Answered(row, kept.outcome, image, first)
+                image = self._spool.image(kept) if kept.status == OK else b""
+                yield Answered(row, self._spool.outcome(kept), image, first)
             elif first is not None:
                 outcome, image = earlier.answer(first)
                 yield Answered(row, outcome, image, first)
 
     def discard(self) -> None:
         """Remove the spool of a shard that is whole."""
-        self._spool.close()
+        self.close()
         try:
             os.unlink(self._spool.path)  # noqa: PTH108  paths are plain strings here
         except OSError as error:
             raise storage.storage_error(self._spool.path, error, verb="be removed") from error
 
     def close(self) -> None:
-        """Let the spool go, which stays for the next time."""
+        """Let the spool go, which stays for the next time, and the rows."""
+        self._rows.close()
         self._spool.close()
 
 

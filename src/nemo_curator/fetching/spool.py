@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,15 +26,19 @@ _LONGEST = 1 << 20  # bytes of an outcome
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a spool has of a row.
+    """What a spool has of a row, and where.
 
     Attributes:
-        outcome: What became of its URL.
+        status: What became of its URL, in a word of `STATUSES`; the whole outcome is in the spool.
+        facts: Bytes of the outcome, which ends where the image begins.
         offset: Where the image begins in the spool.
+        size: Bytes of the image.
     """
 
-    outcome: Outcome
+    status: str
+    facts: int
     offset: int
+    size: int
 
 
 class Spool:
@@ -88,7 +93,7 @@ class Spool:
         except OSError as error:
             raise storage.storage_error(self.path, error) from error
         self._end = at + size
-        self.rows[row] = Kept(outcome, at)
+        self.rows[row] = Kept(sys.intern(outcome.status), len(facts), at, size)
 
     def image(self, kept: Kept) -> bytes:
         """The bytes of an image.
@@ -96,14 +101,25 @@ class Spool:
         Raises:
             StorageError: They cannot be read.
         """
-        try:
-            return storage.read_at(self._file.fileno(), kept.offset, kept.outcome.size or 0)
-        except OSError as error:
-            raise storage.storage_error(self.path, error, verb="be read") from error
+        return self._read(kept.offset, kept.size)
+
+    def outcome(self, kept: Kept) -> Outcome:
+        """What became of a row.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        return outcome_of(json.loads(self._read(kept.offset - kept.facts, kept.facts)))
 
     def close(self) -> None:
         """Let the file go; it stays where it is."""
         self._file.close()
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            return storage.read_at(self._file.fileno(), offset, size)
+        except OSError as error:
+            raise storage.storage_error(self.path, error, verb="be read") from error
 
     def _records(self) -> Iterator[tuple[int, Kept, int]]:
         """Row, what is there of it, and where its record ends, up to the first record that is not whole."""
@@ -124,4 +140,4 @@ class Spool:
                 return
             known: Any = json.loads(facts)
             at = begin + image
-            yield row, Kept(outcome_of(known), begin), at
+            yield row, Kept(sys.intern(outcome_of(known).status), length, begin, image), at

@@ -22,7 +22,7 @@ from nemo_curator.shards.parquet_values import json_of, text_of
 
 _LINE = 1 << 24  # bytes of a line; characters of a row of a CSV, which may have several lines
 _CELL = 1 << 22  # characters of a cell of a CSV
-_BATCH = 256  # rows of a Parquet that are in memory at a time
+_BATCH, _BATCH_BYTES = 256, 1 << 23  # rows of a Parquet that are in memory at a time, and bytes of them, about
 _BUFFER = 1 << 20
 _ENDS = 1 << 16  # bytes at each end of a file that tell it from another one
 
@@ -209,12 +209,19 @@ def _parquet_rows(url: str, columns: ListColumns, base: int, skip: int) -> Itera
             group += 1
         groups = list(range(group, parquet.num_row_groups))
         number = base + before
-        for batch in parquet.iter_batches(_BATCH, row_groups=groups, columns=wanted, use_threads=False):
+        size = min(_BATCH, max(1, _BATCH_BYTES // _row_bytes(parquet.metadata)))
+        for batch in parquet.iter_batches(size, row_groups=groups, columns=wanted, use_threads=False):
             named = {name: _decoded(batch.column(at)) for at, name in enumerate(batch.schema.names)}
             for at in range(batch.num_rows):
                 if number >= base + skip:
                     yield _parquet_row(number, {name: column[at] for name, column in named.items()}, columns)
                 number += 1
+
+
+def _row_bytes(metadata: Any) -> int:
+    """Bytes that a row of a Parquet takes on average, in the row group where that is most; at least 1."""
+    groups = (metadata.row_group(at) for at in range(metadata.num_row_groups))
+    return max((one.total_byte_size // max(one.num_rows, 1) for one in groups), default=0) or 1
 
 
 def _parquet_row(number: int, values: Mapping[str, Any], columns: ListColumns) -> ListRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +87,7 @@ def curate(
     skip_missing: bool = False,
     watcher: Watcher | None = None,
     crew: Crew | None = None,
+    decided: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Curate the images of some inputs into a data set.
 
@@ -106,6 +107,7 @@ def curate(
         skip_missing: Leave out samples whose source is gone or changed, instead of ending the export.
         watcher: Told of the progress.
         crew: Where workers come from; the caller closes it.
+        decided: Called when all is decided, before the export: what the caller needs later may start meanwhile.
 
     Raises:
         InputError: An input is missing or empty, or two inputs give one id.
@@ -125,6 +127,7 @@ def curate(
     check_places(output, run, roots(listing))
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
+    storage.refuse_held(run.root)  # what is to be said of a run at work may be another thing when it has ended
     first, policy = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
     with_means(first, recipe, asked)  # too little memory is said before anything is written
     clock = _Clock()
@@ -145,6 +148,7 @@ def curate(
         watcher.told(Deciding())
         funnel = decide_run(run, recipe, workers=asked.here.workers, memory=memory, watcher=watcher)
         clock.lap("decide")
+        decided()
         exported = export_run(
             run,
             output,
@@ -206,14 +210,14 @@ def _plan_curate(
         raise
     plan = dataclasses.replace(plan, run=run)
     if manifest is not None and not replace:
-        _refuse_other_result(manifest, output, recipe, plan, policy)
+        _refuse_other_result(manifest, output, recipe, plan, policy, rescore=rescore)
     else:
         claim_output(output, run, _shape(recipe), replace=replace, write=False)
     return plan, policy
 
 
 def _refuse_other_result(
-    manifest: Mapping[str, Any], output: str, recipe: Recipe, plan: ScorePlan, policy: Policy
+    manifest: Mapping[str, Any], output: str, recipe: Recipe, plan: ScorePlan, policy: Policy, *, rescore: bool
 ) -> None:
     same = manifest.get("recipe") == without_places(recipe).model_dump(mode="json")
     same = same and manifest.get("lists") == lists_of(policy)
@@ -223,7 +227,8 @@ def _refuse_other_result(
             if not same
             else "this holds a finished data set, and there is more to score since",
             where=output,
-            act="choose another OUTPUT, or pass --replace to write this one in its place (its scores are used again)",
+            act="choose another OUTPUT, or pass --replace to write this one in its place"
+            f"{'' if rescore else ' (its scores are used again)'}",
         )
 
 

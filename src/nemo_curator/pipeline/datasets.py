@@ -57,6 +57,12 @@ def open_data_set(place: str) -> DataSet:
     if manifest is None:
         return _opened((place,))
     form = str(manifest.get("format"))
+    if form == "mds":
+        raise InputError(
+            "a data set of MDS shards is written for training, and not read again",
+            where=place,
+            act="export the run in another format, and give that one",
+        )
     end = _ENDS.get(form, "/")
     names = [str(one["name"]) for one in manifest["files"] if str(one["name"]).endswith(end)]
     if not names or any(shard_stem(name) is None for name in names):

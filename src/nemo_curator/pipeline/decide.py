@@ -18,12 +18,13 @@ from nemo_curator.pipeline.pairs import pairs_between_for, pairs_for
 from nemo_curator.pipeline.policy import anchored, fitting, plan_policy
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Decided
-from nemo_curator.pipeline.scored import decision_of, scored_partitions
+from nemo_curator.pipeline.scored import decision_of, scored_parts
 from nemo_curator.pipeline.unchanged import reading
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.memory import database_bytes
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel, Policy, RuleWarning, decide, refuse_search
+from nemo_curator.runs.deciding.schemas import Schemas
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.elsewhere import OtherSet
 from nemo_curator.runs.fingerprints import EMBEDDING
@@ -97,7 +98,10 @@ def decide_run(
         if not write:  # then it is not held
             read.watch(run)
         state = RunState.require(run)
-        ids = scored_partitions(run, state)
+        ids, schemas = [], Schemas()
+        for partition_id, facts in scored_parts(run, state):
+            ids.append(partition_id)
+            schemas.add(facts.schema)
         recipe = stored_recipe(state) if recipe is None else fitting(recipe, [column.name for column in state.columns])
         policy = policy_of(state, recipe)
         refuse_search(policy, run.root)
@@ -109,7 +113,7 @@ def decide_run(
         for files in (pairs, *between.values()):
             read.watch_pairs(files.values())
         database = None if memory is None else database_bytes(memory)
-        beside = _Beside(pairs, tuple(others), between, database)
+        beside = _Beside(schemas, pairs, tuple(others), between, database)
         funnel = _decided(state, recipe, policy, ids, beside, before_writing=read.check if write else None)
         if not write:
             read.check()
@@ -124,12 +128,14 @@ class _Beside:
     """What a decision needs beside the run.
 
     Attributes:
+        schemas: Columns of its parts.
         pairs: Kind to near pairs within it.
         others: Sets of elsewhere.
         between: Near pairs with each of them.
         memory: Bytes that the database may hold; None leaves it to us.
     """
 
+    schemas: Schemas
     pairs: Mapping[str, PairFile]
     others: tuple[OtherSet, ...]
     between: Between
@@ -177,6 +183,7 @@ def _decided(
         ids,
         policy,
         write=write,
+        schemas=beside.schemas,
         pairs=beside.pairs,
         others=beside.others,
         between=beside.between,

@@ -18,6 +18,7 @@ from nemo_curator.runs.pairing.pair_file import PairFile
 from nemo_curator.runs.pairing.store import current_pairs
 from nemo_curator.runs.parts import read_part
 from nemo_curator.runs.state import RunState
+from nemo_curator.shards.parquet import read_footer
 
 _COLUMNS: dict[str, pa.DataType] = {
     "left": pa.string(),
@@ -50,8 +51,7 @@ def check_pairs_place(url: str, *, replace: bool) -> None:
 
 def _is_ours(url: str) -> bool:
     try:
-        with storage.open(url) as file:
-            return pq.read_schema(file).equals(PAIRS_SCHEMA)
+        return read_footer(url).schema.to_arrow_schema().equals(PAIRS_SCHEMA)
     except (OSError, pa.ArrowException):
         return False
 

@@ -109,6 +109,7 @@ def embed(
     run = RunDirectory(storage.join(output, "run"))
     listing = list_inputs(inputs)
     asked = Asked(workers, memory)
+    storage.refuse_held(run.root)  # what is to be said of a run at work may be another thing when it has ended
     with_means(_plan(listing, output, run, recipe, settings, replace=replace, rescore=rescore)[0], recipe, asked)
     began = time.perf_counter()
     with ExitStack() as held:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import IncompleteRunError, InputError
@@ -21,7 +20,7 @@ from nemo_curator.pipeline.places import plain_place, real_place
 from nemo_curator.pipeline.policy import export_settings, without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Exporting, Written
-from nemo_curator.pipeline.scored import decision_of, scored_partitions
+from nemo_curator.pipeline.scored import decision_of, scored_partitions, scored_parts
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
@@ -43,9 +42,9 @@ from nemo_curator.runs.exporting.sources import check_sources, needed_samples
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import read_partitions
-from nemo_curator.runs.parts import part_facts
 from nemo_curator.runs.state import RunState
 from nemo_curator.runs.stored_embeddings import embeddings_fit
+from nemo_curator.shards.parquet import read_footer
 from nemo_curator.shards.partitioning import Partition
 
 
@@ -113,7 +112,7 @@ def export_run(
     output = plain_place(output)
     watcher = watcher or Watcher()
     partitions = read_partitions(run)
-    _refuse_damaged(run, scored_partitions(run))
+    _refuse_damaged(run)
     check_places(output, run, _roots(partitions))
     settings = export_settings(recipe)
     plan = _planned(run, partitions, settings)
@@ -156,12 +155,13 @@ def export_run(
             partitions,
             output,
             settings,
+            plan=plan,
             skip_missing=skip_missing,
             progress=written,
             workers=workers,
             memory=memory,
         )
-        remove_leftovers(output, run, [file.name for file in exported.files])
+        remove_leftovers(output, run, [file.name for file in (*exported.files, *exported.indexes)])
         write_manifest(
             output,
             recipe=without_places(recipe).model_dump(mode="json"),
@@ -232,10 +232,11 @@ def decided_state(run: RunDirectory) -> RunState:
 
     Raises:
         MissingRunError: There is no run.
-        IncompleteRunError: It is not decided.
+        IncompleteRunError: It is not decided, or not even scored to its end.
     """
     state = RunState.require(run)
     if "funnel" not in state.facts or not _whole(run.decisions):
+        scored_partitions(run, state)  # who decides first would hear of that next
         raise IncompleteRunError(
             "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
         )
@@ -257,18 +258,18 @@ def _planned(run: RunDirectory, partitions: Sequence[Partition], settings: Expor
 def _whole(url: str) -> bool:
     """Whether a Parquet is there, as far as its end can tell."""
     try:
-        with storage.open(url) as file:
-            pq.read_metadata(file)
+        read_footer(url)
     except (OSError, pa.ArrowException):
         return False
     return True
 
 
-def _refuse_damaged(run: RunDirectory, partition_ids: Sequence[str]) -> None:
-    """Refuse embeddings that are not those of the parts, before anything is written."""
-    for one in partition_ids:
-        facts = part_facts(run, one)
-        if facts is not None and EMBEDDING in facts.fingerprints and not embeddings_fit(run, one, facts):
+def _refuse_damaged(run: RunDirectory) -> None:
+    """Refuse a run without all its parts, or with embeddings that are not theirs, before anything is written."""
+    embedded = [(one, facts) for one, facts in scored_parts(run) if EMBEDDING in facts.fingerprints]
+    fit = storage.at_once(lambda one: embeddings_fit(run, *one), embedded, run.root)
+    for (one, _), fits in zip(embedded, fit, strict=True):
+        if not fits:
             raise IncompleteRunError(
                 "the embeddings of a partition are damaged or missing",
                 where=run.embeddings(one),

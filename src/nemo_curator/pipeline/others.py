@@ -31,6 +31,7 @@ from nemo_curator.runs.fingerprints import EMBEDDING, changes
 from nemo_curator.runs.fingerprints import fingerprint as fingerprint_of
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.location import run_at
 from nemo_curator.runs.pairing.distinct import PDQ, TURNED_PDQ
 from nemo_curator.runs.partitions import read_partitions
 from nemo_curator.runs.state import RunState
@@ -144,7 +145,7 @@ def _protected(named: NamedSet) -> _Found:
 
 
 def _earlier(named: NamedSet) -> _Found:
-    run = RunDirectory(named.place)
+    run = run_at(named.place)
     state = RunState.require(run)
     ids = tuple(scored_partitions(run, state))
     try:

@@ -25,12 +25,15 @@ from nemo_curator.pipeline.places import (
 from nemo_curator.pipeline.shape import Shape
 from nemo_curator.runs.exporting import (
     DOCUMENT_NAMES,
+    INDEX,
     MANIFEST,
     REMOVING,
     delivered,
     delivered_files,
     files_in,
+    is_index,
     leftovers,
+    lists_only,
     shard_stem,
 )
 from nemo_curator.runs.exporting.parquet import shard_facts
@@ -170,7 +173,9 @@ def sweep_output(output: str) -> None:
         StorageError: It cannot be listed, or a file cannot be removed.
     """
     if delivered_files(output) is not None:
-        _sweep(output, lambda path: path in (MANIFEST, *DOCUMENT_NAMES) or shard_stem(path) is not None)
+        _sweep(
+            output, lambda path: path in (MANIFEST, *DOCUMENT_NAMES) or is_index(path) or shard_stem(path) is not None
+        )
 
 
 def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True) -> None:
@@ -180,11 +185,18 @@ def _sweep(root: str, by_name: Callable[[str], bool], *, recursive: bool = True)
 
 
 def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str]) -> None:
-    """Remove shards that an interrupted export with other settings left in a claimed output."""
+    """Remove shards and indexes that an interrupted export with other settings left in a claimed output.
+
+    Args:
+        output: The output.
+        run: The run directory.
+        delivered: Names of what is delivered, indexes included.
+    """
     shapes = _unfinished(output, run)
     listed: dict[str, set[str]] = {}
     found = []
-    for path in leftovers(files_under(output), delivered):
+    paths = files_under(output)
+    for path in leftovers(paths, delivered):
         if not any(one.names(path) for one in shapes):
             continue
         folder = f"{shard_stem(path)}/"
@@ -194,6 +206,11 @@ def remove_leftovers(output: str, run: RunDirectory, delivered: Collection[str])
             if path not in listed[folder]:
                 continue
         found.append(storage.join(output, path))
+    found += [
+        storage.join(output, path)
+        for path in paths
+        if is_index(path) and path not in delivered and any(one.names(path) for one in shapes)
+    ]
     for location in found:
         storage.remove(location)
     storage.prune(found, output)
@@ -208,7 +225,9 @@ def standing_shape(output: str, run: RunDirectory) -> Shape | None:
     if not names:
         return None
     other = {name.removeprefix(shard_stem(name) or "")[:1] + name.rpartition(".")[2] for name in names}
-    form = "webdataset" if ".tar" in other else "folder" if any(one.startswith("/") for one in other) else "parquet"
+    forms = {".tar": "webdataset", ".mds": "mds"}
+    form = next((forms[one] for one in sorted(other & forms.keys())), "")
+    form = form or ("folder" if any(one.startswith("/") for one in other) else "parquet")
     return Shape.of(form, {stem for name in names if (stem := shard_stem(name)) is not None})
 
 
@@ -241,12 +260,20 @@ def _by_their_parquet(output: str, run: RunDirectory, paths: Sequence[str]) -> s
         said = shards[stem]
         if said is not None and said.get("plan") in plans and _is_said(output, path, said):
             known.add(path)
+    for path in paths if known else ():
+        folder, _, name = path.rpartition("/")
+        if name == INDEX and lists_only(storage.join(output, path), _names_in(folder, known)):
+            known.add(path)
     return known
+
+
+def _names_in(folder: str, paths: Collection[str]) -> set[str]:
+    return {name for one in paths for above, _, name in [one.rpartition("/")] if above == folder}
 
 
 def _is_said(output: str, path: str, said: Mapping[str, Any]) -> bool:
     """Whether a file can be the one that its shard's Parquet speaks of: a tar has the length that it notes."""
-    if not path.endswith(".tar"):
+    if not path.endswith((".tar", ".mds")):
         return True
     data = said.get("data")
     try:

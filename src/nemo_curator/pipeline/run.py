@@ -25,7 +25,7 @@ from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import SCHEMA, Comparison, Funnel, compare
 from nemo_curator.runs.exporting import Exported
-from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.location import run_at
 from nemo_curator.runs.lookup import ID
 from nemo_curator.runs.parts import read_part
 from nemo_curator.runs.state import RunState
@@ -39,14 +39,15 @@ class Run:
     """A run: score once, look at the scores, decide as often as you like, export.
 
     Args:
-        path: Run directory that is there: `OUTPUT/run` of `imagecurator run`, or what `Run.score` made.
+        path: Run directory that is there: what `Run.score` made, or `OUTPUT/run` of `imagecurator run`, which `OUTPUT`
+            names too.
 
     Raises:
         MissingRunError: There is none.
     """
 
     def __init__(self, path: str) -> None:
-        self.directory = RunDirectory(plain_place(str(path)))
+        self.directory = run_at(plain_place(str(path)))
         RunState.require(self.directory)
 
     @classmethod
@@ -80,9 +81,10 @@ class Run:
         """
         given = [inputs] if isinstance(inputs, str) else list(inputs)
         budget = None if memory is None else parse_size(memory)
-        run = RunDirectory(plain_place(str(path)))
         share = None if shard is None else Shard.parse(shard)
-        score_run(given, run, _recipe(recipe), workers=workers, memory=budget, rescore=rescore, shard=share)
+        chosen = _recipe(recipe)  # first, because it may say how the run directory is reached
+        run = run_at(plain_place(str(path)))
+        score_run(given, run, chosen, workers=workers, memory=budget, rescore=rescore, shard=share)
         return cls(path)
 
     def __repr__(self) -> str:
@@ -203,21 +205,44 @@ class Run:
         """
         return decide_locked(self.directory, self._changed(recipe), write=write)
 
-    def export(self, output: str, *, replace: bool = False, skip_missing: bool = False, **export: Any) -> Exported:
+    def export(
+        self,
+        output: str,
+        *,
+        replace: bool = False,
+        skip_missing: bool = False,
+        workers: int | None = None,
+        memory: int | str | None = None,
+        **export: Any,
+    ) -> Exported:
         """Write the kept samples as a data set.
 
         Args:
             output: Folder or URL.
             replace: Whether an earlier data set there may be replaced.
             skip_missing: Whether samples whose source is gone or changed are left out.
+            workers: Processes that make images anew, where that is asked for; one a CPU core by default.
+            memory: What all processes may take together: bytes, or a text such as `4GB`; a share of the machine's
+                memory by default.
             export: Keys of the recipe's `export` (`format`, `shard_size`, `shard_bytes`), and `shuffle`.
 
         Raises:
+            ValueError: `memory` is no such text, or `workers` is not positive.
             CuratorError: As `imagecurator export`: see `nemo_curator.pipeline.export.export_run`.
         """
         keys = {name if name == "shuffle" else f"export.{name}": value for name, value in export.items()}
         recipe = self._changed({}, keys)
-        return export_locked(self.directory, str(output), recipe, replace=replace, skip_missing=skip_missing)
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is {workers}; give at least 1")
+        return export_locked(
+            self.directory,
+            str(output),
+            recipe,
+            replace=replace,
+            skip_missing=skip_missing,
+            workers=workers,
+            memory=None if memory is None else parse_size(memory),
+        )
 
     def explain(self, image_id: str) -> ImageFacts:
         """Everything known about one image.

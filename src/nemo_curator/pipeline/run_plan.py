@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nemo_curator.backends.local.crew import Crew
+from nemo_curator.pipeline.dropped import dropped
 from nemo_curator.pipeline.lazy import policy_on
 from nemo_curator.pipeline.others import check_others
 from nemo_curator.pipeline.policy import anchored, fitting
@@ -16,6 +17,7 @@ from nemo_curator.pipeline.scoring import plan_scoring
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
+from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
@@ -45,12 +47,13 @@ def plan_run(
     *,
     rescore: bool,
     settled: Mapping[str, Settled] | None = None,
+    shard: Shard | None = None,
 ) -> tuple[ScorePlan, Policy]:
     """What to score, and how to decide on it: rules may use the recipe's columns and those that are there already."""
-    plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled)
+    plan = plan_score(run, listing, recipe, rescore=rescore, settled=settled, shard=shard)
     state = RunState.read(run)
     if state is not None:
-        plan = dataclasses.replace(plan, notes=(*plan.notes, *_dropped_rules(state.recipe, recipe)))
+        plan = dataclasses.replace(plan, dropped=tuple(dropped(state.recipe, recipe, run.root)))
     return plan, policy_on(plan.scoring, recipe, state)
 
 
@@ -96,14 +99,6 @@ def _facts(plan: ScorePlan, *, rescore: bool) -> dict[str, Mapping[str, Any]]:
         stored = {name: state.column_facts(name) or {} for name in state.fingerprints}
         facts = {**stored, **facts} if rescore else {**facts, **stored}
     return facts
-
-
-def _dropped_rules(stored: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
-    """What to say where the run was decided by rules that are in force no more."""
-    rules = stored.get("rules") or {}
-    dropped = [str(name) for name, text in rules.items() if recipe.rules.get(name) != text]
-    if dropped:
-        yield f"rules of the recipe in force before that hold no more: {', '.join(dropped)}"
 
 
 def roots(listing: Listing) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ from nemo_curator.planning.means import NOTHING, Asked
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lying_there import anything_embedded
 from nemo_curator.runs.part_writer import MERGED, STAGE_SECONDS
 from nemo_curator.runs.partitions import write_partitions
 from nemo_curator.runs.parts import read_part
@@ -114,17 +115,21 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out_briefly(plan.scoring), *plan.notes, *short_of_memory(plan.means)):
+    if notes := (*left_out_briefly(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
+    # files of a partition that may be there are removed before new ones are written; elsewhere that takes requests
+    lying = anything_embedded(plan.run) if plan.work.partitions and not plan.is_first else frozenset()
     whole = list(plan.work.whole)
     for columns, ids in plan.work.columns.items():
         left = list(ids)
         for stages in plan.scoring.ways(columns):
-            left = _execute(plan, recipe, stages, [by_id[one] for one in left], asked, policy, watcher, taken, crew)
+            left = _execute(
+                plan, recipe, stages, [by_id[one] for one in left], lying, asked, policy, watcher, taken, crew
+            )
         whole += left
     order = {one.id: index for index, one in enumerate(plan.partitions)}
     whole.sort(key=order.__getitem__)
-    _execute(plan, recipe, None, [by_id[one] for one in whole], asked, policy, watcher, taken, crew)
+    _execute(plan, recipe, None, [by_id[one] for one in whole], lying, asked, policy, watcher, taken, crew)
     if crew is not None:
         crew.dismiss()  # what comes next needs their memory
     return dict(taken)
@@ -135,6 +140,7 @@ def _execute(
     recipe: Recipe,
     some: Sequence[Stage] | None,
     partitions: Sequence[Partition],
+    lying: Collection[str],
     asked: Asked,
     policy: Policy | None,
     watcher: Watcher,
@@ -180,7 +186,9 @@ def _execute(
         on_event=watcher.told,
         crew=crew,
     )
-    tasks = [partition_task(one, given_up.images(index)) for index, one in enumerate(partitions)]
+    tasks = [
+        partition_task(one, given_up.images(index), is_new=one.id not in lying) for index, one in enumerate(partitions)
+    ]
     try:
         executor.execute(score_chain(plan.run, plan.scoring, recipe, some, beside_others=plan.shard is not None), tasks)
     except CuratorError:

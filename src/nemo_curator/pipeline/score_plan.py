@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nemo_curator import storage
@@ -21,6 +21,7 @@ from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lying_there import parts_there
 from nemo_curator.runs.partitions import read_partitions
 from nemo_curator.runs.parts import part_facts
 from nemo_curator.runs.state import RunState
@@ -45,6 +46,8 @@ class ScorePlan:
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
         is_first: Whether there was no run yet.
         shard: Which share of the partitions this is about, where other processes score the others; None for all.
+        dropped: What was in force in the run and is no more, in sentences; no notes, because a later decision may bring
+            it back.
     """
 
     run: RunDirectory
@@ -58,6 +61,7 @@ class ScorePlan:
     means: Means | None = None
     is_first: bool = False
     shard: Shard | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -83,6 +87,7 @@ def plan_score(
     *,
     rescore: bool = False,
     settled: Mapping[str, Settled] | None = None,
+    shard: Shard | None = None,
 ) -> ScorePlan:
     """Find out what there is to score; nothing is written.
 
@@ -92,6 +97,7 @@ def plan_score(
         recipe: What to compute.
         rescore: Whether columns that were computed in another way, and files that changed, may be computed again.
         settled: Model to how it is computed, beside what the run has on record.
+        shard: Which share of the partitions it is about: nothing is asked about the parts of others, nor planned.
 
     Raises:
         OutputExistsError: The directory holds a run of another input.
@@ -113,11 +119,9 @@ def plan_score(
             act="name the input that it was made of, or another run directory; or start anew in its place with "
             "`run --replace --rescore`, which removes its scores",
         )
-    ids = [one.id for one in growth.partitions]
+    ids = [one.id for one in (growth.partitions if shard is None else shard.takes(growth.partitions))]
     wanted = scoring.fingerprints
-    notes: list[str] = []
-    there = _parts_there(run) if state is not None else frozenset()
-    parts = {one: _held(run, one, wanted, notes) for one in ids if one in there}
+    parts, notes = _held(run, ids, wanted) if state is not None else ({}, [])
     # files that changed before their partition was ever scored are simply what they are now
     again = growth.changed if rescore else frozenset(one for one in growth.changed if parts.get(one) is None)
     unheard = numerics.unheard(scoring.open, recipe.inference)
@@ -135,7 +139,9 @@ def plan_score(
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
     ignored = listing.ignored
-    return ScorePlan(run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None)
+    return ScorePlan(
+        run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None, shard=shard
+    )
 
 
 def newly_settled(
@@ -178,27 +184,30 @@ def with_news(plan: ScorePlan, settled: Mapping[str, Settled]) -> ScorePlan:
     return replace(plan, notes=(*plan.notes, *told))
 
 
-def _parts_there(run: RunDirectory) -> frozenset[str]:
-    """Ids of the partitions with a part, whole or torn, by one listing: to ask for each would take longer."""
-    try:
-        found = storage.list(storage.join(run.root, "parts"), recursive=False)
-    except OSError:
-        return frozenset()
-    names = (stored.url.rpartition("/")[2] for stored in found)
-    return frozenset(name.removesuffix(".parquet") for name in names if name.endswith(".parquet"))
+def _held(
+    run: RunDirectory, ids: Sequence[str], wanted: Fingerprints
+) -> tuple[dict[str, dict[str, str] | None], list[str]]:
+    """(id of each partition with a part to how its whole columns were computed, None for a torn one; damage, told)."""
+    there = parts_there(run)
+    begun = [one for one in ids if one in there]
+    found = storage.at_once(lambda one: _held_by(run, one, wanted), begun, run.root)
+    parts, notes = {}, []
+    for one, (held, told) in zip(begun, found, strict=True):
+        parts[one] = held
+        notes += told
+    return parts, notes
 
 
-def _held(run: RunDirectory, partition_id: str, wanted: Fingerprints, notes: list[str]) -> dict[str, str] | None:
-    """How the columns of a partition that are whole were computed; None without a part. Damage is noted."""
+def _held_by(run: RunDirectory, partition_id: str, wanted: Fingerprints) -> tuple[dict[str, str] | None, list[str]]:
+    """(how the columns of a part that are whole were computed, None where it is torn; what is damaged)."""
     facts = part_facts(run, partition_id)
     if facts is None:
-        if storage.exists(run.part(partition_id)):
-            notes.append(f"the part {run.part(partition_id)} is damaged and is computed again")
-        return None
+        return None, [f"the part {run.part(partition_id)} is damaged and is computed again"]
     held = dict(facts.fingerprints)
     if EMBEDDING not in held or embeddings_fit(run, partition_id, facts):
-        return held
+        return held, []
+    told = []
     if held[EMBEDDING] == wanted.get(EMBEDDING, held[EMBEDDING]):  # else they are being replaced
-        notes.append(f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again")
+        told = [f"the embeddings {run.embeddings(partition_id)} are damaged; their partition is computed again"]
     del held[EMBEDDING]
-    return held if EMBEDDING in wanted else None
+    return held if EMBEDDING in wanted else None, told

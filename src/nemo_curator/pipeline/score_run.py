@@ -19,7 +19,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.run_plan import effective, plan_run, roots, settled_plan, start_ahead
 from nemo_curator.pipeline.score import score, start
 from nemo_curator.pipeline.score_plan import ScorePlan
-from nemo_curator.pipeline.score_together import score_together, share_of
+from nemo_curator.pipeline.score_together import check_share, score_together
 from nemo_curator.planning.means import LOCAL, NOTHING, Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
@@ -72,19 +72,23 @@ def score_run(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_run_place(run, roots(listing))
+    if shard is None:
+        storage.refuse_held(run.root)  # what is to be said of a run at work may be another thing when it has ended
     claim_run(run, write=False)
     check_others(recipe, run, {})
     asked = Asked(workers, memory, executor, address)
     check_executor(asked)
-    first, policy = plan_run(run, listing, recipe, rescore=rescore)
+    first, policy = plan_run(run, listing, recipe, rescore=rescore, shard=shard)
     with_means(first, recipe, asked)  # too little memory is said before anything is written
     if shard is not None:
-        share_of(first, shard)
+        check_share(first)
 
-        def planner(settled: dict[str, Settled] | None) -> tuple[ScorePlan, Policy]:
-            return plan_run(run, listing, recipe, rescore=False, settled=settled)
+        def planner(settled: dict[str, Settled] | None, share: Shard | None) -> tuple[ScorePlan, Policy]:
+            return plan_run(run, listing, recipe, rescore=False, settled=settled, shard=share)
 
-        return score_together(planner, run, listing, recipe, shard, asked=asked, watcher=watcher, crew=crew)
+        return score_together(
+            (first, policy), planner, run, listing, recipe, shard, asked=asked, watcher=watcher, crew=crew
+        )
     with ExitStack() as held:
         held.callback(watcher.close)
         held.enter_context(storage.locked(run.root))
@@ -124,8 +128,10 @@ def preview_score(
     check_others(recipe, run, {})
     check_executor(asked)
     _refuse_rescoring(shard, rescore=rescore)
-    plan = plan_run(run, listing, recipe, rescore=rescore)[0]
-    return with_means(plan if shard is None else share_of(plan, shard), recipe, asked)
+    plan = plan_run(run, listing, recipe, rescore=rescore, shard=shard)[0]
+    if shard is not None:
+        check_share(plan)
+    return with_means(plan, recipe, asked)
 
 
 def _refuse_rescoring(shard: Shard | None, *, rescore: bool) -> None:

@@ -7,7 +7,6 @@ something else. Everything after that is parts, which are the same bytes whoever
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -21,7 +20,6 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.run_plan import start_ahead
 from nemo_curator.pipeline.score import first_state, score
 from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, with_news
-from nemo_curator.pipeline.work import Work
 from nemo_curator.planning.means import Asked
 from nemo_curator.planning.numerics import Settled
 from nemo_curator.planning.recipe import Recipe
@@ -33,13 +31,17 @@ from nemo_curator.runs.partitions import create_partitions
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing
 
-Planner = Callable[[dict[str, Settled] | None], tuple[ScorePlan, Policy]]
-"""What is settled beside what the run has on record, to what there is to score, and how to decide on it."""
+Planned = tuple[ScorePlan, Policy]
+"""What there is to score, and how to decide on it."""
+
+Planner = Callable[[dict[str, Settled] | None, Shard | None], Planned]
+"""(what is settled beside what the run has on record, a share or None for all) to the plan of that."""
 
 _ALONE = "run `imagecurator score` without --shard once, and the shards again behind it"
 
 
 def score_together(
+    planned: Planned,
     planner: Planner,
     run: RunDirectory,
     listing: Listing,
@@ -53,7 +55,8 @@ def score_together(
     """Score one share of a run's partitions, beside other processes that score theirs.
 
     Args:
-        planner: Plans all of the run.
+        planned: The plan of the share that was made before the run was held with others.
+        planner: Plans anew.
         run: The run directory.
         listing: What the input holds.
         recipe: What to compute.
@@ -76,15 +79,15 @@ def score_together(
         held.callback(watcher.close)
         held.enter_context(storage.shared(run.root, lambda: claim_run(run)))  # others may have files under way
         claim_run(run, write=False)
-        plan, policy = _agreed(planner, run, listing, recipe, asked, watcher, crew)
-        plan = with_means(_share(plan, shard), recipe, asked)
+        plan, policy = _agreed(planned, planner, run, listing, recipe, shard, asked, watcher, crew)
+        plan = with_means(plan, recipe, asked)
         start_ahead(crew, plan)
         score(plan, recipe, asked=asked, policy=policy, watcher=watcher, crew=crew)
     return plan
 
 
-def share_of(plan: ScorePlan, shard: Shard) -> ScorePlan:
-    """What a share of a plan would score, after the checks that scoring it makes; nothing is written.
+def check_share(plan: ScorePlan) -> None:
+    """Make the checks that scoring a share makes; nothing is written.
 
     Raises:
         CuratorError: As `score_together`.
@@ -92,44 +95,45 @@ def share_of(plan: ScorePlan, shard: Shard) -> ScorePlan:
     state = None if plan.is_first else RunState.read(plan.run)  # else another one may have begun it since
     if state is not None:
         _refuse_other_plan(plan, state)
-        if len(plan.growth.new) < len(plan.partitions):  # there was a list
+        if _knew_list(plan):
             _refuse_other_input(plan.growth, plan.run)
-    return _share(plan, shard)
-
-
-def _share(plan: ScorePlan, shard: Shard) -> ScorePlan:
-    ids = {one.id for one in shard.takes(plan.partitions)}
-    columns = {lacking: tuple(one for one in some if one in ids) for lacking, some in plan.work.columns.items()}
-    work = Work(
-        tuple(one for one in plan.work.whole if one in ids),
-        {lacking: some for lacking, some in columns.items() if some},
-    )
-    return dataclasses.replace(plan, work=work, shard=shard)
 
 
 def _agreed(
+    planned: Planned,
     planner: Planner,
     run: RunDirectory,
     listing: Listing,
     recipe: Recipe,
+    shard: Shard,
     asked: Asked,
     watcher: Watcher,
     crew: Crew | None,
 ) -> tuple[ScorePlan, Policy]:
     """The plan that stands in the run, whoever wrote it there."""
-    if RunState.read(run) is None:
-        plan, _ = planner(None)
+    plan, policy = planned
+    if plan.is_first and RunState.read(run) is None:
+        plan, _ = planner(None, None)  # what is settled, is for all shares, also where this one is empty
         settled = newly_settled(plan, recipe, listing, rescore=False, memory=asked.memory, watcher=watcher, crew=crew)
         if settled:
-            plan, _ = planner(settled)
+            plan, _ = planner(settled, None)
             plan = with_news(plan, settled)
         first_state(plan, recipe).create()
-    plan, policy = planner(None)  # by what is on record now: our own, or what somebody was quicker to write
+    if plan.is_first:  # by what is on record now: our own, or what somebody was quicker to write
+        plan, policy = planner(None, shard)
     _refuse_other_plan(plan, RunState.require(run))
-    if not create_partitions(run, plan.partitions):
-        plan, policy = planner(None)
-        _refuse_other_input(plan.growth, run)
+    # a plan that knew the list stands: others have added parts since at most, and what they write is not written again
+    if not _knew_list(plan):
+        if create_partitions(run, plan.partitions):
+            return plan, policy
+        plan, policy = planner(None, shard)
+    _refuse_other_input(plan.growth, run)
     return plan, policy
+
+
+def _knew_list(plan: ScorePlan) -> bool:
+    """Whether the run had a list of partitions when it was planned."""
+    return len(plan.growth.new) < len(plan.partitions)
 
 
 def _refuse_other_plan(plan: ScorePlan, state: RunState) -> None:

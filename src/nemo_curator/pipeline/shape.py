@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from nemo_curator.runs.exporting import MANIFEST
+from nemo_curator.runs.exporting import INDEX, MANIFEST
+from nemo_curator.runs.exporting.settings import ENDS
 
-_SHARD = re.compile(r"(?:(?P<split>[^/]+)/)?(?P<number>[0-9]{5,})(?P<end>\.tar|\.parquet|/.*)", re.DOTALL)
-_ENDS = {"webdataset": (".tar", ".parquet"), "folder": ("/", ".parquet"), "parquet": (".parquet",)}
+_SHARD = re.compile(r"(?:(?P<split>[^/]+)/)?(?P<number>[0-9]{5,})(?P<end>\.tar|\.mds|\.parquet|/.*)", re.DOTALL)
+_ENDS = {form: tuple(dict.fromkeys((end, ".parquet"))) for form, end in ENDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ class Shape:
         return {"format": self.format, "shards": dict(self.shards)}
 
     def names(self, path: str) -> bool:
-        """Whether a path in the output is that of a shard of this export, or of its manifest."""
+        """Whether a path in the output is that of a shard of this export, of its manifest or of an index."""
         match = _SHARD.fullmatch(path)
         if match is None:
-            return path == MANIFEST
+            folder, _, name = path.rpartition("/")
+            return path == MANIFEST or (name == INDEX and self.format == "mds" and folder in self.shards)
         split, number, end = match["split"] or "", match["number"], match["end"]
         if split not in self.shards or not end.startswith(_ENDS.get(self.format, ())):
             return False

@@ -63,10 +63,11 @@ class EncodeSection(Section):
 class ExportSection(Section):
     """How the kept samples are written."""
 
-    format: Literal["webdataset", "folder", "parquet"] = Field(
+    format: Literal["webdataset", "folder", "parquet", "mds"] = Field(
         default="webdataset",
         description="`webdataset`: tars with a Parquet beside each; `folder`: folders of files instead of tars; "
-        "`parquet`: one Parquet a shard that holds the bytes too",
+        "`parquet`: one Parquet a shard that holds the bytes too; `mds`: shards of MosaicML Streaming with a Parquet "
+        "beside each",
     )
     shard_size: int | None = Field(
         default=1000, gt=0, le=1_000_000, description="Samples a shard holds; the last may hold fewer"

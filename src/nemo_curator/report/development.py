@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 from nemo_curator.cores import usable_cores
+from nemo_curator.report.developers import SIDE_BY_SIDE, Developers
 from nemo_curator.report.samples import Row
-from nemo_curator.report.thumbnail_worker import SIDE
+from nemo_curator.report.thumbnail_messages import SIDE
 from nemo_curator.report.thumbnails import Thumbnail, Thumbnailer
 
-_SIDES, _EACH = 2, 40  # processes, and so many images at least for each of them
+_EACH = 40  # images at least for each process
 
 # some such lists are of pictures that nobody may copy, and a page is a copy
 UNSHOWN = "on a list of known images, and not shown"
@@ -23,7 +24,12 @@ UNSHOWN = "on a list of known images, and not shown"
 
 
 def thumbnails_of(
-    rows: Mapping[int, Row], seconds: float, *, side: int = SIDE, unshown: Collection[int] = ()
+    rows: Mapping[int, Row],
+    seconds: float,
+    *,
+    side: int = SIDE,
+    unshown: Collection[int] = (),
+    developers: Developers | None = None,
 ) -> dict[int, Thumbnail]:
     """Thumbnails of images by their position; of what has an error there is none.
 
@@ -32,16 +38,17 @@ def thumbnails_of(
         seconds: Time that one image may take.
         side: Longer side of a thumbnail in pixels.
         unshown: Positions of images of which there is none on purpose.
+        developers: Where processes come from and go to; they start and end here by default.
     """
     readable = sorted(position for position, row in rows.items() if row["error"] is None)
     found = {position: Thumbnail(missing=UNSHOWN) for position in readable if position in unshown}
     wanted = [position for position in readable if position not in unshown]
 
     def develop(some: list[int]) -> dict[int, Thumbnail]:
-        with Thumbnailer(seconds, side) as thumbnailer:
+        with Thumbnailer(seconds, side, developers) as thumbnailer:
             return {one: thumbnailer.make(rows[one], rows[one]["location"]) for one in some}
 
-    hands = max(1, min(_SIDES, usable_cores(), len(wanted) // _EACH))
+    hands = max(1, min(SIDE_BY_SIDE, usable_cores(), len(wanted) // _EACH))
     bounds = [len(wanted) * hand // hands for hand in range(hands + 1)]
     pieces = [wanted[start:stop] for start, stop in pairwise(bounds)]
     with ThreadPoolExecutor(hands) as pool:

@@ -1,7 +1,7 @@
 """From a run directory to everything that the page says.
 
-Three passes: the verdicts, two bytes an input; the numbers, one axis at a time; and then the few rows that are shown,
-with their thumbnails.
+Three passes: the decisions, read once; the numbers, one axis at a time; and then the few rows that are shown, with
+their thumbnails.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from nemo_curator.report.alike import alike_of, leaks_of, stored_leaks
 from nemo_curator.report.assembling import Told, listed_unusable, page_of
 from nemo_curator.report.content import Alike, Page
+from nemo_curator.report.developers import Developers
 from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.facts import RunFacts
 from nemo_curator.report.figure import Figure
@@ -28,7 +29,7 @@ from nemo_curator.report.readings import (
 from nemo_curator.report.samples import Row, part_rows
 from nemo_curator.report.sampling import choose, in_turns, picture_count, rows_to_show
 from nemo_curator.report.sensitive import sensitive_columns
-from nemo_curator.report.thumbnail_worker import SIDE
+from nemo_curator.report.thumbnail_messages import SIDE
 from nemo_curator.report.thumbnails import MOST_BYTES, within
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
 from nemo_curator.runs.deciding.leaks import Leaks as StoredLeaks
@@ -41,8 +42,12 @@ _CAPTION = 400
 _FEW, _LARGE = 150, 480  # so many images get larger thumbnails
 
 
-def gather(run: RunDirectory) -> Page:
+def gather(run: RunDirectory, developers: Developers | None = None) -> Page:
     """Read a decided run.
+
+    Args:
+        run: The run.
+        developers: Processes that make pictures, where some were started ahead; the caller ends them.
 
     Raises:
         InputError: The run is not decided, or a file of it is damaged.
@@ -61,10 +66,11 @@ def gather(run: RunDirectory) -> Page:
         pictured = choose(_wishes(ground.facts, verdicts, alike, leaking, readings, readable, even), readable, most)
         sample = sample_of(ground, rows_to_show(pictured, readable, len(ground.axes)), readable)
         sizes = bytes_by_group(connection)
+        decided = verdicts.rows(pictured)
     listed = listed_unusable(unusable)
     columns = [*ground.found.texts, *sensitive_columns(ground.found.numbers)]
     rows = part_rows(run, ground.partitions, ground.found.starts, [*pictured, *listed], columns)
-    figures, protected = _figures(ground, pictured, rows, stored)
+    figures, protected = _figures(ground, pictured, rows, decided, stored, developers)
     leaks = leaks_of(stored, leaking, protected) if stored else None
     spreads = tuple(reading.spread for reading in readings)
     return page_of(ground, Told(spreads, sample, unusable, listed, rows, sizes, figures, alike, leaks))
@@ -95,16 +101,20 @@ def _wishes(
 
 
 def _figures(
-    ground: Ground, pictured: Sequence[int], rows: Mapping[int, Row], stored: StoredLeaks | None
+    ground: Ground,
+    pictured: Sequence[int],
+    rows: Mapping[int, Row],
+    decided: Mapping[int, Row],
+    stored: StoredLeaks | None,
+    developers: Developers | None,
 ) -> tuple[dict[int, Figure], dict[str, Figure]]:
     """Figures by position, and those of protected images by id."""
     facts = ground.facts
-    decided = ground.verdicts.rows(pictured)
     side = _LARGE if len(pictured) <= _FEW else SIDE
     mine = {position: rows[position] for position in pictured}
     unshown = {position for position in pictured if decided[position]["rule"] in facts.known}
-    made = thumbnails_of(mine, facts.image_seconds, side=side, unshown=unshown)
+    made = thumbnails_of(mine, facts.image_seconds, side=side, unshown=unshown, developers=developers)
     gallery = Gallery(mine, decided, facts.rules, ground.found.texts, within(made, pictured, MOST_BYTES), _CAPTION)
     ids = [end.image_id for leak in stored.listed for end in leak.ends[:1]] if stored else []
-    protected = protected_figures(ground.run, ids, facts.image_seconds, side)
+    protected = protected_figures(ground.run, ids, facts.image_seconds, side, developers)
     return {position: gallery.figure(position) for position in sorted(pictured)}, protected

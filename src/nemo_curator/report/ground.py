@@ -11,12 +11,13 @@ import duckdb
 from nemo_curator.report.axes import Axis, axes_of
 from nemo_curator.report.facts import RunFacts, read_facts
 from nemo_curator.report.projection import plane_of
-from nemo_curator.report.records import records_of, usable_rules
+from nemo_curator.report.records import load_records, usable_rules
 from nemo_curator.report.sampling import Sample, numbers_of
 from nemo_curator.report.survey import Survey, survey
 from nemo_curator.report.vectors import embeddings_at
 from nemo_curator.report.verdicts import Positions, Verdicts
 from nemo_curator.report.words import shown_id
+from nemo_curator.runs.deciding.connection import connected
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 
@@ -33,7 +34,7 @@ class Ground:
         verdicts: The verdicts.
         partitions: Where the inputs lie.
         found: Columns, and where partitions begin.
-        connection: A database with `records` and `verdicts`.
+        connection: A database with `records`, `verdicts` and `decided`; see `Verdicts`.
         axes: What can be looked at along a line of numbers.
     """
 
@@ -71,11 +72,13 @@ def ground_of(run: RunDirectory, columns: Collection[str] = ("bytes",), *, texts
         ValueError: `run.json` is not JSON.
         StorageError: There is no room for temporary files.
     """
-    facts, verdicts, partitions = read_facts(run), Verdicts(run), Locations(run)
-    found = survey(run, partitions.ids)
-    rules = usable_rules(facts.rules, found.names)
-    wanted = {*found.numbers, *(one for one in columns if one in found.names), *(found.texts if texts else ())}
-    with records_of(run, partitions.ids, rules, wanted, verdicts) as connection:
+    facts = read_facts(run)
+    with connected() as connection:
+        verdicts, partitions = Verdicts(run, connection), Locations(run)
+        found = survey(run, partitions.ids)
+        rules = usable_rules(facts.rules, found.names)
+        wanted = {*found.numbers, *(one for one in columns if one in found.names), *(found.texts if texts else ())}
+        load_records(connection, run, partitions.ids, rules, wanted, found.schemas)
         axes = axes_of(connection, rules, found.numbers, facts.declared)
         yield Ground(run, facts, verdicts, partitions, found, connection, axes)
 
@@ -90,7 +93,7 @@ def sample_of(ground: Ground, positions: Positions, readable: Positions) -> Samp
     """
     groups, ids, numbers = numbers_of(ground.connection, positions, ground.axes)
     sample = Sample(positions, groups, tuple(shown_id(one) for one in ids), numbers)
-    if not len(positions):
+    if not len(positions) or not ground.found.embeds:
         return sample
     vectors = embeddings_at(ground.run, ground.partitions.ids, ground.found.starts, readable, positions)
     plane = None if vectors is None else plane_of(vectors)

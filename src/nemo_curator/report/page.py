@@ -18,6 +18,7 @@ from nemo_curator import storage
 from nemo_curator.report import words
 from nemo_curator.report.content import Page
 from nemo_curator.report.data import embedded, page_data
+from nemo_curator.report.developers import Developers
 from nemo_curator.report.frame import EMBEDDED, STYLES, Frame
 from nemo_curator.report.gather import gather
 from nemo_curator.runs.layout import RunDirectory
@@ -25,7 +26,7 @@ from nemo_curator.runs.layout import RunDirectory
 _CHARTS = "third_party/uplot"
 
 
-def write_report(run: RunDirectory) -> int:
+def write_report(run: RunDirectory, developers: Developers | None = None) -> int:
     """Write `report.html` of a decided run.
 
     Counts are exact. Of pictures it shows a sample that is always the same; a thumbnail that cannot be made is a
@@ -33,6 +34,7 @@ def write_report(run: RunDirectory) -> int:
 
     Args:
         run: The run; its parts and decisions are there.
+        developers: Processes that make its pictures, where some were started ahead; the caller ends them.
 
     Returns:
         The length of the page in bytes.
@@ -42,7 +44,7 @@ def write_report(run: RunDirectory) -> int:
         StorageError: The page cannot be written.
         OSError: A file of the run cannot be read.
     """
-    page = render(gather(run)).encode("utf-8", "replace")
+    page = render(gather(run, developers)).encode("utf-8", "replace")
     with storage.write_atomic(run.report) as file:
         file.write(page)
     return len(page)

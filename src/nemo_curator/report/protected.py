@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nemo_curator.errors import CuratorError
+from nemo_curator.report.developers import Developers
 from nemo_curator.report.development import thumbnails_of
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.figures import Gallery
 from nemo_curator.report.samples import COLUMNS, Row
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lookup import find_rows
 from nemo_curator.runs.partitions import Locations
-from nemo_curator.runs.parts import read_part
 
 
-def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, side: int) -> dict[str, Figure]:
+def protected_figures(
+    run: RunDirectory, ids: Iterable[str], seconds: float, side: int, developers: Developers | None = None
+) -> dict[str, Figure]:
     """Figures of protected images, of those that can be found.
 
     Args:
@@ -26,11 +28,12 @@ def protected_figures(run: RunDirectory, ids: Iterable[str], seconds: float, sid
         ids: Their ids, each behind the name of its set and a colon.
         seconds: Time that one image may take.
         side: Longer side of a thumbnail in pixels.
+        developers: Processes that make pictures, where some were started ahead.
     """
     found: dict[str, Figure] = {}
     for name, rows in protected_rows(run, ids).items():
         numbered = dict(enumerate(rows.values()))
-        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side))
+        gallery = Gallery(numbered, {}, {}, (), thumbnails_of(numbered, seconds, side=side, developers=developers))
         found |= {f"{name}:{row['image_id']}": gallery.figure(at) for at, row in numbered.items()}
     return found
 
@@ -51,23 +54,19 @@ def protected_rows(run: RunDirectory, ids: Iterable[str]) -> dict[str, dict[str,
 
 def _rows(run: RunDirectory, ids: Sequence[str]) -> dict[str, Row]:
     """Id to row; nothing of a set that is no run of ours, as one of hashes alone."""
-    wanted = pa.array(sorted(set(ids)), pa.string())
     found: dict[str, Row] = {}
     try:
         partitions = Locations(run)
         for partition_id in partitions.ids:
-            table = read_part(run, partition_id, COLUMNS)
-            rows = table.filter(pc.is_in(table["image_id"], value_set=wanted)).to_pylist()
-            locations = partitions.of(partition_id, (row["source"] for row in rows))
-            found |= {
-                row["image_id"]: {
-                    **row,
-                    "location": locations.get(row["source"]),
-                    "caption": row["caption"] or "",
-                }
-                for row in rows
-                if row["error"] is None
-            }
-    except (CuratorError, OSError):
+            rows = find_rows(run.part(partition_id), ids, COLUMNS)
+            locations = partitions.of(partition_id, (row["source"] for row in rows.values()))
+            for image_id, row in rows.items():
+                if row["error"] is None:
+                    found[image_id] = {
+                        **row,
+                        "location": locations.get(row["source"]),
+                        "caption": row["caption"] or "",
+                    }
+    except (CuratorError, OSError, pa.ArrowException):
         return found
     return found

@@ -6,56 +6,47 @@ memory and then goes to temporary files. One connection is used by one thread.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import duckdb
-import numpy as np
 
 from nemo_curator.errors import RecipeError
-from nemo_curator.report.verdicts import Verdicts
-from nemo_curator.runs.arrow_arrays import table_of
 from nemo_curator.runs.deciding import Policy, Rule, parse_rule
-from nemo_curator.runs.deciding.connection import connected, give, lock
+from nemo_curator.runs.deciding.connection import lock
 from nemo_curator.runs.deciding.records import load
+from nemo_curator.runs.deciding.schemas import Schemas
 from nemo_curator.runs.layout import RunDirectory
 
 READABLE = "error IS NULL"
 """Of which inputs rules are asked."""
 
 
-@contextmanager
-def records_of(
+def load_records(
+    connection: duckdb.DuckDBPyConnection,
     run: RunDirectory,
     partition_ids: Sequence[str],
     rules: Sequence[Rule],
     columns: Collection[str],
-    verdicts: Verdicts,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the table `records`, and beside it `verdicts`: `__position` and `__group`, the index of a group.
+    schemas: Schemas | None = None,
+) -> None:
+    """Make the table `records` in a database, which is locked then.
 
     Args:
+        connection: The database.
         run: The run; all its partitions are done.
         partition_ids: Its partitions, in source order.
         rules: What may be asked of the records.
         columns: Names of the columns that are wanted besides.
-        verdicts: The verdicts of the run.
+        schemas: Columns of all its parts, where somebody has looked at them already.
 
     Raises:
         InputError: A part is missing or damaged.
         StorageError: There is no room for temporary files.
     """
     wanted = Rule("report", "true", frozenset(columns), frozenset(), where="the report")
-    with connected() as connection:
-        load(connection, run, partition_ids, Policy(rules=(*rules, wanted), duplicate_bytes=False))
-        lock(connection)
-        numbers = verdicts.numbers.astype(np.int64)
-        give(connection, "given", table_of({"__position": np.arange(len(numbers)), "__group": numbers}))
-        connection.execute(
-            "CREATE TABLE verdicts AS SELECT __position, CAST(__group AS USMALLINT) AS __group FROM given"
-        )
-        connection.execute("DROP VIEW given")
-        yield connection
+    load(connection, run, partition_ids, Policy(rules=(*rules, wanted), duplicate_bytes=False), schemas)
+    lock(connection)
 
 
 def usable_rules(rules: Mapping[str, str], columns: Collection[str]) -> tuple[Rule, ...]:

@@ -13,7 +13,7 @@ _REMEDIES = {
     ),
     "over_limit": (
         "It exceeds a limit of the recipe; nothing was allocated for it.",
-        "If you trust the source, raise the one limit that the detail names, under `limits` in the recipe.",
+        "If you trust the source, raise the limit that the detail names, and `run` with `--rescore --replace`.",
     ),
     "unreadable": (
         "Its bytes could not be read.",

@@ -1,14 +1,12 @@
 """The process that decodes for the report: encoded images in on stdin, small JPEG files out on stdout.
 
 A picture that was never decoded during the run may crash or hang a decoder; here it takes this process with it and
-nothing else. A request is a length and so many bytes; an answer is a status, width, height, a length and so many bytes:
-the thumbnail, or one sentence. The process ends when stdin does.
+nothing else. What is said is in `thumbnail_messages`. The process ends when stdin does.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 import sys
 from typing import BinaryIO
 
@@ -17,11 +15,7 @@ import simplejpeg  # type: ignore[import-untyped]  # ships a stub, but not in th
 
 from nemo_curator.codecs.views import thumbnail
 from nemo_curator.errors import CuratorError
-
-REQUEST = struct.Struct("<Q")
-ANSWER = struct.Struct("<?HHQ")
-SIDE = 224
-"""Longer side of a thumbnail in pixels, unless another is asked for; shown at about 160, for dense screens."""
+from nemo_curator.report.thumbnail_messages import ANSWER, REQUEST, SIDE
 
 _QUALITY = 70  # a seventh larger than WebP that looks the same, in a tenth of the time
 
@@ -41,10 +35,10 @@ def jpeg(data: bytes, side: int = SIDE) -> tuple[bytes, tuple[int, int]]:
     return file, (small.shape[1], small.shape[0])
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more."""
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
-        (length,) = REQUEST.unpack(head)
+        side, length = REQUEST.unpack(head)
         try:
             picture, (width, height) = jpeg(requests.read(length), side)
             answers.write(ANSWER.pack(True, width, height, len(picture)) + picture)
@@ -56,13 +50,13 @@ def serve(requests: BinaryIO, answers: BinaryIO, side: int = SIDE) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout, at the size that the first argument says.
+    """Serve on stdin and stdout.
 
     What a library prints goes to stderr, so that it is not taken for an answer.
     """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers, int(sys.argv[1]) if len(sys.argv) > 1 else SIDE)
+    serve(sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,22 @@
 """Thumbnails of images where they lie: their bytes once more, checked, decoded in a process of their own.
 
 Whatever fails (a source that is gone, bytes that changed, a decoder that crashes or hangs) ends as a thumbnail that
-is missing for a reason, never as an exception. This module's objects belong to one thread; a timer's thread does
-nothing but kill the process.
+is missing for a reason, never as an exception. A `Thumbnailer` belongs to one thread.
 """
 
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from nemo_curator.errors import CuratorError
 from nemo_curator.kernels.source import Member
-from nemo_curator.report.thumbnail_worker import ANSWER, REQUEST, SIDE
+from nemo_curator.report.developers import Developer, Developers
+from nemo_curator.report.thumbnail_messages import SIDE
 from nemo_curator.shards.fetch import MemberReader
 
 MOST_BYTES = 8_000_000
@@ -90,14 +86,16 @@ class Thumbnailer:
     Args:
         seconds: Time that one image may take.
         side: Longer side of a thumbnail in pixels.
+        developers: Where its process comes from and goes to; it starts one of its own and ends it by default.
     """
 
-    def __init__(self, seconds: float = 10.0, side: int = SIDE) -> None:
+    def __init__(self, seconds: float = 10.0, side: int = SIDE, developers: Developers | None = None) -> None:
         self._seconds = seconds
         self._side = side
         self._stack = ExitStack()
         self._reader = self._stack.enter_context(MemberReader())
-        self._process: _Process | None = None
+        self._developers = developers or self._stack.enter_context(Developers())
+        self._developer: Developer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,10 +106,10 @@ class Thumbnailer:
         self.close()
 
     def close(self) -> None:
-        """End the process, and let sources go."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        """Give the process back, and let sources go."""
+        if self._developer is not None:
+            self._developers.give_back(self._developer)
+            self._developer = None
         self._stack.close()
 
     def make(self, row: Mapping[str, Any], location: str | None) -> Thumbnail:
@@ -141,64 +139,12 @@ class Thumbnailer:
         return self._developed(data)
 
     def _developed(self, data: bytes) -> Developed:
-        if self._process is None:
-            self._process = _Process(self._side)
+        if self._developer is None:
+            self._developer = self._developers.take()
         try:
-            return self._process.ask(data, self._seconds)
+            good, shape, body = self._developer.ask(data, self._side, self._seconds)
         except (OSError, EOFError):
-            self._process.close()
-            self._process = None
+            self._developer.close()
+            self._developer = None
             return Developed(missing=f"its decoder crashed, or took longer than {self._seconds:g} s")
-
-
-class _Process:
-    """The worker as its parent sees it."""
-
-    def __init__(self, side: int) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  our own module, in our own interpreter
-            [sys.executable, "-P", "-m", "nemo_curator.report.thumbnail_worker", str(side)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone, whose end is the worker's
-        )
-
-    def ask(self, data: bytes, seconds: float) -> Developed:
-        """One request and its answer.
-
-        Raises:
-            OSError, EOFError: The worker died, or was killed because it took too long.
-        """
-        requests, answers = self._process.stdin, self._process.stdout
-        if requests is None or answers is None:
-            raise EOFError
-        timer = threading.Timer(seconds, self._process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            requests.write(REQUEST.pack(len(data)) + data)
-            requests.flush()
-            good, width, height, length = ANSWER.unpack(_exactly(answers, ANSWER.size))
-            body = _exactly(answers, length)
-        finally:
-            timer.cancel()
-        if not good:
-            return Developed(missing=body.decode("utf-8", "replace"))
-        return Developed(body, "", (width, height))
-
-    def close(self) -> None:
-        """End the worker."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # unsent bytes for a worker that died
-                    pipe.close()
-        self._process.kill()
-        self._process.wait()
-
-
-def _exactly(file: BinaryIO | Any, length: int) -> bytes:
-    data = bytes(file.read(length))
-    if len(data) != length:
-        raise EOFError
-    return data
+        return Developed(body, "", shape) if good else Developed(missing=body.decode("utf-8", "replace"))

@@ -1,27 +1,42 @@
-"""The verdicts of a run, read so that a million rows cost two bytes each: counts, places, and single rows."""
+"""The verdicts of a run, read once: in memory two bytes an input, and the rest in the database of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from nemo_curator.runs.arrow_arrays import table_of
+from nemo_curator.runs.deciding.connection import give
 from nemo_curator.runs.deciding.reading import reading_decisions
 from nemo_curator.runs.layout import RunDirectory
 
 Positions = npt.NDArray[np.int64]
 Group = tuple[str, str]
 
-_ROW = ("image_id", "verdict", "rule", "score", "threshold", "duplicate_of")
+_COMPARED = ("score", "threshold", "duplicate_of")
+_TABLES = """
+CREATE TABLE verdicts (__position BIGINT, __group USMALLINT);
+CREATE TABLE groups (__group USMALLINT, verdict VARCHAR, rule VARCHAR);
+CREATE TABLE compared (__position BIGINT, score DOUBLE, threshold DOUBLE, duplicate_of VARCHAR);
+CREATE VIEW decided AS SELECT * FROM verdicts JOIN groups USING (__group) LEFT JOIN compared USING (__position);
+"""
 
 
 class Verdicts:
-    """`decisions.parquet` of a run.
+    """`decisions.parquet` of a run, in its database.
+
+    There it is the view `decided`: `__position`, `__group` (the index of a group), `verdict`, `rule`, and what was
+    compared: `score`, `threshold`, `duplicate_of`. Most inputs are kept and have none of these, which takes no room.
+
+    Args:
+        run: The run.
+        connection: Its database, of which the table `records` is there before `places` is asked. Used by one thread at
+            a time.
 
     Attributes:
         groups: (verdict, rule or "") of every group of inputs, in order of first appearance.
@@ -32,12 +47,21 @@ class Verdicts:
         InputError: The run is not decided, or its decisions cannot be read.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
-        self._run = run
+    def __init__(self, run: RunDirectory, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
         self.groups: list[Group] = []
-        with reading_decisions(self._run) as file:
-            numbers = [self._numbered(batch) for batch in file.iter_batches(columns=["verdict", "rule"])]
-        self.numbers = np.concatenate([np.empty(0, np.uint16), *numbers])
+        numbers = [np.empty(0, np.uint16)]
+        start = 0
+        with reading_decisions(run) as file:
+            connection.execute(_TABLES)
+            for batch in file.iter_batches(columns=["verdict", "rule", *_COMPARED]):
+                numbers.append(self._numbered(batch))
+                self._put(start, numbers[-1], batch)
+                start += batch.num_rows
+        connection.execute("DROP VIEW IF EXISTS given")
+        for number, (verdict, rule) in enumerate(self.groups):
+            connection.execute("INSERT INTO groups VALUES (?, ?, ?)", [number, verdict, rule or None])
+        self.numbers = np.concatenate(numbers)
         self.total = len(self.numbers)
 
     def count(self, verdict: str, rule: str | None = None) -> int:
@@ -53,28 +77,20 @@ class Verdicts:
         return [rule for one, rule in self.groups if one == verdict]
 
     def rows(self, positions: Collection[int]) -> dict[int, dict[str, Any]]:
-        """Position to row of some inputs."""
+        """Position to `verdict`, `rule`, `score`, `threshold` and `duplicate_of` of some inputs."""
         wanted = np.unique(np.fromiter(positions, np.int64, len(positions)))
-        found: dict[int, dict[str, Any]] = {}
-        with reading_decisions(self._run) as file:
-            for start, batch in _batches(file, _ROW):
-                inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
-                if len(inside):
-                    rows = batch.take(inside - start).to_pylist()
-                    found.update(zip(inside.tolist(), rows, strict=True))
-        return found
+        give(self._connection, "wanted", table_of({"__position": wanted}))
+        rows = self._connection.sql(
+            "SELECT __position, verdict, rule, score, threshold, duplicate_of FROM decided "
+            "SEMI JOIN wanted USING (__position) ORDER BY __position"
+        ).to_arrow_table()
+        self._connection.execute("DROP VIEW wanted")
+        return {row.pop("__position"): row for row in rows.to_pylist()}
 
-    def places(self, ids: Sequence[str]) -> dict[str, int]:
+    def places(self, ids: Collection[str]) -> dict[str, int]:
         """Id to position, for those of `ids` that are inputs of this run."""
-        wanted = pa.array(sorted(set(ids)), pa.string())
-        found: dict[str, int] = {}
-        if not len(wanted):
-            return found
-        with reading_decisions(self._run) as file:
-            for start, batch in _batches(file, ("image_id",)):
-                hits = np.flatnonzero(pc.is_in(batch["image_id"], value_set=wanted).to_numpy(zero_copy_only=False))
-                found.update((batch["image_id"][int(hit)].as_py(), start + int(hit)) for hit in hits)
-        return found
+        rows = self._among(ids, "SELECT image_id, __position FROM records WHERE image_id IN (SELECT id FROM wanted)")
+        return {str(image_id): int(position) for image_id, position in rows}
 
     def numbers_of(self, verdict: str, rule: str | None = None) -> list[int]:
         """Indexes of the groups of a verdict, by one rule or by any."""
@@ -82,24 +98,41 @@ class Verdicts:
 
     def distances(self, rule: str) -> tuple[Positions, npt.NDArray[np.float64]]:
         """Places of the duplicates by a rule, and how far each is from the image that stays; NaN where that is none."""
-        places, found = [], []
-        with reading_decisions(self._run) as file:
-            for start, batch in _batches(file, ("verdict", "rule", "score")):
-                at = _among(batch, {"verdict": ["duplicate"], "rule": [rule]})
-                places.append(start + at)
-                found.append(pc.cast(batch["score"], pa.float64()).to_numpy(zero_copy_only=False)[at])
-        return np.concatenate([np.empty(0, np.int64), *places]), np.concatenate([np.empty(0), *found])
+        found = self._connection.sql(
+            "SELECT __position, score FROM decided WHERE verdict = 'duplicate' AND rule = ? ORDER BY __position",
+            params=[rule],
+        ).to_arrow_table()
+        return found["__position"].to_numpy().astype(np.int64), found["score"].to_numpy().astype(np.float64)
 
     def duplicates_of(self, ids: Collection[str], most: int) -> dict[str, tuple[int, list[int]]]:
         """Of some kept images how many duplicate each, and the places of the first of these."""
-        found: dict[str, tuple[int, list[int]]] = {}
-        with reading_decisions(self._run) as file:
-            for start, batch in _batches(file, ("verdict", "duplicate_of")):
-                for at in _among(batch, {"verdict": ["duplicate"], "duplicate_of": ids}):
-                    kept = str(batch["duplicate_of"][int(at)].as_py())
-                    count, first = found.setdefault(kept, (0, []))
-                    found[kept] = (count + 1, [*first, start + int(at)] if count < most else first)
-        return found
+        rows = self._among(
+            ids,
+            f"SELECT duplicate_of, count(*), list_sort(min(__position, {int(most)})) FROM decided "  # noqa: S608 (an integer)
+            "WHERE verdict = 'duplicate' AND duplicate_of IN (SELECT id FROM wanted) GROUP BY duplicate_of",
+        )
+        return {str(kept): (int(count), list(first)) for kept, count, first in rows}
+
+    def _among(self, ids: Collection[str], query: str) -> list[tuple[Any, ...]]:
+        """What a query gives of some ids, which are the table `wanted`."""
+        if not ids:
+            return []
+        give(self._connection, "wanted", pa.table({"id": pa.array(sorted(set(ids)), pa.string())}))
+        rows: list[tuple[Any, ...]] = self._connection.execute(query).fetchall()
+        self._connection.execute("DROP VIEW wanted")
+        return rows
+
+    def _put(self, start: int, numbers: npt.NDArray[np.uint16], batch: pa.RecordBatch) -> None:
+        """Put a batch into the database."""
+        rows = table_of({"__position": np.arange(start, start + len(numbers)), "__group": numbers.astype(np.int64)})
+        for name in _COMPARED:
+            rows = rows.append_column(name, pa.chunked_array([batch[name]]))
+        give(self._connection, "given", rows)
+        self._connection.execute("INSERT INTO verdicts SELECT __position, __group FROM given")
+        self._connection.execute(
+            "INSERT INTO compared SELECT __position, score, threshold, duplicate_of FROM given "
+            "WHERE score IS NOT NULL OR threshold IS NOT NULL OR duplicate_of IS NOT NULL"
+        )
 
     def _mask(self, verdict: str, rule: str | None) -> npt.NDArray[np.bool_]:
         return np.isin(self.numbers, np.array(self.numbers_of(verdict, rule), np.uint16))
@@ -119,20 +152,3 @@ def evenly(positions: Positions, most: int) -> list[int]:
         return [int(one) for one in positions]
     chosen = np.linspace(0, len(positions) - 1, most).round().astype(np.int64) if most > 1 else np.zeros(most, np.int64)
     return [int(one) for one in positions[chosen]]
-
-
-def _among(batch: pa.RecordBatch, wanted: Mapping[str, Collection[str]]) -> Positions:
-    """Places in a batch of the rows whose columns have one of some values each."""
-    there = np.ones(batch.num_rows, np.bool_)
-    for column, values in wanted.items():
-        among = pa.array(sorted(set(values)), pa.string())
-        there &= pc.is_in(batch[column], value_set=among).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(there).astype(np.int64)
-
-
-def _batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches with the position of their first row."""
-    start = 0
-    for batch in file.iter_batches(columns=list(columns)):
-        yield start, batch
-        start += batch.num_rows

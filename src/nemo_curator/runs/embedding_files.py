@@ -23,7 +23,7 @@ from nemo_curator.errors import ConservationError
 from nemo_curator.runs.embedding_names import UNREADABLE, EmbeddingSettings, FloatType, Piece, pieces
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lookup import ID
-from nemo_curator.runs.parts import ERROR, damaged, part_facts, read_part
+from nemo_curator.runs.parts import ERROR, damaged, facts_of, read_part
 from nemo_curator.runs.stored_embeddings import StoredEmbeddings, stored_embeddings
 from nemo_curator.stages.image.io.rows import IDENTITY
 
@@ -82,8 +82,7 @@ def extent_of(run: RunDirectory, partition_ids: Sequence[str], dimension: int) -
         InputError: A part or its embeddings are damaged, or of another length.
     """
     images = inputs = 0
-    for partition_id in partition_ids:
-        facts = part_facts(run, partition_id)
+    for partition_id, facts in zip(partition_ids, facts_of(run, partition_ids), strict=True):
         if facts is None:
             raise damaged(run.part(partition_id), "it is missing or torn")
         if facts.readable:

@@ -30,7 +30,9 @@ def find_row(url: str, image_id: str) -> dict[str, Any] | None:
     return find_rows(url, [image_id]).get(image_id)
 
 
-def find_rows(url: str, image_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+def find_rows(
+    url: str, image_ids: Collection[str], columns: Collection[str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Id to row of those images that the file has; of two rows of one id the first.
 
     Row groups whose statistics leave the ids out are not read.
@@ -38,6 +40,7 @@ def find_rows(url: str, image_ids: Collection[str]) -> dict[str, dict[str, Any]]
     Args:
         url: Path or URL of a Parquet with a column `image_id`.
         image_ids: The images.
+        columns: Names of the columns to bring beside the id, of those that there are; all by default.
 
     Raises:
         OSError: There is no such file.
@@ -46,6 +49,7 @@ def find_rows(url: str, image_ids: Collection[str]) -> dict[str, dict[str, Any]]
     wanted = sorted(filter(_is_text, set(image_ids)))
     found: dict[str, dict[str, Any]] = {}
     with open_parquet(url) as parquet:
+        brought = None if columns is None else [one for one in parquet.schema_arrow.names if one in {ID, *columns}]
         for group in range(parquet.num_row_groups):
             metadata = parquet.metadata.row_group(group)
             missing = [one for one in wanted if one not in found and _may_hold(metadata, one.encode())]
@@ -53,7 +57,7 @@ def find_rows(url: str, image_ids: Collection[str]) -> dict[str, dict[str, Any]]
                 continue
             hits = pc.is_in(parquet.read_row_group(group, columns=[ID])[ID], value_set=pa.array(missing, pa.string()))
             if pc.any(hits).as_py():
-                rows = parquet.read_row_group(group).filter(hits).to_pylist()
+                rows = parquet.read_row_group(group, columns=brought).filter(hits).to_pylist()
                 found = {row[ID]: row for row in reversed(rows)} | found
     return found
 

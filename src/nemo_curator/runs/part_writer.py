@@ -30,6 +30,7 @@ from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.stages.base import PartitionStage
 from nemo_curator.stages.declarations import Column, Needs
 from nemo_curator.stages.image.embeddings import stack_embeddings
+from nemo_curator.stages.image.io.partition_tasks import NEW
 from nemo_curator.tasks import FileGroupTask, ImageBatch, Task
 
 MERGED = "merged"
@@ -122,7 +123,9 @@ class PartWriterStage(PartitionStage[ImageBatch, FileGroupTask]):
             merged = True
         elif self.merging is None:
             merged = True
-            _write(run, partition_id, self._rows.tables(), vectors, self.fingerprints)
+            is_new = bool(self._partition._metadata.get(NEW)) and not storage.is_local(run.root)
+            leave = is_new and not self.embeddings
+            _write(run, partition_id, self._rows.tables(), vectors, self.fingerprints, is_new=is_new, leave=leave)
         else:
             merged = _write_merged(run, partition_id, self._rows.table(), vectors if self.embeddings else None, self)
         self._seconds[self.name] = time.perf_counter() - began
@@ -151,11 +154,26 @@ def _write(
     tables: pa.Table | Iterable[pa.Table],
     vectors: Sequence[tuple[str, Any]],
     fingerprints: Mapping[str, str],
+    *,
+    is_new: bool = False,
+    leave: bool = False,
 ) -> None:
+    """Write what there is of a partition.
+
+    Args:
+        run: The run.
+        partition_id: The partition.
+        tables: Its rows.
+        vectors: Image id and embedding.
+        fingerprints: Column to fingerprint.
+        is_new: Whether the run had nothing of it when the scoring began. What a worker that died since may have left
+            is of the same images, or of another number of them, which is seen.
+        leave: Whether nobody can have written embeddings of it, so that none need be removed.
+    """
     if vectors:
         ids, values = [image_id for image_id, _ in vectors], [vector for _, vector in vectors]
-        write_embeddings(run, partition_id, ids, values, fingerprints.get(EMBEDDING, ""))
-    else:  # those of an earlier scoring are of images that are no more
+        write_embeddings(run, partition_id, ids, values, fingerprints.get(EMBEDDING, ""), is_new=is_new)
+    elif not leave:  # those of an earlier scoring are of images that are no more
         storage.remove(run.embeddings(partition_id))
         storage.remove(run.embedding_matrix(partition_id))
     write_part_table(run, partition_id, tables, fingerprints)

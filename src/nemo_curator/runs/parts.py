@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -23,7 +23,7 @@ from nemo_curator.runs.fingerprints import EMBEDDING, RECORDS
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.record_digest import RecordDigest
 from nemo_curator.runs.row_groups import row_groups
-from nemo_curator.shards.parquet import open_parquet
+from nemo_curator.shards.parquet import open_parquet, read_footer
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.io.rows import IDENTITY, identity_row
 from nemo_curator.tasks import ImageObject, Record
@@ -123,7 +123,13 @@ def write_part_table(
 
 
 def write_embeddings(
-    run: RunDirectory, partition_id: str, ids: Sequence[str], vectors: Sequence[Any], fingerprint: str = ""
+    run: RunDirectory,
+    partition_id: str,
+    ids: Sequence[str],
+    vectors: Sequence[Any],
+    fingerprint: str = "",
+    *,
+    is_new: bool = False,
 ) -> None:
     """Write a partition's embeddings as half-precision vectors of one length, in source order, for two kinds of reader.
 
@@ -135,12 +141,14 @@ def write_embeddings(
         ids: Image ids, in source order.
         vectors: `(D,)` float32 of unit norm for each.
         fingerprint: Of how they were computed.
+        is_new: Whether none are there that these replace.
 
     Raises:
         StorageError: A file cannot be written.
     """
     matrix: npt.NDArray[np.float16] = np.ascontiguousarray(vectors, np.float16)
-    storage.remove(run.embeddings(partition_id))
+    if not is_new:
+        storage.remove(run.embeddings(partition_id))
     with storage.write_atomic(run.embedding_matrix(partition_id)) as file:
         np.lib.format.write_array(file, matrix, version=(1, 0), allow_pickle=False)
     values = pa.array(matrix.reshape(-1), pa.float16())
@@ -158,7 +166,11 @@ def read_part(run: RunDirectory, partition_id: str, columns: Sequence[str] | Non
     Raises:
         InputError: There is no part, or a damaged one.
     """
-    return _read(run.part(partition_id), check_columns, columns)
+    url = run.part(partition_id)
+    try:
+        return _read(url, check_columns, columns)
+    except FileNotFoundError as error:
+        raise damaged(url, " ".join(str(error).split())) from None
 
 
 def check_columns(parquet: pq.ParquetFile, url: str) -> None:
@@ -200,9 +212,10 @@ def read_embeddings(run: RunDirectory, partition_id: str) -> pa.Table | None:
     Raises:
         InputError: They are damaged.
     """
-    if not storage.exists(run.embeddings(partition_id)):
+    try:
+        return _read(run.embeddings(partition_id), check_embeddings)
+    except FileNotFoundError:
         return None
-    return _read(run.embeddings(partition_id), check_embeddings)
 
 
 def _agrees(metadata: pq.FileMetaData) -> bool:
@@ -233,6 +246,8 @@ def _read(url: str, check: Callable[[pq.ParquetFile, str], None], columns: Seque
             check(parquet, url)
             there = set(parquet.schema_arrow.names)
             return parquet.read(columns=None if columns is None else [name for name in columns if name in there])
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise
@@ -258,27 +273,44 @@ class PartFacts:
         readable: How many of them have no error.
         fingerprints: Column to fingerprint of how it was computed.
         records: `RecordDigest` of its rows; "" where an earlier version wrote it.
+        schema: Its columns.
     """
 
     rows: int
     readable: int
     fingerprints: dict[str, str]
     records: str = ""
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]), repr=False, compare=False)
 
 
 def part_facts(run: RunDirectory, partition_id: str) -> PartFacts | None:
     """What a part says about itself; None where there is no part, or a torn one."""
     try:
-        with storage.open(run.part(partition_id)) as file:
-            metadata = pq.read_metadata(file)
-        if _altered(metadata.schema.to_arrow_schema()) or not _agrees(metadata):
+        metadata = read_footer(run.part(partition_id))
+        schema = metadata.schema.to_arrow_schema()
+        if _altered(schema) or not _agrees(metadata):
             return None
         marks = metadata.metadata or {}
         return PartFacts(
-            metadata.num_rows, _readable(metadata), column_marks(marks), marks.get(RECORD_DIGEST, b"").decode()
+            metadata.num_rows,
+            _readable(metadata),
+            column_marks(marks),
+            marks.get(RECORD_DIGEST, b"").decode(),
+            schema.remove_metadata(),
         )
     except (OSError, pa.ArrowException, ValueError, AttributeError):
         return None
+
+
+def facts_of(run: RunDirectory, partition_ids: Iterable[str]) -> Iterator[PartFacts | None]:
+    """What parts say about themselves, as `part_facts`, in order; elsewhere many are asked at once."""
+    schema = pa.schema([])
+    for facts in storage.at_once(lambda one: part_facts(run, one), partition_ids, run.root):
+        if facts is None:
+            yield None
+            continue
+        schema = schema if facts.schema.equals(schema) else facts.schema  # one for all that are alike: parts are many
+        yield replace(facts, schema=schema)
 
 
 def part_fingerprints(run: RunDirectory, partition_id: str) -> dict[str, str] | None:

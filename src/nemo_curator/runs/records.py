@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import part_facts, read_part
+from nemo_curator.runs.parts import facts_of, read_part
 from nemo_curator.runs.record_digest import COLUMNS, RecordDigest
 from nemo_curator.runs.stored_embeddings import stored_embeddings
 
@@ -37,8 +37,7 @@ def records_of(run: RunDirectory, partition_ids: Sequence[str]) -> Records:
         InputError: A part is missing or damaged.
     """
     digest, counts = hashlib.sha256(), []
-    for partition_id in partition_ids:
-        facts = part_facts(run, partition_id)
+    for partition_id, facts in zip(partition_ids, facts_of(run, partition_ids), strict=True):
         rows, one = (facts.rows, facts.records) if facts else (0, "")
         if not one:
             table, read = read_part(run, partition_id, COLUMNS), RecordDigest()

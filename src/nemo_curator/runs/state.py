@@ -76,12 +76,10 @@ class RunState:
         """
         state = cls.read(run)
         if state is None:
-            inside = RunDirectory(storage.join(run.root, "run"))
-            near = f"did you mean {inside.root}?" if read_facts(inside) is not None else "OUTPUT/run by default"
             raise MissingRunError(
                 "there is no run directory",
                 where=run.root,
-                act=f"name one that `imagecurator score` or `run` made ({near})",
+                act="name one that `imagecurator score` or `run` made, or the OUTPUT of `run`",
             )
         return state
 

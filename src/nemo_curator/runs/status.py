@@ -10,8 +10,9 @@ from typing import Any
 from nemo_curator import storage
 from nemo_curator.runs.exporting import delivered
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lying_there import parts_there
 from nemo_curator.runs.partitions import read_partitions
-from nemo_curator.runs.parts import part_facts
+from nemo_curator.runs.parts import facts_of
 from nemo_curator.runs.state import RunState
 
 
@@ -89,12 +90,14 @@ def run_status(run: RunDirectory, state: RunState | None = None) -> RunStatus:
     recorded = state.fingerprints
     held: Counter[str] = Counter()
     records = scored = 0
-    damaged, missing = [], []
-    for position, one in enumerate(partitions):
-        facts = part_facts(run, one.id)
+    there = parts_there(run)
+    missing = [position for position, one in enumerate(partitions) if one.id not in there]
+    begun = [(position, one.id) for position, one in enumerate(partitions) if one.id in there]
+    damaged = []
+    for (position, partition_id), facts in zip(begun, facts_of(run, (one for _, one in begun)), strict=True):
         if facts is None:
             missing.append(position)
-            damaged += [run.part(one.id)] if storage.exists(run.part(one.id)) else []
+            damaged.append(run.part(partition_id))
             continue
         scored += 1
         records += facts.rows
@@ -106,7 +109,7 @@ def run_status(run: RunDirectory, state: RunState | None = None) -> RunStatus:
         finished=str(state.facts.get("finished", "")),
         partitions=len(partitions),
         scored=scored,
-        missing=tuple(missing),
+        missing=tuple(sorted(missing)),
         damaged=tuple(damaged),
         records=records,
         bytes=sum(one.size for one in partitions),

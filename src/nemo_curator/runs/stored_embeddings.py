@@ -7,6 +7,7 @@ beside it is for those who hand rows on: its pages have checksums.
 from __future__ import annotations
 
 import errno
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import InputError
@@ -22,10 +22,11 @@ from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lookup import ID
 from nemo_curator.runs.parts import VECTOR_DIGEST, PartFacts, check_embeddings, column_marks, damaged
-from nemo_curator.shards.parquet import open_parquet
+from nemo_curator.shards.parquet import open_parquet, read_footer
 
 Half = npt.NDArray[np.float16]
 
+_HEADER = 1 << 12  # bytes that hold the description of a matrix: NumPy's have 128
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # no fault of the file
 
 
@@ -104,12 +105,11 @@ def stored_embeddings(run: RunDirectory, partition_id: str) -> StoredEmbeddings 
     """What lies there, found out from the ends of the two files alone; None where they are not there, or not whole."""
     places = (run.embeddings(partition_id), run.embedding_matrix(partition_id))
     try:
-        with storage.open(places[0]) as file:
-            metadata = pq.read_metadata(file)
-        with storage.open(places[1]) as file:
-            np.lib.format.read_magic(file)
-            shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
-            offset = file.tell()
+        metadata = read_footer(places[0])
+        head = io.BytesIO(storage.read_range(places[1], 0, _HEADER))
+        np.lib.format.read_magic(head)
+        shape, by_columns, kind = np.lib.format.read_array_header_1_0(head)
+        offset = head.tell()
         size = storage.stat(places[1]).size
         fingerprint = column_marks(metadata.metadata).get(EMBEDDING, "")
         digest = (metadata.metadata or {}).get(VECTOR_DIGEST, b"").decode()

@@ -8,7 +8,7 @@ from typing import Literal
 from nemo_curator.kernels.sniff import IMAGE_EXTENSIONS, extension_of
 from nemo_curator.shards.names import is_tar_name, relative_path, with_name
 
-Kind = Literal["tar", "parquet", "arrow", "image", "stray"]
+Kind = Literal["tar", "parquet", "arrow", "lance", "image", "stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Entry:
         root: The input that it was found under; "" for an input that is a file.
         name: The input's name where ids carry one, else "".
         path: Path relative to `root`, as text (see `names`).
-        kind: `tar`, `parquet` or `arrow` (with a column of images), `image` (by name or content), or `stray` (no image,
-            nobody's sidecar).
+        kind: `tar`, `parquet`, `arrow` or `lance` (rows with a column of images), `image` (by name or
+            content), or `stray` (no image, nobody's sidecar).
         size: Bytes, or -1 where nobody asked.
         sidecars: For an image: relative paths (text) of the files that travel with it, sorted; all lie beside it.
         version: Changes when the file is written anew; "" where nobody asked or knows.
@@ -44,7 +44,7 @@ class Entry:
     @property
     def has_rows(self) -> bool:
         """Whether it is a table, each row of which is a sample."""
-        return self.kind in {"parquet", "arrow"}
+        return self.kind in {"parquet", "arrow", "lance"}
 
     @property
     def image_id(self) -> str:

@@ -21,7 +21,7 @@ from nemo_curator.errors import InputError
 from nemo_curator.kernels.source import Member
 from nemo_curator.shards.arrow_rows import is_arrow_head
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
-from nemo_curator.shards.names import beside, is_arrow_name, is_parquet_name
+from nemo_curator.shards.names import beside, is_arrow_name, is_fragment_name, is_parquet_name
 from nemo_curator.shards.rows_of_images import Rows, open_rows
 from nemo_curator.shards.spool import open_shard
 
@@ -108,6 +108,8 @@ class MemberReader:
                 yield _checked(location, member, data[begin : begin + member.length])
 
     def _is_parquet(self, location: str) -> bool:
+        if is_fragment_name(location):
+            return True
         if location not in self._parquets and (is_parquet_name(location) or is_arrow_name(location)):
             try:
                 head = storage.read_range(location, 0, len(_PARQUET))

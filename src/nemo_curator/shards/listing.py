@@ -13,6 +13,7 @@ from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, EmptyInputError, InputError, MissingInputError, UnreachableError
 from nemo_curator.shards.classify import HEAD_BYTES, Classified, File, classify
 from nemo_curator.shards.entry import Entry, entry_at
+from nemo_curator.shards.lance_fragments import lance_entries, lance_places
 from nemo_curator.shards.names import (
     is_arrow_name,
     is_tar_name,
@@ -24,6 +25,7 @@ from nemo_curator.shards.names import (
 )
 from nemo_curator.shards.rows_of_images import holds_images
 from nemo_curator.shards.saved_datasets import MOST_BYTES, beside_the_data
+from nemo_curator.shards.url_tables import refuse_url_tables
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)=(.+)", re.DOTALL)
 _GIVE = "give a directory, a tar, a Parquet of images or an image"
@@ -61,7 +63,7 @@ class _Input:
 
 
 def list_inputs(inputs: Sequence[str]) -> Listing:
-    """List the inputs: directories (with all below them), tars, Parquet files of images, loose images.
+    """List the inputs: directories (with all below them), tars, Parquet files of images, Lance data sets, loose images.
 
     Args:
         inputs: Paths or URLs, each optionally `NAME=PATH`. A name prefixes the ids of its input. Of several inputs,
@@ -72,7 +74,8 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
         MissingInputError: There is nothing at a path.
         EmptyInputError: There is nothing to account for in an input, or no input at all.
         DuplicateIdError: Two inputs would get the same ids.
-        InputError: An input cannot be listed.
+        InputError: An input cannot be listed, or is a list of URLs.
+        MissingExtraError: There is a Lance data set, and the package that reads them is not installed.
     """
     if not inputs:
         raise EmptyInputError("no input is given", act=_GIVE)
@@ -88,6 +91,7 @@ def list_inputs(inputs: Sequence[str]) -> Listing:
             ignored += passed
             closed += shut
         elif one in loose:
+            refuse_url_tables([loose[one]], one.place)
             entries.append(loose[one])
     if not entries:
         raise EmptyInputError(
@@ -163,14 +167,18 @@ def _directory(one: _Input) -> tuple[list[Entry], list[tuple[str, str]], list[st
             ignored.append((path, "a file that was never finished"))
         else:
             files.append(File(path, stored.url, stored.size, stored.kind == "file", stored.version))
+    places = lance_places([one.url for one in found])
+    files = [one for one in files if not any(one.location.startswith(f"{place}/") for place in places)]
     saved = _beside_the_data(files)
     ignored += saved.items()
     classified = classify([file for file in files if file.path not in saved], _peek, _holds_images)
     ignored += classified.ignored
-    entries = sorted(_entries(classified, one), key=lambda entry: entry.path.encode())
+    ranges = [entry for place in places for entry in lance_entries(place, one.place, one.name)]
+    entries = sorted([*_entries(classified, one), *ranges], key=lambda entry: entry.path.encode())
     if not entries:
         cause = f"{len(ignored)} files in it are ignored, {ignored[0][0]!r} for one" if ignored else "it holds no file"
         raise EmptyInputError("there is no image and no shard in it", where=one.place, cause=cause, act=_GIVE)
+    refuse_url_tables(entries, one.place)
     shut = sorted(relative_path(stored.url, one.place) for stored in found if stored.kind == "unreadable")
     named = [(with_name(one.name, path), reason) for path, reason in sorted(ignored)]
     return entries, named, [with_name(one.name, path) for path in shut]

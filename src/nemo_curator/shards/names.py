@@ -22,6 +22,11 @@ PARQUET_SUFFIX = ".parquet"
 ARROW_SUFFIX = ".arrow"
 """End of the name of an Arrow stream, lower case."""
 
+FRAGMENT_SUFFIX = ".lance-fragment"
+"""End of the name of a range of rows of a Lance data set, which is no file."""
+
+_VERSION = re.compile(rf"@[0-9]+(?={re.escape(FRAGMENT_SUFFIX)}\Z)")  # of the data set: no part of a path
+
 # a surrogate that stands for one undecodable byte, or a backslash that would read as an escape
 _TO_ESCAPE = re.compile(r"[\udc80-\udcff]|\\(?=x(?:5c|[89a-f][0-9a-f]))")
 _ESCAPED = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
@@ -78,10 +83,15 @@ def is_arrow_name(path: str) -> bool:
     return path.lower().endswith(ARROW_SUFFIX)
 
 
+def is_fragment_name(path: str) -> bool:
+    """Whether the name says that it is a range of rows of a Lance data set."""
+    return path.endswith(FRAGMENT_SUFFIX)
+
+
 def shard_stem(path: str) -> str:
     """`path` without the suffix that makes it a shard; a tar of another name keeps all of it."""
     lower = path.lower()
-    for suffix in sorted((*TAR_SUFFIXES, PARQUET_SUFFIX, ARROW_SUFFIX), key=len, reverse=True):
+    for suffix in sorted((*TAR_SUFFIXES, PARQUET_SUFFIX, ARROW_SUFFIX, FRAGMENT_SUFFIX), key=len, reverse=True):
         if lower.endswith(suffix):
             return path[: -len(suffix)]
     return path
@@ -98,6 +108,7 @@ def relative_path(location: str, root: str) -> str:
     Raises:
         InputError: `location` does not lie under `root`.
     """
+    location = _VERSION.sub("", location)
     if not root or location == root:
         return to_text(location.rstrip("/").rsplit("/", 1)[-1])
     prefix = storage.join(root, "")

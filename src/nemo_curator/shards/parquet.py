@@ -17,6 +17,29 @@ import pyarrow.parquet as pq
 
 from nemo_curator import storage
 
+_FOOTER = 1 << 16
+"""Bytes of the end of a Parquet that are asked for where its footer alone is wanted: a part's has some thousand."""
+
+_LONGEST = 1 << 26  # bytes of a footer; what says that it is longer is damaged
+_MAGIC = b"PAR1"
+
+
+def read_footer(url: str) -> pq.FileMetaData:
+    """What the end of a Parquet says, in one request where it lies elsewhere; nothing else of it is read.
+
+    Raises:
+        OSError: There is no such file, or it is no regular file.
+        pyarrow.ArrowInvalid: Its end is torn or damaged.
+    """
+    if storage.is_local(url):
+        with storage.open(url) as file:
+            return pq.read_metadata(file)
+    end = storage.read_end(url, _FOOTER)
+    length = int.from_bytes(end[-8:-4], "little") + 8
+    if end.endswith(_MAGIC) and len(end) == _FOOTER < length <= _LONGEST:
+        end = storage.read_end(url, length)
+    return pq.read_metadata(pa.BufferReader(end))
+
 
 @contextmanager
 def open_parquet(url: str, *, buffer_size: int = 0) -> Iterator[pq.ParquetFile]:
@@ -30,7 +53,7 @@ def open_parquet(url: str, *, buffer_size: int = 0) -> Iterator[pq.ParquetFile]:
         OSError: There is no such file, or it is no regular file.
         pyarrow.ArrowInvalid: It is torn or damaged.
     """
-    with storage.open(url) as file:
+    with storage.open(url, from_end=True) as file:
         if not storage.is_local(url):
             ahead = not buffer_size  # few large requests
             with pq.ParquetFile(

@@ -68,7 +68,7 @@ def image_columns(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> 
     image = next(_candidates(kinds, metadata or {}), None)
     if image is None:
         return None
-    key = next((name for name in _KEYS if name in kinds and _is_text(kinds[name])), None)
+    key = next((name for name in _KEYS if name in kinds and is_text(kinds[name])), None)
     if SHARD in (metadata or {}) and _is_delivered(kinds):
         return ImageColumns(image, key, delivered=True)
     others = [name for name in names if name != image and not (name == key and name in _NAMING)]
@@ -104,7 +104,7 @@ def _is_delivered(kinds: Mapping[str, pa.DataType]) -> bool:
     return (
         files is not None
         and pa.types.is_list(files)
-        and _is_text(_value(files))
+        and is_text(_value(files))
         and sidecars is not None
         and pa.types.is_list(sidecars)
         and _is_struct(_value(sidecars), ("bytes", "name"))
@@ -116,7 +116,8 @@ def is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
@@ -130,7 +131,7 @@ def _is_struct(kind: pa.DataType, fields: Iterable[str]) -> bool:
     if not pa.types.is_struct(kind):
         return False
     there = {one.name: one.type for one in kind.fields}
-    return all(name in there and (is_bytes if name == "bytes" else _is_text)(there[name]) for name in fields)
+    return all(name in there and (is_bytes if name == "bytes" else is_text)(there[name]) for name in fields)
 
 
 def _value(kind: Any) -> pa.DataType:

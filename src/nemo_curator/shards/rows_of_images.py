@@ -1,15 +1,16 @@
-"""Tables of images, whatever kind of file holds them: a Parquet or an Arrow stream."""
+"""Tables of images, whatever kind of file holds them: a Parquet, an Arrow stream, rows of a Lance data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from nemo_curator.shards import parquet_rows
 from nemo_curator.shards.arrow_rows import ArrowRows, holds_image_stream, open_arrow
-from nemo_curator.shards.names import is_arrow_name
+from nemo_curator.shards.lance_rows import LanceRows, open_lance_rows
+from nemo_curator.shards.names import is_arrow_name, is_fragment_name
 
-Rows = parquet_rows.ImageRows | ArrowRows
+Rows = parquet_rows.ImageRows | ArrowRows | LanceRows
 """The rows of an open table."""
 
 
@@ -25,7 +26,12 @@ def open_rows(location: str) -> Iterator[Rows | None]:
         pyarrow.ArrowException: It is damaged.
         StorageError: A remote Arrow stream has no room.
     """
-    with open_arrow(location) if is_arrow_name(location) else parquet_rows.open_rows(location) as rows:
+    opened: Callable[[str], AbstractContextManager[Rows | None]] = parquet_rows.open_rows
+    if is_fragment_name(location):
+        opened = open_lance_rows
+    elif is_arrow_name(location):
+        opened = open_arrow
+    with opened(location) as rows:
         yield rows
 
 

@@ -51,7 +51,8 @@ def read_tar(
         StorageError: There is no room to unpack it.
     """
     path = relative_path(location, root)
-    shard = _Shard(Source(root=root, name=name, path=path, location=location), max_bytes, about_to_read)
+    source = Source(root=root, name=name, path=path, location=location)
+    shard = _Shard(source, with_name(name, shard_stem(path)), max_bytes, about_to_read)
     try:
         with open_shard(location, spool_dir=spool_dir) as opened:
             index = index_tar(opened.descriptor)
@@ -68,17 +69,19 @@ class _Shard:
 
     Attributes:
         source: Its place, without key and members.
+        stem: What the ids of its samples begin with.
         max_bytes: Longest member that is read.
         about_to_read: Told how many bytes of a sample are read next.
     """
 
     source: Source
+    stem: str
     max_bytes: int
     about_to_read: Callable[[int], None]
 
     def samples(self, descriptor: int, group: Group, index: TarIndex) -> Iterator[Sample]:
         """The sample of a key, and a record for each member that could not be part of it."""
-        image_id = with_name(self.source.name, f"{shard_stem(self.source.path)}/{to_text(group.key)}")
+        image_id = f"{self.stem}/{to_text(group.key)}"
         if group.files:
             sample = self._sample(descriptor, image_id, group)
             cut = index.damage.member if index.damage else ""
@@ -114,32 +117,23 @@ class _Shard:
         return Sample(with_name(self.source.name, self.source.path), self.source, error=error, detail=detail)
 
     def _sample(self, descriptor: int, image_id: str, group: Group) -> Sample:
-        sample = Sample(image_id, self._with(group.key, [_member(entry, "") for entry in group.files.values()]))
-        excess = too_many_files(len(group.files) + group.more) or over_limit(
-            ((member.name, member.length) for member in sample.source.members), self.max_bytes
+        entries = group.files.values()
+        excess = too_many_files(len(entries) + group.more) or over_limit(
+            ((to_text(entry.name), entry.size) for entry in entries), self.max_bytes
         )
         if excess:
-            sample.error, sample.detail = "over_limit", excess
-            return sample
+            return self._unread(image_id, group, "over_limit", excess)
         members: list[Member] = []
         contents: list[bytes] = []
-        self.about_to_read(sum(entry.size for entry in group.files.values()))
-        for entry in group.files.values():
-            try:
-                data = read_at(descriptor, entry.offset, entry.size)
-            except OSError as error:
-                sample.error, sample.detail = "unreadable", f"{to_text(entry.name)}: {error.strerror or error}"
-                return sample
-            if len(data) != entry.size:
-                sample.error, sample.detail = (
-                    "unreadable",
-                    f"{to_text(entry.name)}: the shard changed while it was read",
-                )
-                return sample
+        self.about_to_read(sum(entry.size for entry in entries))
+        for entry in entries:
+            data, problem = _data(descriptor, entry)
+            if problem:
+                return self._unread(image_id, group, "unreadable", f"{to_text(entry.name)}: {problem}")
             contents.append(data)
             members.append(_member(entry, hashlib.sha256(data).hexdigest()))
         primary = next((at for at, data in enumerate(contents) if sniff(data[:64])), -1)
-        sample.source = self._with(group.key, members, primary)
+        sample = Sample(image_id, self._with(group.key, members, primary))
         sample.sidecars = {members[at].name: data for at, data in enumerate(contents) if at != primary}
         unfetched = next((at for at, member in enumerate(members) if member.extension == UNFETCHED), -1)
         if primary < 0 and unfetched >= 0:
@@ -149,6 +143,11 @@ class _Shard:
         else:
             sample.image = contents[primary]
         return sample
+
+    def _unread(self, image_id: str, group: Group, error: str, detail: str) -> Sample:
+        """A sample whose bytes are not known."""
+        members = [_member(entry, "") for entry in group.files.values()]
+        return Sample(image_id, self._with(group.key, members), error=error, detail=detail)
 
     def _other(self, descriptor: int, image_id: str, key: str, entry: TarEntry) -> Sample:
         """A member that is a record of its own."""
@@ -178,7 +177,7 @@ def _data(descriptor: int, entry: TarEntry) -> tuple[bytes, str]:
         data = read_at(descriptor, entry.offset, entry.size)
     except OSError as error:
         return b"", error.strerror or str(error)
-    return data, "" if len(data) == entry.size else "the shard became shorter while it was read"
+    return data, "" if len(data) == entry.size else "the shard changed while it was read"
 
 
 def _member(entry: TarEntry, sha256: str) -> Member:

@@ -12,6 +12,7 @@ from nemo_curator.shards.names import from_text, split_member
 from nemo_curator.shards.tar_headers import BLOCK
 
 _PADDING = b"\0" * BLOCK
+_AT_ONCE = 1 << 20  # bytes; each call that writes or hashes hands over to the other threads, which costs more than it
 _SHORT_NAME, _LARGE = 100, 8**11  # what fits into the plain fields of a header
 
 
@@ -23,19 +24,23 @@ class TarWriter:
     it writes the end of the archive when the block succeeds, and nothing more when it raises.
 
     Args:
-        file: A binary file at the place where the tar begins; only written to, never read or moved.
+        file: A binary file at the place where the tar begins; only written to, never read or moved. Small members
+            reach it together, at the latest with `close`.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self._closed = False
+        self._waiting: list[bytes] = []
+        self._held = 0
         self.size = 0
         """Bytes written so far; of the whole tar after `close`."""
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the bytes written so far; of the whole tar after `close`."""
+        """Hex digest of the bytes added so far; of the whole tar after `close`."""
+        self._flush()
         return self._digest.hexdigest()
 
     def add(self, name: str, data: bytes, *, sha256: str | None = None) -> Member:
@@ -68,12 +73,29 @@ class TarWriter:
         if not self._closed:
             self._write(b"\0" * (2 * BLOCK))
             self._write(b"\0" * (-self.size % tarfile.RECORDSIZE))
+            self._flush()
             self._closed = True
 
     def _write(self, data: bytes) -> None:
+        self.size += len(data)
+        if len(data) >= _AT_ONCE:
+            self._flush()
+            self._through(data)
+            return
+        self._waiting.append(data)
+        self._held += len(data)
+        if self._held >= _AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._through(b"".join(self._waiting))
+            self._waiting.clear()
+            self._held = 0
+
+    def _through(self, data: bytes) -> None:
         self._file.write(data)
         self._digest.update(data)
-        self.size += len(data)
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from nemo_curator.storage.at_once import at_once
 from nemo_curator.storage.descriptors import allow_many_files
 from nemo_curator.storage.local import (
     create_local,
@@ -23,12 +24,13 @@ from nemo_curator.storage.local import (
     open_local,
     prune_local,
     read_at,
+    read_end_local,
     rename_local,
     stat_local,
     will_read_local,
     write_local,
 )
-from nemo_curator.storage.lock import is_locked, locked, shared
+from nemo_curator.storage.lock import is_locked, locked, refuse_held, shared
 from nemo_curator.storage.place import Stored, is_local, is_temporary, join, local_path
 from nemo_curator.storage.reach import in_use, use
 from nemo_curator.storage.refusal import storage_error
@@ -37,6 +39,7 @@ from nemo_curator.storage.remote import (
     is_read_only,
     list_remote,
     open_remote,
+    read_end_remote,
     read_range_remote,
     reads_ranges,
     refuse_missing_bucket,
@@ -49,6 +52,7 @@ from nemo_curator.storage.remote import (
 __all__ = [
     "Stored",
     "allow_many_files",
+    "at_once",
     "canonical_remote",
     "create",
     "exists",
@@ -65,8 +69,10 @@ __all__ = [
     "open",
     "prune",
     "read_at",
+    "read_end",
     "read_range",
     "reads_ranges",
+    "refuse_held",
     "refuse_missing_bucket",
     "refuse_read_only",
     "remove",
@@ -80,13 +86,14 @@ __all__ = [
 ]
 
 
-def open(url: str, mode: str = "rb", *, whole: bool = False) -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
+def open(url: str, mode: str = "rb", *, whole: bool = False, from_end: bool = False) -> BinaryIO:  # noqa: A001  the verb, see the module's docstring
     """Open a file to read.
 
     Args:
         url: Path or URL of a file.
         mode: Always `rb`; there for readers used to the builtin.
         whole: Whether it will be read from its front to its end; elsewhere that takes fewer requests.
+        from_end: Whether its end will be read first, as of a Parquet; the same.
 
     Raises:
         ValueError: Another mode; `write_atomic` is the way to write.
@@ -94,7 +101,7 @@ def open(url: str, mode: str = "rb", *, whole: bool = False) -> BinaryIO:  # noq
     """
     if mode != "rb":
         raise ValueError(f"mode {mode!r} is not 'rb'; files are written through write_atomic")
-    return open_local(local_path(url)) if is_local(url) else open_remote(url, whole=whole)
+    return open_local(local_path(url)) if is_local(url) else open_remote(url, whole=whole, from_end=from_end)
 
 
 def list(url: str, *, recursive: bool = True) -> builtins.list[Stored]:  # noqa: A001  the verb
@@ -160,6 +167,15 @@ def read_range(url: str, offset: int, length: int) -> bytes:
         with open_local(local_path(url)) as file:
             return read_at(file.fileno(), offset, length)
     return read_range_remote(url, offset, length)
+
+
+def read_end(url: str, length: int) -> bytes:
+    """At most the last `length` bytes; all of a file that has no more.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return read_end_local(local_path(url), length) if is_local(url) else read_end_remote(url, length)
 
 
 def will_read(url: str, most: int) -> int:

@@ -19,6 +19,7 @@ class Kind:
         name: Its section in a recipe's `storage`; "" for a kind that has none.
         extra: Extra of this distribution that installs its client; "" where there is none.
         is_read_only: Whether nothing can be written there.
+        gives_ends: Whether its client asks for the end of a file without asking for its length first.
         always: What its client is always told.
         putting: What its client is told with every file that is written.
         credentials: Where its client looks for credentials, as a sentence says it.
@@ -28,6 +29,7 @@ class Kind:
     name: str = ""
     extra: str = ""
     is_read_only: bool = False
+    gives_ends: bool = True
     always: Mapping[str, Any] = field(default_factory=dict)
     putting: Mapping[str, Any] = field(default_factory=dict)
     credentials: str = "the environment variables and files that its client reads"
@@ -54,7 +56,10 @@ _GS = Kind(
 _HF = Kind(HF, "hub", always=_FRESH, credentials="HF_TOKEN, or `hf auth login`")
 _HTTP = Kind(HTTP, "http", is_read_only=True, credentials="~/.netrc, which it reads where `trust_env` is set")
 
+_AZURE = Kind(gives_ends=False)
+
 _KINDS = {"s3": _S3, "s3a": _S3, "gs": _GS, "gcs": _GS, "hf": _HF, "http": _HTTP, "https": _HTTP}
+_KINDS |= dict.fromkeys(("az", "abfs", "abfss", "adl"), _AZURE)
 _OTHER = Kind()
 
 

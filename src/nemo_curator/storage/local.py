@@ -66,6 +66,13 @@ def open_local(path: str) -> BinaryIO:
     raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
+def read_end_local(path: str, length: int) -> bytes:
+    """At most the last `length` bytes of a regular file."""
+    with open_local(path) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - length))
+        return file.read(length)
+
+
 def will_read_local(path: str, most: int) -> int:
     """Ask the system to have the beginning of a regular file in its cache; how many bytes were asked for."""
     with open_local(path) as file:

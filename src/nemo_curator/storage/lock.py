@@ -100,6 +100,16 @@ def _has_none(descriptor: int) -> bool:
     return False
 
 
+def refuse_held(url: str) -> None:
+    """Refuse a directory that another process holds at this moment; it is not held afterwards, nor made.
+
+    Raises:
+        LockedError: One holds it.
+    """
+    if is_locked(url):
+        raise _refused(url)
+
+
 def is_locked(url: str) -> bool:
     """Whether a process holds the directory at this moment."""
     if not is_local(url):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,6 +41,7 @@ class _Reached:
 
 
 _reached = _Reached()
+_of_thread = threading.local()  # `lent`: what this thread was lent
 
 
 def use(options: Options) -> None:
@@ -101,6 +103,9 @@ def reach(url: str) -> Reach:
         InputError: There is no such kind of URL.
     """
     kind = kind_of(url)
+    lender: Lent | None = getattr(_of_thread, "lent", None)
+    if lender is not None and lender.protocol == url.partition("://")[0] and "::" not in url:
+        return Reach(url, lender.files, str(lender.files._strip_protocol(url)), kind)  # noqa: SLF001 (as `url_to_fs` does)
     options = client_options(kind, _reached.options.get(kind.name, {})) if kind.name else {}
     core = importlib.import_module("fsspec.core")  # only here: a local run never needs it
     try:
@@ -123,6 +128,31 @@ def reach(url: str) -> Reach:
     if isinstance(getattr(files, "retries", None), int):
         files.retries = 1  # see `kinds`: `retrying` tries again, and nobody else
     return Reach(url, files, path, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A client for another thread, which would have to connect anew with one of its own.
+
+    Attributes:
+        protocol: Of the URLs that it is for.
+        files: The file system of fsspec.
+    """
+
+    protocol: str
+    files: Any
+
+
+def lent(url: str) -> Lent | None:
+    """The client of this thread for a place; None where not many threads, or not all URLs, share one."""
+    files = reach(url).files
+    shared = getattr(files, "async_impl", False) and not files._get_kwargs_from_urls(url)  # noqa: SLF001 (as above)
+    return Lent(url.partition("://")[0], files) if shared and "::" not in url else None
+
+
+def lend(one: Lent | None) -> None:
+    """Let this thread use a client of another one from now on."""
+    _of_thread.lent = one
 
 
 def _patience(url: str, kind: Kind) -> Patience:

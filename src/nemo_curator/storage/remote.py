@@ -100,6 +100,29 @@ def _range(place: Reach, offset: int, length: int) -> bytes:
         return b""
 
 
+def read_end_remote(url: str, length: int) -> bytes:
+    """At most the last `length` bytes, in one request where its storage takes one for that."""
+    return _end(reach(url), length)
+
+
+def _end(place: Reach, length: int) -> bytes:
+    if length <= 0:
+        return b""
+    if not place.kind.gives_ends:
+        size = max(0, _size(place.ask(lambda: place.files.info(place.path), "be read")))
+        return _range(place, max(0, size - length), min(size, length))
+
+    def request() -> bytes:
+        if place.kind.name == HTTP:
+            return web.read_end(place.files, place.path, length)
+        return bytes(place.files.cat_file(place.path, start=-length))
+
+    try:
+        return place.ask(request, "be read")[-length:]  # a storage that knows no ends may give all of it
+    except EOFError:  # it holds nothing
+        return b""
+
+
 def remove_remote(url: str) -> None:
     """Remove a file."""
     place = reach(url)
@@ -175,7 +198,7 @@ def refuse_missing_bucket(url: str, error: FileNotFoundError) -> None:
         raise StorageError("cannot be written", where=url, cause=error.strerror, act=act) from None
 
 
-def open_remote(url: str, *, whole: bool = False) -> BinaryIO:
+def open_remote(url: str, *, whole: bool = False, from_end: bool = False) -> BinaryIO:
     """A remote file to read."""
     place = reach(url)
     if place.kind.name == HTTP and not reads_ranges(url):
@@ -184,7 +207,12 @@ def open_remote(url: str, *, whole: bool = False) -> BinaryIO:
     def ask_size() -> int:
         return max(0, _size(place.ask(lambda: place.files.info(place.path), "be read")))
 
-    return buffered_reader(RemoteFile(lambda offset, length: _range(place, offset, length), ask_size, whole=whole))
+    def fetch(offset: int, length: int) -> bytes:
+        return _range(place, offset, length)
+
+    if from_end and place.kind.gives_ends:
+        return buffered_reader(RemoteFile(fetch, ask_size, fetch_end=lambda length: _end(place, length)))
+    return buffered_reader(RemoteFile(fetch, ask_size, whole=whole))
 
 
 def _downloaded(place: Reach) -> BinaryIO:

@@ -24,6 +24,15 @@ def read_range(files: Any, url: str, offset: int, length: int) -> bytes:
     return bytes(_sync(files, _range(files, url, offset, length)))
 
 
+def read_end(files: Any, url: str, length: int) -> bytes:
+    """At most the last bytes of a file; of a server that knows no ranges, what comes before is passed over.
+
+    Raises:
+        Exception: As the client raises it.
+    """
+    return bytes(_sync(files, _end(files, url, length)))
+
+
 def reads_ranges(files: Any, url: str) -> bool:
     """Whether a server gives parts of a file, by asking for one byte."""
     return bool(_sync(files, _partial(files, url)))
@@ -61,6 +70,18 @@ async def _range(files: Any, url: str, offset: int, length: int) -> bytes:
             if len(found) >= length:
                 break
         return bytes(found[:length])
+
+
+async def _end(files: Any, url: str, length: int) -> bytes:
+    async with await _asked(files, url, f"bytes=-{length}") as answer:
+        if answer.status == _BEYOND:  # it holds nothing
+            return b""
+        _check(files, answer, url)
+        found = bytearray()
+        async for piece in answer.content.iter_chunked(_PIECE):
+            found += piece
+            del found[:-length]
+        return bytes(found)
 
 
 async def _partial(files: Any, url: str) -> bool:

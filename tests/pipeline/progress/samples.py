@@ -30,6 +30,9 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.Decided(FUNNEL, ("rule x rejects nothing",)),
     ev.Exporting(3),
     ev.Written(3),
+    ev.Fetching(9, 4),
+    ev.Answered(5, 2, 1_000),
+    ev.Fetched({"ok": 6, ODD: 3}),
     ev.Finished(),
     ev.Failed("InputError", 3, f"{URL}: gone"),
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tests.pipeline.progress.samples import EVENTS, SECRET, kinds
 
+from nemo_curator.pipeline.progress import events as ev
 from nemo_curator.pipeline.progress.log_lines import VERSION, facts_of, line_of, progress_of
 from nemo_curator.pipeline.progress.standing import Standing
 
 PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "watch-a-run.md").read_text(encoding="utf-8")
-SUMMED_UP = {"Pulse", "Read", "StagesTook", "Searched", "Written"}
+SUMMED_UP = {"Pulse", "Read", "StagesTook", "Searched", "Written", "Answered"}
 
 
 def all_lines():
@@ -51,6 +52,20 @@ def test_no_secret_gets_into_a_log():
     whole = b"".join(all_lines()).decode()
     assert "bucket/in" in whole
     assert SECRET not in whole
+
+
+def test_a_fetch_says_how_far_it_is():
+    """Rows of an earlier start count as done, and not for the time that is left."""
+    standing = Standing()
+    for second, event in enumerate((ev.Fetching(100, 50), ev.Answered(10, 7, 70_000))):
+        standing.take(event, float(second))
+    found = progress_of(standing, 2.0)
+    assert (found["phase"], found["step_done"], found["step_of"]) == ("fetching", 60, 100)
+    assert found["fetched"] == {"images": 7, "bytes": 70_000}
+    assert found["seconds_left"] == 8.0
+    standing.take(ev.Fetched({"ok": 90, "not_found": 10}), 3.0)
+    (line,) = facts_of(ev.Fetched({"ok": 90, "not_found": 10}), standing)
+    assert line == {"event": "fetched", "statuses": {"ok": 90, "not_found": 10}}
 
 
 def test_an_end_says_how_the_inputs_ended():

@@ -166,7 +166,7 @@ def test_export_stays_inside_the_output(tmp_path):
     assert sorted(path.name for path in (tmp_path / "deep" / "er").iterdir()) == ["out", "run"]
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 def test_progress_counts_every_sample(tmp_path, form):
     """Whoever watches an export is told of every sample once, of those that were there already too."""
     made = scored(loose(tmp_path / "in"), tmp_path / "run")
@@ -189,7 +189,7 @@ def test_remote_output_and_source(tmp_path):
             file.write(path.read_bytes())
     made = scored("memory://in", tmp_path / "run")
     decide(made)
-    for form in ("webdataset", "folder", "parquet"):
+    for form in ("webdataset", "folder", "parquet", "mds"):
         exported = deliver(made, f"memory://out-{form}", ExportSettings(form, 4, shuffle=1))
         assert exported.samples == 15
         assert export(*made, f"memory://out-{form}", ExportSettings(form, 4, shuffle=1)).written == 0

@@ -1,4 +1,4 @@
-"""The three formats: the same samples, each with its own bytes, names and rows."""
+"""The formats: the same samples, each with its own bytes, names and rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.runs.exporting.made import contents, decide, deliver, digest, image, rows_of, scored, tars
+from tests.runs.exporting.mds_by_the_book import files_of, read_mds
 
 from nemo_curator.errors import InputError
 from nemo_curator.kernels.source import Member, Source
@@ -21,7 +22,7 @@ from nemo_curator.runs.exporting.shards import is_inside, refuse_outside
 from nemo_curator.runs.parts import write_embeddings
 from nemo_curator.testing import make_tar
 
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 
 
 def member_bytes(output, row):
@@ -30,6 +31,9 @@ def member_bytes(output, row):
     if place.suffix == ".tar":
         with tarfile.open(place) as tar:
             return [tar.extractfile(name).read() for name in row["files"]]
+    if place.suffix == ".mds":
+        (sample,) = (one for one in read_mds(place.parent) if one["image_id"] == row["image_id"])
+        return [files_of(sample)[name] for name in row["files"]]
     if place.suffix == ".parquet":
         others = {one["name"]: one["bytes"] for one in row["sidecars"]}
         return [others.get(name, row["image"]["bytes"]) for name in row["files"]]

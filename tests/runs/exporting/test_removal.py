@@ -15,7 +15,7 @@ from nemo_curator.errors import InputError, MissingInputError, VerificationError
 from nemo_curator.runs.deciding import IdList
 from nemo_curator.runs.exporting import MANIFEST, ExportSettings, export, remove_samples, verify
 
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 
 
 def id_list(*ids):
@@ -56,7 +56,8 @@ def test_only_the_shard_that_holds_it_changes(data_set):
     assert (removal.unknown, removal.unknown_count) == (("nobody",), 1)
     after = contents(output)
     rewritten = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert all(name == MANIFEST or name.startswith("train/00001") for name in rewritten)
+    beside = {MANIFEST, "train/index.json"}
+    assert all(name in beside or name.startswith("train/00001") for name in rewritten)
     assert victim not in [row["image_id"] for row in rows_of(output)]
     manifest = manifest_of(output)
     assert (manifest["samples"], manifest["removed"], manifest["splits"]) == (7, 1, {"train": 5, "val": 2})
@@ -285,7 +286,7 @@ def test_a_manifest_that_was_changed(data_set, change):
 def test_damaged_members_are_not_copied(data_set):
     """Bytes that are not those of the row end the removal, which names them, and the shard stays as it was."""
     output, _ = data_set
-    ends = {"webdataset": ".tar", "folder": "/0000.jpg", "parquet": ".parquet"}
+    ends = {"webdataset": ".tar", "folder": "/0000.jpg", "parquet": ".parquet", "mds": ".mds"}
     path = output / f"train/00000{ends[manifest_of(output)['format']]}"
     victim, data = shards_of(output)["train/00000"][2], path.read_bytes()
     at = data.index(image(0, 200)) + 100

@@ -19,6 +19,7 @@ from nemo_curator.codecs.rendition import Encode, Rendition, Resize
 from nemo_curator.errors import SampleError
 from nemo_curator.runs.deciding import Funnel, IdList
 from nemo_curator.runs.exporting import ExportSettings, delivered, export, remove_samples, verify, write_manifest
+from nemo_curator.runs.exporting.settings import ENDS
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import write_partitions
 from nemo_curator.runs.parts import part_schema, write_part
@@ -187,9 +188,8 @@ def test_verify_sees_a_changed_image(made, tmp_path, form):
     output = tmp_path / "out"
     deliver(made, output, ExportSettings(form, rendition=SMALL))
     shutil.copytree(output, tmp_path / "copy")
-    place = (
-        tmp_path / "copy" / {"folder": "00000/000.webp", "webdataset": "00000.tar", "parquet": "00000.parquet"}[form]
-    )
+    body = "00000/000.webp" if form == "folder" else f"00000{ENDS[form]}"
+    place = tmp_path / "copy" / body
     data = bytearray(place.read_bytes())
     data[data.index(b"WEBPVP8") + 40] ^= 1
     place.write_bytes(data)

@@ -19,7 +19,7 @@ from nemo_curator.errors import StorageError
 from nemo_curator.runs.exporting import MANIFEST, ExportSettings, delivered, delivered_files, export, leftovers
 from nemo_curator.runs.exporting.parquet import shard_facts
 
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 
 
 def small(tmp_path, samples=3):

@@ -93,7 +93,7 @@ def test_changed_bytes_end_the_export(tmp_path, suffix, shuffle):
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 @pytest.mark.parametrize("shuffle", ORDERS)
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
 def test_missing_samples_may_be_left_out(tmp_path, form, shuffle, suffix):
@@ -128,7 +128,7 @@ def test_missing_samples_may_be_left_out(tmp_path, form, shuffle, suffix):
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])
+@pytest.mark.parametrize("form", ["webdataset", "folder", "parquet", "mds"])
 @pytest.mark.parametrize("shuffle", ORDERS)
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
 def test_gaps_that_cannot_be_filled_leave_everything(tmp_path, form, shuffle, suffix):

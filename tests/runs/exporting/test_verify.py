@@ -17,7 +17,7 @@ from nemo_curator.runs.exporting import MANIFEST, ExportSettings, verify
 from nemo_curator.runs.exporting.findings import MOST
 from nemo_curator.testing import make_tar
 
-FORMATS = ("webdataset", "folder", "parquet")
+FORMATS = ("webdataset", "folder", "parquet", "mds")
 
 
 @pytest.fixture(scope="module", params=FORMATS)
@@ -122,9 +122,13 @@ def test_hostile_manifests(tmp_path, text):
 
 
 def test_nothing_there(tmp_path):
-    """A path that does not exist is the caller's mistake; an empty folder is a data set without a manifest."""
-    with pytest.raises(MissingInputError, match="no data set"):
+    """A path that does not exist, and a folder without anything of ours, are the caller's mistake."""
+    with pytest.raises(MissingInputError, match="there is no data set"):
         verify(str(tmp_path / "no"))
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(MissingInputError, match=r"this is no data set: it holds no manifest\.json"):
+        verify(str(tmp_path))
+    (tmp_path / "00000.tar").touch()
     (problem,) = verify(str(tmp_path)).problems
     assert "missing" in problem
 

@@ -102,6 +102,42 @@ def test_the_pool_makes_what_this_process_would():
         assert [one.result() for one in futures] == [render(one, SMALL) for one in images]
 
 
+def test_what_waits_is_bounded_in_bytes(monkeypatch):
+    """Images that nobody asks for stay where they were made, beyond some bytes; asked for in order, all are there."""
+    monkeypatch.setattr("nemo_curator.runs.rendering.pool._RESULTS", 1)
+    images = [encoded(photo(number, 120, 80)) for number in range(6)]
+    with RenderPool(SMALL, 2) as pool:
+        waiting = [pool.submit(one, 60) for one in images]
+        while not any(one.done() for one in waiting):
+            time.sleep(0.01)
+        assert waiting[0].result() == render(images[0], SMALL)  # with which its child has gone on to another one
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            assert sum(one.done() for one in waiting[1:]) <= 1
+            time.sleep(0.01)
+        assert [one.result() for one in waiting[1:]] == [render(one, SMALL) for one in images[1:]]
+
+
+def test_who_asks_out_of_turn_waits_for_what_is_before(monkeypatch):
+    """An image is there when it is asked for, though earlier ones take all the room and the only child."""
+    monkeypatch.setattr("nemo_curator.runs.rendering.pool._RESULTS", 1)
+    images = [encoded(photo(number, 120, 80)) for number in range(4)]
+    with RenderPool(SMALL, 1) as pool:
+        waiting = [pool.submit(one, 60) for one in images]
+        assert waiting[3].result() == render(images[3], SMALL)
+        assert waiting[0].result() == render(images[0], SMALL)
+
+
+def test_a_pool_ends_though_something_waits_for_room(monkeypatch):
+    """What nobody asked for keeps no process and no thread."""
+    monkeypatch.setattr("nemo_curator.runs.rendering.pool._RESULTS", 1)
+    with RenderPool(SMALL, 2) as pool:
+        waiting = [pool.submit(encoded(photo(number, 120, 80)), 60) for number in range(4)]
+        while not any(one.done() for one in waiting):
+            time.sleep(0.01)
+    assert all(child._child.poll() is not None for child in pool._children)
+
+
 def test_what_cannot_be_made_says_why():
     """An image that does not decode is a sentence, and the next one is made."""
     with RenderPool(SMALL, 1) as pool:

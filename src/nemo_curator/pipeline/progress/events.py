@@ -5,7 +5,9 @@ In the order of a run:
     Begun  Trying?  Planned  Noted?  (Read | Scored | ImageGivenUp | events of processes)*  Deciding?  Protecting*
     (Searching Searched*)*  Decided  Exporting Written*  Finished | Failed
 
-`score` ends before `Deciding`; `decide` and `export` begin where their work does.
+`score` ends before `Deciding`; `decide` and `export` begin where their work does. A fetch is
+
+    Begun  Fetching Answered* Fetched  Finished | Failed
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from typing import Any
 from nemo_curator.backends.local.events import ModelsDied, ProcessEvent, Pulse, StagesTook, WorkerDied
 
 __all__ = [
+    "Answered",
     "Begun",
     "Decided",
     "Deciding",
     "Event",
     "Exporting",
     "Failed",
+    "Fetched",
+    "Fetching",
     "Finished",
     "ImageGivenUp",
     "ModelsDied",
@@ -224,6 +229,45 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetching:
+    """The URLs of a list are about to be asked for.
+
+    Attributes:
+        rows: Rows of the list.
+        done: Those that are answered from an earlier start.
+    """
+
+    rows: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """So many more rows of a list have an answer.
+
+    Attributes:
+        rows: Their number.
+        images: Images among them.
+        size: Bytes of these.
+    """
+
+    rows: int
+    images: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """All rows of a list have an answer.
+
+    Attributes:
+        statuses: Status to rows, those from an earlier start among them.
+    """
+
+    statuses: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The command has done what it was asked for."""
 
@@ -258,6 +302,9 @@ Event = (
     | Decided
     | Exporting
     | Written
+    | Fetching
+    | Answered
+    | Fetched
     | Finished
     | Failed
     | ProcessEvent

@@ -83,13 +83,22 @@ def _of_a_step(event: ev.Event) -> list[dict[str, Any]]:
             return [{"event": "searching", "kind": kind, "images": images}]
         case ev.Exporting(samples):
             return [{"event": "exporting", "samples": samples}]
+    return _of_a_fetch(event)
+
+
+def _of_a_fetch(event: ev.Event) -> list[dict[str, Any]]:
+    match event:
+        case ev.Fetching(rows, done):
+            return [{"event": "fetching", "rows": rows, "rows_done": done}]
+        case ev.Fetched(statuses):
+            return [{"event": "fetched", "statuses": dict(statuses)}]
     return []
 
 
 def progress_of(standing: Standing, now: float) -> dict[str, Any]:
     """How far a run is, as a line says it now and then."""
     left = standing.left(now)
-    step = {"searching": standing.search, "exporting": standing.export}.get(standing.phase)
+    step = standing.step
     return {
         "event": "progress",
         "phase": standing.phase,
@@ -100,6 +109,7 @@ def progress_of(standing: Standing, now: float) -> dict[str, Any]:
         "partitions_done": standing.partitions_done,
         "step_done": None if step is None else step.done,
         "step_of": None if step is None else step.of,
+        "fetched": _fetched(standing),
         "workers": standing.workers,
         "memory": standing.memory,
         "stage_seconds": _rounded(standing.seconds),
@@ -141,11 +151,18 @@ def _end(standing: Standing) -> dict[str, Any]:
         "funnel": None if standing.funnel is None else dict(standing.funnel),
         "images": standing.images,
         "written": None if standing.export is None else standing.export.done,
+        "fetched": _fetched(standing),
         "phase_seconds": _rounded(standing.phases),
         "stage_seconds": _rounded(standing.seconds),
         "memory_peak": standing.peak,
         "workers_died": standing.deaths,
     }
+
+
+def _fetched(standing: Standing) -> dict[str, Any] | None:
+    """What a fetch has got."""
+    fetch = standing.fetch
+    return None if fetch is None else {"images": fetch.images, "bytes": fetch.size}
 
 
 def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:

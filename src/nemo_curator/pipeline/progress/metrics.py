@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nemo_curator.pipeline.progress.standing import Phase, Standing
+from nemo_curator.pipeline.progress.standing import FetchAmount, Phase, Standing
 from nemo_curator.redaction import redacted
 
 PREFIX = "imagecurator_"
@@ -99,8 +99,22 @@ def _of_the_work(standing: Standing, now: float) -> Iterator[Family]:
     if standing.export is not None:
         yield Family("export_samples", "gauge", "Samples that are to be written", [({}, standing.export.of)])
         yield Family("exported_samples_total", "counter", "Samples that were written", [({}, standing.export.done)])
+    if standing.fetch is not None:
+        yield from _of_the_list(standing.fetch)
     about = "Seconds that the present phase takes yet, if it goes on like this"
     yield Family("seconds_left", "gauge", about, _known(left))
+
+
+def _of_the_list(fetch: FetchAmount) -> Iterator[Family]:
+    step, statuses = fetch.step, fetch.statuses or {}
+    yield Family("fetch_rows", "gauge", "Rows of the list of URLs", [({}, step.of)])
+    yield Family(
+        "fetch_rows_done", "gauge", "Rows that have an answer, those of an earlier start too", [({}, step.done)]
+    )
+    yield Family("fetched_images_total", "counter", "Images that were fetched", [({}, fetch.images)])
+    yield Family("fetched_bytes_total", "counter", "Bytes of the images that were fetched", [({}, fetch.size)])
+    by_status = [({"status": word}, count) for word, count in statuses.items()]
+    yield Family("fetch_answers", "gauge", "Rows by the status of their answer, once all have one", by_status)
 
 
 def _of_the_processes(standing: Standing) -> Iterator[Family]:

@@ -10,7 +10,16 @@ from typing import Any, Literal
 from nemo_curator.pipeline.progress import events as ev
 
 Phase = Literal[
-    "starting", "trying", "scoring", "deciding", "protecting", "searching", "exporting", "finished", "failed"
+    "starting",
+    "trying",
+    "scoring",
+    "deciding",
+    "protecting",
+    "searching",
+    "exporting",
+    "fetching",
+    "finished",
+    "failed",
 ]
 
 _PHASES: Mapping[type[ev.Event], Phase] = {
@@ -21,6 +30,7 @@ _PHASES: Mapping[type[ev.Event], Phase] = {
     ev.Searching: "searching",
     ev.Decided: "deciding",
     ev.Exporting: "exporting",
+    ev.Fetching: "fetching",
     ev.Finished: "finished",
     ev.Failed: "failed",
 }
@@ -44,6 +54,39 @@ class Amount:
     def left(self, now: float) -> float | None:
         """Seconds that it will take yet, if it goes on like this; None where nobody can say."""
         return (now - self.since) * max(0, self.of - self.done) / self.done if self.done else None
+
+
+@dataclass(slots=True)
+class FetchAmount:
+    """A list of URLs that is fetched.
+
+    Attributes:
+        step: Its rows; those from an earlier start count as done.
+        before: How many these are.
+        images: Images that were fetched now.
+        size: Bytes of these.
+        statuses: Status to rows, once all have an answer.
+    """
+
+    step: Amount
+    before: int
+    images: int = 0
+    size: int = 0
+    statuses: Mapping[str, int] | None = None
+
+    def take(self, event: ev.Event) -> None:
+        """Something happened."""
+        match event:
+            case ev.Answered(rows, images, size):
+                self.step.done += rows
+                self.images += images
+                self.size += size
+            case ev.Fetched(statuses):
+                self.statuses = statuses
+
+    def left(self, now: float) -> float | None:
+        """Seconds that it will take yet, if it goes on like this; None where nobody can say."""
+        return Amount(self.step.of - self.before, self.step.done - self.before, self.step.since).left(now)
 
 
 @dataclass(slots=True)
@@ -71,6 +114,7 @@ class Standing:
         given_up: Images that cost two workers.
         search: The search for pairs that is under way, or was last.
         export: The export, once it is known how much it is.
+        fetch: The list of URLs that is fetched, likewise.
         funnel: How the inputs ended, once that is decided.
     """
 
@@ -94,6 +138,7 @@ class Standing:
     given_up: int = 0
     search: Amount | None = None
     export: Amount | None = None
+    fetch: FetchAmount | None = None
     funnel: Mapping[str, Any] | None = None
     _phase_at: float | None = None
     _planned_at: float = 0.0
@@ -136,6 +181,9 @@ class Standing:
                 self.model_deaths += 1
             case ev.ImageGivenUp():
                 self.given_up += 1
+            case ev.Answered() | ev.Fetched():
+                if self.fetch is not None:
+                    self.fetch.take(event)
 
     def _take_step(self, event: ev.Event, now: float) -> None:
         """The run goes on to something else."""
@@ -151,6 +199,8 @@ class Standing:
                 self._take_funnel(funnel)
             case ev.Exporting(samples):
                 self.export = Amount(samples, 0, now)
+            case ev.Fetching(rows, done):
+                self.fetch = FetchAmount(Amount(rows, done, now), done)
         if self.phase not in {"starting", "trying", "scoring"}:
             self._scored_at = now if self._scored_at is None else self._scored_at
             self.workers = self.memory = 0  # as they were while the workers lived
@@ -204,8 +254,14 @@ class Standing:
         """Seconds that the present step will take yet, if it goes on like this; None where nobody can say."""
         if self.phase == "scoring" and self._read_at is not None and self.passed:
             return (now - self._read_at) * (1 - self.passed) / self.passed
-        step = {"searching": self.search, "exporting": self.export}.get(self.phase)
+        step = {"searching": self.search, "exporting": self.export, "fetching": self.fetch}.get(self.phase)
         return None if step is None else step.left(now)
+
+    @property
+    def step(self) -> Amount | None:
+        """The step of known length that is under way, if one is."""
+        fetch = None if self.fetch is None else self.fetch.step
+        return {"searching": self.search, "exporting": self.export, "fetching": fetch}.get(self.phase)
 
     @property
     def shares(self) -> list[tuple[str, float]]:

@@ -123,7 +123,7 @@ class Standing:
         """Some groups of duplicates, with the position of the kept image, or None where it belongs to another run."""
         with self._database() as connection:
             found = tables.groups_at(connection, order, offset, limit, members)
-            places = tables.positions_of(connection, [one["kept"] for one in found])
+            places = self.ground.verdicts.places([one["kept"] for one in found])
         return [one | {"position": places.get(one["kept"])} for one in found]
 
     def unusable(self, code: str, offset: int, limit: int) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ class Standing:
         """What is known at once. No other thread sees this object yet."""
         ground = self.ground
         connection = ground.connection
-        tables.add_decisions(connection, ground.run)
+        tables.add_removed(connection)
         readable, unusable = readable_positions(connection), unusable_positions(connection)
         self._readable = np.zeros(ground.verdicts.total, np.bool_)
         self._readable[readable] = True
@@ -174,7 +174,7 @@ class Standing:
         stored = stored_leaks(self.ground.run, _MOST_LEAKS)
         if stored is None:
             return None
-        places = tables.positions_of(self.ground.connection, [leak.image_id for leak in stored.listed])
+        places = self.ground.verdicts.places([leak.image_id for leak in stored.listed])
         protected = protected_rows(self.ground.run, [end.image_id for leak in stored.listed for end in leak.ends[:1]])
         for leak in stored.listed:
             for end in leak.ends[:1]:

@@ -10,15 +10,12 @@ from typing import Any, Literal
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
 from nemo_curator.report.axes import Axis
 from nemo_curator.report.records import READABLE
 from nemo_curator.report.samples import Row
 from nemo_curator.report.verdicts import Positions
-from nemo_curator.runs.deciding.connection import give, name, positions
-from nemo_curator.runs.deciding.reading import reading_decisions
-from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.deciding.connection import name
 
 SHOWN = ("source", "format", "width", "height", "bytes", "caption", "error_detail")
 """Columns that a row to show has beside its scores."""
@@ -26,7 +23,6 @@ SHOWN = ("source", "format", "width", "height", "bytes", "caption", "error_detai
 Order = Literal["far", "size", "source"]
 """How groups of duplicates are ordered: those farthest apart, the largest, or the first ones first."""
 
-_DECIDED = ("rule", "score", "threshold", "duplicate_of")
 _ORDERS: dict[Order, str] = {
     "far": "far DESC NULLS LAST, first",
     "size": "size DESC, first",
@@ -36,25 +32,11 @@ _APART = "CASE rule WHEN 'copy' THEN score / 256 ELSE score END"  # of bits, as 
 _CAPTION = 2_000  # characters read of a caption; far fewer are shown
 
 
-def add_decisions(connection: duckdb.DuckDBPyConnection, run: RunDirectory) -> None:
-    """Make the tables `decided`, of every input what its verdict compared, and `removed`, the same of duplicates.
-
-    Raises:
-        InputError: The decisions cannot be read.
-    """
+def add_removed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `removed`, of every duplicate what its verdict compared."""
     connection.execute(
-        "CREATE TABLE decided (__position BIGINT, verdict VARCHAR, rule VARCHAR, score DOUBLE, threshold DOUBLE, "
-        "duplicate_of VARCHAR)"
+        "CREATE TABLE removed AS SELECT __position, rule, score, duplicate_of FROM decided WHERE verdict = 'duplicate'"
     )
-    start = 0
-    with reading_decisions(run) as file:
-        for batch in file.iter_batches(columns=["verdict", *_DECIDED]):
-            rows = pa.Table.from_batches([batch]).append_column("__position", positions(start, batch.num_rows))
-            give(connection, "given", rows)
-            connection.execute("INSERT INTO decided BY NAME FROM given")
-            start += batch.num_rows
-    connection.execute("DROP VIEW IF EXISTS given")
-    connection.execute("CREATE TABLE removed AS SELECT * FROM decided WHERE verdict = 'duplicate'")
 
 
 def rows_at(
@@ -80,7 +62,7 @@ def rows_at(
         f"SELECT __position, image_id, error{shown}{values} FROM records WHERE __position IN ({wanted})"  # noqa: S608 (integers, columns, and rules that were parsed and checked)
     ).to_arrow_table()
     decided = connection.sql(
-        f"SELECT * FROM decided JOIN verdicts USING (__position) WHERE __position IN ({wanted})"  # noqa: S608 (integers)
+        f"SELECT * FROM decided WHERE __position IN ({wanted})"  # noqa: S608 (integers)
     ).to_arrow_table()
     beside = {row["__position"]: row for row in decided.to_pylist()}
     found: dict[int, Row] = {}
@@ -99,18 +81,6 @@ def find_words(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> P
         params=list(words),
     ).to_arrow_table()
     return np.asarray(found["__position"].to_numpy(), np.int64)
-
-
-def positions_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
-    """Id to position, of those that are inputs of this run."""
-    if not ids:
-        return {}
-    marks = ", ".join("?" for _ in ids)
-    rows = connection.execute(
-        f"SELECT image_id, __position FROM records WHERE image_id IN ({marks})",  # noqa: S608 (question marks)
-        list(ids),
-    ).fetchall()
-    return {str(image_id): int(position) for image_id, position in rows}
 
 
 def group_count(connection: duckdb.DuckDBPyConnection) -> int:

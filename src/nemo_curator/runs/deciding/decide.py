@@ -25,6 +25,7 @@ from nemo_curator.runs.deciding.others import find_earlier, find_leaks
 from nemo_curator.runs.deciding.policy import Alike, Policy
 from nemo_curator.runs.deciding.records import load, load_table
 from nemo_curator.runs.deciding.sampling import draw
+from nemo_curator.runs.deciding.schemas import Schemas
 from nemo_curator.runs.deciding.skipped import refuse_missing
 from nemo_curator.runs.deciding.thresholds import threshold_warnings
 from nemo_curator.runs.deciding.verdicts import ROW_GROUP, SCHEMA, verdicts
@@ -42,6 +43,7 @@ def decide(
     policy: Policy,
     *,
     write: bool = True,
+    schemas: Schemas | None = None,
     threads: int | None = None,
     pairs: Mapping[str, PairFile] = _NONE,
     others: Sequence[OtherSet] = (),
@@ -58,6 +60,7 @@ def decide(
         partition_ids: Its partitions, in source order; all must be done.
         policy: How to decide.
         write: Whether to write; False computes the funnel alone.
+        schemas: Columns of all its parts, where somebody has looked at them already.
         threads: Threads of the database; one a core, up to 8, by default.
         pairs: Kind of pairs to their file, as far as the policy needs them: `near_kinds` says which.
         others: The sets of elsewhere that the policy names, in its order.
@@ -75,7 +78,7 @@ def decide(
     """
     tally = Tally()
     with connected(threads=threads, memory=memory) as connection:
-        inputs = load(connection, run, partition_ids, policy)
+        inputs = load(connection, run, partition_ids, policy, schemas)
         lock(connection)
         unlisted = take_lists(connection, policy)
         find_known(connection, policy)

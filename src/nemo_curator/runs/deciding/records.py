@@ -1,7 +1,7 @@
 """The table `records`: of every input the columns that decisions need, with its position in source order.
 
 Parts on this machine are read by DuckDB itself, in parallel and without a copy; parts behind a URL are opened through
-our storage, one at a time. Parts may differ in their scores: what one lacks is NULL there.
+our storage, some at once. Parts may differ in their scores: what one lacks is NULL there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nemo_curator import storage
 from nemo_curator.errors import DuplicateIdError, InputError, RecipeError, nearest
@@ -23,13 +22,15 @@ from nemo_curator.runs.deciding.computed import CAPTION_FREQUENCY, CAPTION_HASH,
 from nemo_curator.runs.deciding.connection import count, give, name, positions, text
 from nemo_curator.runs.deciding.metadata_keys import key_of, keys_among, raw_sql, text_sql
 from nemo_curator.runs.deciding.policy import Policy, Split
+from nemo_curator.runs.deciding.schemas import Schemas, schemas_of
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.parts import check_columns, part_schema
+from nemo_curator.runs.parts import check_columns
 from nemo_curator.shards.parquet import open_parquet, read_table
 
 _OWN = ("image_id", "error", "error_detail")
 _ROW = "__row"
 _BATCH = 500  # parts read at a time; some 80 kB are kept of each while it is
+_AT_ONCE = 8  # parts elsewhere that are asked for at once, and held
 _GLOB = re.compile(r"[*?\[\]{}]")  # DuckDB would take such a path for a pattern
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
 _HASHES = {"md5": 16, "pdq": 32}  # score to its length in bytes
@@ -37,8 +38,21 @@ SHA_SQL = "CASE WHEN length(sha256) = 64 THEN coalesce(TRY(unhex(sha256)), encod
 """The hash of an image's bytes, as bytes."""
 
 
-def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids: Sequence[str], policy: Policy) -> int:
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    run: RunDirectory,
+    partition_ids: Sequence[str],
+    policy: Policy,
+    schemas: Schemas | None = None,
+) -> int:
     """Make the table `records` of a run's parts, and check its ids.
+
+    Args:
+        connection: Where.
+        run: The run.
+        partition_ids: Its partitions, in source order.
+        policy: Whose columns are wanted.
+        schemas: Columns of all its parts, where somebody has looked at them already.
 
     Returns:
         The number of records.
@@ -53,7 +67,7 @@ def load(connection: duckdb.DuckDBPyConnection, run: RunDirectory, partition_ids
         if paths and all(storage.is_local(path) and not _GLOB.search(path) for path in paths):
             _load_files(connection, [os.path.abspath(storage.local_path(path)) for path in paths], policy)  # noqa: PTH100
         else:
-            schema = _schema(run, partition_ids)
+            schema = (schemas or schemas_of(run, partition_ids)).together()
             tables = _tables(run, partition_ids, _read(policy, schema.names))
             _load_tables(connection, schema, tables, policy)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -189,18 +203,9 @@ def _column(table: pa.Table, field: pa.Field[Any]) -> pa.ChunkedArray[Any]:
     return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
 
 
-def _schema(run: RunDirectory, partition_ids: Sequence[str]) -> pa.Schema:
-    """The columns that any part has."""
-    schemas = []
-    for partition_id in partition_ids:
-        with storage.open(run.part(partition_id)) as file:
-            schemas.append(pq.read_schema(file))
-    return pa.unify_schemas(schemas, promote_options="permissive") if schemas else part_schema(())
-
-
 def _tables(run: RunDirectory, partition_ids: Sequence[str], columns: Collection[str]) -> Iterator[pa.Table]:
-    for partition_id in partition_ids:
-        yield read_table(run.part(partition_id), sorted(columns))
+    wanted = sorted(columns)
+    yield from storage.at_once(lambda one: read_table(run.part(one), wanted), partition_ids, run.root, _AT_ONCE)
 
 
 def _name_the_torn(paths: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from nemo_curator.runs.exporting.manifest import (
     shard_stem,
     write_manifest,
 )
+from nemo_curator.runs.exporting.mds_index import INDEX, is_index, lists_only
 from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
 from nemo_curator.runs.exporting.removal import Removal, remove_samples
 from nemo_curator.runs.exporting.settings import ExportSettings
@@ -25,6 +26,7 @@ from nemo_curator.runs.exporting.verify import verify
 __all__ = [
     "DOCUMENTS",
     "DOCUMENT_NAMES",
+    "INDEX",
     "MANIFEST",
     "REMOVING",
     "DeliveredFile",
@@ -41,7 +43,9 @@ __all__ = [
     "export",
     "exported_before",
     "files_in",
+    "is_index",
     "leftovers",
+    "lists_only",
     "plan_export",
     "refuse_documents",
     "remove_samples",

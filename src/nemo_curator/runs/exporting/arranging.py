@@ -78,11 +78,10 @@ def _cut(lengths: Numbers, settings: ExportSettings) -> Iterator[tuple[int, int,
     count = len(lengths)
     start = 0
     while start < count:
-        if settings.shard_bytes is not None:
-            fits = int(np.searchsorted(total, total[start] + settings.shard_bytes, side="right")) - 1
-            stop = max(start + 1, fits)
-        else:
-            stop = min(count, start + (settings.shard_size or count))
+        stop = min(count, start + (settings.shard_size or count)) if settings.shard_bytes is None else count
+        if settings.most_bytes is not None:
+            fits = int(np.searchsorted(total, total[start] + settings.most_bytes, side="right")) - 1
+            stop = min(stop, max(start + 1, fits))
         yield start, stop, int(total[stop] - total[start])
         start = stop
 

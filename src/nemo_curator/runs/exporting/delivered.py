@@ -78,6 +78,7 @@ class Exported:
         rendered: Samples whose images were made anew, as far as this export knows.
         written: Shards that were written; the others were there already.
         removed: Samples that were taken out since.
+        indexes: The files by which readers find the shards, where the format has such.
     """
 
     format: Format = "webdataset"
@@ -91,6 +92,7 @@ class Exported:
     rendered: int = 0
     written: int = 0
     removed: int = 0
+    indexes: list[DeliveredFile] = field(default_factory=list)
 
     def add(self, shards: Iterable[DeliveredShard]) -> None:
         """Count shards in."""

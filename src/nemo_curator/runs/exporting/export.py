@@ -8,9 +8,11 @@ nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from nemo_curator import storage
@@ -23,6 +25,7 @@ from nemo_curator.runs.exporting.documents import remove_documents
 from nemo_curator.runs.exporting.feed import AbandonedError, Feed
 from nemo_curator.runs.exporting.making import Contents, Made, made_in_order
 from nemo_curator.runs.exporting.manifest import MANIFEST, delivered
+from nemo_curator.runs.exporting.mds_index import INDEX, write_indexes
 from nemo_curator.runs.exporting.names import ShardNames
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS
 from nemo_curator.runs.exporting.plan import ExportPlan, plan_export
@@ -51,6 +54,7 @@ def export(
     output: str,
     settings: ExportSettings,
     *,
+    plan: ExportPlan | None = None,
     skip_missing: bool = False,
     progress: Progress = lambda _: None,
     workers: int | None = None,
@@ -67,6 +71,7 @@ def export(
         partitions: Its partitions, in source order.
         output: Folder or URL to write into; it is the caller's to claim it.
         settings: How the samples are written.
+        plan: What `plan_export` found, where that is known already and the run has been held since.
         skip_missing: Leave out samples whose bytes are gone or changed, and say which, instead of stopping.
         progress: Called with the number of samples dealt with since the last call.
         workers: Processes that make images anew, where that is asked for; one a core by default.
@@ -77,11 +82,13 @@ def export(
         StorageError: A file cannot be written.
         ConservationError: The samples do not add up.
     """
-    plan = plan_export(run, partitions, settings)
-    places = {shard.name: _place(output, plan, shard) for shard in plan.shards}
+    plan = plan or plan_export(run, partitions, settings)
+    names = _names_in(output, plan.shards)
+    places = {shard.name: _place(output, plan, shard, names) for shard in plan.shards}
     there: dict[str, DeliveredShard] = {}
     for shard in plan.shards:
-        found = done_shard(places[shard.name], shard, settings.format)
+        place = places[shard.name]
+        found = None if place.is_new else done_shard(place, shard, settings.format)
         if found is not None:
             there[shard.name] = found
             progress(shard.samples)
@@ -108,13 +115,26 @@ def export(
     exported = Exported(settings.format, plan.fingerprint, written=len(missing))
     exported.splits = dict.fromkeys(plan.splits, 0)
     exported.add(there[shard.name] for shard in plan.shards)
+    if settings.format == "mds":
+        exported.indexes = write_indexes(output, exported.files)
     _check(plan, exported)
     return exported
 
 
-def _place(output: str, plan: ExportPlan, shard: PlannedShard) -> ShardPlace:
+def _place(output: str, plan: ExportPlan, shard: PlannedShard, names: Collection[str]) -> ShardPlace:
     makes = plan.settings.rendition is not None
-    return ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema, makes=makes)
+    place = ShardPlace(output, shard.name, shard.split, plan.fingerprint, plan.schema, makes=makes)
+    return replace(place, is_new=place.parquet not in names)
+
+
+def _names_in(output: str, shards: Sequence[PlannedShard]) -> frozenset[str]:
+    """What lies where shards will, by a listing of each folder: to ask for every shard would take longer."""
+    found: set[str] = set()
+    for folder in {shard.name.rpartition("/")[0] for shard in shards}:
+        with suppress(OSError):  # there is nothing
+            there = storage.list(storage.join(output, folder) if folder else output, recursive=False)
+            found.update(f"{folder}/{PurePosixPath(one.url).name}".lstrip("/") for one in there)
+    return frozenset(found)
 
 
 def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
@@ -122,6 +142,9 @@ def _retire_manifest(output: str, plan: ExportPlan, *, whole: bool) -> None:
     if not whole or not _is_of(plan, delivered(output)):
         remove_documents(output)
         storage.remove(storage.join(output, MANIFEST))
+    if not whole and plan.settings.format == "mds":  # an index of shards that are being replaced is not true
+        for folder in plan.splits or {"": 0}:
+            storage.remove(storage.join(output, folder, INDEX))
 
 
 def _is_of(plan: ExportPlan, manifest: dict[str, Any] | None) -> bool:

@@ -18,9 +18,10 @@ class Verification:
         bytes: Bytes of the files that were hashed.
         problems: What is wrong with the data set, a sentence each; the first hundred.
         problem_count: How many there are.
-        compared: Samples whose sources were read again and hold the same bytes.
+        compared: Samples whose sources were read again and are what was scored.
         source_problems: What is gone or changed at the sources, which is no fault of the data set; the first hundred.
         source_problem_count: How many there are.
+        rendered: Of `compared`, samples whose image was made anew; the others hold the bytes of their sources.
     """
 
     shards: int = 0
@@ -31,6 +32,7 @@ class Verification:
     compared: int = 0
     source_problems: tuple[str, ...] = ()
     source_problem_count: int = 0
+    rendered: int = 0
 
     @property
     def ok(self) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
 
-from nemo_curator.codecs.rendering import Rendered
 from nemo_curator.codecs.rendition import EXTENSIONS, Rendition
 from nemo_curator.kernels.source import Member
-from nemo_curator.runs.rendering import RenderPool, Unrendered
+from nemo_curator.runs.rendering import Rendering, RenderPool, Unrendered
 from nemo_curator.shards.naming import free_extension
 
 MADE: dict[str, pa.DataType] = {
@@ -119,13 +117,13 @@ def made_in_order(
     Yields:
         (what is delivered, what its image is now).
     """
-    waiting: deque[tuple[Contents, Aim, Future[Rendered | Unrendered] | None]] = deque()
+    waiting: deque[tuple[Contents, Aim, Rendering | None]] = deque()
     held, most = 0, _AHEAD * pool.workers + 1
     for contents, aimed in zip(found, aims, strict=True):
-        future = None
+        rendering = None
         if not isinstance(contents, str) and aimed.renders:
-            future = pool.submit(contents[aimed.primary], aimed.seconds)
-        waiting.append((contents, aimed, future))
+            rendering = pool.submit(contents[aimed.primary], aimed.seconds)
+        waiting.append((contents, aimed, rendering))
         held += _size(contents)
         while waiting and (len(waiting) > most or held > _HELD or _is_there(waiting[0][2])):
             held -= _size(waiting[0][0])
@@ -134,18 +132,18 @@ def made_in_order(
         yield _finished(*waiting.popleft())
 
 
-def _is_there(future: Future[Rendered | Unrendered] | None) -> bool:
-    return future is None or future.done()
+def _is_there(new: Rendering | None) -> bool:
+    return new is None or new.done()
 
 
 def _size(contents: Contents) -> int:
     return sum(map(len, contents)) if isinstance(contents, list) else 0
 
 
-def _finished(contents: Contents, aimed: Aim, future: Future[Rendered | Unrendered] | None) -> tuple[Contents, Made]:
-    if future is None or not isinstance(contents, list):
+def _finished(contents: Contents, aimed: Aim, rendering: Rendering | None) -> tuple[Contents, Made]:
+    if rendering is None or not isinstance(contents, list):
         return contents, aimed.own
-    new = future.result()
+    new = rendering.result()
     if isinstance(new, Unrendered):
         return new, aimed.own
     changed = [new.data if at == aimed.primary else data for at, data in enumerate(contents)]

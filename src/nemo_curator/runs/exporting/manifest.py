@@ -15,6 +15,7 @@ from nemo_curator import __version__, storage
 from nemo_curator.codecs.rendition import Rendition
 from nemo_curator.runs.deciding import Funnel
 from nemo_curator.runs.exporting.delivered import DeliveredFile, Exported, Missing
+from nemo_curator.runs.exporting.mds_index import is_index
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.shards.names import from_text
 from nemo_curator.shards.parquet import read_table
@@ -23,12 +24,17 @@ MANIFEST = "manifest.json"
 REMOVING = "removing"
 """Key in the manifest while samples are being taken out: the data set is whole again when it is gone."""
 
+INDEXES = "indexes"
+"""Key in the manifest: the files by which readers find the shards, where the format has such."""
+
 DOCUMENTS = "documents"
 """Key in the manifest: the files beside the shards that describe the data set."""
 
 _FORMAT = "imagecurator-manifest-1"
 _MOST_BYTES = 1 << 28  # a manifest of ten million samples in a hundred thousand shards is a tenth of it
-_SHARD = re.compile(r"((?P<split>[A-Za-z0-9][A-Za-z0-9_-]{0,63})/)?(?P<number>[0-9]{5,})(?P<end>\.tar|\.parquet|/.*)")
+_SHARD = re.compile(
+    r"((?P<split>[A-Za-z0-9][A-Za-z0-9_-]{0,63})/)?(?P<number>[0-9]{5,})(?P<end>\.tar|\.mds|\.parquet|/.*)"
+)
 
 
 def write_manifest(
@@ -81,6 +87,7 @@ def write_manifest(
             "export": exported.plan,
             "versions": dict(versions),
             "files": [asdict(one) for one in exported.files],
+            **({INDEXES: [asdict(one) for one in exported.indexes]} if exported.format == "mds" else {}),
         },
     )
 
@@ -127,11 +134,18 @@ def delivered_files(output: str) -> list[str] | None:
     manifest = delivered(output)
     if manifest is None:
         return None
-    found: list[str] = sorted(own_documents(output, manifest))
+    found: list[str] = [*sorted(own_documents(output, manifest)), *index_names(manifest)]
     for one in manifest["files"]:
         name = str(one["name"])
         found += files_in(output, name) if name.endswith("/") else [name]
     return found
+
+
+def index_names(manifest: Mapping[str, Any]) -> list[str]:
+    """Paths of the indexes that a manifest lists."""
+    listed = manifest.get(INDEXES)
+    names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [name for name in names if isinstance(name, str) and is_index(name)]
 
 
 def own_documents(output: str, manifest: Mapping[str, Any]) -> set[str]:
@@ -201,14 +215,16 @@ def exported_before(manifest: Mapping[str, Any]) -> Exported:
     return Exported(
         format=manifest["format"],
         plan=str(manifest["export"]),
-        files=[
-            DeliveredFile(str(one["name"]), str(one["sha256"]), int(one["bytes"]), int(one["samples"]))
-            for one in manifest["files"]
-        ],
+        files=[_file(one) for one in manifest["files"]],
         samples=int(manifest["samples"]),
         bytes=int(manifest["bytes"]),
         splits={str(name): int(count) for name, count in manifest["splits"].items()},
         missing=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest["missing"]],
         failed=[Missing(str(one["image_id"]), str(one["reason"])) for one in manifest.get("failed", ())],
         removed=int(manifest["removed"]),
+        indexes=[_file(one) for one in manifest.get(INDEXES, ())],
     )
+
+
+def _file(one: Mapping[str, Any]) -> DeliveredFile:
+    return DeliveredFile(str(one["name"]), str(one["sha256"]), int(one["bytes"]), int(one["samples"]))

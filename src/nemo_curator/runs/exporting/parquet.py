@@ -19,6 +19,7 @@ from nemo_curator import storage
 from nemo_curator.kernels.source import Member
 from nemo_curator.runs.exporting.hashing import HashingFile
 from nemo_curator.runs.exporting.making import MADE
+from nemo_curator.shards.parquet import read_footer
 from nemo_curator.shards.parquet_schema import SHARD
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -133,8 +134,7 @@ def shard_facts(location: str) -> dict[str, Any] | None:
     Only the end of the file is read.
     """
     try:
-        with storage.open(location) as file:
-            metadata: Mapping[bytes, bytes] = pq.read_metadata(file).metadata or {}
+        metadata: Mapping[bytes, bytes] = read_footer(location).metadata or {}
         facts = json.loads(metadata[SHARD])
     except (OSError, pa.ArrowException, ValueError, LookupError, RecursionError):
         return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import IO, Any, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +23,16 @@ from nemo_curator.errors import IncompleteRunError, InputError
 from nemo_curator.runs.exporting.arranging import Keys, Numbers, PlannedShard, arrange, shuffle_keys
 from nemo_curator.runs.exporting.settings import ExportSettings
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.lying_there import embeddings_there
 from nemo_curator.runs.parts import ERROR, check_columns
-from nemo_curator.shards.parquet import open_parquet
+from nemo_curator.shards.parquet import open_parquet, read_footer
 from nemo_curator.shards.partitioning import Partition
 
 _FORMAT = "imagecurator-shards-1"  # another layout of shards gets another number here
 _SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_AT_ONCE = 4  # partitions elsewhere whose files are asked for at once
+_IN_MEMORY = 1 << 23  # bytes of a part that are held in memory
+_PIECE = 1 << 20
 _LENGTHS = "members.list.element.length"
 _NOT_DELIVERED = frozenset({*ERROR, "ordinal"})
 
@@ -90,13 +95,14 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
     digest = hashlib.sha256(f"{_FORMAT}\n{json.dumps(settings.facts, sort_keys=True)}\n".encode())
     with _Verdicts(run) as verdicts:
         digest.update(verdicts.digest)
-        for partition in partitions:
-            with open_parquet(run.part(partition.id)) as part:
+        embedded = embeddings_there(run)
+        for partition, hashed in zip(partitions, _hashed(run, partitions, embedded), strict=True):
+            with hashed.opened(run.part(partition.id)) as part:
                 check_columns(part, run.part(partition.id))
                 scan.add(part, verdicts)
-            digest.update(f"{partition.id}\n".encode() + _sha256(run.part(partition.id)))
-            if storage.exists(run.embeddings(partition.id)):
-                digest.update(b"embeddings" + _sha256(run.embeddings(partition.id)))
+            digest.update(f"{partition.id}\n".encode() + hashed.part)
+            if hashed.embeddings is not None:
+                digest.update(b"embeddings" + hashed.embeddings)
         verdicts.finish()
     codes, names = scan.splits()
     lengths = np.concatenate([np.zeros(0, np.int64), *scan.lengths])
@@ -108,7 +114,7 @@ def plan_export(run: RunDirectory, partitions: Sequence[Partition], settings: Ex
         samples=len(lengths),
         bytes=int(lengths.sum()),
         shards=tuple(shards),
-        schema=_schema(run, partitions, scan.schemas),
+        schema=_schema(run, [one.id for one in partitions if one.id in embedded], scan.schemas),
         starts=np.cumsum([0, *scan.counts], dtype=np.int64),
         positions=np.concatenate([np.zeros(0, np.int64), *scan.positions]),
         lengths=lengths,
@@ -177,20 +183,63 @@ def _totals(members: pa.ChunkedArray[Any]) -> Numbers:
     return np.asarray(ends[last] - ends[last - counts], np.int64)
 
 
-def _schema(run: RunDirectory, partitions: Sequence[Partition], schemas: Sequence[pa.Schema]) -> pa.Schema:
+def _schema(run: RunDirectory, embedded: Sequence[str], schemas: Sequence[pa.Schema]) -> pa.Schema:
     """Every delivered column that any part has, and the embedding where there are some."""
     parts = pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
     fields = [one for one in parts if one.name not in _NOT_DELIVERED]
-    for partition in partitions:
-        if storage.exists(run.embeddings(partition.id)):
-            with storage.open(run.embeddings(partition.id)) as file:
-                fields.append(pq.read_schema(file).field("embedding"))
-            break
+    if embedded:
+        fields.append(read_footer(run.embeddings(embedded[0])).schema.to_arrow_schema().field("embedding"))
     return pa.schema(fields)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """The files of a partition.
+
+    Attributes:
+        part: Hash of its part.
+        embeddings: Hash of its embeddings; None where there are none.
+        copy: The part itself, where it lies elsewhere: it is asked for once, to be hashed and to be read.
+    """
+
+    part: bytes
+    embeddings: bytes | None
+    copy: IO[bytes] | None = None
+
+    @contextmanager
+    def opened(self, url: str) -> Iterator[pq.ParquetFile]:
+        """The part, to read."""
+        if self.copy is None:
+            with open_parquet(url) as parquet:
+                yield parquet
+            return
+        with self.copy, pq.ParquetFile(self.copy, page_checksum_verification=True) as parquet:
+            yield parquet
+
+
+def _hashed(run: RunDirectory, partitions: Sequence[Partition], embedded: Collection[str]) -> Iterator[_Hashed]:
+    """The files of every partition, in order; a few are asked for ahead where they lie elsewhere."""
+
+    def one(partition_id: str) -> _Hashed:
+        embeddings = _sha256(run.embeddings(partition_id)) if partition_id in embedded else None
+        url = run.part(partition_id)
+        if storage.is_local(url):
+            return _Hashed(_sha256(url), embeddings)
+        with storage.open(url, whole=True) as source, ExitStack() as stack:
+            copy = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+            digest = hashlib.sha256()
+            while piece := source.read(_PIECE):
+                digest.update(piece)
+                copy.write(piece)
+            copy.seek(0)
+            stack.pop_all()  # whoever reads it closes it
+        return _Hashed(digest.digest(), embeddings, copy)
+
+    return storage.at_once(one, (partition.id for partition in partitions), run.root, _AT_ONCE)
+
+
 def _sha256(location: str) -> bytes:
-    with storage.open(location) as file:
+    with storage.open(location, whole=True) as file:
         return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # a real file
 
 

@@ -23,7 +23,16 @@ from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.documents import add_documents
 from nemo_curator.runs.exporting.findings import Problems
 from nemo_curator.runs.exporting.making import delivered_members
-from nemo_curator.runs.exporting.manifest import DOCUMENTS, REMOVING, delivered, exported_before, store_manifest
+from nemo_curator.runs.exporting.manifest import (
+    DOCUMENTS,
+    INDEXES,
+    REMOVING,
+    delivered,
+    exported_before,
+    index_names,
+    store_manifest,
+)
+from nemo_curator.runs.exporting.mds_index import write_indexes
 from nemo_curator.runs.exporting.parquet import BLOCK_BYTES, BLOCK_ROWS, shard_facts
 from nemo_curator.runs.exporting.resume import file_as_it_is, recorded_body
 from nemo_curator.runs.exporting.settings import Format
@@ -189,11 +198,24 @@ class _Work:
             "missing": [asdict(one) for one in self._missing],
             **({"failed": [asdict(one) for one in self._failed]} if "failed" in self._manifest else {}),
             "files": [asdict(one) for one in files],
+            **self._indexed(files),
         }
         whole = {name: value for name, value in self._manifest.items() if name != REMOVING}
         store_manifest(self._output, whole | changed)
         if DOCUMENTS in whole:
             add_documents(self._output)
+
+    def _indexed(self, files: Sequence[DeliveredFile]) -> dict[str, Any]:
+        """What the manifest says of the indexes of these files, which are written."""
+        if self._form != "mds":
+            return {}
+        written = write_indexes(self._output, files)
+        empty = [storage.join(self._output, name) for name in index_names(self._manifest)]
+        empty = sorted({*empty}.difference(storage.join(self._output, one.name) for one in written))
+        for location in empty:
+            storage.remove(location)
+        storage.prune(empty, self._output)
+        return {INDEXES: [asdict(one) for one in written]}
 
     def _remove(self, shard: ListedShard) -> None:
         """Remove a shard that nothing is left in; its Parquet, which says what it held, goes last."""
@@ -201,7 +223,7 @@ class _Work:
         if self._form == "folder":
             place = ShardPlace(self._output, shard.name, "", "", pa.schema([]))
             remove_files(place, self._inside(shard, names_listed(place)))
-        elif self._form == "webdataset":
+        elif self._form != "parquet":
             storage.remove(storage.join(self._output, shard.body.name))
         storage.remove(rows)
         storage.prune([rows], self._output)

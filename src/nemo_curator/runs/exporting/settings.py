@@ -7,7 +7,12 @@ from typing import Any, Literal, get_args
 
 from nemo_curator.codecs.rendition import Rendition
 
-Format = Literal["webdataset", "folder", "parquet"]
+Format = Literal["webdataset", "folder", "parquet", "mds"]
+
+ENDS: dict[str, str] = {"webdataset": ".tar", "folder": "/", "parquet": ".parquet", "mds": ".mds"}
+"""Format to what the name of a shard ends in: what holds the bytes. Each has a Parquet beside it, or is one."""
+
+_MOST_IN_MDS = 1 << 30  # bytes of members: places in a file have 32 bits there, and what is said of samples needs room
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +20,12 @@ class ExportSettings:
     """How the kept samples are written.
 
     Attributes:
-        format: `webdataset` (tars with a Parquet beside each), `folder` (folders of files instead of tars) or
-            `parquet` (one Parquet a shard that holds the bytes too).
+        format: `webdataset` (tars with a Parquet beside each), `folder` (folders of files instead of tars),
+            `parquet` (one Parquet a shard that holds the bytes too) or `mds` (shards of MosaicML Streaming with a
+            Parquet beside each).
         shard_size: Samples a shard holds; the last may hold fewer.
         shard_bytes: Bytes of members a shard holds at most, which counts instead of `shard_size` where it is given; a
-            larger sample is alone.
+            larger sample is alone. In `mds` it is never more than 1 GiB.
         shuffle: Seed of the order of the samples; source order where it is None.
         rendition: What images become; None for their own bytes.
     """
@@ -36,6 +42,13 @@ class ExportSettings:
         limits = (self.shard_size, self.shard_bytes)
         if limits == (None, None) or any(limit is not None and limit < 1 for limit in limits):
             raise ValueError("a shard needs a size of at least 1, in samples or in bytes")
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes of members a shard holds at most; None where there is no limit."""
+        if self.format != "mds":
+            return self.shard_bytes
+        return min(self.shard_bytes or _MOST_IN_MDS, _MOST_IN_MDS)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +19,11 @@ from nemo_curator import storage
 from nemo_curator.errors import CuratorError
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.findings import Problems
+from nemo_curator.runs.exporting.mds_check import MdsCheck
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shards import folder_files, folder_sha256, is_inside
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
+from nemo_curator.shards.mds_reader import MdsFile
 from nemo_curator.shards.names import from_text, to_text
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.spool import open_shard
@@ -29,6 +32,7 @@ from nemo_curator.shards.tar_headers import TarDamage, walk
 _READ = 1 << 20
 _MOST_EXPANDED = 1 << 30  # bytes of a row group; ours have 32 MB, or one sample
 _MADE = ["delivered_bytes", "delivered_sha256"]
+_RENDERED = "rendered"
 _STRANGE = 1000  # members that nobody expects, after which a tar is read no further
 
 Digests = npt.NDArray[np.uint64]
@@ -44,6 +48,7 @@ class ShardFindings:
         bytes: Bytes hashed.
         ids: `(N, 2)` a digest of each sample's id.
         contents: `(N, 2)` a digest of each sample's id and of the hashes of its members.
+        rendered: `(N,)` whether its image was made anew.
     """
 
     problems: Problems = field(default_factory=Problems)
@@ -51,6 +56,7 @@ class ShardFindings:
     bytes: int = 0
     ids: Digests = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
     contents: Digests = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
+    rendered: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +91,31 @@ class _Check:
         self._output, self._shard, self._form = output, shard, form
         self._tell = self.found.problems.add
         self._expected: dict[str, tuple[str, int]] = {}  # name of a member to its hash and length
+        self._mds: MdsCheck | None = None
         self._hashes: list[Digests] = []
         self._contents: list[Digests] = []
+        self._rendered: list[npt.NDArray[np.bool_]] = []
 
     def run(self) -> None:
         """Look at everything."""
         whole = self._is_as_listed(self._shard.rows)
-        if self._form == "webdataset":
+        if self._form in ("webdataset", "mds"):
             whole = self._is_as_listed(self._shard.body) and whole
         if not whole:
             return
-        with open_parquet(storage.join(self._output, self._shard.rows.name)) as parquet:
+        with ExitStack() as stack:
+            parquet = stack.enter_context(open_parquet(storage.join(self._output, self._shard.rows.name)))
+            if self._form == "mds":
+                opened = stack.enter_context(open_shard(storage.join(self._output, self._shard.body.name)))
+                file = MdsFile(opened.descriptor, self._shard.body.bytes)
+                self._mds = MdsCheck(self._shard.body.name, file, parquet.schema_arrow, self._tell)
             for table in self._tables(parquet):
                 self._rows(table)
+            if self._mds is not None:
+                self._mds.end()
         self.found.ids = np.concatenate([self.found.ids, *self._hashes])
         self.found.contents = np.concatenate([self.found.contents, *self._contents])
+        self.found.rendered = np.concatenate([self.found.rendered, *self._rendered])
         if self.found.samples != self._shard.rows.samples or self.found.samples != self._shard.body.samples:
             listed = self._shard.rows.samples
             self._tell(f"{self._shard.rows.name}: it has {self.found.samples:,} samples, the manifest says {listed:,}")
@@ -135,12 +151,13 @@ class _Check:
     def _tables(self, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
         """The rows, a row group at a time."""
         columns = ["image_id", "files", "members", "primary", *(["image", "sidecars"] * (self._form == "parquet"))]
-        columns += [name for name in _MADE if name in parquet.schema_arrow.names]
+        columns += [name for name in (*_MADE, _RENDERED) if name in parquet.schema_arrow.names]
+        wanted = None if self._form == "mds" else columns  # its samples say everything that is known
         for number in range(parquet.num_row_groups):
             if parquet.metadata.row_group(number).total_byte_size > _MOST_EXPANDED:
                 self._tell(f"{self._shard.rows.name}: it would expand to more than {_MOST_EXPANDED:,} bytes")
                 return
-            yield parquet.read_row_group(number, columns=columns)
+            yield parquet.read_row_group(number, columns=wanted)
 
     def _rows(self, table: pa.Table) -> None:
         self.found.samples += table.num_rows
@@ -156,6 +173,9 @@ class _Check:
                 self._expected[name] = (one["sha256"], one["length"])
         self._hashes.append(digests(ids))
         self._contents.append(content_digests(table))
+        self._rendered.append(_rendered(table))
+        if self._mds is not None:
+            self._mds.rows(table, members)
         if self._form == "parquet":
             for index, (names, its) in enumerate(zip(files, members, strict=True)):
                 self._embedded(table.slice(index, 1).to_pylist()[0], names, its)
@@ -241,6 +261,13 @@ def _as_delivered(table: pa.Table, members: list[Any]) -> list[Any]:
         there = first is not None and 0 <= first < len(its or ())
         found.append([{**one, **new} if there and at == first else one for at, one in enumerate(its or ())])
     return found
+
+
+def _rendered(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Of each row whether its image was made anew."""
+    if _RENDERED not in table.column_names:
+        return np.zeros(table.num_rows, np.bool_)
+    return np.array([one is True for one in table[_RENDERED].to_pylist()], np.bool_)
 
 
 def _same(descriptor: int, offset: int, size: int, expected: tuple[str, int]) -> bool:

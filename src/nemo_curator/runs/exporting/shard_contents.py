@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 from nemo_curator import storage
 from nemo_curator.errors import VerificationError
 from nemo_curator.kernels.source import Member
+from nemo_curator.runs.exporting.mds import file_places
 from nemo_curator.runs.exporting.settings import Format
 from nemo_curator.runs.exporting.shard_check import ListedShard, leads_out
 from nemo_curator.runs.exporting.shards import refuse_outside
+from nemo_curator.shards.mds_reader import MdsDamageError, MdsFile
 from nemo_curator.shards.names import from_text, to_text
 from nemo_curator.shards.parquet import open_parquet
-from nemo_curator.shards.spool import open_shard
+from nemo_curator.shards.spool import OpenShard, open_shard
 from nemo_curator.shards.tar_headers import TarEntry, walk
 
 
@@ -46,7 +48,7 @@ class ShardContents:
     def __enter__(self) -> Self:
         try:
             self._enter()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, MdsDamageError) as error:
             raise self._damaged(self._shard.name, str(error)) from error
         return self
 
@@ -62,6 +64,8 @@ class ShardContents:
                 for entry in walk(shard.descriptor):
                     if isinstance(entry, TarEntry) and entry.kind == "file":
                         self._places[to_text(entry.name)] = entry.offset, entry.size
+            elif self._form == "mds":
+                self._open_mds(stack.enter_context(open_shard(storage.join(self._output, self._shard.body.name))))
             elif self._form == "parquet":
                 self._index(self._parquet)
             self._stack = stack.pop_all()
@@ -101,7 +105,7 @@ class ShardContents:
         )
 
     def _data(self, name: str) -> bytes | None:
-        if self._form == "webdataset":
+        if self._form in ("webdataset", "mds"):
             place = self._places.get(name)
             return None if place is None else storage.read_at(self._descriptor, *place)
         if self._form == "parquet":
@@ -112,6 +116,16 @@ class ShardContents:
             return None
         with storage.open(location) as file:
             return file.read()
+
+    def _open_mds(self, shard: OpenShard) -> None:
+        """Where each file of an MDS shard lies; by name, because it may have fewer samples than its Parquet."""
+        self._descriptor = shard.descriptor
+        file = MdsFile(shard.descriptor, storage.stat(storage.join(self._output, self._shard.body.name)).size)
+        for at in range(file.samples):
+            try:
+                self._places.update(file_places(file, at))
+            except (ValueError, LookupError, TypeError) as error:
+                raise MdsDamageError(f"the files of sample {at:,} are not told apart ({error})") from None
 
     def _index(self, parquet: pq.ParquetFile) -> None:
         """Which row group holds each file."""

@@ -1,4 +1,4 @@
-"""The files of one shard, in each of three formats, from samples that come one after another.
+"""The files of one shard, in each of the formats, from samples that come one after another.
 
 A shard is written by one thread from a `Feed`. Its Parquet appears last, so that its presence says that the shard is
 whole; an older one goes before anything of the shard is replaced, so that it never speaks of other bytes. While a
@@ -21,7 +21,9 @@ from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.runs.exporting.copying import Block, Piece, strings_of
 from nemo_curator.runs.exporting.delivered import DeliveredFile, DeliveredShard, Missing
+from nemo_curator.runs.exporting.hashing import HashingFile
 from nemo_curator.runs.exporting.making import MADE, Made
+from nemo_curator.runs.exporting.mds import mds_columns, mds_values
 from nemo_curator.runs.exporting.parquet import (
     ShardParquet,
     delivered_schema,
@@ -31,8 +33,9 @@ from nemo_curator.runs.exporting.parquet import (
     shard_parquet,
     with_places,
 )
-from nemo_curator.runs.exporting.settings import Format
+from nemo_curator.runs.exporting.settings import ENDS, Format
 from nemo_curator.runs.rendering import Unrendered
+from nemo_curator.shards.mds_writer import MdsWriter
 from nemo_curator.shards.names import from_text
 from nemo_curator.shards.parquet import read_table
 from nemo_curator.shards.tar_writer import TarWriter
@@ -60,6 +63,7 @@ class ShardPlace:
             Parquet stays until the new one takes its place, and files in its folder are there already.
         gone: Names of the files in its folder that belonged to those samples.
         makes: Whether images are made anew.
+        is_new: Whether nothing of it can be there yet.
     """
 
     output: str
@@ -70,6 +74,7 @@ class ShardPlace:
     removed: int = 0
     gone: frozenset[str] = frozenset()
     makes: bool = False
+    is_new: bool = False
 
     @property
     def parquet(self) -> str:
@@ -78,7 +83,7 @@ class ShardPlace:
 
     def file_of(self, form: Format) -> str:
         """Name of what holds the bytes."""
-        return self.name + {"webdataset": ".tar", "folder": "/", "parquet": ".parquet"}[form]
+        return self.name + ENDS[form]
 
 
 def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredShard:
@@ -93,7 +98,7 @@ def write_shard(place: ShardPlace, form: Format, handed: Handed) -> DeliveredSha
         StorageError: A file cannot be written.
         InputError: A name leads out of the shard's folder.
     """
-    if not place.removed and form != "folder":
+    if not (place.removed or place.is_new) and form != "folder":
         storage.remove(storage.join(place.output, place.parquet))
     shard = _Shard(place, form)
     try:
@@ -209,10 +214,31 @@ def _tar(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
     return DeliveredFile(shard.file, tar.sha256, tar.size, parquet.rows)
 
 
+def _mds(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
+    gathered: list[list[bytes]] = []
+
+    def done(block: Block, had: list[int]) -> None:
+        rows = shard.rows(block, had)
+        for values in mds_values(rows, gathered):
+            writer.add(values)
+        parquet.write(rows)
+        gathered.clear()
+
+    with MdsWriter(mds_columns(shard.schema)) as writer:
+        for _, _, contents, _ in shard.samples(handed, done):
+            gathered.append(contents)
+        if not parquet.rows:
+            raise _NothingError
+        with storage.write_atomic(storage.join(shard.place.output, shard.file)) as file:
+            hashing = HashingFile(file)
+            writer.write_to(hashing.write)
+    return DeliveredFile(shard.file, hashing.sha256, hashing.size, parquet.rows)
+
+
 def _folder(shard: _Shard, parquet: ShardParquet, handed: Handed) -> DeliveredFile:
     place = shard.place
     root = storage.join(place.output, place.name)
-    ours = set(place.gone) if place.removed else names_listed(place)
+    ours = set(place.gone) if place.removed else set() if place.is_new else names_listed(place)
     listed: list[tuple[str, str]] = []
     size = 0
 
@@ -292,6 +318,7 @@ _BODIES: dict[str, Callable[[_Shard, ShardParquet, Handed], DeliveredFile | None
     "webdataset": _tar,
     "folder": _folder,
     "parquet": _rows_alone,
+    "mds": _mds,
 }
 
 

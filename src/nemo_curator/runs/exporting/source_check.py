@@ -18,25 +18,27 @@ from nemo_curator.shards.fetch import MemberReader
 from nemo_curator.shards.partitioning import Partition
 
 
-def check_samples_at_their_sources(run: RunDirectory, delivered: Digests, problems: Problems) -> int:
+def check_samples_at_their_sources(
+    run: RunDirectory, delivered: Digests, rendered: npt.NDArray[np.bool_], problems: Problems
+) -> tuple[int, int]:
     """Read the members of all delivered samples where they came from, each source once.
 
     Args:
         run: The run that they were exported from.
         delivered: `(N, 2)` content digest of each.
+        rendered: `(N,)` whether its image was made anew.
         problems: Told what is gone or changed.
 
     Returns:
-        Number of samples whose sources hold the same bytes.
+        Number of samples whose sources are what was scored, and how many of these have an image that was made anew.
     """
     try:
         partitions: Sequence[Partition] = read_partitions(run)
     except (OSError, pa.ArrowException) as error:
         problems.add(f"the list of partitions cannot be read ({error})")
-        return 0
-    known = delivered.copy().view([("high", np.uint64), ("low", np.uint64)]).reshape(-1)
-    known.sort()
-    same = met = 0
+        return 0, 0
+    known, anew = _sorted(delivered), _sorted(delivered[rendered])
+    same = made = met = 0
     with MemberReader() as reader:
         for partition in partitions:
             try:
@@ -44,12 +46,23 @@ def check_samples_at_their_sources(run: RunDirectory, delivered: Digests, proble
             except (OSError, pa.ArrowException):
                 problems.add(f"part {partition.id} of the run cannot be read")
                 continue
-            rows = rows.take(np.flatnonzero(_among(content_digests(rows), known)))
+            digests = content_digests(rows)
+            there = np.flatnonzero(_among(digests, known))
+            rows = rows.take(there)
             met += rows.num_rows
-            same += _same_there(reader, partition, rows, problems)
+            unchanged = _same_there(reader, partition, rows, problems)
+            same += int(unchanged.sum())
+            made += int((unchanged & _among(digests[there], anew)).sum())
     if met < len(known):
         problems.add(f"{len(known) - met:,} delivered samples are not in the run, or with other bytes")
-    return same
+    return same, made
+
+
+def _sorted(digests: Digests) -> npt.NDArray[np.void]:
+    """The same, a value each, in order."""
+    found = digests.copy().view([("high", np.uint64), ("low", np.uint64)]).reshape(-1)
+    found.sort()
+    return found
 
 
 def _among(found: Digests, known: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
@@ -61,15 +74,17 @@ def _among(found: Digests, known: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]
     return np.asarray(known[places] == asked, np.bool_)
 
 
-def _same_there(reader: MemberReader, partition: Partition, rows: pa.Table, problems: Problems) -> int:
+def _same_there(
+    reader: MemberReader, partition: Partition, rows: pa.Table, problems: Problems
+) -> npt.NDArray[np.bool_]:
+    """Of each row whether its source still holds the bytes that were scored."""
     locations = {entry.path: entry.location for entry in partition.entries}
     ids, members = strings_of(rows, "image_id"), members_of(rows)
     places = [(locations[path], its) for path, its in zip(strings_of(rows, "source"), members, strict=True)]
     block = Block(rows, ids, [], members, [], [])
-    same = 0
-    for image_id, found in zip(ids, contents(reader, block, places, skip=True), strict=True):
+    same = np.ones(len(ids), np.bool_)
+    for index, found in enumerate(contents(reader, block, places, skip=True)):
         if isinstance(found, str):
-            problems.add(f"{image_id}: at its source, {found}")
-        else:
-            same += 1
+            problems.add(f"{ids[index]}: at its source, {found}")
+            same[index] = False
     return same

@@ -15,6 +15,7 @@ from nemo_curator.runs.exporting.plan import ExportPlan
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
 from nemo_curator.shards.entry import Entry
+from nemo_curator.shards.lance_fragments import lance_trouble
 from nemo_curator.shards.partitioning import Partition
 
 _NAMED = 5  # sources that a sentence lists at most
@@ -77,6 +78,9 @@ def _needed_entries(
 
 def _trouble(entry: Entry) -> str:
     """What is wrong with a source, in some words; "" where nothing is."""
+    if entry.kind == "lance":
+        trouble = lance_trouble(entry)
+        return f"{entry.location} ({trouble})" if trouble else ""
     try:
         stored = storage.stat(entry.location)
     except FileNotFoundError:

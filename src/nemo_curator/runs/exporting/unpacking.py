@@ -22,7 +22,7 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import read_part
 from nemo_curator.shards.decompress import HEAD_BYTES, is_compressed
 from nemo_curator.shards.fetch import MemberReader
-from nemo_curator.shards.names import is_arrow_name, is_parquet_name
+from nemo_curator.shards.names import is_arrow_name, is_fragment_name, is_parquet_name
 from nemo_curator.shards.partitioning import Partition
 
 
@@ -140,6 +140,7 @@ def _is_packed(location: str) -> bool:
         return (
             is_parquet_name(location)
             or is_arrow_name(location)
+            or is_fragment_name(location)
             or is_compressed(storage.read_range(location, 0, HEAD_BYTES))
         )
     except OSError:

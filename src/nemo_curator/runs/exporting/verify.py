@@ -15,23 +15,27 @@ import numpy as np
 import pyarrow as pa
 
 from nemo_curator import storage
-from nemo_curator.errors import MissingInputError
+from nemo_curator.errors import CuratorError, MissingInputError
 from nemo_curator.runs.exporting.croissant import NAME as CROISSANT
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.findings import Problems, Verification
 from nemo_curator.runs.exporting.manifest import (
     DOCUMENTS,
+    INDEXES,
     MANIFEST,
     REMOVING,
     delivered,
+    index_names,
     leftovers,
     own_documents,
     shard_stem,
 )
-from nemo_curator.runs.exporting.settings import Format
-from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests
+from nemo_curator.runs.exporting.mds_index import indexes_of
+from nemo_curator.runs.exporting.settings import ENDS, Format
+from nemo_curator.runs.exporting.shard_check import Digests, ListedShard, ShardFindings, check_shard, digests, leads_out
 from nemo_curator.runs.exporting.source_check import check_samples_at_their_sources
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.state import read_facts
 from nemo_curator.shards.names import to_text
 from nemo_curator.shards.parquet import read_table
 
@@ -53,13 +57,14 @@ def verify(
         progress: Called with the number of samples checked since the last call.
 
     Raises:
-        MissingInputError: There is nothing at `output`.
+        MissingInputError: There is nothing at `output`, or nothing of a data set.
     """
     if not storage.is_directory(output) and storage.is_local(output):
         raise MissingInputError("there is no data set", where=output, act="check the path")
     problems = Problems()
     manifest = delivered(output)
     if manifest is None:
+        _refuse_other_folder(output)
         problems.add(f"{MANIFEST}: it is missing, or none of imagecurator")
         return Verification(problems=tuple(problems.told), problem_count=problems.count)
     if REMOVING in manifest:
@@ -79,10 +84,13 @@ def verify(
     _check_twice(output, shards, found, problems)
     _check_others(output, manifest, problems)
     _check_documents(output, manifest, problems)
-    compared, elsewhere = 0, Problems()
+    if form == "mds":
+        _check_indexes(output, manifest, shards, problems)
+    compared, rendered, elsewhere = 0, 0, Problems()
     if run is not None:
         contents = np.concatenate([np.zeros((0, 2), np.uint64), *(one.contents for one in found)])
-        compared = check_samples_at_their_sources(run, contents, elsewhere)
+        anew = np.concatenate([np.zeros(0, np.bool_), *(one.rendered for one in found)])
+        compared, rendered = check_samples_at_their_sources(run, contents, anew, elsewhere)
     return Verification(
         shards=len(shards),
         samples=sum(one.samples for one in found),
@@ -92,13 +100,38 @@ def verify(
         compared=compared,
         source_problems=tuple(elsewhere.told),
         source_problem_count=elsewhere.count,
+        rendered=rendered,
     )
+
+
+def _refuse_other_folder(output: str) -> None:
+    """Refuse a folder without a manifest of ours that is no data set which lost it, or whose manifest is damaged.
+
+    Raises:
+        MissingInputError: It is a run directory, or holds no `manifest.json` and no shard by its name.
+    """
+    if read_facts(RunDirectory(output)) is not None:
+        above = output.rstrip("/").rpartition("/")[0]
+        near = (
+            f"did you mean {above}?" if above and delivered(above) is not None else "name what `export` or `run` wrote"
+        )
+        raise MissingInputError("this is a run directory, and not a data set", where=output, act=near)
+    try:
+        paths = _paths(output)
+    except OSError:
+        return
+    if MANIFEST not in paths and not leftovers(paths, ()):
+        raise MissingInputError(
+            f"this is no data set: it holds no {MANIFEST} of imagecurator, and no shard",
+            where=output,
+            act="name the OUTPUT of `export` or `run`",
+        )
 
 
 def listed_shards(manifest: dict[str, Any], problems: Problems) -> list[ListedShard]:
     """The shards that a manifest lists; what is none of ours becomes a problem and is not looked at."""
     form = manifest["format"]
-    end = {"webdataset": ".tar", "folder": "/", "parquet": ".parquet"}[form]
+    end = ENDS[form]
     files: dict[str, DeliveredFile] = {}
     for one in manifest["files"]:
         name = one["name"]
@@ -181,13 +214,43 @@ def _check_documents(output: str, manifest: dict[str, Any], problems: Problems) 
         problems.add(f"{CROISSANT}: it is not as it was written")
 
 
+def _check_indexes(output: str, manifest: dict[str, Any], shards: list[ListedShard], problems: Problems) -> None:
+    """The indexes are those of the shards that the manifest lists, and it lists them."""
+    try:
+        wanted = indexes_of(output, [file for shard in shards for file in (shard.body, shard.rows)])
+    except CuratorError:
+        return  # the shard says that its Parquet is damaged
+    if sorted(wanted) != sorted(index_names(manifest)):
+        problems.add(f"{MANIFEST}: its {INDEXES} are not those of its shards")
+    for name, data in wanted.items():
+        location = storage.join(output, name)
+        try:
+            if leads_out(output, location):
+                problems.add(f"{name}: it is a link that leads out of the data set")
+                continue
+            with storage.open(location) as file:
+                same = file.read(len(data) + 1) == data
+        except FileNotFoundError:
+            problems.add(f"{name}: it is missing")
+        except OSError as error:
+            problems.add(f"{name}: it cannot be read ({error.strerror or error})")
+        else:
+            if not same:
+                problems.add(f"{name}: it is not the index of these shards")
+
+
 def _check_others(output: str, manifest: dict[str, Any], problems: Problems) -> None:
     """No file bears a name of ours without being listed."""
-    prefix = storage.join(output, "")
     try:
-        paths = [stored.url.removeprefix(prefix) for stored in storage.list(output)]
+        paths = _paths(output)
     except OSError as error:
         problems.add(f"the data set cannot be listed ({error.strerror or error})")
         return
     for path in leftovers(paths, {one["name"] for one in manifest["files"]}):
         problems.add(f"{to_text(path)}: the manifest does not list it")
+
+
+def _paths(output: str) -> list[str]:
+    """Every file of a folder, by its path in it."""
+    prefix = storage.join(output, "")
+    return [stored.url.removeprefix(prefix) for stored in storage.list(output)]

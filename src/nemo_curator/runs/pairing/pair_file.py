@@ -15,13 +15,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nemo_curator import storage
 from nemo_curator.errors import InputError
 from nemo_curator.kernels.cell_recall import Recall
 from nemo_curator.kernels.resolution import Links
-from nemo_curator.shards.parquet import open_parquet
+from nemo_curator.shards.parquet import open_parquet, read_footer
 
 COPIES, TURNED, SIMILAR = "copies", "turned", "similar"
 """Kinds of pairs: of PDQ hashes, of these and their turns, of embeddings."""
@@ -166,8 +164,7 @@ def open_pairs(url: str) -> PairFile | None:
     Only the end of the file is looked at.
     """
     try:
-        with storage.open(url) as file:
-            schema = pq.read_schema(file)
+        schema = read_footer(url).schema.to_arrow_schema()
     except (OSError, pa.ArrowException, ValueError):
         return None
     facts = PairFacts.of(schema.metadata)

@@ -1,5 +1,5 @@
 """Encoded images to other ones, in processes that a hostile file may take down."""
 
-from nemo_curator.runs.rendering.pool import RenderPool, Unrendered, render_workers
+from nemo_curator.runs.rendering.pool import Rendering, RenderPool, Unrendered, render_workers
 
-__all__ = ["RenderPool", "Unrendered", "render_workers"]
+__all__ = ["RenderPool", "Rendering", "Unrendered", "render_workers"]

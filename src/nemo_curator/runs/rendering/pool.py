@@ -1,7 +1,7 @@
 """Several processes that render, and the threads that ask them.
 
 A thread of the pool owns one child, asks it and waits; the thread that submits owns everything else. Which child makes
-which image shows in no result.
+which image shows in no result. What is made and not asked for yet is bounded in bytes, see `ResultRoom`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from nemo_curator.cores import usable_cores
 from nemo_curator.errors import StageError
 from nemo_curator.machine_memory import usable_memory
 from nemo_curator.runs.rendering.process import AskedProcess, DiedError, NotStartedError
+from nemo_curator.runs.rendering.results import ResultRoom
 from nemo_curator.runs.rendering.worker import ANSWER, as_text
 
 _ITSELF = 150_000_000  # bytes of a child without an image
 _COMMAND = 300_000_000  # of the process that asks, with the samples that wait
 _SHARE = 0.8  # of the machine's memory, where nobody says how much there is; as for scoring
+_RESULTS = 1 << 26  # bytes of images that are made and wait in that process
 _TRIES = 2  # because a child may die of what is none of the image's fault, such as memory that others took
 
 
@@ -35,6 +37,35 @@ class Unrendered:
     """
 
     reason: str
+
+
+class Rendering:
+    """An image that is being made.
+
+    Args:
+        future: What becomes of it.
+        number: Which one it is.
+        room: Where it waits when it is made.
+    """
+
+    def __init__(self, future: Future[Rendered | Unrendered], number: int, room: ResultRoom) -> None:
+        self._future, self._number, self._room = future, number, room
+
+    def done(self) -> bool:
+        """Whether it is there."""
+        return self._future.done()
+
+    def result(self) -> Rendered | Unrendered:
+        """Wait for it; to be asked once, best in the order in which they were submitted.
+
+        Raises:
+            StageError: No child can be started.
+        """
+        self._room.want(self._number)
+        found = self._future.result()
+        if isinstance(found, Rendered):
+            self._room.leave(len(found.data))
+        return found
 
 
 def render_workers(rendition: Rendition, workers: int | None = None, memory: int | None = None) -> int:
@@ -68,6 +99,8 @@ class RenderPool:
         self._lock = threading.Lock()
         self._children: list[AskedProcess] = []
         self._closed = False
+        self._room = ResultRoom(_RESULTS)
+        self._submitted = 0
 
     def __enter__(self) -> Self:
         return self
@@ -77,13 +110,14 @@ class RenderPool:
     ) -> None:
         with self._lock:
             self._closed = True
+            self._room.close()
             for child in self._children:
                 child.kill()
         self._threads.shutdown(cancel_futures=True)
         for child in self._children:
             child.close()
 
-    def submit(self, data: bytes, seconds: float) -> Future[Rendered | Unrendered]:
+    def submit(self, data: bytes, seconds: float) -> Rendering:
         """Have an image made.
 
         Args:
@@ -94,13 +128,23 @@ class RenderPool:
             What becomes of it; it never fails but with what is no fault of the image, such as a `StageError` where no
             child can be started.
         """
-        return self._threads.submit(self._render, data, seconds)
+        number = self._submitted
+        self._submitted += 1
+        return Rendering(self._threads.submit(self._render, data, seconds, number), number, self._room)
 
-    def _render(self, data: bytes, seconds: float) -> Rendered | Unrendered:
+    def _render(self, data: bytes, seconds: float, number: int) -> Rendered | Unrendered:
         for _ in range(_TRIES):
+            taken: list[int] = []
+
+            def room(size: int, taken: list[int] = taken) -> bool:
+                there = self._room.enter(number, size)
+                taken.extend([size] if there else [])
+                return there
+
             try:
-                (good, name, width, height, _length), body = self._child().ask(data, seconds)
+                (good, name, width, height, _length), body = self._child().ask(data, seconds, room)
             except DiedError:
+                self._room.leave(sum(taken))
                 self._own.child = None
                 continue
             except NotStartedError as error:
@@ -111,6 +155,7 @@ class RenderPool:
                     act="look whether memory or processes ran out, and run the same command again, which goes on",
                 ) from None
             if not good:
+                self._room.leave(len(body))
                 return Unrendered(body.decode("utf-8", "replace"))
             return Rendered(body, name.rstrip(b"\0").decode(), width, height)
         return Unrendered(f"its decoder or encoder crashed twice, or took longer than {seconds:g} s of processor time")

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nemo_curator.runs.rendering.allowance import PATIENCE
@@ -72,18 +73,22 @@ class AskedProcess:
                     fcntl.fcntl(pipe, _SET_PIPE_SIZE, _AT_ONCE)
         self._ready = False
 
-    def ask(self, data: bytes, seconds: float) -> tuple[tuple[Any, ...], bytes]:
+    def ask(
+        self, data: bytes, seconds: float, room: Callable[[int], bool] = lambda _: True
+    ) -> tuple[tuple[Any, ...], bytes]:
         """One request and its answer.
 
         Args:
             data: What is asked.
             seconds: Processor time that the answer may take; that the child starts is not counted.
+            room: Waits until there is room for so many bytes of an answer, which the child keeps until then; whether
+                there is to be one at all.
 
         Returns:
             (the numbers that the answer begins with, its bytes).
 
         Raises:
-            DiedError: There is none; the child is dead.
+            DiedError: There is none; the child is dead, also where there is to be none.
             NotStartedError: It did not even start; it is dead too.
         """
         if not self._ready:
@@ -93,10 +98,13 @@ class AskedProcess:
             self._write(REQUEST.pack(len(data), seconds), end)
             self._write(data, end)
             numbers = self._answer.unpack(self._read(self._answer.size, end))
-            return numbers, self._read(numbers[-1], end)
+            if room(numbers[-1]):
+                return numbers, self._read(numbers[-1], time.monotonic() + _GRACE)
         except (OSError, EOFError) as error:
             self.close()
             raise DiedError from error
+        self.close()
+        raise DiedError
 
     def _start(self) -> None:
         try:

@@ -165,8 +165,8 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
             SampleError: The image cannot be used.
         """
         header = image.header = probe(data, self.limits)
-        check(header, len(data), self.limits)
         if not (self.pixels or self.views):
+            check(header, len(data), self.limits)  # as the decoder does it else
             return
         if self.pixels:
             picture = read_picture(data, header, self.limits, self.options)

@@ -15,13 +15,19 @@ from nemo_curator.shards.sample import Sample
 from nemo_curator.stages.worker import MOST, POISON
 from nemo_curator.tasks import FileGroupTask
 
+NEW = "is_new"
+"""Key in the metadata of a partition's task: whether the run that it is scored into has no file of it yet."""
 
-def partition_task(partition: Partition, poison: Mapping[str, str] | None = None) -> FileGroupTask:
+
+def partition_task(
+    partition: Partition, poison: Mapping[str, str] | None = None, *, is_new: bool = False
+) -> FileGroupTask:
     """The unit of work that reads a partition.
 
     Args:
         partition: The partition.
         poison: Image id to why no stage may touch that image, for those that were given up before.
+        is_new: Whether the run that it is scored into has nothing of it yet.
     """
     parquets = [entry.location for entry in partition.entries if entry.has_rows]
     one_root = all(entry.root == partition.root for entry in partition.entries)
@@ -38,6 +44,7 @@ def partition_task(partition: Partition, poison: Mapping[str, str] | None = None
             },
             **({"parquets": parquets} if parquets else {}),
             **({POISON: dict(poison)} if poison else {}),
+            **({NEW: True} if is_new else {}),
         },
         task_id=partition.id,
     )
