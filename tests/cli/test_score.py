@@ -94,6 +94,7 @@ def test_dry_run_writes_nothing(place):
         done = imagecurator("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")
         assert done.returncode == 0, done.stderr
         assert f"{todo} to do" in done.stdout
+        assert done.stdout.startswith(f"9 images, 1 shard in {3 if run == 'scored' else 2} partitions: ")
         assert "This was a dry run: nothing is written." in done.stdout
         assert as_json("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")["to_score"] == todo
     assert tree(place) == before

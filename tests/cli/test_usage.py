@@ -37,7 +37,7 @@ def test_without_any_argument_the_input_is_missing():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("export", "a", "b", "--format", "json"), "'json' is none of webdataset, folder, parquet."),
+        (("export", "a", "b", "--format", "json"), "'json' is none of webdataset, folder, parquet"),
         (("run", "a", "b", "--executor", "moon"), "'moon' is none of local, ray."),
         (("run", "a", "b", "--copies", "many"), "'many' is no whole number. --copies BITS: Remove edited copies"),
         (("run", "a", "b", "--copies", "99"), "99 is more than 63."),
@@ -69,7 +69,7 @@ def test_choices_are_told_whole(monkeypatch):
     """The values that an option may have are not broken in the middle of a word."""
     monkeypatch.setenv("COLUMNS", "80")
     text = " ".join(imagecurator("export", "--help").stdout.replace("│", " ").split())
-    assert "One of webdataset, folder, parquet." in text
+    assert "One of webdataset, folder, parquet" in text
     assert "One of jpeg, png, webp, avif." in text
 
 

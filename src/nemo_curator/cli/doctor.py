@@ -36,6 +36,7 @@ _EXTRAS = {
     "gcs": ("gcsfs",),
     "http": ("aiohttp",),
     "fetch": ("aiohttp", "idna", "protego"),
+    "lance": ("pylance",),
     "demo": ("scikit-image", "scikit-learn"),
 }
 _STAND_INS = {"onnxruntime": ("onnxruntime-gpu",)}  # other distributions of the same module

@@ -44,13 +44,11 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
 def print_score_plan(plan: ScorePlan) -> None:
     """What would be scored."""
     total, todo = len(plan.share), len(plan.work.partitions)
-    lines = [
-        f"{counted(total, 'partition')}, {total - todo:,} scored already; {todo:,} to do ({amount(plan.bytes)} to read)"
-    ]
+    work = f"{total - todo:,} scored already, {todo:,} to do ({amount(plan.bytes)} to read)"
+    lines = [f"{_files(plan)} in {counted(total, 'partition')}: {work}"]
     if plan.work.whole:
-        lines.append(
-            f"  {len(plan.work.whole):,} whole: {', '.join(stage.name for stage in plan.scoring.stages) or '-'}"
-        )
+        stages = ", ".join(stage.name for stage in plan.scoring.stages) or "nothing"
+        lines.append(f"  {len(plan.work.whole):,} of which nothing is scored: {stages}")
     for columns, ids in plan.work.columns.items():
         source = " (from the stored embeddings)" if stands_on_stored(_stages(plan, columns)) else ""
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
@@ -59,6 +57,15 @@ def print_score_plan(plan: ScorePlan) -> None:
     lines += [f"warning: {sentence}" for sentence in plan.dropped]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
+
+
+def _files(plan: ScorePlan) -> str:
+    """What there is to score, as far as it is known unread: `472 images and 3 shards`."""
+    entries = [one for partition in plan.share for one in partition.entries]
+    shards = sum(one.is_shard for one in entries)
+    strays = sum(one.kind == "stray" for one in entries)
+    counts = ((len(entries) - shards - strays, "image"), (shards, "shard"), (strays, "other file"))
+    return ", ".join(counted(count, what) for count, what in counts if count) or "nothing"
 
 
 def _stages(plan: ScorePlan, columns: Sequence[str]) -> Sequence[Stage]:
