@@ -21,7 +21,7 @@ def test_rules_are_set_one_by_one(place):
     assert "The run's recipe rejects, in this order:" in done.stderr
     assert "plain: entropy < 0" in done.stderr
     assert "rejected: plain" in done.stdout
-    assert "9 inputs = 6 kept + 1 rejected + 1 duplicates + 1 quarantined" in done.stdout
+    assert "9 inputs = 6 kept + 1 rejected + 1 duplicate + 1 quarantined" in done.stdout
 
 
 def test_recipe_file(place):

@@ -42,7 +42,8 @@ def test_it_ends_with_the_path_of_the_report(shown):
     """The last line is a page that is there, under five megabytes."""
     folder, result = shown
     assert result.exit_code == 0, result.output
-    report = Path(result.stdout.splitlines()[-1])
+    report = Path(result.stdout.splitlines()[-1].removeprefix("report:").strip())
+    assert result.stdout.count(str(report)) == 1
     assert report == folder / "output" / "run" / "report.html"
     assert 50_000 < report.stat().st_size < 5_000_000
 

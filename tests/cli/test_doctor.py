@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 from tests.cli.processes import imagecurator, process
@@ -31,16 +33,30 @@ def test_json_findings():
 
 
 def test_findings_for_people():
-    """`doctor` says the same in words, which systems are tested, and that this is not NVIDIA's."""
+    """`doctor` says the verdict first, the rest in words, which systems are tested, and that it is not NVIDIA's."""
     done = imagecurator("doctor")
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
-    assert "Everything that a default run needs is here." in text
+    assert done.stdout.splitlines()[1] == "Everything that a default run needs is here."
     assert "tested on Linux x86-64; macOS and arm64 as far as their packages have wheels" in text
     assert "independent of NVIDIA" in text
-    for spec in registry.specs():
-        assert f"model {spec.name}" in text
-    assert "MODEL_DIR/openai/clip-vit-large-patch14/model.safetensors and config.json beside it" in done.stdout
+    here = [spec.name for spec in registry.specs() if registry.availability(spec).ok]
+    assert f"Models: {len(here)} of {len(registry.specs())} are here ({', '.join(here)})." in text
+    assert "`imagecurator models` lists all" in text
+    assert len(done.stdout.splitlines()) < 25
+
+
+def test_every_extra_is_told():
+    """Each extra that brings a package is told as installed, or as one to install with the command for it."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name for name, packages in project["optional-dependencies"].items() if packages and name != "all"}
+    found = json.loads(imagecurator("doctor", "--json").stdout)["extras"]
+    assert set(found) == extras
+    absent = [name for name, there in found.items() if not there]
+    said = imagecurator("doctor").stdout
+    if absent:
+        assert f"Not installed: {', '.join(absent)}. To have one: pip install 'imagecurator[{absent[0]}]'" in said
+    assert all(name in said for name in found)
 
 
 @pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json")])

@@ -202,7 +202,7 @@ def test_dry_run(place):
     before = tree(place)
     assert as_json("embed", place / "in", place / "new", "--dry-run")["to_score"] == 2
     done = imagecurator("embed", place / "in", place / "out", *BOTH, "--dry-run")
-    assert "2 partitions, 2 scored already; 0 to do" in done.stdout
+    assert "7 images, 1 shard in 2 partitions: 2 scored already, 0 to do" in done.stdout
     assert tree(place) == before
 
 

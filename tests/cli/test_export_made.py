@@ -30,6 +30,22 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+def test_the_sums_of_an_export_are_those_of_verify(run, tmp_path):
+    """`export` and `verify` tell the same size; nothing is told of others where every image was made anew."""
+    done = command("export", run, tmp_path / "out", "--encode", "webp")
+    assert done.exit_code == 0
+    told = done.stdout.splitlines()[0]
+    assert told.startswith("5 samples, ")
+    assert told.endswith(", in 1 shard")
+    size = told.removeprefix("5 samples, ").removesuffix(", in 1 shard")
+    assert size.endswith(" kB")
+    assert f"5 samples in 1 shard checked, {size}" in command("verify", tmp_path / "out", "--run", run).stdout
+    assert "5 images made anew\n" in done.stdout
+    mixed = command("export", run, tmp_path / "mixed", "--longest", "100", "--format", "folder")
+    assert ", in 1 shard" in mixed.stdout.splitlines()[0]
+    assert "5 images made anew\n" in mixed.stdout
+
+
 def test_smaller_images(run, tmp_path):
     """Sizes and formats are those of the options, and what could not be made is told."""
     options = ["--longest", 48, "--encode", "webp", "--quality", 70, "--workers", 2]

@@ -105,7 +105,9 @@ def test_leaks_of_a_data_set_are_found(made, tmp_path):
         "2 of 4 images show some that are protected; write the data set without them with `--output DIR`"
         in sentence(done, 10)
     )
-    assert "eval:edit.png is shown by 1 image:\n  in/2: copy, " in done.stdout
+    assert done.stdout.startswith("2 images show 2 protected images\n  in/1 shows eval:esc\\x1b[31m.jpg: same_bytes\n")
+    assert "\n  in/2 shows eval:edit.png: copy, " in done.stdout
+    assert "pairs of" not in done.stdout
     assert pq.read_table(file)["image_id"].to_pylist() == ["in/1", "in/2"]
     assert tree(made) == before
     again = imagecurator("decontaminate", made / "in.tar", "--protect", made / "eval", "--leaks", file)
@@ -120,6 +122,29 @@ def test_leaks_of_a_data_set_are_found(made, tmp_path):
     )
     facts = json.loads(done.stdout)
     assert (done.returncode, facts["images"], facts["listed"][0]["ends"][0]["kind"]) == (10, 1, "same_bytes")
+
+
+def test_many_leaks_are_a_few_lines(tmp_path):
+    """Each leaking image is one line with the nearest that it shows, ten at most, however many pairs there are."""
+    for name, quality in (("in", 90), ("eval", 60)):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            image = encoded(large(7), quality=quality - number)
+            (tmp_path / name / f"{number:02d}.jpg").write_bytes(image)
+    (tmp_path / "eval" / "same.jpg").write_bytes((tmp_path / "in" / "03.jpg").read_bytes())
+    command = ("decontaminate", tmp_path / "in", "--protect", tmp_path / "eval")
+    done = imagecurator(*command)
+    assert done.returncode == 10
+    lines = done.stdout.splitlines()
+    assert lines[0] == "12 images show 13 protected images"
+    assert sum(" shows eval:" in line for line in lines) == 10
+    assert "  03.jpg shows eval:same.jpg: same_bytes; and 12 more" in lines
+    assert "  … and 2 more images; see --limit and --leaks" in lines
+    assert len(lines) < 20
+    run = tmp_path / "run"
+    assert imagecurator(*command, "--run", run, "--limit", "1").stdout.count(" shows eval:") == 1
+    assert "protect set" not in imagecurator("duplicates", run).stdout
+    assert len(as_json("duplicates", run)["searched"]) == 1
 
 
 @pytest.mark.parametrize("form", ["webdataset", "folder", "parquet"])

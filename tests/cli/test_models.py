@@ -43,9 +43,26 @@ def models(tmp_path):
     return tmp_path / "models"
 
 
-def test_every_model_is_listed_for_people():
-    """Name, what it is for, input, dimension, licence, where it is or how to get it, and the heads that fit."""
+def test_every_model_is_a_line_for_people():
+    """One line a model with what it gives, its size, whether it is here, and its licence; what to do is said once."""
     done = imagecurator("models")
+    assert done.returncode == 0, done.stderr
+    lines = {line.partition("  ")[0]: line.split() for line in done.stdout.split("\n\n")[0].splitlines()[1:]}
+    assert list(lines) == [spec.name for spec in registry.specs()]
+    for spec in registry.specs():
+        assert spec.task in lines[spec.name]
+        assert spec.licence in " ".join(lines[spec.name])
+        assert ("here" in lines[spec.name]) is registry.availability(spec).ok
+    assert " ".join(lines["clip-vit-large-patch14"]) == "clip-vit-large-patch14 embedding 768 1.7 GB get MIT"
+    assert lines["sa_0_4_vit_l_14_linear"][-3:] == ["by", "hand", "MIT"]
+    assert done.stdout.count("IMAGECURATOR_MODEL_DIR") == 1
+    assert len(done.stdout.splitlines()) < len(registry.specs()) + 10
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+
+
+def test_every_model_is_listed_in_full():
+    """Name, what it is for, input, dimension, licence, where it is or how to get it, and the heads that fit."""
+    done = imagecurator("models", "--verbose")
     assert done.returncode == 0, done.stderr
     paragraphs = {text.partition(":")[0].strip(): text for text in done.stdout.split("\n\n")}
     for spec in registry.specs():

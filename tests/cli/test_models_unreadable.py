@@ -57,7 +57,8 @@ def test_models_are_listed_and_verified_all_the_same(models):
     assert "cannot be read (Permission denied)" in sentence(done, 6)
     assert "sac-logos-ava1-l14-linearMSE: readable" in done.stdout
     models.chmod(0)
-    done = unprivileged("models")
+    assert "unreadable" in unprivileged("models").stdout
+    done = unprivileged("models", "--verbose")
     assert done.returncode == 0, done.stderr
     assert "cannot be read (Permission denied)" in done.stdout
     sentence(unprivileged("models", "verify"), 6)

@@ -65,6 +65,18 @@ def test_terminal_shows_speed_and_verdicts(place, tmp_path):
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor stays hidden"
 
 
+def test_a_terminal_breaks_the_announcement_between_words(place, tmp_path):
+    """On 80 columns no word of what will be rejected is broken; further lines are set in like the first."""
+    rule = "least(width, height) < 64 and width between 10 and 20000 and height between 11 and 30000"
+    arguments = ("run", place / "in", tmp_path / "out", "-s", "scores=[header]", "-s", f"rules={{small: '{rule}'}}")
+    code, shown = _on_terminal(command(*arguments, "-w", "1"))
+    assert code == 0, shown
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "")
+    lines = plain[plain.index("rejects, in this order:") :].splitlines()[1:3]
+    assert all(line.startswith("  ") and len(line.rstrip()) <= 80 for line in lines), plain
+    assert " ".join(" ".join(lines).split()).startswith("small: least(width, height) < 64 and width between 10")
+
+
 def test_terminal_is_left_alone_by_an_early_error(place, tmp_path):
     """An error before the work begins leaves the cursor visible, and nothing of a progress bar."""
     (tmp_path / "out").mkdir()

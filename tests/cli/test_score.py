@@ -67,6 +67,23 @@ def test_all_scores(place):
     left_out = [name for name in score_names() if any(f"leaves out {name}:" in note for note in facts["notes"])]
     assert sorted([*facts["stages"], *left_out]) == sorted(score_names())
     assert {"header", "sharpness", "exposure", "entropy", "nsfw", "embedding"} <= set(facts["stages"])
+    assert len(left_out) > 1
+
+
+def test_all_scores_are_told_in_one_line(place):
+    """What `--scores all` leaves out is one short line, with what each lacks; another command says how to get it."""
+    command = ("score", place / "in", place / "all", "--scores", "all")
+    dry = [line for line in imagecurator(*command, "--dry-run").stdout.splitlines() if "leaves out" in line]
+    done = [line for line in imagecurator(*command).stderr.splitlines() if "leaves out" in line]
+    assert len(dry) == len(done) == 1
+    assert dry == done
+    assert len(done[0]) < 250
+    for lacking in ("aesthetic (weights)", "clip_prompts (words of yours)", "clip_score (another embedding)"):
+        assert lacking in done[0]
+    assert "`imagecurator plan --scores all` says how to get each" in done[0]
+    said = imagecurator("plan", "--scores", "all").stdout
+    assert "leaves out aesthetic: " in said
+    assert "imagecurator models get sac-logos-ava1-l14-linearMSE" in said
 
 
 def test_dry_run_writes_nothing(place):
@@ -77,6 +94,7 @@ def test_dry_run_writes_nothing(place):
         done = imagecurator("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")
         assert done.returncode == 0, done.stderr
         assert f"{todo} to do" in done.stdout
+        assert done.stdout.startswith(f"9 images, 1 shard in {3 if run == 'scored' else 2} partitions: ")
         assert "This was a dry run: nothing is written." in done.stdout
         assert as_json("score", place / "in", place / run, "-r", place / "recipe.yaml", "--dry-run")["to_score"] == todo
     assert tree(place) == before

@@ -86,6 +86,8 @@ def test_a_model_without_a_text_tower(made, tmp_path):
     assert imagecurator("embed", tmp_path / "in", tmp_path / "out").returncode == 0
     said = sentence(imagecurator("search", tmp_path / "out" / "run", "--text", WORDS), 6)
     assert "has no text tower" in said
+    assert "`imagecurator models get clip-vit-base-patch32 --model-dir DIR`, then" in said
+    assert "score INPUT RUN --set models.embedding=clip-vit-base-patch32 --rescore" in said
     assert "is empty" in sentence(imagecurator("search", made / "out" / "run", "--text", "  "), 3)
 
 

@@ -26,8 +26,15 @@ def test_a_run_from_end_to_end(place):
     assert imagecurator("export", place / "run", place / "out").returncode == 0
     before = tree(place)
     done = imagecurator("status", place / "run")
-    assert "9 inputs = 6 kept + 1 rejected + 1 duplicates + 1 quarantined" in done.stdout
+    assert "9 inputs = 6 kept + 1 rejected + 1 duplicate + 1 quarantined" in done.stdout
     assert f"data set: {place / 'out'} (complete, 2" in done.stdout
+    lines = done.stdout.splitlines()
+    at = {
+        word: next(number for number, line in enumerate(lines) if line.startswith(word))
+        for word in ("partitions:", "kept", "data set:", "columns:")
+    }
+    assert list(at.values()) == sorted(at.values()), "progress and verdicts first, details last"
+    assert sum(line.startswith("columns:") for line in lines) == 1
     assert as_json("status", place / "run")["exports"][0]["state"] == "complete"
     assert tree(place) == before
     (place / "out" / "manifest.json").unlink()

@@ -47,8 +47,7 @@ def test_help_is_what_a_process_says(words):
 
 def commands(*above):
     """Names of all subcommands, as the program's own help lists them, each followed by those of its own."""
-    _, _, listed = help_of(*above).partition("Commands")
-    found = [" ".join([*above, name]) for name in re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)]
+    found = [" ".join([*above, name]) for name in re.findall(r"^│ ([a-z]+)  ", help_of(*above), re.MULTILINE)]
     return [name for one in found for name in (one, *commands(*one.split()))]
 
 

@@ -66,7 +66,7 @@ def test_every_model_of_the_hub_has_its_command():
 
 def test_without_a_directory_it_is_said_how_to_name_one():
     """All three ways, and then what to put into it."""
-    with pytest.raises(WeightsNotFoundError, match=r"--model-dir DIR .*as model_dir, or in IMAGECURATOR_MODEL_DIR"):
+    with pytest.raises(WeightsNotFoundError, match=r"in IMAGECURATOR_MODEL_DIR, as model_dir, or with --model-dir DIR"):
         registry.get_spec(NAME).weights.find(None)
 
 

@@ -12,7 +12,9 @@ from tests.public_api.fakes import GivenScores, Tensor, batch_of, ids
 from nemo_curator.errors import StageError
 from nemo_curator.stages.declarations import Column
 from nemo_curator.stages.image.filters.base import BaseFilterStage
-from nemo_curator.tasks import ImageBatch, ImageObject, Record, StagePerfStats
+from nemo_curator.stages.image.io.image_reader import ImageReaderStage
+from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject, Record, StagePerfStats
+from nemo_curator.testing import encoded, photo
 
 
 @dataclass
@@ -223,6 +225,24 @@ def test_verbose_logs_rejects():
     finally:
         logger.remove(sink)
     assert lines == ["image_given_filter rejects i1: score 0.9\n"]
+
+
+def test_a_reader_is_quiet_until_traces_are_asked_for(tmp_path):
+    """Reading says nothing at the level that loggers have by default, though the documented default is verbose."""
+    from loguru import logger
+
+    (tmp_path / "a.png").write_bytes(encoded(photo(1), "PNG"))
+    task = FileGroupTask(dataset_name="d", task_id="0", data=[str(tmp_path / "a.png")])
+    for level, count in (("DEBUG", 0), ("TRACE", 1)):
+        lines = []
+        sink = logger.add(lines.append, format="{message}", level=level)
+        try:
+            stage = ImageReaderStage()
+            stage.setup()
+            assert sum(len(batch.data) for batch in stage.process(task)) == 1
+        finally:
+            logger.remove(sink)
+        assert len(lines) == count
 
 
 def test_the_number_of_rejects_is_a_metric():

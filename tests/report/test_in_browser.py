@@ -224,6 +224,32 @@ def test_axe_finds_nothing_serious(browser, sized, scheme, width):
     found.close()
 
 
+def test_the_table_of_scores_fits_a_telephone(browser, sized):
+    """At 390 pixels each score shows its median without scrolling; on a wide screen the quantiles are there too."""
+    for width, columns in ((390, ["column", "median"]), (1280, ["column", "min", "5 %", "median", "95 %", "max"])):
+        found = Opened(browser, sized[0].report, viewport={"width": width, "height": 900})
+        heads = found.page.locator("table.scores thead th:visible")
+        assert [one.strip().lower() for one in heads.all_inner_texts()][: len(columns)] == columns
+        assert found.page.evaluate(
+            "(() => { const box = document.querySelector('.scroll:has(.scores)'); "
+            "return box.scrollWidth <= box.clientWidth; })()"
+        )
+        found.close()
+
+
+def test_ticks_are_round_and_whole(opened):
+    """Ticks over several magnitudes are powers of ten, and none is cut off at the right end."""
+    ask = opened.page.evaluate
+    assert ask("powersOfTen(1.992e-6, 0.31, 8)") == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    assert ask("powersOfTen(1e-6, 1, 3)") == [1e-6, 1e-3, 1]
+    assert ask("powersOfTen(2, 30, 8)") == [2, 30]
+    chart = "{ width: 500, bbox: { left: 54 * devicePixelRatio, width: 420 * devicePixelRatio }, valToPos: (x) => x }"
+    assert ask(f"tickWords({chart}, [0, 200, null, 400])") == ["0", "200", "", "400"]
+    assert ask(f"tickWords({chart}, [0, 419.5])") == ["0", "419.5"]
+    wide = chart.replace("(x) => x", "(x) => x / 1e9")
+    assert ask(f"tickWords({wide}, [0, 420e9])") == ["0", ""]
+
+
 def test_the_demo_and_its_map(browser, tmp_path):
     """The page of the demo has a map of its embeddings, and complains of nothing."""
     pytest.importorskip("skimage", reason="the demo's photos come with the extra `demo`")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,8 @@ from tests.report.pages import HOSTILE_NAME, curated, figures_of, report_of
 
 from nemo_curator.errors import StorageError
 from nemo_curator.report import gather, page, sampling
-from nemo_curator.report.page import write_report
+from nemo_curator.report.content import Group
+from nemo_curator.report.page import render, write_report
 from nemo_curator.testing import encoded, make_tar, photo
 
 
@@ -107,6 +109,28 @@ def test_a_rejected_image_shows_its_score_against_the_threshold(pile, tmp_path):
     assert (figure.image_id, figure.size, figure.compared) == ("tiny.png", "40 \N{MULTIPLICATION SIGN} 30", "30 < 64")
     assert figure.picture.startswith("data:image/jpeg;base64,")
     assert figure.shape == (40, 30)
+
+
+def test_duplicates_are_introduced_as_what_they_are(pile, tmp_path):
+    """One is not a group, and of equal bytes no radius is spoken of; of copies one is."""
+    page = gather.gather(curated(pile, tmp_path / "out"))
+    assert not page.apart
+    words = render(page)
+    assert "1 group of" not in words
+    assert "the radius" not in words
+    near = replace(page, groups=(*page.groups, Group("duplicate", "copy", "", 2)))
+    assert "look there before you trust the radius" in render(near)
+    one = render(replace(page, duplicates=1))
+    assert "1 duplicate, beside the kept image that it repeats." in one
+
+
+def test_it_is_said_from_which_score_on_pictures_are_blurred(pile, tmp_path):
+    """The score, and that a rule about such pictures blurs too, stand beside the switch."""
+    page = gather.gather(curated(pile, tmp_path / "out"))
+    assert "blurred from" not in render(page)
+    first = next(iter(page.figures))
+    veiled = replace(page, figures={**page.figures, first: replace(page.figures[first], sensitive=True)})
+    assert "blurred from nsfw_score 0.5 on" in render(veiled)
 
 
 def test_a_duplicate_stands_beside_the_image_that_it_duplicates(pile, tmp_path):

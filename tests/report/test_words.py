@@ -50,6 +50,23 @@ def test_a_score_against_its_threshold(score, threshold, text):
     assert compared(score, threshold) == text
 
 
+@pytest.mark.parametrize(
+    ("score", "rule", "text"),
+    [
+        (1.0, "dark_share >= 0.95", "1 \N{GREATER-THAN OR EQUAL TO} 0.95"),
+        (0.95, "dark_share >= 0.95", "0.95 \N{GREATER-THAN OR EQUAL TO} 0.95"),
+        (0.5, "dark_share <= 0.95", "0.5 \N{LESS-THAN OR EQUAL TO} 0.95"),
+        (1.0, "dark_share > 0.95", "1 > 0.95"),
+        (1.0, "0.95 <= dark_share", "1 > 0.95"),
+        (1.0, "dark_share >= 0.95 and width < 70", "1 > 0.95"),
+        (1.0, "dark_share <> 0.95", "1 > 0.95"),
+    ],
+)
+def test_the_operator_of_the_rule_is_shown(score, rule, text):
+    """Where a rule compares once, and with that side left, its own operator stands there; else the bare relation."""
+    assert compared(score, 0.95, rule) == text
+
+
 def test_text_is_made_fit_to_be_shown():
     """Control and direction characters are replaced, white space is folded, length is bounded."""
     assert shown("a\n b\tc", 10) == "a b c"

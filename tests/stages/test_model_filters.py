@@ -164,7 +164,7 @@ def test_what_cannot_be_used_is_told_when_the_stage_is_made(tmp_path, kind, mode
 def test_missing_weights_without_a_directory_say_how_to_name_one():
     """The default head is the user's own: without a directory the sentence has the file and both ways to name it."""
     with pytest.raises(
-        WeightsNotFoundError, match=r"linearMSE/model\.safetensors.*as model_dir, or in IMAGECURATOR_MODEL_DIR"
+        WeightsNotFoundError, match=r"linearMSE/model\.safetensors.*in IMAGECURATOR_MODEL_DIR, as model_dir"
     ):
         ImageAestheticModelFilterStage()
 

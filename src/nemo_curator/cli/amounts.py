@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def amount(count: int) -> str:
     """Bytes in a unit that suits them."""
+    if count < 1e5:  # of these 0.0 MB says nothing
+        return counted(count, "byte") if count < 1000 else f"{count / 1e3:,.1f} kB"
     return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -31,22 +32,30 @@ from nemo_curator.cli.score import score
 from nemo_curator.cli.search import search
 from nemo_curator.cli.stage_plan import plan
 from nemo_curator.cli.status import status
+from nemo_curator.cli.usage import Command, Group
 from nemo_curator.cli.verify import verify
 from nemo_curator.cli.view import view
 
 app = typer.Typer(
     name="imagecurator",
+    cls=Group,
     help="Turn a pile of images into a dataset worth training on: every input accounted for, original bytes kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    *(run, plan, score, decide, export, report, view, status, explain, duplicates, leaks, search),
-    *(decontaminate, embed, fetch, verify, remove, diff, init, doctor, demo),
-):
-    app.command(command.__name__)(as_sentences(command))
-app.add_typer(models)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Every day": (run, plan, view, decide, export, report),
+    "Look into a run": (status, explain, duplicates, search, diff),
+    "Single steps": (fetch, score, embed),
+    "Evaluation sets": (decontaminate, leaks),
+    "Data sets that were written": (verify, remove),
+    "To begin with": (init, doctor, demo),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(command.__name__, cls=Command, rich_help_panel=panel)(as_sentences(command))
+app.add_typer(models, rich_help_panel="To begin with")
 
 
 def _show_version(asked: bool) -> None:

@@ -11,7 +11,6 @@ import typer
 
 from nemo_curator.cli import options
 
-_SHOWN = 10  # images that show one protected image and are told to a person
 _ALL = 2**31
 _BASE = "scores: []\nrules: {}\nduplicates: {copies: {distance: 31}, within: false}\n"
 
@@ -41,7 +40,7 @@ def decontaminate(
     leaks: Annotated[
         str | None, typer.Option("--leaks", metavar="FILE", help="Write every leak into this file, as Parquet.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Protected images to list at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Leaking images to list at most.")] = 10,
     settings: options.Settings = None,
     pixels: options.Pixels = False,
     copies: options.Copies = None,
@@ -55,7 +54,7 @@ def decontaminate(
     """Find images of a data set that show one of an evaluation set: the same bytes, or by default an edited copy."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from nemo_curator.cli.display import display
-    from nemo_curator.cli.leaks import print_leaks
+    from nemo_curator.cli.leaks import print_leaking
     from nemo_curator.cli.observing import Observing, observed
     from nemo_curator.cli.recipe_options import DuplicateOptions, overridden
     from nemo_curator.cli.summary import print_notes, print_summary, summary_facts
@@ -75,8 +74,9 @@ def decontaminate(
             output=output,
             run_dir=run_dir,
             leaks_file=leaks,
+            by="protected" if as_json else "image",
             limit=_ALL if as_json else limit,
-            ends=_ALL if as_json else _SHOWN,
+            ends=_ALL if as_json else 1,
             workers=workers,
             watcher=watcher,
         )
@@ -86,7 +86,7 @@ def decontaminate(
         facts["written"] = summary_facts(found.summary) if found.summary else None
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
     else:
-        print_leaks(found.leaks, "protected")
+        print_leaking(found.leaks)
         if leaks is not None:
             sys.stdout.write(f"\nleaks: {leaks}\n")
         if found.summary:

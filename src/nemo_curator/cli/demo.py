@@ -51,4 +51,3 @@ def demo(
         )
         write_report(summary.run, developers)
     print_summary(summary)
-    sys.stdout.write(f"\nOpen this page in a browser:\n{summary.run.report}\n")

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Annotated, Any
 
@@ -28,7 +29,14 @@ _EXTRAS = {
     "openvino": ("openvino",),
     "text": ("rapidocr",),
     "torch": ("torch",),
+    "ray": ("ray",),
     "hub": ("huggingface-hub",),
+    "profile": ("py-spy",),
+    "s3": ("s3fs", "aiohttp"),
+    "gcs": ("gcsfs",),
+    "http": ("aiohttp",),
+    "fetch": ("aiohttp", "idna", "protego"),
+    "lance": ("pylance",),
     "demo": ("scikit-image", "scikit-learn"),
 }
 _STAND_INS = {"onnxruntime": ("onnxruntime-gpu",)}  # other distributions of the same module
@@ -131,31 +139,35 @@ def _print(findings: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     console.print(f"imagecurator {findings['imagecurator']}, Python {findings['python']}, {findings['system']}")
-    console.print(f"tested on {findings['tested']}\n")
-    table = Table(show_header=False, show_edge=False, pad_edge=False)
-    devices = findings["devices"]
-    table.add_row("cores", f"{devices['cores']} of {devices['cores_of_machine']}")
-    table.add_row("memory", f"{devices['memory_gb']} GB")
-    cuda = ", ".join(devices["cuda_names"])
-    table.add_row("CUDA devices", Text(cuda or "none; everything runs on the CPU"))
-    table.add_row("models run by", f"{', '.join(devices['runtimes'])} (the fastest first)")
-    for name, found in findings["packages"].items():
-        table.add_row(name, found or "missing")
-    for extra, there in findings["extras"].items():
-        how = "installed" if there else f"not installed; pip install 'imagecurator[{extra}]'"
-        table.add_row(f"extra {extra}", Text(how))
-    for name, model in findings["models"].items():
-        how = "ready" if model["ok"] else "missing" if model["ships"] else "not here, see below"
-        table.add_row(f"model {name}", Text(f"{how}  ({model['task']}, {model['licence']})"))
-    console.print(table)
-    console.print()
-    wanting = {name: model["how_to_get"] for name, model in findings["models"].items() if not model["ok"]}
-    for name, how in wanting.items():  # outside the table, where no path is broken in the middle
-        console.print(Text(f"{name}: {how}"), soft_wrap=True)
-    if wanting:
-        console.print()
     for problem in findings["problems"]:
-        console.print(Text(f"problem: {problem}", style="bold red"))
+        console.print(Text(f"problem: {problem}", style="bold red"), soft_wrap=True)
     if not findings["problems"]:
         console.print("Everything that a default run needs is here.")
+    console.print()
+    devices = findings["devices"]
+    packages = [f"{name}=={found}" if found else f"{name} (missing)" for name, found in findings["packages"].items()]
+    extras = [name for name, there in findings["extras"].items() if there]
+    table = Table(show_header=False, show_edge=False, pad_edge=False, box=None)
+    table.add_row("cores", f"{devices['cores']} of {devices['cores_of_machine']}")
+    table.add_row("memory", f"{devices['memory_gb']} GB")
+    table.add_row("CUDA devices", Text(", ".join(devices["cuda_names"]) or "none; everything runs on the CPU"))
+    table.add_row("models run by", f"{', '.join(devices['runtimes'])} (the fastest first)")
+    table.add_row("packages", ", ".join(packages))
+    table.add_row("extras", ", ".join(extras) or "none")
+    table.add_row("tested on", findings["tested"])
+    console.print(table)
+    console.print()
+    for line in _to_have(findings):
+        console.print(Text(line), soft_wrap=True)
     console.print("imagecurator is independent of NVIDIA; it implements the API of NeMo Curator's image stages.")
+
+
+def _to_have(findings: dict[str, Any]) -> Iterator[str]:
+    """What is not here but could be, and how to get it."""
+    absent = [extra for extra, there in findings["extras"].items() if not there]
+    if absent:
+        yield f"Not installed: {', '.join(absent)}. To have one: pip install 'imagecurator[{absent[0]}]'"
+    models = findings["models"]
+    here = [name for name, model in models.items() if model["ok"]]
+    yield f"Models: {len(here):,} of {len(models):,} are here ({', '.join(here) or 'none'})."
+    yield "`imagecurator models` lists all, with size, licence, and how to get each."

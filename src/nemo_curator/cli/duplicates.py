@@ -57,7 +57,8 @@ def duplicates(
             sys.stdout.write(f"  … and {group.size - len(group.duplicates):,} more\n")
     if found.groups > len(found.largest):
         sys.stdout.write(f"\n… and {counted(found.groups - len(found.largest), 'smaller group')}; see --limit\n")
-    for known in filter(None, searched):
-        sys.stdout.write(f"\nnote: {pairs_note(known)}\n")
+    own = [one for one in searched if one is not None and not one.other.startswith("protect-")]
+    for at, known in enumerate(own):  # who asks for duplicates did not ask for leaks
+        sys.stdout.write(f"{'' if at else chr(10)}note: {pairs_note(known)}\n")
     if written is not None:
         sys.stdout.write(f"\npairs: {pairs} ({written:,})\n")

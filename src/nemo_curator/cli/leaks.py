@@ -43,10 +43,33 @@ def leaks(
         sys.stdout.write(f"\nleaks: {place.leaks}\n")
 
 
-def print_leaks(found: Any, by: str) -> None:
-    """Leaks for people: one end, then those at the other."""
+def print_leaking(found: Any) -> None:
+    """Leaks for people: how many, then a line for each image that shows a protected one, with the nearest.
+
+    Args:
+        found: As `read_leaks` gives them by image.
+    """
+    _print_sums(found)
+    for leak in found.listed:
+        nearest = leak.ends[0]
+        others = f"; and {leak.size - 1:,} more" if leak.size > 1 else ""
+        sys.stdout.write(
+            f"  {shown(leak.image_id)} shows {shown(nearest.image_id)}: {how(nearest.kind, nearest.distance)}{others}\n"
+        )
+    if found.images > len(found.listed):
+        sys.stdout.write(
+            f"  … and {counted(found.images - len(found.listed), 'more image')}; see --limit and --leaks\n"
+        )
+
+
+def _print_sums(found: Any) -> None:
     sys.stdout.write(f"{counted(found.images, 'image')} show{'s' if found.images == 1 else ''} ")
     sys.stdout.write(f"{counted(found.protected, 'protected image')}\n")
+
+
+def print_leaks(found: Any, by: str) -> None:
+    """Leaks for people: one end, then those at the other."""
+    _print_sums(found)
     for leak in found.listed:
         many = counted(leak.size, "image") if by == "protected" else counted(leak.size, "protected image")
         words = f"is shown by {many}" if by == "protected" else f"shows {many}"

@@ -97,7 +97,7 @@ Against = Annotated[
     typer.Option(
         "--against",
         metavar="RUN",
-        help="Take for duplicates what an image stands for that this earlier run kept; NAME=RUN too.",
+        help="Treat as duplicates also images that repeat one kept by this earlier run; NAME=RUN too.",
     ),
 ]
 Workers = Annotated[

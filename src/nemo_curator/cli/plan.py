@@ -8,7 +8,7 @@ from typing import Any
 
 from nemo_curator.cli.amounts import amount, counted
 from nemo_curator.cli.means import means_facts, means_lines
-from nemo_curator.pipeline.score_notes import left_out
+from nemo_curator.pipeline.score_notes import left_out, left_out_briefly
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage, stands_on_stored
 
@@ -44,21 +44,28 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
 def print_score_plan(plan: ScorePlan) -> None:
     """What would be scored."""
     total, todo = len(plan.share), len(plan.work.partitions)
-    lines = [
-        f"{counted(total, 'partition')}, {total - todo:,} scored already; {todo:,} to do ({amount(plan.bytes)} to read)"
-    ]
+    work = f"{total - todo:,} scored already, {todo:,} to do ({amount(plan.bytes)} to read)"
+    lines = [f"{_files(plan)} in {counted(total, 'partition')}: {work}"]
     if plan.work.whole:
-        lines.append(
-            f"  {len(plan.work.whole):,} whole: {', '.join(stage.name for stage in plan.scoring.stages) or '-'}"
-        )
+        stages = ", ".join(stage.name for stage in plan.scoring.stages) or "nothing"
+        lines.append(f"  {len(plan.work.whole):,} of which nothing is scored: {stages}")
     for columns, ids in plan.work.columns.items():
         source = " (from the stored embeddings)" if stands_on_stored(_stages(plan, columns)) else ""
         lines.append(f"  {len(ids):,} lack {', '.join(columns)}{source}")
     lines += [] if plan.means is None else means_lines(plan.means)
-    lines += [f"note: {note}" for note in (*left_out(plan.scoring), *plan.notes)]
+    lines += [f"note: {note}" for note in (*left_out_briefly(plan.scoring), *plan.notes)]
     lines += [f"warning: {sentence}" for sentence in plan.dropped]
     lines.append(f"run:    {plan.run.root}")
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
+
+
+def _files(plan: ScorePlan) -> str:
+    """What there is to score, as far as it is known unread: `472 images and 3 shards`."""
+    entries = [one for partition in plan.share for one in partition.entries]
+    shards = sum(one.is_shard for one in entries)
+    strays = sum(one.kind == "stray" for one in entries)
+    counts = ((len(entries) - shards - strays, "image"), (shards, "shard"), (strays, "other file"))
+    return ", ".join(counted(count, what) for count, what in counts if count) or "nothing"
 
 
 def _stages(plan: ScorePlan, columns: Sequence[str]) -> Sequence[Stage]:

@@ -47,7 +47,7 @@ def said(event: ev.Event) -> list[str]:
 
 def speed(standing: Standing, now: float, since: str = "") -> str:
     """How many images were read, in which time if that is to be said, and how fast."""
-    return f"{counted(standing.images, 'image')}{since}, {standing.rate(now):,.0f} images/s"
+    return f"{counted(standing.images, 'image')}{since}, {counted(round(standing.rate(now)), 'image')}/s"
 
 
 def outcome(standing: Standing, words: Words) -> str:

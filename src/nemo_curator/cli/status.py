@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from nemo_curator.cli import options
+from nemo_curator.cli.amounts import shown
 
 _FEW = 12  # numbers that a line shows
 
@@ -28,10 +29,9 @@ def status(
     """Say what a run directory holds, what is missing, and where it was exported; a run at work may be asked."""
     # imported here so that `--help` and other commands need not wait for pyarrow and DuckDB
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from nemo_curator.cli.amounts import amount, counted, shown
+    from nemo_curator.cli.amounts import amount, counted
     from nemo_curator.cli.model_figures import print_models
     from nemo_curator.cli.summary import print_funnel, print_notes, print_warnings
     from nemo_curator.planning.computing import computed_models
@@ -54,22 +54,7 @@ def status(
     times = f"{found.started}{f', finished {found.finished}' if found.finished else ''}"
     console.print(Text(f"started:    {shown(times)}"))
     console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
-    for line in _missing_lines(found.missing, again, shards):
-        console.print(line, soft_wrap=True)
     console.print(f"inputs:     {found.records:,} so far, {counted(found.ignored, 'file')} ignored")
-    columns = Table(show_edge=False, pad_edge=False)
-    columns.add_column("column")
-    columns.add_column("partitions", justify="right")
-    for name, count in found.columns.items():
-        columns.add_row(Text(shown(name)), f"{count:,}", style="" if count == found.partitions else "yellow")
-    console.print()
-    console.print(columns)
-    print_models(console, models)
-    for path in found.damaged:
-        console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
-    said = {one.why for one in models}
-    for note in (one for one in found.notes if one not in said):
-        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
     if found.funnel is None or not found.decided:
         console.print("\nnot decided yet")
     else:
@@ -82,6 +67,16 @@ def status(
             Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),
             soft_wrap=True,
         )
+    for line in _missing_lines(found.missing, again, shards):
+        console.print(line, soft_wrap=True)
+    for line in _column_lines(found.columns, found.partitions):
+        console.print(Text(line), soft_wrap=True)
+    print_models(console, models)
+    for path in found.damaged:
+        console.print(Text(f"damaged: {shown(path)} (the next scoring computes it again)"), soft_wrap=True)
+    said = {one.why for one in models}
+    for note in (one for one in found.notes if one not in said):
+        console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
 
 
 def _missing_lines(missing: Sequence[int], again: Sequence[int] | None, shards: int | None) -> Iterator[str]:
@@ -90,6 +85,16 @@ def _missing_lines(missing: Sequence[int], again: Sequence[int] | None, shards: 
         yield f"missing:    {_numbers([one + 1 for one in missing])} (`imagecurator score` scores what is missing)"
     if again is not None:
         yield f"shards:     {f'{_numbers(again)} of {shards} to be run' if again else f'all {shards} are through'}"
+
+
+def _column_lines(columns: Mapping[str, int], partitions: int) -> Iterator[str]:
+    """Which columns are in all partitions, and which in some alone, a line for each number of them."""
+    names: dict[int, list[str]] = {}
+    for name, count in columns.items():
+        names.setdefault(count, []).append(shown(name))
+    for count in sorted(names, reverse=True):
+        some = "" if count == partitions else f" (in {count:,} of {partitions:,} partitions)"
+        yield f"columns:    {', '.join(names[count])}{some}"
 
 
 def _numbers(numbers: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -37,23 +38,32 @@ def announce(recipe: Recipe, whose: str, *, changed: bool = False) -> None:
         changed: Whether the command line changed it.
     """
     console = Console(stderr=True, highlight=False)
+
+    def tell(line: str) -> None:
+        """A line below the first; a terminal would break it within words, and without its indentation."""
+        text = Text(line)
+        if console.is_terminal:
+            console.print(Padding(text, (0, 0, 0, 2)))
+        else:
+            console.print(Text("  ") + text, soft_wrap=True)
+
     with_changes = " with your changes" if changed else ""
     some = recipe.rules or recipe.deny or recipe.known_bad.lists or recipe.protect
     console.print(Text(f"{whose}{with_changes} rejects{', in this order:' if some else ' nothing by rule'}"))
     default = Recipe().rules
     for name, file in recipe.known_bad.lists.items():
         near = f"PDQ within {recipe.known_bad.distance} bits"
-        console.print(Text(f"  {shown(name)}: what has a hash in {shown(file)} ({near})"), soft_wrap=True)
+        tell(f"{shown(name)}: what has a hash in {shown(file)} ({near})")
     if recipe.protect:
         names = ", ".join(shown(entry) for entry in recipe.protect)
-        console.print(Text(f"  protect: what shows an image of {names} ({_shows(recipe.duplicates)})"), soft_wrap=True)
+        tell(f"protect: what shows an image of {names} ({_shows(recipe.duplicates)})")
     if recipe.deny:
-        console.print(Text(f"  deny: what {shown(recipe.deny)} lists"), soft_wrap=True)
+        tell(f"deny: what {shown(recipe.deny)} lists")
     for name, expression in recipe.rules.items():
         why = f"  ({_DEFAULT_WHY[name]})" if name in _DEFAULT_WHY and default[name] == expression else ""
-        console.print(Text(f"  {name}: {expression}{why}"), soft_wrap=True)
+        tell(f"{name}: {expression}{why}")
     for line in _beyond_rules(recipe):
-        console.print(Text(f"  {line}"), soft_wrap=True)
+        tell(line)
     if whose == "The default recipe":
         console.print("Write a recipe of your own with `imagecurator init`.")
 
@@ -64,7 +74,7 @@ def _beyond_rules(recipe: Recipe) -> Iterator[str]:
     if recipe.duplicates.within:
         yield from _duplicates(recipe.duplicates)
     if recipe.against:
-        yield f"then what an image stands for that was kept by {', '.join(map(shown, recipe.against))}"
+        yield f"then images that repeat one kept by {', '.join(map(shown, recipe.against))}"
     if recipe.sample:
         size = f"{recipe.sample.n:,} images" if recipe.sample.n is not None else f"a share of {recipe.sample.share:g}"
         yield f"then all but a sample of {size}{f' by {recipe.sample.by}' if recipe.sample.by else ''}"
@@ -160,15 +170,16 @@ def print_notes(funnel: Funnel) -> None:
     console = Console(highlight=False)
     rejected, quarantined = sum(funnel.rejected.values()), sum(funnel.quarantined.values())
     console.print(
-        f"\n{funnel.inputs:,} inputs = {funnel.kept:,} kept + {rejected:,} rejected + {funnel.duplicates:,} duplicates "
-        f"+ {quarantined:,} quarantined",
+        f"\n{counted(funnel.inputs, 'input')} = {funnel.kept:,} kept + {rejected:,} rejected + "
+        f"{counted(funnel.duplicates, 'duplicate')} + {quarantined:,} quarantined",
         soft_wrap=True,
     )
     notes = [
         f"rule {rule} has no value (NULL) for {counted(count, 'image')}, which it does not reject"
         for rule, count in funnel.undecided.items()
     ]
-    notes += [pairs_note(one) for one in funnel.pairs]
+    # a search that looks at all pairs found what there is: there is nothing to know about it
+    notes += [pairs_note(one) for one in funnel.pairs if not one.exact]
     notes += [
         f"{counted(count, 'image')} of the protect set {name} cannot be read, and protect{'s' if count == 1 else ''} "
         "nothing"
@@ -250,8 +261,7 @@ def export_facts(exported: Exported, output: str) -> dict[str, Any]:
 def print_export(exported: Exported, output: str, run: str) -> None:
     """What was written, and where."""
     console = Console(highlight=False)
-    files = counted(len(exported.files), "file")
-    console.print(f"{counted(exported.samples, 'sample')}, {amount(exported.bytes)}, in {files}{_there(exported)}")
+    console.print(f"{_sizes(exported)}{_there(exported)}")
     _print_missing(console, exported)
     sys.stdout.write(f"data set: {output}\ncheck:    imagecurator verify {output} --run {run}\n")
 
@@ -267,7 +277,19 @@ def _print_missing(console: Console, exported: Exported) -> None:
         left = counted(len(exported.failed), "kept sample")
         console.print(Text(f"note: left out, because it could not be encoded anew: {left}, {which}"), soft_wrap=True)
     if exported.rendered:
-        console.print(f"{counted(exported.rendered, 'image')} made anew; the others have their own bytes")
+        own = exported.samples - exported.rendered
+        others = f"; the other {own:,} have their own bytes" if own and exported.written == _shards(exported) else ""
+        console.print(f"{counted(exported.rendered, 'image')} made anew{others}")
+
+
+def _shards(exported: Exported) -> int:
+    return sum(file.name.endswith(".parquet") for file in exported.files)
+
+
+def _sizes(exported: Exported) -> str:
+    """How much was delivered, in the bytes that `verify` reads: those of all files."""
+    size = amount(sum(file.bytes for file in exported.files))
+    return f"{counted(exported.samples, 'sample')}, {size}, in {counted(_shards(exported), 'shard')}"
 
 
 def _there(exported: Exported) -> str:
@@ -289,12 +311,9 @@ def print_export_plan(plan: ExportPlan, output: str) -> None:
 
 def _print_places(console: Console, summary: Summary) -> None:
     seconds = sum(summary.seconds.values())
-    rate = summary.funnel.inputs / max(seconds, 1e-9)
-    shards = sum(file.name.endswith(".parquet") for file in summary.exported.files)
-    console.print(
-        f"\n{summary.funnel.inputs:,} inputs in {seconds:.1f} s ({rate:,.0f}/s); {summary.exported.samples:,} samples, "
-        f"{amount(summary.exported.bytes)} in {shards} shard{'' if shards == 1 else 's'}{_there(summary.exported)}"
-    )
+    # no rate: that of the scoring was told, and this time holds deciding and writing too
+    inputs = counted(summary.funnel.inputs, "input")
+    console.print(f"\n{inputs} in {seconds:.1f} s; {_sizes(summary.exported)}{_there(summary.exported)}")
     _print_missing(console, summary.exported)
     if summary.ignored:
         console.print(

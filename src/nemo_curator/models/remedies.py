@@ -14,7 +14,7 @@ from nemo_curator.models.weights import MODEL_DIR, model_directory
 if TYPE_CHECKING:
     from nemo_curator.models.spec import UserWeights
 
-NAMING = f"name your directory of models with --model-dir DIR (embed, search, models), as model_dir, or in {MODEL_DIR}"
+NAMING = f"name your directory of models in {MODEL_DIR}, as model_dir, or with --model-dir DIR (embed, search, models)"
 """What to do where no directory of models is known."""
 
 _VAGUE = ("", "fetch it again", "install the file again")  # acts of readers, which do not know whose file it is

@@ -18,7 +18,7 @@ from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.pipeline.set_names import is_pattern
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Funnel
-from nemo_curator.runs.deciding.leaks import Leaks, read_leaks
+from nemo_curator.runs.deciding.leaks import By, Leaks, read_leaks
 from nemo_curator.runs.deciding.scratch import scratch_folder
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import RunState
@@ -46,6 +46,7 @@ def decontaminate(
     output: str | None = None,
     run_dir: str | None = None,
     leaks_file: str | None = None,
+    by: By = "protected",
     limit: int = 20,
     ends: int = 10,
     workers: int | None = None,
@@ -59,8 +60,9 @@ def decontaminate(
         output: Folder or URL for the data set without what leaks; none is written by default.
         run_dir: Run directory; by default `run` in the output, or else a temporary one.
         leaks_file: Where to write the leaks as Parquet, if anywhere.
-        limit: Protected images to list at most.
-        ends: Of each how many images that show it at most.
+        by: Whether to list protected images, or images that show them.
+        limit: How many of these to list at most.
+        ends: Of each how many at its other end at most.
         workers: Worker processes; one a CPU core by default.
         watcher: Told of the progress.
 
@@ -85,7 +87,7 @@ def decontaminate(
             check_run_place(run, [] if is_pattern(place) else [place])
             score_run(data.inputs, run, recipe, workers=workers, watcher=watcher)
             funnel = decide_locked(run, recipe, workers=workers, watcher=watcher)
-        found = read_leaks(run, "protected", limit, ends)
+        found = read_leaks(run, by, limit, ends)
         if leaks_file is not None:
             with storage.open(run.leaks) as source, storage.write_atomic(leaks_file) as target:
                 shutil.copyfileobj(source, target)

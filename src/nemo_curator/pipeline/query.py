@@ -13,6 +13,7 @@ from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import InputError, MissingInputError, ModelError
 from nemo_curator.models import registry
+from nemo_curator.models.weights import MODEL_DIR
 from nemo_curator.pipeline.annotate import AnnotateStage
 from nemo_curator.pipeline.embedder import Embedder
 from nemo_curator.planning.reading import plan_reading
@@ -27,6 +28,8 @@ from nemo_curator.stages.image.io.partition_tasks import partition_task
 from nemo_curator.tasks import ImageBatch
 
 Vector = npt.NDArray[np.float32]
+
+_WITH_TEXT = "clip-vit-base-patch32"  # the smallest of those that OpenAI published
 
 
 def embed_image(embedder: Embedder, place: str) -> Vector:
@@ -97,9 +100,15 @@ def embed_text(embedder: Embedder, text: str, model_dir: str | None = None) -> V
             f"the stage {embedder.stage.name!r} does not say whose embeddings it makes, so no text can be compared",
             act="search by --image",
         )
-    model = registry.create_text(
-        embedder.model, model_dir or getattr(embedder.stage, "model_dir", None), threads=usable_cores()
-    )
+    models = model_dir or getattr(embedder.stage, "model_dir", None)
+    if not getattr(registry.get_spec(embedder.model, models), "text_loader", ""):
+        raise ModelError(
+            f"the model {embedder.model!r} has no text tower, so no text can be compared with this run's embeddings",
+            act=f"embed it with one that has: `imagecurator models get {_WITH_TEXT} --model-dir DIR`, then "
+            f"`{MODEL_DIR}=DIR imagecurator score INPUT RUN --set models.embedding={_WITH_TEXT} --rescore`; "
+            f"or search by --image. Those that have one: {', '.join(registry.with_text())}",
+        )
+    model = registry.create_text(embedder.model, models, threads=usable_cores())
     model.setup()
     return _usable(np.asarray(model([text]), np.float32)[0], "the text")
 

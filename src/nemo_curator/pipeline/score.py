@@ -19,7 +19,7 @@ from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import ImageGivenUp, Noted, Planned, Read
 from nemo_curator.pipeline.progress.parts import scored_part
 from nemo_curator.pipeline.score_chain import score_chain
-from nemo_curator.pipeline.score_notes import left_out, short_of_memory
+from nemo_curator.pipeline.score_notes import left_out_briefly, short_of_memory
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.scoring import Stage
 from nemo_curator.pipeline.work import stale_columns
@@ -115,7 +115,7 @@ def score(
     taken: Counter[str] = Counter()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
-    if notes := (*left_out(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
+    if notes := (*left_out_briefly(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
         watcher.told(Noted(notes))
     # files of a partition that may be there are removed before new ones are written; elsewhere that takes requests
     lying = anything_embedded(plan.run) if plan.work.partitions and not plan.is_first else frozenset()

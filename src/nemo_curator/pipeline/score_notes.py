@@ -15,6 +15,14 @@ def left_out(scoring: Scoring) -> list[str]:
     return [f"`scores: all` leaves out {name}: {missing}" for name, missing in scoring.skipped]
 
 
+def left_out_briefly(scoring: Scoring) -> list[str]:
+    """The same in one sentence, or none: the names, what kind of thing each lacks, and the command that says all."""
+    if not scoring.lacking:
+        return []
+    names = ", ".join(f"{name} ({kind})" for name, kind in scoring.lacking)
+    return [f"`scores: all` leaves out {names}; `imagecurator plan --scores all` says how to get each"]
+
+
 def short_of_memory(means: Means | None) -> list[str]:
     """What to say where memory decides how many workers there are."""
     if means is None or means.shares.workers >= means.wanted:

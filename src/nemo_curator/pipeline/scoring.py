@@ -71,6 +71,7 @@ class Scoring:
             stands before all that need them.
         planned: The records, then every column in the order of `stages`, then the embedding.
         skipped: (name, what is missing) of the scores that `all` leaves out.
+        lacking: (name, what kind of thing that is, in a word or two) of the same.
         open: The stages before it was settled how their models are computed, in recipe order.
         lazy: Which of them are passed over for which images, in the order of `stages`; none where none is.
     """
@@ -80,6 +81,7 @@ class Scoring:
     skipped: tuple[tuple[str, str], ...] = ()
     open: tuple[Stage, ...] = ()
     lazy: tuple[Passing, ...] = ()
+    lacking: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -153,11 +155,22 @@ def plan_scoring(recipe: Recipe, settled: Mapping[str, Settled] | None = None) -
     settled_stages = {name: settled_stage(stage, recipe.inference, settled or {}) for name, stage in made.items()}
     stages = in_order(tuple(settled_stages.values()))
     part_schema([column for stage in stages for column in _score(stage).score_columns()])
-    return Scoring(stages, tuple(_planned(recipe, stages)), tuple(skipped.items()), tuple(made.values()))
+    sentences = tuple((name, str(error)) for name, error in skipped.items())
+    kinds = tuple((name, _lacks(error)) for name, error in skipped.items())
+    return Scoring(stages, tuple(_planned(recipe, stages)), sentences, tuple(made.values()), lacking=kinds)
 
 
-def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:
-    """Name to stage, and name to what is missing of those that are left out; what does not fit is refused."""
+def _lacks(error: CuratorError) -> str:
+    """What is missing for a score, in a word or two."""
+    if isinstance(error, WeightsNotFoundError):
+        return "weights"
+    if isinstance(error, MissingExtraError):
+        return "a package"
+    return "words of yours" if isinstance(error, IncompleteScoreError) else "another embedding"
+
+
+def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, CuratorError]]:
+    """Name to stage, and name to what is wrong with those that are left out; what does not fit is refused."""
     entries = recipe.score_entries(score_names())
     _refuse_idle_models(recipe, [name for name, _ in entries])
     _refuse_misfit_heads(recipe, entries)
@@ -184,7 +197,7 @@ def _fitting(recipe: Recipe) -> tuple[dict[str, Stage], dict[str, str]]:
         if _is_asked_for(recipe, name):
             error.where = error.where or _place(recipe, index, name)
             raise error
-        skipped[name] = str(error)
+        skipped[name] = error
         del made[name]
     return made, skipped
 
@@ -241,10 +254,12 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...]) -> list[PlannedColumn]:
     return planned
 
 
-def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Stage], dict[str, str]]:
-    """Name to stage, and name to what is missing of those that nobody asked for by name."""
+def _made(
+    recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]
+) -> tuple[dict[str, Stage], dict[str, CuratorError]]:
+    """Name to stage, and name to what is wrong with those that nobody asked for by name."""
     made: dict[str, Stage] = {}
-    skipped: dict[str, str] = {}
+    skipped: dict[str, CuratorError] = {}
     for index, (name, parameters) in enumerate(entries):
         try:
             made[name] = _stage(recipe, index, name, parameters)
@@ -253,7 +268,7 @@ def _made(recipe: Recipe, entries: Sequence[tuple[str, dict[str, Any]]]) -> tupl
                 raise
             if isinstance(error, RecipeError):
                 error.where = ""  # nobody wrote it
-            skipped[name] = str(error)
+            skipped[name] = error
     return made, skipped
 
 

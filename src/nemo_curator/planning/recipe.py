@@ -260,7 +260,7 @@ class Recipe(Section):
     lazy: bool = Field(
         default=False,
         strict=True,
-        description="Compute no dearer score of what a rule over cheaper ones rejects; verdicts stay the same",
+        description="Skip costly scores of images that a rule over cheaper ones rejects; verdicts stay the same",
     )
     models: dict[str, str] = Field(
         default_factory=dict, description="Score name to the name of the model that it uses, where there is a choice"
@@ -287,8 +287,8 @@ class Recipe(Section):
     )
     against: list[str] = Field(
         default_factory=list,
-        description="Run directories of earlier runs, each `RUN` or `NAME=RUN`; an image that one which they kept "
-        "stands for is a duplicate",
+        description="Run directories of earlier runs, each `RUN` or `NAME=RUN`; an image that repeats one kept there "
+        "is a duplicate",
     )
     sample: SampleSection | None = Field(default=None, description="A seeded subset of what is left")
     split: SplitSection | None = Field(default=None, description="Named shares to divide the kept images into")

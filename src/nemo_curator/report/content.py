@@ -10,6 +10,8 @@ from nemo_curator.report.figure import Figure
 from nemo_curator.report.sampling import Sample
 from nemo_curator.report.spreads import Spread
 
+_AT_A_DISTANCE = ("copy", "similar")  # rules of duplicates whose bytes and pixels may differ
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -258,6 +260,11 @@ class Page:
     def quarantined(self) -> int:
         """Number of inputs that could not be used."""
         return sum(reason.count for reason in self.quarantine)
+
+    @property
+    def apart(self) -> bool:
+        """Whether some duplicates lie at a distance from what they repeat."""
+        return any(one.verdict == "duplicate" and one.rule in _AT_A_DISTANCE and one.count for one in self.groups)
 
     @property
     def readable(self) -> int:

@@ -53,7 +53,7 @@ class Gallery:
             image_id=shown_id(row["image_id"]),
             caption=shown(row["caption"], self._captions),
             size=f"{row['width']:,} \N{MULTIPLICATION SIGN} {row['height']:,}" if row["width"] else "",
-            compared=compared(decided.get("score"), decided.get("threshold")),
+            compared=compared(decided.get("score"), decided.get("threshold"), self._rules.get(rule, "")),
             picture=thumbnail.uri,
             missing=shown(thumbnail.missing, 160),
             shape=thumbnail.shape,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from nemo_curator.report.content import Page
+from nemo_curator.report.sensitive import UNSURE
 
 STYLES = ("base", "funnel", "pictures", "gallery", "scores", "pairs", "run", "viewer")
 """Style sheets of every page, in order, below `style/`."""
@@ -52,6 +53,11 @@ class Frame:
         """That of a page which is one file."""
         sensitive = any(one.sensitive for one in page.figures.values())
         return cls(len(page.figures), sensitive, len(page.alike))
+
+    @property
+    def unsure(self) -> float:
+        """Score from which on pictures are blurred."""
+        return UNSURE
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ from typing import Any
 
 _WORDS = ("nsfw", "porn", "sexual", "gore", "violence")
 _COLUMN = "nsfw_score"
-_UNSURE = 0.5  # where an image is as likely unsafe as safe
+
+UNSURE = 0.5
+"""Score from which on a thumbnail is blurred: there an image is as likely unsafe as safe."""
 
 
 def is_sensitive_rule(name: str, expression: str) -> bool:
@@ -19,7 +21,7 @@ def is_sensitive_rule(name: str, expression: str) -> bool:
 def is_sensitive_image(row: Mapping[str, Any]) -> bool:
     """Whether the NSFW model thinks so of an image, whatever became of it."""
     score = row.get(_COLUMN)
-    return isinstance(score, int | float) and score >= _UNSURE
+    return isinstance(score, int | float) and score >= UNSURE
 
 
 def sensitive_columns(names: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ terminal obeys, and texts of any length.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -85,16 +86,27 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
-def compared(score: float | None, threshold: float | None) -> str:
-    """How a score stands to its threshold, as in `12.3 < 20`; "" where there is none."""
+_SIGNS = {"<": "<", "<=": "\N{LESS-THAN OR EQUAL TO}", ">": ">", ">=": "\N{GREATER-THAN OR EQUAL TO}"}
+_COMPARISONS = re.compile(r"<>|[<>]=?")
+
+
+def compared(score: float | None, threshold: float | None, rule: str = "") -> str:
+    """How a score stands to its threshold, as in `12.3 < 20`; "" where there is none.
+
+    Args:
+        score: The score.
+        threshold: The threshold.
+        rule: Expression of the rule that compared them; where it compares once, its operator is the one that is shown.
+    """
     if score is None or threshold is None:
         return ""
-    if score == threshold:
-        return f"{number(score)} = {number(threshold)}"
     left, right = number(score), number(threshold)
-    if left == right:  # they differ in a digit that rounding took
+    if left == right and score != threshold:  # they differ in a digit that rounding took
         left, right = repr(score), repr(threshold)
-    return f"{left} {'<' if score < threshold else '>'} {right}"
+    relation = "=" if score == threshold else "<" if score < threshold else ">"
+    written = _COMPARISONS.findall(rule)
+    said = written[0] if len(written) == 1 and relation in written[0] and written[0] in _SIGNS else relation
+    return f"{left} {_SIGNS.get(said, said)} {right}"
 
 
 def duplicate_words(rule: str) -> str:

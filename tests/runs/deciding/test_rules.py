@@ -148,3 +148,14 @@ def test_text_in_double_quotes_is_told_how_text_is_written():
     """Double quotes name a column in SQL; who meant text is shown the single quotes."""
     with pytest.raises(RecipeError, match=r"text stands in single quotes: 'it''s a dress'"):
         parse_rule("r", '''word = "it's a dress"''', KNOWN)
+
+
+def test_what_is_allowed_is_told_in_the_message():
+    """A refusal names the operators and functions, for who has no documentation at hand; each named one is allowed."""
+    with pytest.raises(RecipeError, match="'width << 64' is not allowed in a rule") as caught:
+        parse_rule("small", "width << 64", KNOWN)
+    assert "docs/" not in str(caught.value)
+    for function in ("least", "coalesce", "regexp_matches", "quantile(column, q)", "rank(expression)", "IS NULL"):
+        assert function in str(caught.value)
+    functions = str(caught.value).partition("use ")[2].split(", quantile")[0].split(", ")
+    assert all(any(f"{function}(" in rule for rule in ALLOWED) for function in functions)

@@ -223,8 +223,20 @@ def test_hostile_words():
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert [line for line in text.splitlines() if line.startswith("# ")] == ["# Images curated by imagecurator"]
-    assert "1 inputs that show one of them were rejected" in text
+    assert "1 input that shows one of them was rejected" in text
     assert "edited copies (PDQ hashes within 31 bits)" in text
+
+
+def test_images_made_anew_are_told_with_others_where_there_are_some():
+    """Of others that kept their bytes is spoken only where there are some."""
+    rendition = {"resize": None, "encode": {"format": "webp"}}
+    for made, words in (
+        (4, "4 images were made smaller or encoded anew."),
+        (1, "1 image was made smaller or encoded anew, the other 3 have the bytes that they came with."),
+    ):
+        found = Survey()
+        found.flags["rendered"] = made
+        assert words in card(manifest_of(samples=4, rendition=rendition), found).decode()
 
 
 def test_what_was_not_done_is_said():

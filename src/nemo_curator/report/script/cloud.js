@@ -170,14 +170,14 @@ function cloudIn(place, name, pictures = null) {
     }
     const narrow = place.clientWidth < 500;
     const format = (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick)));
-    const axes = chartAxes(format, { log: xAxis?.log });
+    const axes = chartAxes(tickWords, { log: xAxis?.log });
     axes[1].values = format;
     if (!xAxis) axes.forEach((axis) => { axis.show = false; });
     const log = (axis, values) => Boolean(axis?.log) && Math.min(...values) > 0;
     chart = new uPlot({
       width: Math.max(240, place.clientWidth),
       height: narrow ? 360 : pictures ? 640 : 460,
-      padding: [10, 14, 4, xAxis ? 0 : 14],
+      padding: [10, xAxis ? CHART_RIGHT : 14, 4, xAxis ? 0 : 14],
       legend: { show: false },
       cursor: { show: false },
       scales: {

@@ -65,15 +65,14 @@ function histogramIn(place, onPick) {
     }
     const { axis } = shown;
     const [low, high] = [axis.edges[0], axis.edges.at(-1)];
-    const values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick)));
     chart = new uPlot({
       width: Math.max(240, place.clientWidth),
       height: place.clientWidth < 500 ? 190 : 260,
-      padding: [10, 14, 0, 0],
+      padding: [10, CHART_RIGHT, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false, range: [low, high], distr: axis.log ? 3 : 1 }, y: { range: [0, Math.max(1, ...axis.bars) * 1.04] } },
-      axes: chartAxes(values, { log: axis.log }),
+      axes: chartAxes(tickWords, { log: axis.log }),
       series: [{}, { show: true, points: { show: false }, paths: () => null }],
       hooks: { draw: [bars] },
     }, [[low, high], [0, 0]], place);

@@ -25,6 +25,12 @@ _ALLOWED = (
     exp.Coalesce, exp.Nullif, exp.Lower, exp.Upper, exp.Length, exp.Trim, exp.StartsWith, exp.EndsWith, exp.Contains,
     exp.RegexpLike,
 )  # fmt: skip
+_ALLOWED_IN_WORDS = (
+    "compare columns, numbers and texts with = <> < <= > >=, AND, OR, NOT, IN, BETWEEN, IS NULL, LIKE, ILIKE, "
+    "+ - * / %, ||, CASE; and use least, greatest, abs, sqrt, ln, log, exp, pow, round, floor, ceil, coalesce, "
+    "nullif, lower, upper, length, trim, starts_with, ends_with, contains, regexp_matches, "
+    "quantile(column, q), rank(expression)"
+)
 _QUANTILE = "quantile"
 _RANK = "rank"
 _NUMBER = "number"
@@ -165,7 +171,7 @@ def _checked_nodes(tree: exp.Expr, place: str) -> Iterator[exp.Expr]:
             raise RecipeError(
                 f"{node.sql('duckdb', comments=False)!r} is not allowed in a rule",
                 where=place,
-                act="compare columns and numbers; docs/reference/rules.md lists the functions",
+                act=_ALLOWED_IN_WORDS,
             )
         yield node
 

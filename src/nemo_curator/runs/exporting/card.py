@@ -158,7 +158,10 @@ def _duplicates(manifest: Mapping[str, Any]) -> Iterator[str]:
     protected = funnel.get("protected") or {}
     for name, count in protected.items():
         leaks, unreadable = (funnel.get("leaks") or {}).get(name, 0), (funnel.get("unreadable") or {}).get(name, 0)
-        yield f"Protected: {count:,} images of {code(name)}; {leaks:,} inputs that show one of them were rejected."
+        rejected = (
+            "1 input that shows one of them was" if leaks == 1 else f"{leaks:,} inputs that show one of them were"
+        )
+        yield f"Protected: {count:,} images of {code(name)}; {rejected} rejected."
         if unreadable:
             yield f"{unreadable:,} images of that set could not be read, and protect nothing."
     if not protected:
@@ -179,10 +182,9 @@ def _images(manifest: Mapping[str, Any], found: Survey) -> Iterator[str]:
         yield from ("", "Every image has exactly the bytes that it came with.")
         return
     made = found.flags["rendered"]
-    yield from (
-        "",
-        f"{made:,} images were made smaller or encoded anew, the others have the bytes that they came with.",
-    )
+    others = samples - made
+    were = f"{made:,} image{' was' if made == 1 else 's were'} made smaller or encoded anew"
+    yield from ("", f"{were}{f', the other {others:,} have the bytes that they came with' if others else ''}.")
     yield from ("The column `rendered` tells which, and `sha256` is that of the original.", "")
     plain = {name: rendition.get(name) for name in ("resize", "encode")}
     yield from fenced(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))

@@ -38,7 +38,7 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
 
     Args:
         dali_batch_size: Images a batch holds at most.
-        verbose: Log a line a partition.
+        verbose: Log a line a partition, at the level `TRACE`.
         num_threads: Accepted for compatibility; workers, not threads, are what runs in parallel here.
         num_gpus_per_worker: Share of a GPU to ask for where CUDA is there.
         views: Small pictures to cut from the one decode; a pipeline sets them from what its stages declare.
@@ -112,7 +112,8 @@ class ImageReaderStage(ProcessingStage[FileGroupTask, ImageBatch]):
         if self.verbose:
             from loguru import logger  # noqa: PLC0415  a worker that logs nothing need not wait for it
 
-            logger.debug("read {} ({} files)", task.task_id, len(task.data))
+            # the documented default is verbose, and a pipeline by hand is quiet until somebody asks for this level
+            logger.trace("read {} ({} files)", task.task_id, len(task.data))
 
     def _images(self, task: FileGroupTask) -> Generator[ImageObject | Record]:
         """The samples of a partition that are not passed over, each as an image or as the record of why not."""
