@@ -81,9 +81,9 @@ def test_files_that_change_between_listing_and_reading(tmp_path, monkeypatch):
         put(root / name, at)
     opened, first = storage.open, True
 
-    def open_and_change(url: str) -> object:
+    def open_and_change(url: str, **how: bool) -> object:
         nonlocal first
-        file = opened(url)
+        file = opened(url, **how)
         if first and url.endswith("0.jpg"):
             first = False
             os.truncate(root / "cut.jpg", 0)

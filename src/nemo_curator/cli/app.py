@@ -73,8 +73,9 @@ def _options(
     """Options before the subcommand."""
 
 
-_ALLOCATIONS = 100_000
-"""Objects between two looks for garbage, instead of 700: a command imports a thousand modules, which stay."""
+_ALLOCATIONS = 1000
+"""Objects between two looks for garbage, instead of 700: a command imports a thousand modules, which stay. Not more,
+because the end of a Parquet is a ring of a few objects with much behind them."""
 
 
 def main() -> None:
