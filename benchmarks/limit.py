@@ -4,8 +4,8 @@ Four kinds of work, each with reading, hashing and passing the kept bytes throug
 exposure, entropy), *models* (the default recipe: the two embedded models besides), *clip-b32* and *clip-l14* (a tower
 instead). The same recipe through `imagecurator run`, and through bare loops that share nothing and keep no scores
 (`contenders/bare_limit.py`), in turns, whole processes. Start-up is in both, and once more the ratio is given without
-it: as the difference of two runs, of tars alike and a quarter as many. Towers are of the true shape with random
-numbers. Each work and size has a result of its own, so that they can be measured one by one; 2 to 5 minutes each.
+it: as the difference of two runs, of tars alike and a quarter or a third as many. Towers are of the true shape with
+random numbers. Each work and size has a result of its own, to be measured one by one; 2 to 5 minutes each.
 
 Run: `python benchmarks/limit.py [--works statistics models clip-b32 clip-l14] [--sizes 500x375 1500x1000] [--rounds 5]
 [--precision int8]`

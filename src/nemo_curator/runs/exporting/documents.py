@@ -15,6 +15,7 @@ from nemo_curator.errors import OutputExistsError
 from nemo_curator.runs.exporting import card, croissant
 from nemo_curator.runs.exporting.manifest import DOCUMENTS, delivered, own_documents, store_manifest
 from nemo_curator.runs.exporting.survey import survey
+from nemo_curator.runs.exporting.writing import holds, write_unless_there
 
 DOCUMENT_NAMES = (card.NAME, croissant.NAME)
 """What they are called."""
@@ -51,7 +52,7 @@ def add_documents(output: str) -> None:
     edited = []
     for one in manifest.get(DOCUMENTS, ()):
         name, location = str(one["name"]), storage.join(output, str(one["name"]))
-        new = name in written and _holds(location, written[name])  # written, and killed before it could be listed
+        new = name in written and holds(location, written[name])  # written, and killed before it could be listed
         if name not in ours and not new and storage.exists(location):
             edited.append(one)
     facts = []
@@ -59,11 +60,9 @@ def add_documents(output: str) -> None:
         if any(one["name"] == name for one in edited):
             continue
         location = storage.join(output, name)
-        if name not in ours and storage.exists(location) and not _holds(location, data):
+        if name not in ours and storage.exists(location) and not holds(location, data):
             raise _in_the_way(output, name)
-        if not _holds(location, data):
-            with storage.write_atomic(location) as file:
-                file.write(data)
+        write_unless_there(location, data)
         facts.append({"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
     store_manifest(output, {**manifest, DOCUMENTS: sorted([*edited, *facts], key=lambda one: str(one["name"]))})
 
@@ -84,14 +83,6 @@ def remove_documents(output: str) -> None:
 def _written(output: str, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     found = survey(output, manifest)
     return {card.NAME: card.card(manifest, found), croissant.NAME: croissant.croissant(manifest, found.schema)}
-
-
-def _holds(location: str, data: bytes) -> bool:
-    try:
-        with storage.open(location) as file:
-            return file.read(len(data) + 1) == data
-    except OSError:
-        return False
 
 
 def _in_the_way(output: str, name: str) -> OutputExistsError:

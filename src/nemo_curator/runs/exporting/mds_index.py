@@ -18,6 +18,7 @@ from nemo_curator.errors import VerificationError
 from nemo_curator.runs.exporting.delivered import DeliveredFile
 from nemo_curator.runs.exporting.mds import mds_columns
 from nemo_curator.runs.exporting.settings import ENDS
+from nemo_curator.runs.exporting.writing import write_unless_there
 from nemo_curator.shards.mds_format import HASH, MdsColumn, described
 
 INDEX = "index.json"
@@ -87,9 +88,7 @@ def write_indexes(output: str, files: Sequence[DeliveredFile]) -> list[Delivered
     written = []
     for name, data in sorted(indexes_of(output, files).items()):
         location = storage.join(output, name)
-        if not _holds(location, data):
-            with storage.write_atomic(location) as file:
-                file.write(data)
+        write_unless_there(location, data)
         folder = name.rpartition("/")[0]
         samples = sum(
             one.samples for one in files if one.name.endswith(ENDS["mds"]) and one.name.rpartition("/")[0] == folder
@@ -107,12 +106,4 @@ def lists_only(location: str, names: Collection[str]) -> bool:
             shards = json.loads(file.read(_MOST_BYTES))["shards"]
         return bool(shards) and all(one["raw_data"]["basename"] in names for one in shards)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
-def _holds(location: str, data: bytes) -> bool:
-    try:
-        with storage.open(location) as file:
-            return file.read(len(data) + 1) == data
-    except OSError:
         return False
