@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,3 +154,25 @@ def test_settings_of_torch_are_put_back():
     finally:
         for name, value in zip(names, before, strict=True):
             setattr(matmul, name, value)
+
+
+def test_products_are_made_by_the_library_that_can_be_told():
+    """With cuBLAS torch refuses to work where sums may not be split, so cuBLASLt makes the products, meanwhile."""
+    chosen = ["cublas"]
+
+    def preferred(library=None):
+        if library is not None:
+            chosen.append(library)
+        return chosen[-1]
+
+    matmul = SimpleNamespace(fp32_precision="none")
+    for kind in ("bf16", "fp16"):
+        setattr(matmul, f"allow_{kind}_reduced_precision_reduction", True)
+        setattr(matmul, f"allow_{kind}_reduced_precision_reduction_split_k", True)
+    cuda = SimpleNamespace(matmul=matmul, preferred_blas_library=preferred)
+    built_for_cuda = SimpleNamespace(version=SimpleNamespace(cuda="13.0"), backends=SimpleNamespace(cuda=cuda))
+    with exact(built_for_cuda):
+        assert chosen[-1] == "cublaslt"
+        assert matmul.allow_bf16_reduced_precision_reduction == (False, False)
+    assert chosen[-1] == "cublas"
+    assert matmul.allow_bf16_reduced_precision_reduction == (True, True)

@@ -21,6 +21,7 @@ from loguru import logger
 
 _ROUNDS = 2  # in which libraries choose their kernels and take their memory, which cannot happen while recording
 _SETTINGS = threading.Lock()  # torch's settings are the process's, and it records one graph at a time
+_PRODUCTS = "cublaslt"  # the library that can be told not to split a sum; the other one refuses to be told
 
 
 class CudaEngine:
@@ -144,11 +145,12 @@ def exact(torch: Any) -> Iterator[None]:
     attention = import_module("torch.nn.attention")
     kinds = attention.SDPBackend
     with _SETTINGS:
-        before = _apply(torch, _wanted(torch))
+        before, library = _apply(torch, _wanted(torch)), _prefer(torch, _PRODUCTS)
         try:
             with attention.sdpa_kernel([kinds.FLASH_ATTENTION, kinds.EFFICIENT_ATTENTION, kinds.MATH]):
                 yield
         finally:
+            _prefer(torch, library)
             _apply(torch, before)
 
 
@@ -173,4 +175,13 @@ def _apply(torch: Any, settings: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, tuple):
             before[name] = (before[name], getattr(matmul, f"{name}_split_k"))
         setattr(matmul, name, value)
+    return before
+
+
+def _prefer(torch: Any, library: Any) -> Any:
+    """Have products made by a library, and return which one made them; without CUDA there is no choice."""
+    if not torch.version.cuda:
+        return None
+    before = torch.backends.cuda.preferred_blas_library()
+    torch.backends.cuda.preferred_blas_library(library)
     return before
