@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -67,6 +68,20 @@ def test_a_death_costs_one_image():
     assert len(facts(pipeline)) == 10
     assert read == [6, 6, 6]
     assert given_up == [(1, "b/2", "its worker was killed by SIGKILL, twice")]
+
+
+def test_a_share_of_a_device():
+    """A stage that asks for one is computed by a worker that Ray gave the device to."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.backends.ray_data.with_a_device"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"images": 18, "devices": ["0"]}
 
 
 @pytest.mark.soak

@@ -114,7 +114,7 @@ class RayCluster:
             dataset = data.from_arrow(given).map_batches(
                 Seat,
                 fn_constructor_args=(orders,),
-                batch_size=None,
+                batch_size=1,  # a row is a partition; with devices Ray Data wants a number
                 batch_format="pyarrow",
                 zero_copy_batch=True,
                 compute=data.ActorPoolStrategy(
