@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 os.environ["CUDA_VISIBLE_DEVICES"] = "0"  # tests hide all of them, and Ray gives out those that it sees here
@@ -40,7 +41,8 @@ def main() -> None:
     ray.init("local", include_dashboard=False, log_to_driver=False, **settings)
     pipeline = Pipeline("devices", stages=[Sources(), Batches(), OnDeviceStage()])
     images = [image for task in pipeline.run(RayDataExecutor()) for image in task.data]
-    print(json.dumps({"images": len(images), "devices": sorted({image.metadata["devices"] for image in images})}))
+    seen = {"images": len(images), "devices": sorted({image.metadata["devices"] for image in images})}
+    sys.stdout.write(json.dumps(seen) + "\n")
 
 
 if __name__ == "__main__":
