@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from nemo_curator.backends.ray_data.news import Desk, News, RemoteNews
 from nemo_curator.backends.ray_data.orders import Orders, partition_row
-from nemo_curator.backends.ray_data.ray_module import ray_module
+from nemo_curator.backends.ray_data.ray_module import ray_module, token_of_our_own
 from nemo_curator.backends.ray_data.seat import Seat
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import StageError
@@ -173,6 +173,7 @@ def _joined(address: str | None, runtime_env: Mapping[str, Any] | None) -> Any:
     if not address or address == "local":
         settings |= {"address": "local", "num_cpus": usable_cores(), "object_store_memory": _STORE}
         settings |= {"include_dashboard": False}
+        token_of_our_own()
     else:
         settings |= {"address": address}
     listens = settings["address"] != "local" and check_reachable(settings["address"])
