@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ settings.load_profile("ours")
 # Models compute on the CPU in tests, wherever they run. Tests of CUDA take the devices back with the fixture `cuda`.
 ASKED = os.environ.get("CUDA_VISIBLE_DEVICES")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+# A cluster of Ray's is for those who know its token; it would write one below the home directory.
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
@@ -39,6 +40,16 @@ def peak_memory(command: list[str]) -> tuple[int, list[int]]:
         ended.set()
         watcher.join()
     return code, top
+
+
+def proportional(roots: Iterable[int]) -> int:
+    """Bytes of some processes, by number, with all that descend from them: proportional memory, now."""
+    found = 0
+    for root in roots:
+        with suppress(psutil.Error):
+            parent = psutil.Process(root)
+            found += sum(map(_proportional, [parent, *parent.children(recursive=True)]))
+    return found
 
 
 def _proportional(process: psutil.Process) -> int:

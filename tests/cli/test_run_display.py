@@ -235,6 +235,7 @@ def test_what_happens_to_processes_is_said_at_once(plain):
     display.told(ev.Planned(3, 1_000, 2))
     display.told(ev.WorkerDied("worker-0", "was killed by SIGSEGV", "a/\x1b[31mb.jpg", "worker-2"))
     display.told(ev.ModelsDied("was killed by SIGKILL"))
+    display.told(ev.ClusterSilent(10.4))
     display.told(ev.Searching("copies", 100))
     clock.seconds = 30
     display.told(ev.Searched(75))
@@ -245,6 +246,10 @@ def test_what_happens_to_processes_is_said_at_once(plain):
         "score: 2 of 3 partitions are there already",
         r"worker-0 was killed by SIGSEGV at a/\x1b[31mb.jpg; worker-2 goes on in its place",
         "the process that runs the models was killed by SIGKILL, and was started again",
+        (
+            "the Ray cluster did not answer for 10 s; if its head is gone, Ray ends this command within a minute or "
+            "so, and the same command goes on later"
+        ),
         "pairs: looking for copies among 100 different images",
         "pairs: 75 of 100 looked for, about 10 s left",
         "export: 8 samples",

@@ -49,6 +49,16 @@ def isolation(request):
     return named(request.param)
 
 
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.soak)])
+def started(request):
+    """Makes an executor with worker processes, of each kind, by the arguments of `LocalExecutor`."""
+    if request.param == "local":
+        return LocalExecutor
+    if find_spec("ray") is None:
+        pytest.skip("Ray is an extra")
+    return lambda config, *told, **more: RayDataExecutor({"ray_address": "local", **config}, *told, **more)
+
+
 @pytest.fixture
 def run():
     """Runs stages on an executor; returns (results, pipeline)."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,6 +22,7 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.shared_model import place
 from nemo_curator.tasks import FileGroupTask, ImageBatch, ImageObject
 
+ROOT = Path(__file__).parents[2]
 PIXELS = 8  # side of a picture
 
 
@@ -31,6 +37,27 @@ def children() -> list[psutil.Process]:
     """Processes that this one has started, but for a Ray cluster that other tests keep open."""
     ray = f"{os.sep}ray{os.sep}"
     return [one for one in psutil.Process().children() if not any(ray in word for word in one.cmdline())]
+
+
+def alone(function: Callable[..., Any], *words: str) -> Any:
+    """What a function of a test module gives in a process of its own, where no other test left anything open.
+
+    A Ray cluster that other tests keep, for one, opens and closes what it likes, when it likes.
+    """
+    code = (
+        f"import json, sys; from {function.__module__} import {function.__name__} as asked; "
+        "print(json.dumps(asked(*sys.argv[1:])))"
+    )
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *words],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def marks(folder: Path | str, name: str) -> int:

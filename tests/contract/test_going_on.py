@@ -12,7 +12,6 @@ import pytest
 from tests.contract.stages import Dies
 from tests.public_api.fakes import make_shards
 
-from nemo_curator.backends.local import LocalExecutor
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.stages.base import PartitionStage, ProcessingStage
 from nemo_curator.stages.file_partitioning import FilePartitioningStage
@@ -92,13 +91,13 @@ class Pairs(ProcessingStage[ImageBatch, ImageBatch]):
         return task
 
 
-def run(folder, stages, workers=1):
+def run(started, folder, stages, workers=1):
     """Read one shard through some stages; returns (tasks, records)."""
     make_shards(folder, shards=1, each=COUNT)
     pipeline = Pipeline(
         "p", stages=[FilePartitioningStage(str(folder)), ImageReaderStage(dali_batch_size=SIZE, verbose=False), *stages]
     )
-    return pipeline.run(LocalExecutor({"num_workers": workers})), pipeline.records
+    return pipeline.run(started({"num_workers": workers})), pipeline.records
 
 
 def noted(tmp_path) -> Counter[str]:
@@ -107,10 +106,10 @@ def noted(tmp_path) -> Counter[str]:
 
 
 @pytest.mark.parametrize("watched", [True, False])
-def test_only_the_batch_in_work_is_done_again(tmp_path, watched):
+def test_only_the_batch_in_work_is_done_again(started, tmp_path, watched):
     """Batches before the death are not worked on again, whether or not it was known which image it was."""
     stages = [Notes(log=str(tmp_path / "log")), Dies(on=(FATAL,), watched=watched)]
-    tasks, records = run(tmp_path / "in", stages)
+    tasks, records = run(started, tmp_path / "in", stages)
     assert [image.image_id for task in tasks for image in task.data] == [
         f"00000/k{number:03d}" for number in range(COUNT) if number != 5
     ]
@@ -121,18 +120,18 @@ def test_only_the_batch_in_work_is_done_again(tmp_path, watched):
     assert times["00000/k004"] <= 4
 
 
-def test_tasks_are_those_of_a_run_without_a_death(tmp_path):
+def test_tasks_are_those_of_a_run_without_a_death(started, tmp_path):
     """Ids of tasks, which writers name files by, do not tell of the death."""
-    calm, _ = run(tmp_path / "calm", [])
-    dead, _ = run(tmp_path / "dead", [Dies(on=(FATAL,))])
+    calm, _ = run(started, tmp_path / "calm", [])
+    dead, _ = run(started, tmp_path / "dead", [Dies(on=(FATAL,))])
     assert [task.task_id for task in calm] == [task.task_id for task in dead]
     assert all("passed" not in task._metadata and "poison" not in task._metadata for task in dead)
 
 
-def test_what_a_stage_gathered_is_handed_on(tmp_path):
+def test_what_a_stage_gathered_is_handed_on(started, tmp_path):
     """A stage that says how gets what was gathered before the death, in order."""
     stages = [Notes(log=str(tmp_path / "log")), Dies(on=(FATAL,)), Gathers()]
-    (task,), _ = run(tmp_path / "in", stages)
+    (task,), _ = run(started, tmp_path / "in", stages)
     frame = task.to_pandas()
     assert frame["id"].tolist() == [f"00000/k{number:03d}" for number in range(COUNT) if number != 5]
     assert frame["processes"][0] > 1
@@ -140,17 +139,17 @@ def test_what_a_stage_gathered_is_handed_on(tmp_path):
 
 
 @pytest.mark.parametrize("stages", [[GathersAlone()], [Pairs(), Gathers()]])
-def test_otherwise_the_partition_begins_anew(tmp_path, stages):
+def test_otherwise_the_partition_begins_anew(started, tmp_path, stages):
     """Where a stage cannot hand on what it holds, all of it is done again, and nothing is lost or doubled."""
-    (task,), _ = run(tmp_path / "in", [Notes(log=str(tmp_path / "log")), Dies(on=(FATAL,)), *stages])
+    (task,), _ = run(started, tmp_path / "in", [Notes(log=str(tmp_path / "log")), Dies(on=(FATAL,)), *stages])
     assert task.to_pandas()["id"].tolist() == [f"00000/k{number:03d}" for number in range(COUNT) if number != 5]
     assert noted(tmp_path)["00000/k000"] == 3
 
 
-def test_several_deaths_in_one_partition(tmp_path):
+def test_several_deaths_in_one_partition(started, tmp_path):
     """Each costs its own image and its own batch."""
     fatal = ("00000/k001", FATAL, "00000/k008")
-    tasks, records = run(tmp_path / "in", [Notes(log=str(tmp_path / "log")), Dies(on=fatal, watched=False)])
+    tasks, records = run(started, tmp_path / "in", [Notes(log=str(tmp_path / "log")), Dies(on=fatal, watched=False)])
     assert sorted(record.image_id for record in records) == sorted(fatal)
     assert len([image for task in tasks for image in task.data]) == COUNT - 3
     assert max(noted(tmp_path).values()) <= 4

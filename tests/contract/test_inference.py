@@ -11,7 +11,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.shared import Calls, Dying, Fails, Hangs, Killing, Picky, Pictures, Slow, Sums, children, marks
+from tests.contract.shared import (
+    Calls,
+    Dying,
+    Fails,
+    Hangs,
+    Killing,
+    Picky,
+    Pictures,
+    Slow,
+    Sums,
+    alone,
+    children,
+    marks,
+)
 from tests.contract.stages import DiesOnce, Plain, Sources
 from tests.contract.test_processes import ROOT, alive, descriptors, until
 
@@ -37,9 +50,9 @@ def wanting(model, folder, **arguments):
     return Calls(ModelRequest.of(model, folder=str(folder), **arguments))
 
 
-def run(*stages, workers=2, **settings):
+def run(*stages, workers=2, started=LocalExecutor, **settings):
     """(Image id to row, records) of three partitions that went through the stages."""
-    executor = LocalExecutor({"num_workers": workers, **settings})
+    executor = started({"num_workers": workers, **settings})
     tasks = executor.execute([Sources(), Pictures(), *stages])
     return {image.image_id: image.metadata["row"] for task in tasks for image in task.data}, executor.records
 
@@ -54,11 +67,11 @@ def test_it_is_loaded_once(tmp_path, workers):
     assert marks(tmp_path, "loaded") == 1
 
 
-def test_two_models_and_two_stages_of_one(tmp_path):
+def test_two_models_and_two_stages_of_one(started, tmp_path):
     """Equal requests are one model, also of two stages; another request is another model."""
     again = wanting(Sums, tmp_path).with_(name="again")
     other = wanting(Picky, tmp_path).with_(name="other")
-    assert run(wanting(Sums, tmp_path), again, other, workers=1) == (EXPECTED, [])
+    assert run(wanting(Sums, tmp_path), again, other, workers=1, started=started) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") == 2
 
 
@@ -75,24 +88,24 @@ def test_no_process_without_a_model_to_share():
 
 
 @pytest.mark.parametrize(("deaths", "workers"), [({"calls": 1, "loads": 1}, 2), ({"calls": 2}, 1), ({"loads": 2}, 1)])
-def test_its_death_costs_nothing(tmp_path, deaths, workers):
+def test_its_death_costs_nothing(started, tmp_path, deaths, workers):
     """It is started again, and workers ask again for what they were waiting for."""
-    assert run(wanting(Dying, tmp_path, **deaths), workers=workers) == (EXPECTED, [])
+    assert run(wanting(Dying, tmp_path, **deaths), workers=workers, started=started) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") == 1 + sum(deaths.values())
 
 
 @pytest.mark.parametrize(("deaths", "workers"), [({"calls": 99}, 2), ({"loads": 99}, 1)])
-def test_it_is_not_started_for_ever(tmp_path, deaths, workers):
+def test_it_is_not_started_for_ever(started, tmp_path, deaths, workers):
     """Where it dies whatever is done, the run ends with one sentence, and no process is left."""
     with pytest.raises(ModelError, match=r"was killed by SIGKILL, 3 times in a row \(memory ran out.*goes on where"):
-        run(wanting(Dying, tmp_path, **deaths), workers=workers)
+        run(wanting(Dying, tmp_path, **deaths), workers=workers, started=started)
     assert children() == []
 
 
 @pytest.mark.parametrize(("hangs", "workers"), [({"calls": 1}, 2), ({"loads": 1}, 1)])
-def test_one_that_hangs_is_started_again(tmp_path, hangs, workers):
+def test_one_that_hangs_is_started_again(started, tmp_path, hangs, workers):
     """A call or a load that never comes back costs the limit and nothing else."""
-    assert run(wanting(Hangs, tmp_path, **hangs), workers=workers, model_seconds=5) == (EXPECTED, [])
+    assert run(wanting(Hangs, tmp_path, **hangs), workers=workers, started=started, model_seconds=5) == (EXPECTED, [])
     assert marks(tmp_path, "loaded") >= 2
 
 
@@ -213,14 +226,12 @@ def test_it_does_not_outlive_its_run(slow, tmp_path, how, loading):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
-@pytest.mark.parametrize("how", ["finished", "died", "failed"])
-def test_nothing_is_left_open(tmp_path, how):
-    """However a run with an inference process ends, its descriptors are closed and its processes reaped."""
+def opened_and_left(how: str, folder: str) -> list[int]:
+    """Descriptors before and after a run that ends so, and processes that are left."""
     models = {
-        "finished": wanting(Sums, tmp_path),
-        "died": wanting(Dying, tmp_path, loads=99),
-        "failed": wanting(Fails, tmp_path),
+        "finished": wanting(Sums, folder),
+        "died": wanting(Dying, folder, loads=99),
+        "failed": wanting(Fails, folder),
     }
 
     def execute():
@@ -234,7 +245,15 @@ def test_nothing_is_left_open(tmp_path, how):
     execute()
     before = descriptors()
     after, left, _ = execute()
-    assert (after, left) == (before, [])
+    return [before, after, len(left)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("how", ["finished", "died", "failed"])
+def test_nothing_is_left_open(tmp_path, how):
+    """However a run with an inference process ends, its descriptors are closed and its processes reaped."""
+    before, after, left = alone(opened_and_left, how, str(tmp_path))
+    assert (after, left) == (before, 0)
 
 
 def test_a_busy_inference_process_is_asked_by_all(tmp_path):

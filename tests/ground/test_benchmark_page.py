@@ -34,7 +34,6 @@ BY_HAND = [
     "memory_budget",
     "model_speed",
     "nsfw_specificity",
-    "ray_overhead",
     "run_memory",
     "search_speed",
     "similar_search",

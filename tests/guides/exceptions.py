@@ -3,7 +3,7 @@
 INSTALLS = "it installs packages"
 REPOSITORY = "it works on the repository itself, or sets it up"
 NETWORK = "it needs a network"
-CLUSTER = "it needs a cluster: tests/backends/ray_data/test_on_ray.py"
+CLUSTER = "it needs a cluster: tests/backends/ray_data/test_daemons.py"
 PROFILE = "py-spy may not look at processes everywhere: tests/cli/test_profile.py"
 
 NOT_RUN = {

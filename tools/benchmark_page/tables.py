@@ -287,6 +287,29 @@ def object_shards(found: Sequence[Result]) -> list[str]:
     return table(["GET a shard; images and size of one", *columns], rows)
 
 
+def ray_scaling(found: Sequence[Result]) -> list[str]:
+    """Ray beside the local executor, on one core and on two."""
+    (one,) = found
+    head = [
+        f"{one['images']:,} photos",
+        "seconds to start",
+        "ms an image",
+        "images/s",
+        "speed over one core",
+        "time of an image over local",
+        "peak MB",
+    ]
+    names = {"local": "local", "ray": "Ray"}
+    rows = []
+    for way, what in one["ways"].items():
+        executor, _, cores = way.partition(", ")
+        figures = [figure(what[name]) for name in ("start_seconds", "ms_an_image", "images_per_second")]
+        ratios = [f"{what[name]:.2f}" for name in ("speed_over_one_core", "time_over_local")]
+        words = f"{names[executor]}, {cores} {'core' if cores == '1' else 'cores'}"
+        rows.append([words, *figures, *ratios, f"{what['peak_mb']:,}"])
+    return [*table(head, rows), "", f"The cluster itself took {figure(one['cluster_start_seconds'], 's')} to start."]
+
+
 def _plain(value: float) -> str:
     """A number of requests, without digits that say nothing."""
     return f"{round(value, 2) + 0.0:,g}"
@@ -309,6 +332,7 @@ TABLES: dict[str, Table] = {
             statistics_cost,
             score_cost,
             known_bad_speed,
+            ray_scaling,
             fast_decode,
         )
     },

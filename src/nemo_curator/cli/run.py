@@ -59,6 +59,7 @@ def run(
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, score_plan_facts
+        from nemo_curator.cli.printed_aside import printed_aside
         from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
         from nemo_curator.cli.summary import announce, print_summary, summary_facts
         from nemo_curator.pipeline.curate import curate, preview_curate
@@ -88,7 +89,11 @@ def run(
         quiet = as_json or observing.takes_stderr
         shown_by = display(quiet=quiet, opening=lambda: announce(chosen, f"{whose} recipe", changed=bool(settings)))
         about = {"inputs": inputs, "output": output, "run": place.root}
-        with Developers() as developers, observed("run", observing, shown_by, about) as watcher:
+        with (
+            printed_aside(dropped=observing.takes_stderr),
+            Developers() as developers,
+            observed("run", observing, shown_by, about) as watcher,
+        ):
             summary = curate(
                 inputs,
                 output,

@@ -48,6 +48,7 @@ def score(
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
         from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+        from nemo_curator.cli.printed_aside import printed_aside
         from nemo_curator.cli.recipe_options import (
             DuplicateOptions,
             continued_recipe,
@@ -81,7 +82,11 @@ def score(
             return
         observing = Observing(log_json, metrics)
         shown_by = display(quiet=as_json or observing.takes_stderr)
-        with observed("score", observing, shown_by, {"inputs": inputs, "run": place.root}) as watcher:
+        places = {"inputs": inputs, "run": place.root}
+        with (
+            printed_aside(dropped=observing.takes_stderr),
+            observed("score", observing, shown_by, places) as watcher,
+        ):
             plan = score_run(
                 inputs,
                 place,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nemo_curator.backends.local.events import Pulse, WorkerDied
-from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, Mark, News, Read
+from nemo_curator.backends.local.events import ClusterSilent, Pulse, WorkerDied
+from nemo_curator.backends.ray_data.news import Condemned, Happened, Ledger, Mark, News, Read, RemoteNews
 
 
 def ledger():
@@ -63,6 +63,39 @@ def test_records_are_told_once_over_all_tries():
     book.enter([Read(0, "y", 4)])
     book.enter([Read(0, "y", 4), Read(0, "y", 1)])
     assert read == [(0, 3), (0, 3), (1, 1), (0, 2), (0, 1)]
+
+
+class Line:
+    """An actor behind a line that can be cut."""
+
+    def __init__(self):
+        """Whole."""
+        self.news = News()
+        self.cut = False
+        self.since = self
+
+    def remote(self, mark):
+        """What it would answer."""
+        return self.news.since(mark)
+
+    def answer(self, given):
+        """Nothing, where the line is cut."""
+        return None if self.cut else given
+
+
+def test_a_silent_cluster_is_told_of_once_in_each_silence():
+    """Not before it was waited for, and what was told meanwhile is heard afterwards."""
+    line = Line()
+    desk, patient = RemoteNews(line, line.answer, patience=0), RemoteNews(line, line.answer)
+    assert desk.take() == []
+    for silence in range(2):
+        line.cut = True
+        (told,) = desk.take()
+        assert isinstance(told.event, ClusterSilent)
+        assert desk.take() == patient.take() == []
+        line.cut = False
+        line.news.tell([Read(silence, "x", 1)])
+        assert desk.take() == [Read(silence, "x", 1)]
 
 
 def test_late_news_of_a_partition_that_is_done():

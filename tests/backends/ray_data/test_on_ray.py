@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -12,47 +11,43 @@ from pathlib import Path
 
 import pytest
 from tests.contract.conftest import on_ray
+from tests.contract.shared import Calls, Pictures, Sums, marks
 from tests.contract.stages import Batches, Dies, OddFilter, Sources
 from tests.contract.test_behaviour import facts, ids
-from tests.main_job.material import CHEAP, MAY_DIFFER, make_input
+from tests.contract.test_inference import EXPECTED
+from tests.main_job.material import hashes
 
+from nemo_curator.models.request import ModelRequest
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.planning.sharding import Shard
+from nemo_curator.runs.layout import RunDirectory
 
 pytest.importorskip("ray", reason="Ray is an extra")
 
 ROOT = Path(__file__).parents[3]
-HERE = "tests.backends.ray_data.doomed"
-RECIPE = CHEAP.replace("entropy]", f"entropy, hashes, '{HERE}:DoomedStage']")
-
-
-def files(folder):
-    """Path to hash, of every file that must not differ."""
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    kept = sorted(set(found) - set(MAY_DIFFER))
-    return {name: hashlib.sha256(found[name].read_bytes()).hexdigest() for name in kept}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """(Input, recipe file, files of a local run by two workers)."""
-    folder = tmp_path_factory.mktemp("made")
-    make_input(folder / "in")
-    recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE, encoding="utf-8")
-    outputs = [folder / f"local-{workers}" for workers in (1, 2)]
-    for workers, output in enumerate(outputs, 1):
-        curate([str(folder / "in")], str(output), parse_recipe(RECIPE), workers=workers)
-    assert files(outputs[0]) == files(outputs[1])
-    return folder / "in", recipe, files(outputs[0])
 
 
 def test_a_run_is_the_same(made, tmp_path):
     """Decisions, parts, shards, manifest: byte for byte those of a local run."""
     given, recipe, expected = made
     curate([str(given)], str(tmp_path / "out"), parse_recipe(recipe.read_text()), executor="ray", address="local")
-    assert files(tmp_path / "out") == expected
+    assert hashes(tmp_path / "out") == expected
+
+
+def test_shares_here_and_there(made, tmp_path):
+    """A share that is scored on Ray and one that is scored here are one run, with the same files."""
+    given, recipe, expected = made
+    chosen, run = parse_recipe(recipe.read_text()), RunDirectory(str(tmp_path / "out" / "run"))
+    score_run([str(given)], run, chosen, executor="ray", address="local", shard=Shard(1, 2))
+    there = set(tmp_path.glob("out/run/parts/*"))
+    score_run([str(given)], run, chosen, workers=1, shard=Shard(2, 2))
+    assert there
+    assert there < set(tmp_path.glob("out/run/parts/*"))
+    curate([str(given)], str(tmp_path / "out"), chosen, workers=0)
+    assert hashes(tmp_path / "out") == expected
 
 
 def test_a_death_costs_one_image():
@@ -84,6 +79,14 @@ def test_a_share_of_a_device():
     assert json.loads(done.stdout.splitlines()[-1]) == {"images": 18, "devices": ["0"]}
 
 
+def test_a_large_model_is_loaded_once_a_seat(tmp_path):
+    """Its two workers ask one process, and get what the model itself gives."""
+    stage = Calls(ModelRequest.of(Sums, folder=str(tmp_path)))
+    tasks = on_ray().execute([Sources(), Pictures(), stage])
+    assert {image.image_id: image.metadata["row"] for task in tasks for image in task.data} == EXPECTED
+    assert marks(tmp_path, "loaded") == 1
+
+
 @pytest.mark.soak
 def test_a_host_that_dies(made, tmp_path):
     """Of three hosts one dies with partitions in work: others do them, and no byte differs."""
@@ -100,21 +103,22 @@ def test_a_host_that_dies(made, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert Path(f"{mark}-dead").exists()
-    assert files(tmp_path / "out") == expected
+    assert hashes(tmp_path / "out") == expected
 
 
 @pytest.mark.soak
 def test_a_driver_that_dies(made, tmp_path):
-    """Killed with parts written, the same command goes on from the run directory, on Ray or not."""
+    """Killed with parts written, the same command goes on from the run directory, on Ray or not; no token is left."""
     given, recipe, expected = made
     output = tmp_path / "out"
     command = [sys.executable, "-m", "nemo_curator.cli", "run", str(given), str(output), "-r", str(recipe)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    environment.pop("RAY_ADDRESS", None)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "HOME": str(tmp_path / "home")}
     with subprocess.Popen([*command, "--executor", "ray"], cwd=ROOT, env=environment) as process:
         while not list(output.glob("run/parts/*.parquet")):
             assert process.poll() is None
             time.sleep(0.02)
         process.kill()
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    assert files(output) == expected
+    assert hashes(output) == expected
+    assert not (tmp_path / "home" / ".ray").exists()

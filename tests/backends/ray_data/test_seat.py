@@ -10,6 +10,7 @@ import cloudpickle
 import psutil
 import pytest
 from tests.contract.on_threads import NewsHere, SeatsExecutor
+from tests.contract.shared import children as ours
 from tests.contract.stages import Batches, Dies, DiesOnce, OddFilter, OnNode, Plain, Raises, Sources
 from tests.contract.test_behaviour import ids
 
@@ -59,8 +60,9 @@ def outcome(row):
 
 
 def children():
-    """Processes that this one started and that live."""
-    return [one.pid for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    """Processes that this one started and that live, with theirs, but for a Ray cluster that other tests keep open."""
+    found = [one for child in ours() for one in (child, *child.children(recursive=True))]
+    return [one.pid for one in found if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_partition_goes_in_and_its_results_come_out():

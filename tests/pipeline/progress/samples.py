@@ -22,6 +22,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.Scored(400, {"keep": 3, "reject": 1, "quarantine": 1}, {ODD: 1}, {"decode_failed": 1}, "0f", {"header": 0.1}),
     ev.WorkerDied("worker-0", "was killed by SIGSEGV", ODD, "worker-2"),
     ev.ModelsDied("was killed by SIGKILL"),
+    ev.ClusterSilent(10.5),
     ev.ImageGivenUp("", f"of {URL}"),
     ev.Deciding(),
     ev.Protecting(ODD),

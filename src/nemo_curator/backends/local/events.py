@@ -58,4 +58,15 @@ class ModelsDied:
     how: str
 
 
-ProcessEvent = Pulse | StagesTook | WorkerDied | ModelsDied
+@dataclass(frozen=True, slots=True)
+class ClusterSilent:
+    """The cluster that a run is on does not answer, perhaps because its head is gone.
+
+    Attributes:
+        seconds: How long an answer was waited for.
+    """
+
+    seconds: float
+
+
+ProcessEvent = Pulse | StagesTook | WorkerDied | ModelsDied | ClusterSilent

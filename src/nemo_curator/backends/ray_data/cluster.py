@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from nemo_curator.backends.ray_data.news import Desk, News, RemoteNews
 from nemo_curator.backends.ray_data.orders import Orders, partition_row
-from nemo_curator.backends.ray_data.ray_module import ray_module
+from nemo_curator.backends.ray_data.ray_module import ray_module, token_of_our_own
 from nemo_curator.backends.ray_data.seat import Seat
 from nemo_curator.cores import usable_cores
 from nemo_curator.errors import StageError
@@ -30,6 +30,11 @@ _STORE = (
     256_000_000  # bytes of the object store of a cluster that is started here: it holds lists of files, and results
 )
 _REACHABLE = 10.0  # seconds that a cluster may take to answer
+_STARTED = "start one with `ray start --head`, name its address with --ray-address, or run without --executor ray"
+_LET_IN = (  # where somebody listens
+    "see that one of the same release of Ray runs there, and that its token is known here too: in RAY_AUTH_TOKEN, or "
+    "in ~/.ray/auth_token as on its head"
+)
 _MOST = 10_000  # partitions that are handed to Ray Data at a time: each is an object in its store
 
 
@@ -168,38 +173,43 @@ def _joined(address: str | None, runtime_env: Mapping[str, Any] | None) -> Any:
     if not address or address == "local":
         settings |= {"address": "local", "num_cpus": usable_cores(), "object_store_memory": _STORE}
         settings |= {"include_dashboard": False}
+        token_of_our_own()
     else:
         settings |= {"address": address}
-        check_reachable(address)
+    listens = settings["address"] != "local" and check_reachable(settings["address"])
     try:
         with _signals_kept():
             ray.init(**settings)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise _no_cluster(address, error) from error
+    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise _no_cluster(address, error, act=_LET_IN if listens else _STARTED) from error
     return ray
 
 
-def check_reachable(address: str) -> None:
+def check_reachable(address: str) -> bool:
     """Say within seconds that nobody listens there, for which Ray takes minutes.
+
+    Returns:
+        Whether somebody does, as far as we can see: not of `auto`, nor of a form that Ray itself knows.
 
     Raises:
         StageError: Nobody does.
     """
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if not colon or not port.isdecimal():
-        return  # `auto`, or a form that Ray itself knows
+        return False
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHABLE).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, error) from error
+    return True
 
 
-def _no_cluster(address: str | None, error: Exception) -> StageError:
+def _no_cluster(address: str | None, error: Exception, act: str = _STARTED) -> StageError:
     return StageError(
         "no Ray cluster answers" if address else "no Ray cluster could be started on this machine",
         where=address or "",
         cause=" ".join(f"{error}".split())[:300],
-        act="start one with `ray start --head`, name its address with --ray-address, or run without --executor ray",
+        act=act,
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nemo_curator.backends.local.events import ProcessEvent, Pulse
+from nemo_curator.backends.local.events import ClusterSilent, ProcessEvent, Pulse
 from nemo_curator.backends.ray_data.ray_module import ray_module
 
 _SILENT = 30.0  # seconds after which a seat that gives no sign of life is left out
@@ -123,24 +123,40 @@ class RemoteNews:
 
     Args:
         actor: The actor's handle.
+        answer: Waits for what a call of the actor gives; None where nothing came.
+        patience: Seconds without an answer after which that is told.
     """
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, answer: Callable[[Any], Any] | None = None, patience: float = _ANSWER) -> None:
         self._actor = actor
+        self._answer = answer or _answer
+        self._patience = patience
         self._mark = Mark()
+        self._asked: float | None = None  # when the first question was that has no answer yet
+        self._said = False
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell something, and wait until it is heard."""
-        _answer(self._actor.tell.remote(events))
+        self._answer(self._actor.tell.remote(events))
 
     def take(self) -> list[Event]:
-        """What was told since the last call."""
-        self._mark, events = _answer(self._actor.since.remote(self._mark)) or (self._mark, [])
+        """What was told since the last call; once in each silence, that the cluster does not answer."""
+        asked = time.monotonic()
+        answer = self._answer(self._actor.since.remote(self._mark))
+        if answer is None:
+            self._asked = asked if self._asked is None else self._asked
+            waited = time.monotonic() - self._asked
+            if self._said or waited < self._patience:
+                return []
+            self._said = True
+            return [Happened("", ClusterSilent(round(waited, 1)))]
+        self._asked, self._said = None, False
+        self._mark, events = answer
         return list(events)
 
     def begin(self, index: int) -> tuple[int, dict[str, str]]:
         """As `News.begin`."""
-        return _answer(self._actor.begin.remote(index)) or (0, {})
+        return self._answer(self._actor.begin.remote(index)) or (0, {})
 
 
 def _answer(reference: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from pathlib import Path
 from typing import Any
 
 from nemo_curator._optional import require
@@ -12,6 +14,18 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # what its native part would write to our standard error
 }
+
+
+_TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # by which a user says who may use a cluster
+
+
+def token_of_our_own() -> None:
+    """Let a cluster that is started for this process alone have a token, unless the user has one or wants none.
+
+    Ray would write one below the home directory, and every cluster that is started there later would ask for it.
+    """
+    if not any(name in os.environ for name in _TOKEN) and not Path("~/.ray/auth_token").expanduser().exists():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def ray_module() -> Any:

@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_curator.backends.local.events import ModelsDied, ProcessEvent, Pulse, StagesTook, WorkerDied
+from nemo_curator.backends.local.events import ClusterSilent, ModelsDied, ProcessEvent, Pulse, StagesTook, WorkerDied
 
 __all__ = [
     "Answered",
     "Begun",
+    "ClusterSilent",
     "Decided",
     "Deciding",
     "Event",

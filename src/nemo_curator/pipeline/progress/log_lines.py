@@ -65,6 +65,8 @@ def _of_the_processes(event: ev.Event) -> list[dict[str, Any]]:
             return [{"event": "worker_died", **names}]
         case ev.ModelsDied(how):
             return [{"event": "models_died", "how": how}]
+        case ev.ClusterSilent(seconds):
+            return [{"event": "cluster_silent", "seconds": seconds}]
         case ev.ImageGivenUp(image, why):
             return [{"event": "image_given_up", "image": image or None, "why": why}]
     return []
