@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.contract.conftest import on_ray
 from tests.contract.stages import Batches, Dies, OddFilter, Sources
@@ -18,6 +19,7 @@ from tests.main_job.material import CHEAP, MAY_DIFFER, make_input
 from nemo_curator.pipeline import Pipeline
 from nemo_curator.pipeline.curate import curate
 from nemo_curator.planning.recipe_text import parse_recipe
+from nemo_curator.testing import encoded, photo
 
 pytest.importorskip("ray", reason="Ray is an extra")
 
@@ -52,6 +54,19 @@ def test_a_run_is_the_same(made, tmp_path):
     given, recipe, expected = made
     curate([str(given)], str(tmp_path / "out"), parse_recipe(recipe.read_text()), executor="ray", address="local")
     assert files(tmp_path / "out") == expected
+
+
+def test_a_lance_data_set_is_the_same(tmp_path):
+    """Read by Ray's workers, a range of rows at a time: byte for byte what a local run makes of it."""
+    lance = pytest.importorskip("lance", reason="the package pylance is not installed")
+    pictures = [encoded(photo(number)) for number in range(9)]
+    lance.write_dataset(pa.table({"image": pictures}), tmp_path / "in" / "d.lance", max_rows_per_file=2)
+    for executor in ("local", "ray"):
+        address = "local" if executor == "ray" else None
+        output = str(tmp_path / executor)
+        curate([str(tmp_path / "in")], output, parse_recipe(CHEAP), workers=2, executor=executor, address=address)
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
+    assert len(list((tmp_path / "ray" / "run" / "parts").iterdir())) == 5
 
 
 def test_a_death_costs_one_image():
