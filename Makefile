@@ -75,14 +75,15 @@ soak: setup ## The long tests: thousands of commands, killed at every boundary a
 docs: setup ## Build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Without the extras `text` and `torch`, whose 200 MB and 2 GB would be downloaded for tests that skip without them.
+# Without the extras `gcs`, `lance`, `ray`, `text` and `torch`: nothing tests the first against a server, and the others'
+# 200 MB to 2 GB would be downloaded for tests that skip without them.
 # One lock for every supported Python and system. Kept pins stay; `make lock ARGS=--upgrade` renews them all.
 COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" $(ARGS)
 
 lock: ## Make requirements/*.txt from pyproject.toml again (needs uv)
 	@command -v $(UV) >/dev/null || { echo "This needs uv; install it, or name it: make lock UV=path/to/uv" >&2; exit 1; }
-	$(COMPILE) --extra pandas --extra jxl --extra openvino --extra faces --extra fetch --extra hub --extra profile --extra demo --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra pandas --extra jxl --extra openvino --extra faces --extra fetch --extra hub --extra profile --extra s3 --extra demo --group dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt --no-annotate --output-file requirements/base.txt
 
 clean: ## Remove .venv and everything that was built

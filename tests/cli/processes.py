@@ -22,10 +22,25 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "nemo_curator.cli", *map(str, arguments)]
 
 
-def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command as a real process to its end, as a machine would: no terminal."""
+def process(*arguments: str | Path, first: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command as a real process to its end, as a machine would: no terminal. See `after` for `first`."""
     settings = {"capture_output": True, "text": True, "timeout": 300, "check": False} | options
-    return subprocess.run(command(*arguments), **settings)  # noqa: PLW1510  (check is among the settings)
+    return subprocess.run(after(first, command(*arguments)), **settings)  # noqa: PLW1510  (check is among the settings)
+
+
+def after(first: str, line: list[str]) -> list[str]:
+    """The command line of a process that runs some Python and then becomes another one.
+
+    A `preexec_fn` would fork this process, and packages that other tests import here warn of that (pylance does).
+    """
+    if not first:
+        return line
+    return [sys.executable, "-c", f"{first}\nimport os, sys\nos.execv(sys.argv[1], sys.argv[1:])", *line]
+
+
+def file_limit(size: int) -> str:
+    """Python `after` which no file grows beyond a size."""
+    return f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
 
 
 def imagecurator(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,8 @@ from tests.fetching.web import Web, picture, whole
 from typer.testing import CliRunner
 
 from nemo_curator.cli.app import app
+from nemo_curator.fetching.url_list import UrlList
+from nemo_curator.shards.url_tables import URL_NAMES
 
 QUICK = ["--delay", "0", "--allow-private", "127.0.0.1/32"]
 
@@ -110,6 +112,55 @@ def test_a_list_of_urls_is_no_input_of_a_run(tmp_path, given):
     assert "`imagecurator fetch" in said
     assert "FETCHED" in said
     assert not (tmp_path / "out").exists()
+
+
+LISTS = {
+    "list.csv": "name,URL\r\na,http://web.test/a.jpg\r\n",
+    "marked.csv": '\ufeff"image_url",x\nhttp://web.test/a.jpg,1\n',
+    "list.tsv": "a\tUrl\n1\thttp://web.test/a.jpg\n",
+    "list.jsonl": '{"n": 1, "src": "http://web.test/a.jpg"}\n',
+    "LIST.NDJSON": '{"url": "http://web.test/a.jpg"}\n',
+    "list.txt": "https://web.test/a.jpg\nhttps://web.test/b.jpg\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
+def test_a_list_of_another_format_is_no_input_either(tmp_path, name, whole):
+    """A CSV, TSV, JSON Lines or text of URLs, by itself or in a folder of such, is told of `fetch` likewise."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text(LISTS[name], encoding="utf-8")
+    place = tmp_path / "in" if whole else tmp_path / "in" / name
+    done = called("run", place, tmp_path / "out")
+    assert done.exit_code == 3
+    assert f"imagecurator fetch {place} FETCHED" in done.output.replace("\n", "").replace("  ", " ")
+    assert not (tmp_path / "out").exists()
+    asked = UrlList(str(place))  # which is what the sentence sends to `fetch`
+    assert asked.columns[0].url.lower() in URL_NAMES
+
+
+NO_LISTS = {
+    "empty.csv": b"",
+    "notes.csv": b"name,size\na,3\n",
+    "numbers.jsonl": b'{"url": 3}\n',
+    "list.jsonl": b'["url"]\n',
+    "broken.jsonl": b'{"url": "http://web.test/a.jpg',
+    "deep.jsonl": b"[" * 60_000,
+    "long.tsv": b"u" * 100_000 + b"\turl\n",
+    "notes.txt": b"see http://web.test/a.jpg\n",
+    "noise.csv": bytes(range(256)) * 300,
+    "url.bin": b"url\nhttp://web.test/a.jpg\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_LISTS)
+def test_what_is_no_list_is_a_record(tmp_path, name):
+    """A text without URLs where a list has them is a record, as any other file that is no image."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_bytes(NO_LISTS[name])
+    done = called("run", tmp_path / "in", tmp_path / "out", "--scores", "header", "--workers", "0", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["funnel"]["quarantined"] == {"not_an_image": 1}
 
 
 def test_a_table_beside_images_ends_no_run(tmp_path):

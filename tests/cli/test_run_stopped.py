@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import CHEAP, command, imagecurator, live_children, process, sentence, tree
+from tests.cli.processes import CHEAP, command, file_limit, imagecurator, live_children, process, sentence, tree
 
 from nemo_curator.storage import is_temporary
 from nemo_curator.testing import encoded, make_tar, photo
@@ -158,11 +157,7 @@ def test_disk_full(shards, tmp_path, size):
 def test_limit_on_file_size(shards, tmp_path):
     """A limit on file size while a shard is written is one sentence and code 4; no shard is there."""
     arguments = ("run", shards / "in", tmp_path / "out", "-r", shards / "recipe.yaml", "-w", "1")
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-    said = sentence(process(*arguments, preexec_fn=limit), 4)
+    said = sentence(process(*arguments, first=file_limit(200_000)), 4)
     assert "a limit on file size is reached" in said
     left = tree(tmp_path / "out")
     assert not [name for name in left if name.endswith(".tar") or is_temporary(name)]

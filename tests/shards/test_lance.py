@@ -19,6 +19,7 @@ from nemo_curator.runs.exporting import verify
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards import lance_fragments, lance_rows
 from nemo_curator.shards.fetch import read_members
+from nemo_curator.shards.lance_fragments import Range
 from nemo_curator.shards.listing import list_inputs
 from nemo_curator.shards.parquet_reader import read_parquet
 
@@ -147,6 +148,38 @@ def test_a_file_elsewhere_is_never_opened(tmp_path):
     )
     assert [one.image for one in (found[0], found[2])] == [png(0), png(2)]
     assert png(99) not in [one.image for one in found]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_files_elsewhere_are_never_opened(tmp_path, there):
+    """A data set whose files lie in another one, as those of a shallow clone, is one record; the other is not read."""
+    secret = lance.write_dataset(rows(3), tmp_path / "secret" / "d.lance")
+    clone = secret.shallow_clone(str(tmp_path / "in" / "c.lance"), reference=secret.version)
+    if not there:
+        shutil.rmtree(tmp_path / "secret")
+    (found,) = samples(tmp_path / "in")
+    assert (found.image_id, found.error) == ("c.lance/000000-000000000.lance-fragment", "damaged_shard")
+    assert "it names places outside of its own folder for its files" in found.detail
+    assert str(tmp_path) not in found.detail
+    location = Range(str(tmp_path / "in" / "c.lance"), clone.version, 0, 0).location  # as if it had been listed
+    (found,) = read_parquet(location, root=str(tmp_path / "in"))
+    assert found.error == "damaged_shard"
+    assert not found.image
+
+
+def test_a_data_set_that_is_whole_again_is_not_half_read(tmp_path):
+    """One that could not be listed is one record for the run, though it can be read a moment later."""
+    lance.write_dataset(rows(3), tmp_path / "d.lance")
+    (manifest,) = (tmp_path / "d.lance" / "_versions").glob("*.manifest")
+    data = manifest.read_bytes()
+    manifest.write_bytes(data[:10])
+    (entry,) = list_inputs([str(tmp_path)]).entries
+    (found,) = read_parquet(entry.location, root=entry.root)
+    assert (found.error, "0.manifest" in found.detail) == ("damaged_shard", False)
+    manifest.write_bytes(data)
+    (found,) = read_parquet(entry.location, root=entry.root)
+    assert found.error == "damaged_shard"
+    assert "could not be read when it was listed" in found.detail
 
 
 def test_hostile_values(tmp_path):

@@ -19,12 +19,14 @@ from nemo_curator.errors import EmptyInputError, InputError, MissingInputError
 from nemo_curator.fetching.list_columns import ListColumns, choose_columns
 from nemo_curator.shards.parquet import open_parquet
 from nemo_curator.shards.parquet_values import json_of, text_of
+from nemo_curator.shards.url_tables import LIST_KINDS, list_kind
 
 _LINE = 1 << 24  # bytes of a line; characters of a row of a CSV, which may have several lines
 _CELL = 1 << 22  # characters of a cell of a CSV
 _BATCH, _BATCH_BYTES = 256, 1 << 23  # rows of a Parquet that are in memory at a time, and bytes of them, about
 _BUFFER = 1 << 20
 _ENDS = 1 << 16  # bytes at each end of a file that tell it from another one
+_GIVE = f"give a file that ends with {', '.join(LIST_KINDS)}, or a folder of such"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class UrlList:
         number = 0
         for file, columns in zip(self._files, self.columns, strict=True):
             with _explained(file.url):
-                if _kind(file.url) == "parquet":
+                if list_kind(file.url) == "parquet":
                     count = _count(file.url)
                     if count and start < number + count:
                         yield from _parquet_rows(file.url, columns, number, max(start - number, 0))
@@ -113,27 +115,12 @@ def _files(place: str) -> list[storage.Stored]:
     except OSError as error:
         raise InputError("it cannot be read", where=place, cause=error.strerror or str(error), act="check it") from None
     if stored.is_dir:
-        found = [one for one in found if _kind(one.url) and not one.url.rsplit("/", 1)[-1].startswith((".", "_"))]
+        found = [one for one in found if list_kind(one.url) and not one.url.rsplit("/", 1)[-1].startswith((".", "_"))]
     if not found:
         raise EmptyInputError("there is no list of URLs in it", where=place, act=_GIVE)
-    if not _kind(found[0].url):
+    if not list_kind(found[0].url):
         raise InputError("it is no list of URLs that is known", where=place, act=_GIVE)
     return found
-
-
-_KINDS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".txt": "txt",
-}
-_GIVE = f"give a file that ends with {', '.join(_KINDS)}, or a folder of such"
-
-
-def _kind(url: str) -> str:
-    return next((kind for end, kind in _KINDS.items() if url.lower().endswith(end)), "")
 
 
 def _ends(file: storage.Stored) -> str:
@@ -155,7 +142,7 @@ def _explained(url: str) -> Iterator[None]:
 
 def _names(url: str) -> list[str]:
     """Names of the columns of a file; of JSON Lines those of its first line."""
-    kind = _kind(url)
+    kind = list_kind(url)
     if kind == "parquet":
         with open_parquet(url) as parquet:
             return list(parquet.schema_arrow.names)
@@ -174,7 +161,7 @@ def _refuse_no_text(url: str, column: str) -> None:
     Raises:
         InputError: Its type is none of text.
     """
-    if _kind(url) != "parquet":
+    if list_kind(url) != "parquet":
         return
     with open_parquet(url) as parquet:
         schema = parquet.schema_arrow
@@ -243,7 +230,7 @@ def _text_rows(url: str, columns: ListColumns, base: int) -> Iterator[ListRow]:
         "txt": _lines,
     }
     with storage.open(url) as file:
-        for number, found in enumerate(readers[_kind(url)](file), base):
+        for number, found in enumerate(readers[list_kind(url)](file), base):
             if isinstance(found, str):
                 yield ListRow(number, "", trouble=found)
                 continue

@@ -21,7 +21,7 @@ from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.deciding import Policy
 from nemo_curator.runs.growth import grow
 from nemo_curator.runs.layout import RunDirectory
-from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.partitions import list_version, read_partitions
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing
 
@@ -69,10 +69,10 @@ def settled_plan(
 ) -> tuple[ScorePlan, Policy]:
     """The plan of a run that is held, after it is settled how the models are computed that the recipe leaves open.
 
-    What was planned before the run was held stands if nobody had begun the run, and nobody has since.
+    What was planned before the run was held stands if nobody was at work there in between.
     """
     (plan, policy), run = planned, planned[0].run
-    if not plan.is_first or RunState.read(run) is not None:
+    if not _stands(plan):
         plan, policy = plan_run(run, listing, recipe, rescore=rescore)
     settled = newly_settled(plan, recipe, listing, rescore=rescore, memory=asked.memory, watcher=watcher, crew=crew)
     if settled:
@@ -80,6 +80,14 @@ def settled_plan(
         plan = with_news(plan, settled)
     check_others(recipe, run, _facts(plan, rescore=rescore))
     return plan, policy
+
+
+def _stands(plan: ScorePlan) -> bool:
+    """Whether a run is still as it was found, but for parts: they are the same whoever adds them."""
+    state, found = RunState.read(plan.run), plan.found
+    if state is None or found is None:
+        return state is None and found is None
+    return state.facts == found.facts and found.list_version == list_version(plan.run) != ""
 
 
 def start_ahead(crew: Crew | None, plan: ScorePlan) -> None:

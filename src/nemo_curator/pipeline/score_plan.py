@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nemo_curator import storage
 from nemo_curator.backends.local.crew import Crew
@@ -22,12 +23,25 @@ from nemo_curator.runs.fingerprints import EMBEDDING
 from nemo_curator.runs.growth import Growth, grow, taken_over
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lying_there import parts_there
-from nemo_curator.runs.partitions import read_partitions
+from nemo_curator.runs.partitions import list_version, read_partitions
 from nemo_curator.runs.parts import part_facts
 from nemo_curator.runs.state import RunState
 from nemo_curator.runs.stored_embeddings import embeddings_fit
 from nemo_curator.shards.listing import Listing
 from nemo_curator.shards.partitioning import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a plan found of a run that it goes on with.
+
+    Attributes:
+        facts: All that the run says of itself.
+        list_version: Of its list of partitions; "" where nobody knows it.
+    """
+
+    facts: Mapping[str, Any]
+    list_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class ScorePlan:
         rescored: Whether columns may be computed again, so that what cost workers before is tried again too.
         settled: Model to how it is computed, of those whose precision or runtime the recipe leaves open.
         means: What it uses of the machine; None until `means.with_means`, and where there is nothing to do.
-        is_first: Whether there was no run yet.
+        found: What there was of the run; None where there was no run yet.
         shard: Which share of the partitions this is about, where other processes score the others; None for all.
         dropped: What was in force in the run and is no more, in sentences; no notes, because a later decision may bring
             it back.
@@ -59,9 +73,14 @@ class ScorePlan:
     rescored: bool = False
     settled: Mapping[str, Settled] = field(default_factory=dict)
     means: Means | None = None
-    is_first: bool = False
+    found: Found | None = None
     shard: Shard | None = None
     dropped: tuple[str, ...] = ()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether there was no run yet."""
+        return self.found is None
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -106,6 +125,7 @@ def plan_score(
         ModelError: A model cannot be used.
     """
     state = RunState.read(run)
+    found = None if state is None else Found(state.facts, list_version(run))  # before the list is read
     settled = {**({} if rescore else settled_in(state.facts if state else {})), **(settled or {})}
     scoring = plan_scoring(recipe, settled)
     if recipe.lazy:
@@ -139,9 +159,7 @@ def plan_score(
             wanted = recorded
     work = plan_work(ids, parts, wanted, again)
     ignored = listing.ignored
-    return ScorePlan(
-        run, scoring, growth, work, tuple(notes), ignored, rescore, settled, is_first=state is None, shard=shard
-    )
+    return ScorePlan(run, scoring, growth, work, tuple(notes), ignored, rescore, settled, found=found, shard=shard)
 
 
 def newly_settled(

@@ -50,6 +50,14 @@ def create_partitions(run: RunDirectory, partitions: Sequence[Partition]) -> boo
     return storage.create(run.partitions, _packed(partitions))
 
 
+def list_version(run: RunDirectory) -> str:
+    """Changes when the list is written anew; "" where there is none, or nobody knows."""
+    try:
+        return storage.stat(run.partitions).version
+    except OSError:
+        return ""
+
+
 def _packed(partitions: Sequence[Partition]) -> bytes:
     pairs = [(partition.id, entry) for partition in partitions for entry in partition.entries]
     values: dict[str, list[Any]] = {

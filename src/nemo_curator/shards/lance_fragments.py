@@ -42,7 +42,7 @@ class Range:
 
     Attributes:
         place: The data set's folder.
-        version: Its version.
+        version: Its version; 0 of one that could not be listed.
         fragment: Number of the fragment.
         start: The first row of it, counting those that were not deleted.
     """
@@ -113,10 +113,17 @@ def lance_entries(place: str, root: str, name: str) -> list[Entry]:
 def open_lance(place: str, version: int | None = None) -> Any:
     """A version of a data set, the newest by default.
 
+    One that names further places for its files (a shallow clone does) would have the library open whatever its author
+    liked, on this machine or with the keys of this machine elsewhere.
+
     Raises:
         MissingExtraError: The package is not installed.
+        pyarrow.ArrowInvalid: It has files outside of its own folder; they were not touched.
     """
-    return require("lance", extra="lance", purpose="Reading a Lance data set").dataset(place, version=version)
+    dataset = require("lance", extra="lance", purpose="Reading a Lance data set").dataset(place, version=version)
+    if dataset.base_paths():
+        raise pa.ArrowInvalid("it names places outside of its own folder for its files, as a shallow clone does")
+    return dataset
 
 
 def _ranges(place: str, dataset: Any) -> Iterator[tuple[Range, int, str]]:

@@ -135,7 +135,9 @@ def open_lance_rows(location: str) -> Iterator[LanceRows | None]:
     """
     with told():
         one = Range.of(location)
-        dataset = open_lance(one.place, one.version)
+        dataset = open_lance(one.place, one.version or None)  # no version: it could not be listed, and says why again
+        if not one.version:
+            raise pa.ArrowInvalid("it could not be read when it was listed")
         fragment = dataset.get_fragment(one.fragment)
         if fragment is None:
             raise pa.ArrowInvalid(f"version {one.version} has no fragment {one.fragment}")

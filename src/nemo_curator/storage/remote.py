@@ -236,6 +236,8 @@ def list_remote(url: str, *, recursive: bool) -> Iterator[Stored]:
     def request() -> dict[str, dict[str, Any]]:
         place.files.invalidate_cache(root)
         found: dict[str, dict[str, Any]] = place.files.find(root, detail=True, maxdepth=None if recursive else 1)
+        if not isinstance(found, dict):  # of a file adlfs says no more than its name
+            found = {path: place.files.info(path) for path in found}
         if not found:
             place.files.info(root)  # raises where there is nothing, so that a misspelt URL is not an empty one
         return found
@@ -244,4 +246,6 @@ def list_remote(url: str, *, recursive: bool) -> Iterator[Stored]:
         if info.get("type") == "directory" or path.endswith("/"):  # a mark that some tools leave for a folder
             continue
         inner = path[len(root) :].lstrip("/")
+        if not recursive and "/" in inner:  # adlfs heeds no depth
+            continue
         yield Stored(join(url.rstrip("/"), inner) if inner else url, _size(info), "file", _version(info))

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.contract.conftest import on_ray
 from tests.contract.shared import Calls, Pictures, Sums, marks
@@ -24,6 +25,7 @@ from nemo_curator.pipeline.score_run import score_run
 from nemo_curator.planning.recipe_text import parse_recipe
 from nemo_curator.planning.sharding import Shard
 from nemo_curator.runs.layout import RunDirectory
+from nemo_curator.testing import encoded, photo
 
 pytest.importorskip("ray", reason="Ray is an extra")
 
@@ -48,6 +50,19 @@ def test_shares_here_and_there(made, tmp_path):
     assert there < set(tmp_path.glob("out/run/parts/*"))
     curate([str(given)], str(tmp_path / "out"), chosen, workers=0)
     assert hashes(tmp_path / "out") == expected
+
+
+def test_a_lance_data_set_is_the_same(tmp_path):
+    """Read by Ray's workers, a range of rows at a time: byte for byte what a local run makes of it."""
+    lance = pytest.importorskip("lance", reason="the package pylance is not installed")
+    pictures = [encoded(photo(number)) for number in range(9)]
+    lance.write_dataset(pa.table({"image": pictures}), tmp_path / "in" / "d.lance", max_rows_per_file=2)
+    for executor in ("local", "ray"):
+        address = "local" if executor == "ray" else None
+        output = str(tmp_path / executor)
+        curate([str(tmp_path / "in")], output, parse_recipe(CHEAP), workers=2, executor=executor, address=address)
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
+    assert len(list((tmp_path / "ray" / "run" / "parts").iterdir())) == 5
 
 
 def test_a_death_costs_one_image():
