@@ -185,12 +185,14 @@ def test_hostile_names_and_captions_do_nothing(browser, pile, tmp_path):
 
 
 def test_what_may_be_unsafe_is_blurred_until_asked(browser, pile, tmp_path):
-    """In the gallery by a switch, in the larger view by a button."""
+    """In the gallery by a switch, in the larger view by a button; both say which rule or score blurred it."""
     run = curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"})
     write_report(run)
     found = Opened(browser, run.report)
     assert found.page.locator("#images .veil").count() == 1
+    assert found.page.locator("#images .veiled").inner_text().split("\n") == ["may be unsafe", "rule nsfw"]
     found.page.locator("#images .veil").click()
+    assert "may be unsafe (rule nsfw)" in found.page.locator("#viewer .ask").inner_text()
     assert found.page.locator("#viewer .veil").count() == 1
     found.page.click("text=Show this picture")
     assert found.page.locator("#viewer .veil").count() == 0

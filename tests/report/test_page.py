@@ -129,7 +129,7 @@ def test_it_is_said_from_which_score_on_pictures_are_blurred(pile, tmp_path):
     page = gather.gather(curated(pile, tmp_path / "out"))
     assert "blurred from" not in render(page)
     first = next(iter(page.figures))
-    veiled = replace(page, figures={**page.figures, first: replace(page.figures[first], sensitive=True)})
+    veiled = replace(page, figures={**page.figures, first: replace(page.figures[first], unsafe="rule nsfw")})
     assert "blurred from nsfw_score 0.5 on" in render(veiled)
 
 
@@ -167,7 +167,9 @@ def test_pictures_of_a_sensitive_rule_are_blurred(pile, tmp_path):
     run = curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"})
     parsed = report_of(run)
     marked = [
-        parsed.data["sample"]["ids"][int(row)] for row, one in parsed.data["figures"].items() if one.get("sensitive")
+        parsed.data["sample"]["ids"][int(row)]
+        for row, one in parsed.data["figures"].items()
+        if one.get("unsafe") == "rule nsfw"
     ]
     assert marked == [HOSTILE_NAME]
     assert parsed.all("input", id="unveil")

@@ -89,7 +89,7 @@ function cloudIn(place, name, pictures = null) {
     const wanted = mine.points.rows.map((row, index) => ({ row, index })).filter(({ index }) => mine.points.pictured[index]);
     for (const { row, index } of wanted) {
       const image = await store.image(row);
-      if (!image.picture || (image.sensitive && !veils.lifted)) continue;
+      if (!image.picture || (image.unsafe && !veils.lifted)) continue;
       const bitmap = new Image();
       bitmap.src = image.picture;
       try {
