@@ -75,9 +75,26 @@ def test_a_run_at_work_is_told_before_anything_else(tmp_path, source, recipe, co
     before = tree(out)
     assert "another input" in sentence(imagecurator(command, other, out, *own), 4)
     with storage.locked(str(run)):
-        said = sentence(imagecurator(command, other, out, *own), 4)
-        assert "another imagecurator is at work here; wait until it ends, or choose another place" in said
+        for more in ([], ["--dry-run"]):
+            said = sentence(imagecurator(command, other, out, *own, *more), 4)
+            assert "another imagecurator is at work here; wait until it ends, or choose another place" in said
+            assert "replace" not in said
+    assert "another input" in sentence(imagecurator(command, other, out, *own, "--dry-run"), 4)
     assert tree(out) == before
+
+
+@pytest.mark.parametrize("command", ["run", "score", "embed"])
+def test_a_dry_run_beside_a_run_at_work_says_so(tmp_path, source, recipe, command):
+    """Looking is allowed meanwhile, and whoever looks is told that what is counted changes."""
+    out = tmp_path / "out"
+    own = () if command == "embed" else ("-r", recipe)
+    assert imagecurator(command, source, out, *own).returncode == 0
+    said = "note: another imagecurator is at work in this run"
+    with storage.locked(str(out if command == "score" else out / "run")):
+        done = imagecurator(command, source, out, *own, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+    assert said not in imagecurator(command, source, out, *own, "--dry-run").stdout
 
 
 def test_nothing_that_can_be_read(tmp_path, recipe):
