@@ -252,6 +252,29 @@ def test_ticks_are_round_and_whole(opened):
     assert ask(f"tickWords({wide}, [0, 420e9])") == ["0", ""]
 
 
+def test_points_are_coloured_again_only_when_colours_change(opened):
+    """Moving over a chart asks for no colour; another colouring and another theme do."""
+    opened.page.evaluate(
+        "() => { window.asked = 0; const was = groupColour; "
+        "groupColour = (at) => { window.asked += 1; return was(at); }; }"
+    )
+    opened.page.locator("#joint-chart").scroll_into_view_if_needed()
+    box = opened.page.locator("#joint-chart .u-over").bounding_box()
+    for at in range(12):
+        opened.page.mouse.move(box["x"] + box["width"] * at / 12, box["y"] + box["height"] * (1 + at % 3) / 4)
+    opened.page.locator("#joint-chart").focus()
+    for _ in range(3):
+        opened.page.keyboard.press("ArrowRight")
+    opened.page.wait_for_selector("#joint-chart .card:not([hidden])")
+    assert opened.page.evaluate("window.asked") == 0
+    opened.page.select_option("#joint-colour", label="aspect")
+    opened.page.select_option("#joint-colour", label="what became of it")
+    opened.until("window.asked > 0")
+    before = opened.page.evaluate("window.asked")
+    opened.page.emulate_media(color_scheme="dark")
+    opened.until("(before) => window.asked > before", before)
+
+
 def test_the_demo_and_its_map(browser, tmp_path):
     """The page of the demo has a map of its embeddings, and complains of nothing."""
     pytest.importorskip("skimage", reason="the demo's photos come with the extra `demo`")
