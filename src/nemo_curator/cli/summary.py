@@ -127,12 +127,19 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def print_summary(summary: Summary) -> None:
-    """The funnel as a table, then where everything is; last, to standard error, that nothing is kept, if so."""
+def print_summary(summary: Summary, *, aloud: bool = True) -> None:
+    """The funnel as a table, then where everything is; last, if nothing is kept, that and why.
+
+    Args:
+        summary: What was done.
+        aloud: Whether that last line may go to standard error; else it is a note among the others.
+    """
     print_funnel(summary.funnel)
-    print_notes(summary.funnel, emptiness=False)
+    print_notes(summary.funnel, emptiness=not aloud)
     _print_dropped(summary.plan.dropped)  # once more: what was said of it first is far above
     _print_places(Console(highlight=False), summary)
+    if not aloud:
+        return
     sys.stdout.flush()  # so that it is the last line where both go to one place
     console = Console(stderr=True, highlight=False)
     for sentence in _why_nothing(summary.funnel):
