@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.cli.kept import as_json
 from tests.cli.processes import CHEAP, command, imagecurator, pictures, process, sentence, tree
 
 from nemo_curator import storage
@@ -75,13 +76,30 @@ def test_a_run_at_work_is_told_before_anything_else(tmp_path, source, recipe, co
     before = tree(out)
     assert "another input" in sentence(imagecurator(command, other, out, *own), 4)
     with storage.locked(str(run)):
-        said = sentence(imagecurator(command, other, out, *own), 4)
-        assert "another imagecurator is at work here; wait until it ends, or choose another place" in said
+        for more in ([], ["--dry-run"]):
+            said = sentence(imagecurator(command, other, out, *own, *more), 4)
+            assert "another imagecurator is at work here; wait until it ends, or choose another place" in said
+            assert "replace" not in said
+    assert "another input" in sentence(imagecurator(command, other, out, *own, "--dry-run"), 4)
     assert tree(out) == before
 
 
+@pytest.mark.parametrize("command", ["run", "score", "embed"])
+def test_a_dry_run_beside_a_run_at_work_says_so(tmp_path, source, recipe, command):
+    """Looking is allowed meanwhile, and whoever looks is told that what is counted changes."""
+    out = tmp_path / "out"
+    own = () if command == "embed" else ("-r", recipe)
+    assert imagecurator(command, source, out, *own).returncode == 0
+    said = "note: another imagecurator is at work in this run"
+    with storage.locked(str(out if command == "score" else out / "run")):
+        done = imagecurator(command, source, out, *own, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+    assert said not in imagecurator(command, source, out, *own, "--dry-run").stdout
+
+
 def test_nothing_that_can_be_read(tmp_path, recipe):
-    """It is no rule that took what could not be read: the note says what was wrong, and where to read on."""
+    """The run did what it was asked, and its last line says aloud that nothing is kept, why, and where to read on."""
     (tmp_path / "in").mkdir()
     for number in range(2):
         (tmp_path / "in" / f"{number}.jpg").write_text("<html>")
@@ -89,11 +107,15 @@ def test_nothing_that_can_be_read(tmp_path, recipe):
         assert done.returncode == 0
         assert "alone` shows" not in done.stdout
         which = ("the one input could not be read", "none of the 2 inputs could be read")[number]
-        said = f"note: nothing is kept: {which} (not_an_image {number + 1}); the report says why, and what may be done"
-        assert said in done.stdout
+        said = f"nothing is kept: {which} (not_an_image {number + 1}); the report says why, and what may be done"
+        assert done.stderr.splitlines()[-1] == f"warning: {said}"
+        assert "nothing is kept" not in done.stdout
+        assert f"note: {said}" in imagecurator("status", tmp_path / f"out{number}").stdout
+        assert as_json("run", tmp_path / "in", tmp_path / f"json{number}", "-r", recipe)["kept"] == 0
     pictures(tmp_path / "in")
     done = imagecurator("run", tmp_path / "in", tmp_path / "out", "-r", recipe, "-s", "rules.all='true'")
-    assert "note: nothing is kept; the column `alone` shows which rule takes how much" in done.stdout
+    said = "warning: nothing is kept; the column `alone` shows which rule takes how much"
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_finished_output_is_not_overwritten(tmp_path, source, recipe):

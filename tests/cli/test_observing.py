@@ -109,12 +109,14 @@ def test_embedding_is_written_down(place):
 
 
 def test_stderr_is_for_machines_alone(place):
-    """With `-`, every line on stderr is JSON; the table stays on stdout."""
-    done = imagecurator("run", place / "in", place / "out", "-r", place / "recipe.yaml", "--log-json", "-")
+    """With `-`, every line on stderr is JSON; the table stays on stdout, and there too that nothing is kept."""
+    nothing = ("-s", "rules.all='true'")
+    done = imagecurator("run", place / "in", place / "out", "-r", place / "recipe.yaml", *nothing, "--log-json", "-")
     assert done.returncode == 0
     names = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert (names[0], names[-1]) == ("begun", "finished")
     assert "What became of every input" in done.stdout
+    assert "note: nothing is kept" in done.stdout
 
 
 def test_an_error_is_written_down(place):

@@ -71,6 +71,15 @@ def mixed(tmp_path):
     return tmp_path / "in"
 
 
+def test_the_progress_of_a_sample_counts_what_cannot_be_read(mixed):
+    """What is broken is told as unreadable while it is sampled, as in the estimate below."""
+    for number in range(3):
+        (mixed / f"broken-{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 and nothing more")
+    done = imagecurator("plan", mixed, *CHEAP, "--sample", "200", "-w", "0")
+    assert "so far readable 70, unreadable 3" in done.stderr
+    assert "decode_failed 4.1%" in done.stdout
+
+
 def test_a_sample_says_what_all_of_it_comes_to(mixed):
     """From all inputs the estimate is exact where it can be; the stages, workers and shares are those of a run."""
     facts = json.loads(imagecurator("plan", mixed, *CHEAP, "--sample", "200", "-w", "0", "--json").stdout)["estimate"]

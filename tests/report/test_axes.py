@@ -58,6 +58,17 @@ def test_rules_come_first_and_bring_their_thresholds(pile, tmp_path):
     assert "format" not in [axis.name for axis in axes]
 
 
+def test_a_text_that_is_compared_with_a_text_has_no_axis(pile, tmp_path):
+    """Texts of digits stand in the order of their letters, '10' before '9': a line of numbers would count others."""
+    for at, text in enumerate(("10", "9", "8")):
+        (pile / f"good-{at}.txt").write_text(text)
+    rules = {"text": "caption < '5'", "width": "width < '64'"}
+    run = curated(pile, tmp_path / "out", rules)
+    cut = {one.axis.name: [each.rule for each in one.axis.thresholds] for one in gather(run).spreads}
+    assert "caption" not in cut
+    assert cut["width"] == ["width"]
+
+
 def test_images_without_a_value_are_counted_as_the_rule_counts_them(pile, tmp_path):
     """A rule does not reject what it cannot compare."""
     page = gather(curated(pile, tmp_path / "out", scores=["header", "captions"]))

@@ -185,12 +185,14 @@ def test_hostile_names_and_captions_do_nothing(browser, pile, tmp_path):
 
 
 def test_what_may_be_unsafe_is_blurred_until_asked(browser, pile, tmp_path):
-    """In the gallery by a switch, in the larger view by a button."""
+    """In the gallery by a switch, in the larger view by a button; both say which rule or score blurred it."""
     run = curated(pile, tmp_path / "out", rules={"small": "width < 64", "nsfw": "format = 'png'"})
     write_report(run)
     found = Opened(browser, run.report)
     assert found.page.locator("#images .veil").count() == 1
+    assert found.page.locator("#images .veiled").inner_text().split("\n") == ["may be unsafe", "rule nsfw"]
     found.page.locator("#images .veil").click()
+    assert "may be unsafe (rule nsfw)" in found.page.locator("#viewer .ask").inner_text()
     assert found.page.locator("#viewer .veil").count() == 1
     found.page.click("text=Show this picture")
     assert found.page.locator("#viewer .veil").count() == 0
@@ -248,6 +250,29 @@ def test_ticks_are_round_and_whole(opened):
     assert ask(f"tickWords({chart}, [0, 419.5])") == ["0", "419.5"]
     wide = chart.replace("(x) => x", "(x) => x / 1e9")
     assert ask(f"tickWords({wide}, [0, 420e9])") == ["0", ""]
+
+
+def test_points_are_coloured_again_only_when_colours_change(opened):
+    """Moving over a chart asks for no colour; another colouring and another theme do."""
+    opened.page.evaluate(
+        "() => { window.asked = 0; const was = groupColour; "
+        "groupColour = (at) => { window.asked += 1; return was(at); }; }"
+    )
+    opened.page.locator("#joint-chart").scroll_into_view_if_needed()
+    box = opened.page.locator("#joint-chart .u-over").bounding_box()
+    for at in range(12):
+        opened.page.mouse.move(box["x"] + box["width"] * at / 12, box["y"] + box["height"] * (1 + at % 3) / 4)
+    opened.page.locator("#joint-chart").focus()
+    for _ in range(3):
+        opened.page.keyboard.press("ArrowRight")
+    opened.page.wait_for_selector("#joint-chart .card:not([hidden])")
+    assert opened.page.evaluate("window.asked") == 0
+    opened.page.select_option("#joint-colour", label="aspect")
+    opened.page.select_option("#joint-colour", label="what became of it")
+    opened.until("window.asked > 0")
+    before = opened.page.evaluate("window.asked")
+    opened.page.emulate_media(color_scheme="dark")
+    opened.until("(before) => window.asked > before", before)
 
 
 def test_the_demo_and_its_map(browser, tmp_path):

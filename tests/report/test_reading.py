@@ -8,7 +8,7 @@ from tests.report.pages import curated
 
 from nemo_curator.report.gather import gather
 from nemo_curator.report.samples import part_rows
-from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
+from nemo_curator.report.sensitive import is_sensitive_rule, why_unsafe
 from nemo_curator.report.serving.standing import Standing
 from nemo_curator.report.survey import survey
 from nemo_curator.report.verdicts import Verdicts, evenly
@@ -126,10 +126,32 @@ def test_what_is_sensitive():
     assert is_sensitive_rule("safe", "nsfw_score >= 0.8")
     assert is_sensitive_rule("NSFW", "width > 1")
     assert not is_sensitive_rule("small", "width < 64")
-    assert is_sensitive_image({"nsfw_score": 0.5})
-    assert not is_sensitive_image({"nsfw_score": 0.49})
-    assert not is_sensitive_image({"nsfw_score": None})
-    assert not is_sensitive_image({})
+
+
+RULES = {"nsfw": "nsfw_score >= 0.8", "gore": "tag = 'gore'", "small": "width < 64"}
+
+
+@pytest.mark.parametrize(
+    ("score", "decided", "why"),
+    [
+        (0.5, {}, "nsfw_score 0.5 \u2265 0.5"),
+        (0.625, {"verdict": "reject", "rule": "small", "score": 40, "threshold": 64}, "nsfw_score 0.625 \u2265 0.5"),
+        (0.91, {"verdict": "reject", "rule": "nsfw", "score": 0.91, "threshold": 0.8}, "rule nsfw: 0.91 \u2265 0.8"),
+        (0.1, {"verdict": "reject", "rule": "gore", "score": None, "threshold": None}, "rule gore"),
+        (0.49, {"verdict": "keep"}, ""),
+        (0.1, {"verdict": "reject", "rule": "small", "score": 40, "threshold": 64}, ""),
+        (None, {}, ""),
+        (float("nan"), {}, ""),
+    ],
+)
+def test_why_a_picture_is_blurred(score, decided, why):
+    """By the rule that rejects it, or by its score: each with the number and the threshold that it met."""
+    assert why_unsafe({"nsfw_score": score}, decided, RULES) == why
+
+
+def test_nothing_is_blurred_without_a_score():
+    """A run that computed none has no reason to blur."""
+    assert why_unsafe({}, {}, {}) == ""
 
 
 def test_the_ends_of_parts_say_what_there_is(sized):

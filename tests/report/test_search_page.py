@@ -55,9 +55,11 @@ def test_known_images_are_not_shown(run, pile, tmp_path):
 
 
 def test_sensitive_pictures_are_blurred(run, pile, tmp_path):
-    """As in the report, until somebody asks to see them."""
+    """As in the report, until somebody asks to see them; the score and the threshold are told."""
     found = page(run, tmp_path / "p.html", near(run, pile, "good-4.jpg", nsfw_score=0.9))
-    assert len(found.all("div", **{"class": "veil"})) == 1
+    (veil,) = found.all("div", **{"class": "veil"})
+    assert "nsfw_score 0.9 \u2265 0.5" in veil["aria-label"]
+    assert "nsfw_score 0.9 \u2265 0.5" in found.text
 
 
 def test_sources_that_are_gone(run, pile, tmp_path):

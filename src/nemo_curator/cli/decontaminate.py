@@ -90,7 +90,7 @@ def decontaminate(
         if leaks is not None:
             sys.stdout.write(f"\nleaks: {leaks}\n")
         if found.summary:
-            print_summary(found.summary)
+            print_summary(found.summary, aloud=not observing.takes_stderr)
         else:
             print_notes(replace(found.funnel, shown={}))  # they are listed above
     if found.leaks.images and found.summary is None:

@@ -50,4 +50,4 @@ def demo(
             decided=developers.start_ahead,
         )
         write_report(summary.run, developers)
-    print_summary(summary)
+    print_summary(summary, aloud=not quiet)

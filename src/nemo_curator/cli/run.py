@@ -116,4 +116,4 @@ def run(
         if as_json:
             sys.stdout.write(json.dumps(summary_facts(summary), indent=2) + "\n")
         else:
-            print_summary(summary)
+            print_summary(summary, aloud=not observing.takes_stderr)

@@ -127,12 +127,23 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def print_summary(summary: Summary) -> None:
-    """The funnel as a table, then where everything is."""
+def print_summary(summary: Summary, *, aloud: bool = True) -> None:
+    """The funnel as a table, then where everything is; last, if nothing is kept, that and why.
+
+    Args:
+        summary: What was done.
+        aloud: Whether that last line may go to standard error; else it is a note among the others.
+    """
     print_funnel(summary.funnel)
-    print_notes(summary.funnel)
+    print_notes(summary.funnel, emptiness=not aloud)
     _print_dropped(summary.plan.dropped)  # once more: what was said of it first is far above
     _print_places(Console(highlight=False), summary)
+    if not aloud:
+        return
+    sys.stdout.flush()  # so that it is the last line where both go to one place
+    console = Console(stderr=True, highlight=False)
+    for sentence in _why_nothing(summary.funnel):
+        console.print(Text(f"warning: {shown(sentence)}", style="yellow"), soft_wrap=True)
 
 
 def print_funnel(funnel: Funnel) -> None:
@@ -165,8 +176,13 @@ def print_funnel(funnel: Funnel) -> None:
     console.print(table)
 
 
-def print_notes(funnel: Funnel) -> None:
-    """The books, and what a reader of the table should know."""
+def print_notes(funnel: Funnel, *, emptiness: bool = True) -> None:
+    """The books, and what a reader of the table should know.
+
+    Args:
+        funnel: What became of every input.
+        emptiness: Whether to say why nothing is kept, if so.
+    """
     console = Console(highlight=False)
     rejected, quarantined = sum(funnel.rejected.values()), sum(funnel.quarantined.values())
     console.print(
@@ -203,7 +219,7 @@ def print_notes(funnel: Funnel) -> None:
         for name, count in funnel.unlisted.items()
     ]
     notes += [f"the split {name} is empty" for name, count in funnel.splits.items() if funnel.kept and not count]
-    if funnel.inputs and not funnel.kept:
+    if emptiness:
         notes.extend(_why_nothing(funnel))
     for note in notes:
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
@@ -211,7 +227,9 @@ def print_notes(funnel: Funnel) -> None:
 
 
 def _why_nothing(funnel: Funnel) -> Iterator[str]:
-    """Why nothing is kept, of what nothing is."""
+    """Why nothing is kept, where nothing is."""
+    if funnel.kept or not funnel.inputs:
+        return
     quarantined = sum(funnel.quarantined.values())
     if quarantined == funnel.inputs:
         codes = ", ".join(f"{code} {count:,}" for code, count in funnel.quarantined.items())

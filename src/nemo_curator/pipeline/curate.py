@@ -27,7 +27,16 @@ from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.policy import without_places
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Deciding
-from nemo_curator.pipeline.run_plan import effective, is_of_another_input, plan_run, roots, settled_plan, start_ahead
+from nemo_curator.pipeline.run_plan import (
+    effective,
+    is_of_another_input,
+    looking_at,
+    plan_run,
+    roots,
+    settled_plan,
+    start_ahead,
+    with_note_of_work,
+)
 from nemo_curator.pipeline.score import score, start
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.shape import Shape
@@ -188,8 +197,9 @@ def preview_curate(
     check_places(output, run, roots(listing))
     check_executor(asked)
     recipe = effective(recipe)
-    plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
-    return with_means(plan, recipe, asked)
+    with looking_at(run):
+        plan, _ = _plan_curate(listing, output, run, recipe, replace=replace, rescore=rescore)
+    return with_note_of_work(with_means(plan, recipe, asked))
 
 
 def _plan_curate(

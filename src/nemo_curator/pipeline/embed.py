@@ -28,7 +28,7 @@ from nemo_curator.pipeline.output import check_places, claim_run, remove_run
 from nemo_curator.pipeline.places import plain_place
 from nemo_curator.pipeline.progress import Watcher
 from nemo_curator.pipeline.progress.events import Exporting, Written
-from nemo_curator.pipeline.run_plan import is_of_another_input
+from nemo_curator.pipeline.run_plan import is_of_another_input, looking_at, with_note_of_work
 from nemo_curator.pipeline.score import score, start
 from nemo_curator.pipeline.score_plan import ScorePlan, newly_settled, plan_score, with_news
 from nemo_curator.pipeline.scored import scored_partitions
@@ -155,8 +155,9 @@ def preview_embed(
     """
     output = plain_place(output)
     run = RunDirectory(storage.join(output, "run"))
-    plan, _ = _plan(list_inputs(inputs), output, run, recipe, settings, replace=replace, rescore=rescore)
-    return with_means(plan, recipe, asked)
+    with looking_at(run):
+        plan, _ = _plan(list_inputs(inputs), output, run, recipe, settings, replace=replace, rescore=rescore)
+    return with_note_of_work(with_means(plan, recipe, asked))
 
 
 def _plan(

@@ -135,16 +135,14 @@ def _scored(
     config |= {name: value for name, value in asked.config.items() if value is not None}
     watcher.told(Planned(len(tasks), len(tasks), 0))  # of a shard a part is read: partitions are what can be counted
 
-    read: Counter[int] = Counter()
-
-    def progress(index: int, records: int) -> None:
-        read[index] += records
-        watcher.told(Read(records))
+    def on_done(index: int, _: Any) -> None:
+        errors = read_part(plan.run, tasks[index]._metadata["partition_id"], ["error"])["error"]
+        watcher.told(Scored(1, {"keep": errors.null_count, "quarantine": len(errors) - errors.null_count}))
 
     executor = LocalExecutor(
         config,
-        progress=progress,
-        on_done=lambda index, _: watcher.told(Scored(1, {"keep": read[index]})),
+        progress=lambda _, records: watcher.told(Read(records)),
+        on_done=on_done,
         on_event=watcher.told,
     )
     results = executor.execute(score_chain(plan.run, plan.scoring, recipe), tasks)

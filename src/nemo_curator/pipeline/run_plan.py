@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from nemo_curator import storage
 from nemo_curator.backends.local.crew import Crew
+from nemo_curator.errors import OutputError
 from nemo_curator.pipeline.dropped import dropped
 from nemo_curator.pipeline.lazy import policy_on
 from nemo_curator.pipeline.others import check_others
@@ -24,6 +27,8 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import list_version, read_partitions
 from nemo_curator.runs.state import RunState
 from nemo_curator.shards.listing import Listing
+
+_AT_WORK = "another imagecurator is at work in this run; what it does from now on is not counted here"
 
 
 def effective(recipe: Recipe) -> Recipe:
@@ -88,6 +93,28 @@ def _stands(plan: ScorePlan) -> bool:
     if state is None or found is None:
         return state is None and found is None
     return state.facts == found.facts and found.list_version == list_version(plan.run) != ""
+
+
+@contextmanager
+def looking_at(run: RunDirectory) -> Iterator[None]:
+    """A dry run: while another process makes the run, every refusal of it is that, as for the command itself.
+
+    What else is wrong with a run at work (it is of another input, its scores are others) may be otherwise once it has
+    ended, and is no reason to throw it away.
+
+    Raises:
+        LockedError: The run is refused, and a process is at work in it.
+    """
+    try:
+        yield
+    except OutputError:
+        storage.refuse_held(run.root)
+        raise
+
+
+def with_note_of_work(plan: ScorePlan) -> ScorePlan:
+    """The plan of a dry run; if a process makes the run at this moment, with a note that says so."""
+    return dataclasses.replace(plan, notes=(*plan.notes, _AT_WORK)) if storage.is_locked(plan.run.root) else plan
 
 
 def start_ahead(crew: Crew | None, plan: ScorePlan) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from nemo_curator import storage
 from nemo_curator.backends.choosing import check_executor
@@ -16,7 +16,15 @@ from nemo_curator.pipeline.output import (
     claim_run,
 )
 from nemo_curator.pipeline.progress import Watcher
-from nemo_curator.pipeline.run_plan import effective, plan_run, roots, settled_plan, start_ahead
+from nemo_curator.pipeline.run_plan import (
+    effective,
+    looking_at,
+    plan_run,
+    roots,
+    settled_plan,
+    start_ahead,
+    with_note_of_work,
+)
 from nemo_curator.pipeline.score import score, start
 from nemo_curator.pipeline.score_plan import ScorePlan
 from nemo_curator.pipeline.score_together import check_share, score_together
@@ -124,14 +132,16 @@ def preview_score(
     recipe = effective(recipe)
     listing = list_inputs(inputs)
     check_run_place(run, roots(listing))
-    claim_run(run, write=False)
-    check_others(recipe, run, {})
     check_executor(asked)
     _refuse_rescoring(shard, rescore=rescore)
-    plan = plan_run(run, listing, recipe, rescore=rescore, shard=shard)[0]
+    with nullcontext() if shard is not None else looking_at(run):  # shards work beside each other
+        claim_run(run, write=False)
+        check_others(recipe, run, {})
+        plan = plan_run(run, listing, recipe, rescore=rescore, shard=shard)[0]
     if shard is not None:
         check_share(plan)
-    return with_means(plan, recipe, asked)
+        return with_means(plan, recipe, asked)
+    return with_note_of_work(with_means(plan, recipe, asked))
 
 
 def _refuse_rescoring(shard: Shard | None, *, rescore: bool) -> None:

@@ -72,6 +72,7 @@ def page_of(ground: Ground, told: Told) -> Page:
         ignored_count=facts.ignored_count,
         models=facts.models,
         notes=facts.notes,
+        unshown=len(set(ground.found.numbers) - {axis.name for axis in ground.axes}),
     )
 
 

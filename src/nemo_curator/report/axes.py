@@ -96,12 +96,14 @@ def _axis(compared: OneComparison, columns: Mapping[str, str], declared: Mapping
 
 def _threshold(connection: duckdb.DuckDBPyConnection, rule: str, compared: OneComparison) -> Threshold | None:
     try:
-        ((value, known),) = connection.execute(
+        ((value, known, texts),) = connection.execute(
             f"SELECT TRY_CAST({compared.threshold} AS DOUBLE), "  # noqa: S608 (of a rule that was parsed and checked)
-            f"(SELECT count(TRY(CAST({compared.value} AS DOUBLE))) FROM records)"
+            f"(SELECT count(TRY(CAST({compared.value} AS DOUBLE))) FROM records), "
+            f"typeof({compared.threshold}) = 'VARCHAR' "
+            f"AND (SELECT bool_or(typeof({compared.value}) = 'VARCHAR') FROM records)"
         ).fetchall()
-    except duckdb.Error:  # a text that is compared, which has no axis
+    except duckdb.Error:  # what is compared is no number, and has no axis
         return None
-    return (
-        Threshold(shown(rule, 80), compared.operator, value, compared.moving) if known and value is not None else None
-    )
+    if texts or not known or value is None:  # texts stand in the order of their letters: '10' before '9'
+        return None
+    return Threshold(shown(rule, 80), compared.operator, value, compared.moving)

@@ -205,7 +205,7 @@ class Page:
         groups: How images ended.
         spreads: How the values of each axis lie.
         sample: The images that charts show.
-        figures: Position to picture and words of those that can be looked at.
+        figures: Position to picture and words of those that can be looked at, the most important first.
         duplicates: How many duplicates there are.
         alike: Those that are shown, by the image that stays.
         leaks: What of protect sets is in the inputs, or None where none was looked at.
@@ -216,6 +216,7 @@ class Page:
         ignored_count: How many there are.
         models: How the models were computed.
         notes: What the last scoring had to say.
+        unshown: How many columns of numbers are not on the page, because there are too many.
     """
 
     name: str
@@ -240,6 +241,7 @@ class Page:
     ignored_count: int = 0
     models: tuple[Computed, ...] = ()
     notes: tuple[str, ...] = ()
+    unshown: int = 0
 
     @property
     def inputs(self) -> int:

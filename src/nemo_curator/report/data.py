@@ -119,7 +119,7 @@ def figure_data(figure: Figure) -> dict[str, Any]:
         "picture": figure.picture,
         "missing": figure.missing,
         "shape": figure.shape,
-        "sensitive": figure.sensitive,
+        "unsafe": figure.unsafe,
         "texts": [one for one in figure.scores if one[1] != "\N{EN DASH}"],
     }
     return {name: value for name, value in known.items() if value not in ("", (), [])}

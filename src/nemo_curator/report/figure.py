@@ -17,7 +17,7 @@ class Figure:
         picture: The thumbnail as a data URI, or "".
         missing: Why there is no thumbnail, or "".
         shape: (width, height) of the thumbnail in pixels.
-        sensitive: Whether the thumbnail is blurred until somebody asks to see it.
+        unsafe: Why the thumbnail is blurred until somebody asks to see it, fit to be shown, or "".
         scores: (name, value) of scores, fit to be shown.
         source: The shard or file that it lies in, fit to be shown.
         kind: Its format and length, or "".
@@ -31,7 +31,7 @@ class Figure:
     picture: str
     missing: str
     shape: tuple[int, int]
-    sensitive: bool
+    unsafe: str
     scores: tuple[tuple[str, str], ...] = ()
     source: str = ""
     kind: str = ""

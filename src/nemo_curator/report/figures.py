@@ -7,7 +7,7 @@ from typing import Any
 
 from nemo_curator.report.figure import Figure
 from nemo_curator.report.samples import Row
-from nemo_curator.report.sensitive import is_sensitive_image, is_sensitive_rule
+from nemo_curator.report.sensitive import why_unsafe
 from nemo_curator.report.thumbnails import Thumbnail
 from nemo_curator.report.words import amount, compared, number, shown, shown_id
 
@@ -48,7 +48,6 @@ class Gallery:
         row, decided = self._rows[position], self._decided.get(position, {})
         thumbnail = self._thumbnails[position]
         rule = decided.get("rule") or ""
-        by_rule = decided.get("verdict") == "reject" and is_sensitive_rule(rule, self._rules.get(rule, ""))
         return Figure(
             image_id=shown_id(row["image_id"]),
             caption=shown(row["caption"], self._captions),
@@ -57,7 +56,7 @@ class Gallery:
             picture=thumbnail.uri,
             missing=shown(thumbnail.missing, 160),
             shape=thumbnail.shape,
-            sensitive=by_rule or is_sensitive_image(row),
+            unsafe=why_unsafe(row, decided, self._rules),
             scores=tuple((name, _value(row.get(name))) for name in self._scores),
             source=shown_id(row.get("source") or ""),
             kind=", ".join(filter(None, (row.get("format") or "", amount(row.get("bytes"))))),

@@ -51,7 +51,7 @@ class Frame:
     @classmethod
     def embedded(cls, page: Page) -> Self:
         """That of a page which is one file."""
-        sensitive = any(one.sensitive for one in page.figures.values())
+        sensitive = any(one.unsafe for one in page.figures.values())
         return cls(len(page.figures), sensitive, len(page.alike))
 
     @property

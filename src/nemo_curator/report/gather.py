@@ -32,6 +32,7 @@ from nemo_curator.report.sensitive import sensitive_columns
 from nemo_curator.report.thumbnail_messages import SIDE
 from nemo_curator.report.thumbnails import MOST_BYTES, within
 from nemo_curator.report.verdicts import Positions, Verdicts, evenly
+from nemo_curator.report.weight import briefer
 from nemo_curator.runs.deciding.leaks import Leaks as StoredLeaks
 from nemo_curator.runs.layout import RunDirectory
 
@@ -57,7 +58,7 @@ def gather(run: RunDirectory, developers: Developers | None = None) -> Page:
     """
     with ground_of(run) as ground:
         connection, verdicts = ground.connection, ground.verdicts
-        readings = [read_axis(connection, axis, ground.kept, ground.stops) for axis in ground.axes]
+        readings = [read_axis(connection, axis, ground.kept, ground.points) for axis in ground.axes]
         readable, unusable = readable_positions(connection), unusable_positions(connection)
         alike, stored = alike_of(verdicts), stored_leaks(run)
         leaking = verdicts.places([leak.image_id for leak in stored.listed] if stored else [])
@@ -108,7 +109,7 @@ def _figures(
     stored: StoredLeaks | None,
     developers: Developers | None,
 ) -> tuple[dict[int, Figure], dict[str, Figure]]:
-    """Figures by position, and those of protected images by id."""
+    """Figures by position, the most important first, and those of protected images by id."""
     facts = ground.facts
     side = _LARGE if len(pictured) <= _FEW else SIDE
     mine = {position: rows[position] for position in pictured}
@@ -117,4 +118,4 @@ def _figures(
     gallery = Gallery(mine, decided, facts.rules, ground.found.texts, within(made, pictured, MOST_BYTES), _CAPTION)
     ids = [end.image_id for leak in stored.listed for end in leak.ends[:1]] if stored else []
     protected = protected_figures(ground.run, ids, facts.image_seconds, side, developers)
-    return {position: gallery.figure(position) for position in sorted(pictured)}, protected
+    return briefer({position: gallery.figure(position) for position in pictured}), protected

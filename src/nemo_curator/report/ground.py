@@ -13,6 +13,7 @@ from nemo_curator.report.facts import RunFacts, read_facts
 from nemo_curator.report.projection import plane_of
 from nemo_curator.report.records import load_records, usable_rules
 from nemo_curator.report.sampling import Sample, numbers_of
+from nemo_curator.report.spreads import Most
 from nemo_curator.report.survey import Survey, survey
 from nemo_curator.report.vectors import embeddings_at
 from nemo_curator.report.verdicts import Positions, Verdicts
@@ -22,6 +23,7 @@ from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.partitions import Locations
 
 _STOPS, _ALL_STOPS = 400, 24_000  # of one axis, and of all together
+_EVERY, _ALL_EVERY = 1_000, 50_000  # the same of different values, where every one is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,10 @@ class Ground:
         return next(iter(self.verdicts.numbers_of("keep")), None)
 
     @property
-    def stops(self) -> int:
-        """Points at most that are told of many values of one axis."""
-        return max(40, min(_STOPS, _ALL_STOPS // max(1, len(self.axes))))
+    def points(self) -> Most:
+        """So many points are told of one axis at most."""
+        axes = max(1, len(self.axes))
+        return Most(stops=max(40, min(_STOPS, _ALL_STOPS // axes)), every=min(_EVERY, _ALL_EVERY // axes))
 
 
 @contextmanager

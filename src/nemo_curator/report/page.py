@@ -21,6 +21,7 @@ from nemo_curator.report.data import embedded, page_data
 from nemo_curator.report.developers import Developers
 from nemo_curator.report.frame import EMBEDDED, STYLES, Frame
 from nemo_curator.report.gather import gather
+from nemo_curator.report.weight import MOST_PAGE, lighter
 from nemo_curator.runs.layout import RunDirectory
 
 _CHARTS = "third_party/uplot"
@@ -30,7 +31,7 @@ def write_report(run: RunDirectory, developers: Developers | None = None) -> int
     """Write `report.html` of a decided run.
 
     Counts are exact. Of pictures it shows a sample that is always the same; a thumbnail that cannot be made is a
-    placeholder that says why. The page stays under 15 MB for a run of any size.
+    placeholder that says why. The page stays under 15 MB for a run of any size, with any number of scores.
 
     Args:
         run: The run; its parts and decisions are there.
@@ -44,10 +45,18 @@ def write_report(run: RunDirectory, developers: Developers | None = None) -> int
         StorageError: The page cannot be written.
         OSError: A file of the run cannot be read.
     """
-    page = render(gather(run, developers)).encode("utf-8", "replace")
+    page = _light(gather(run, developers))
     with storage.write_atomic(run.report) as file:
         file.write(page)
     return len(page)
+
+
+def _light(page: Page) -> bytes:
+    """The page as it is written: without the last of its pictures, where it would weigh too much with them."""
+    whole = render(page).encode("utf-8", "replace")
+    if len(whole) <= MOST_PAGE:
+        return whole
+    return render(lighter(page, len(whole) - MOST_PAGE)).encode("utf-8", "replace")
 
 
 def render(page: Page) -> str:

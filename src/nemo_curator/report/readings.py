@@ -9,7 +9,7 @@ import numpy as np
 
 from nemo_curator.report.axes import Axis
 from nemo_curator.report.records import READABLE
-from nemo_curator.report.spreads import Spread, Values, ends, kept_only, nearest, spread_of
+from nemo_curator.report.spreads import Most, Spread, Values, ends, kept_only, nearest, spread_of
 from nemo_curator.report.verdicts import Positions
 
 _ENDS, _NEAR = 4, 6
@@ -54,18 +54,18 @@ def values_of(connection: duckdb.DuckDBPyConnection, axis: Axis, kept: int | Non
     )
 
 
-def read_axis(connection: duckdb.DuckDBPyConnection, axis: Axis, kept: int | None, stops: int) -> Reading:
+def read_axis(connection: duckdb.DuckDBPyConnection, axis: Axis, kept: int | None, most: Most) -> Reading:
     """What there is to say of one axis.
 
     Args:
         connection: A database with `records` and `verdicts`.
         axis: The axis.
         kept: Number of the group of kept images; None where there are none.
-        stops: Points at most that are told of many values.
+        most: So many points are told of it.
     """
     values = values_of(connection, axis, kept)
     near = [one for cut in axis.thresholds for one in nearest(values, cut.value, _NEAR)]
-    return Reading(spread_of(axis, values, stops), tuple(near), (*ends(kept_only(values), _ENDS), *ends(values, _ENDS)))
+    return Reading(spread_of(axis, values, most), tuple(near), (*ends(kept_only(values), _ENDS), *ends(values, _ENDS)))
 
 
 def readable_positions(connection: duckdb.DuckDBPyConnection) -> Positions:

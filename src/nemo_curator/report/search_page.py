@@ -168,4 +168,4 @@ def _picture(image: str, thumbnailer: Thumbnailer) -> Figure:
     member = {"name": name, "extension": "", "offset": 0, "length": storage.stat(image).size, "sha256": ""}
     thumbnail = thumbnailer.make({"members": [member], "primary": 0}, image)
     missing = shown(thumbnail.missing, 160)
-    return Figure(shown_id(name), "", "", "", thumbnail.uri, missing, thumbnail.shape, sensitive=False)
+    return Figure(shown_id(name), "", "", "", thumbnail.uri, missing, thumbnail.shape, unsafe="")

@@ -16,11 +16,23 @@ Floats = npt.NDArray[np.float64]
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Which quantiles the page tells."""
 
-_EVERY = 1_000  # so many different values are all told
 _BARS = 60
 _OUTER = 0.001  # a share of the values at either end that does not stretch the chart
 _LARGEST = 1e300  # beyond it the ends of a range are no numbers any more: such values lie outside of every chart
 _STRETCH = 1.5  # how much wider it would have to become for them
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many points are told of one axis at most.
+
+    Attributes:
+        stops: Of many different values.
+        every: So many different values are all told.
+    """
+
+    stops: int
+    every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +118,13 @@ class Spread:
         return tuple(round(100.0 * (value - self.quantiles[0]) / width, 2) for value in inner)
 
 
-def spread_of(axis: Axis, values: Values, most: int) -> Spread:
+def spread_of(axis: Axis, values: Values, most: Most) -> Spread:
     """How values lie.
 
     Args:
         axis: Whose they are.
         values: The values.
-        most: Points at most that are told, where not every value is.
+        most: So many points are told.
     """
     if not len(values.numbers):
         return Spread(axis, 0, values.missing)
@@ -122,8 +134,8 @@ def spread_of(axis: Axis, values: Values, most: int) -> Spread:
     finite = ordered[np.abs(ordered) <= _LARGEST]
     whole = bool(len(finite)) and bool((finite == np.floor(finite)).all())
     wide = bool(len(finite)) and is_wide(quantiles[1], quantiles[5]) and quantiles[0] > 0
-    stops = _stops(finite, axis, most, whole=whole, wide=wide)
-    different = _different(ordered)
+    stops = _stops(finite, axis, most.stops, whole=whole, wide=wide)
+    different = _different(ordered, most.every)
     points = np.array(stops, np.float64) if different is None else different
     edges = _edges(finite, whole=whole, wide=wide)
     bars = _bars(ordered, edges)
@@ -188,10 +200,10 @@ def _first(numbers: Floats, positions: npt.NDArray[np.int64], count: int) -> lis
     return [int(one) for one in positions[np.lexsort((positions, numbers))[:count]]]
 
 
-def _different(ordered: Floats) -> Floats | None:
+def _different(ordered: Floats, most: int) -> Floats | None:
     """All different values; None where there are too many to tell."""
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    if np.count_nonzero(new) > _EVERY or not np.isfinite(ordered).all():
+    if np.count_nonzero(new) > most or not np.isfinite(ordered).all():
         return None
     return np.asarray(ordered[new], np.float64)
 

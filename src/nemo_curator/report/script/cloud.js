@@ -7,7 +7,7 @@ function cloudIn(place, name, pictures = null) {
   let shown = null;
   let at = -1;
 
-  const colours = () => {
+  const coloured = () => {
     if (shown.points.colours === null) {
       const known = store.groups.map((_, group) => groupColour(group));
       return shown.points.groups.map((group) => known[group]);
@@ -18,6 +18,9 @@ function cloudIn(place, name, pictures = null) {
       ? theme.colour("bar")
       : scaleColour(high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0.5)));
   };
+
+  /** The colour of each point: found once, until what is shown or the theme changes, and not at each move. */
+  const colours = () => (shown.paints ??= coloured());
 
   const paint = (u) => {
     const { ctx } = u;
@@ -64,7 +67,8 @@ function cloudIn(place, name, pictures = null) {
   const scatter = (u) => {
     const side = Math.max(30, Math.min(52, u.over.clientWidth / 20));
     const taken = new Set();
-    shown.drawn.forEach(({ index, bitmap, colour }) => {
+    const paints = colours();
+    shown.drawn.forEach(({ index, bitmap }) => {
       const [left, top] = [u.valToPos(shown.points.x[index], "x"), u.valToPos(shown.points.y[index], "y")];
       const cell = `${Math.round(left / side)} ${Math.round(top / side)}`;
       if (taken.has(cell)) return;
@@ -74,7 +78,7 @@ function cloudIn(place, name, pictures = null) {
       const across = Math.round(left / side) * side * devicePixelRatio + u.bbox.left - width / 2;
       const down = Math.round(top / side) * side * devicePixelRatio + u.bbox.top - height / 2;
       const edge = 2 * devicePixelRatio;
-      u.ctx.fillStyle = colour;
+      u.ctx.fillStyle = paints[index];
       u.ctx.fillRect(across - edge, down - edge, width + 2 * edge, height + 2 * edge);
       u.ctx.drawImage(bitmap, across, down, width, height);
     });
@@ -85,11 +89,10 @@ function cloudIn(place, name, pictures = null) {
     shown.drawn = [];
     if (!pictures?.checked) return;
     const mine = shown;
-    const paints = colours();
     const wanted = mine.points.rows.map((row, index) => ({ row, index })).filter(({ index }) => mine.points.pictured[index]);
     for (const { row, index } of wanted) {
       const image = await store.image(row);
-      if (!image.picture || (image.sensitive && !veils.lifted)) continue;
+      if (!image.picture || (image.unsafe && !veils.lifted)) continue;
       const bitmap = new Image();
       bitmap.src = image.picture;
       try {
@@ -98,7 +101,7 @@ function cloudIn(place, name, pictures = null) {
         continue;
       }
       if (mine !== shown) return;
-      mine.drawn.push({ index, bitmap, colour: paints[index] });
+      mine.drawn.push({ index, bitmap });
       if (mine.drawn.length % 25 === 0) chart?.redraw(false);
     }
     chart?.redraw(false);
@@ -216,13 +219,16 @@ function cloudIn(place, name, pictures = null) {
     width = place.clientWidth;
     draw();
   }).observe(place);
-  theme.onChange(draw);
+  theme.onChange(() => {
+    if (shown !== null) shown.paints = null;
+    draw();
+  });
 
   return {
     /** Show two axes against each other, coloured by verdict (null) or by a third. */
     async show(x, y, colour) {
       const points = await store.cloud(x, y, colour);
-      shown = { points, colour, xAxis: store.axes[x], yAxis: store.axes[y], drawn: [] };
+      shown = { points, colour, xAxis: store.axes[x], yAxis: store.axes[y], drawn: [], paints: null };
       place.setAttribute("aria-label",
         `${name}: ${plural(points.x.length, "image")}. Arrow keys step from left to right through those with a picture, Enter opens one.`);
       draw();

@@ -79,7 +79,7 @@ const explorer = (() => {
     if (asked !== state.asked || found === null) return;
     get("passing").textContent = found.passing.toLocaleString("en-US");
     get("share").textContent = `of ${plural(store.readable, "readable image")} pass (${shareText(found.passing, store.readable)})`;
-    get("rejected").textContent = `${plural(found.rejected, "image")} would be rejected by this rule alone, ${found.kept.toLocaleString("en-US")} of the ${plural(axis.kept + axis.keptMissing, "image")} that are kept now.`;
+    get("rejected").textContent = `${plural(found.rejected, "image")} would be rejected by this rule alone; of the ${plural(axis.kept + axis.keptMissing, "image")} kept now it would take ${found.kept.toLocaleString("en-US")}.`;
     get("missing").textContent = axis.missing ? `${plural(axis.missing, "image")} without a value pass${axis.missing === 1 ? "es" : ""} too.` : "";
     get("line").textContent = recipeLine();
     get("command").textContent = command();

@@ -34,21 +34,21 @@ function pictureOf(image, { lazy = true, large = false } = {}) {
 
 /** A frame for a picture; blurred if need be. */
 function matOf(image) {
-  const veiled = image.sensitive && image.picture && !veils.lifted;
+  const veiled = image.unsafe && image.picture && !veils.lifted;
   const mat = element("span", { class: veiled ? "mat veil" : "mat" }, pictureOf(image));
-  if (veiled) mat.append(element("span", { class: "veiled" }, "may be unsafe"));
+  if (veiled) mat.append(element("span", { class: "veiled" }, "may be unsafe", isolated(image.unsafe, "why")));
   return mat;
 }
 
 /** A figure. `list` holds what the viewer steps through; `told` is a line of words above the id. */
 function figureOf(image, list, told = "", options = {}) {
-  const veiled = image.sensitive && image.picture && !veils.lifted;
+  const veiled = image.unsafe && image.picture && !veils.lifted;
   const button = element(
     "button",
     {
       type: "button",
       class: "open",
-      "aria-label": `Look at ${image.id}${veiled ? ", blurred because it may be unsafe" : ""}`,
+      "aria-label": `Look at ${image.id}${veiled ? `, blurred because it may be unsafe: ${image.unsafe}` : ""}`,
       onclick: () => viewer.open(list ?? [image], image, button),
     },
     matOf(image),

@@ -17,7 +17,7 @@ const theme = (() => {
   };
 })();
 
-/** The colour of a group of images, by its verdict; of rejected ones each rule has its own shade. */
+/** The colour of a group of images, by its verdict. */
 function groupColour(at) {
   const group = store.groups[at];
   const names = { keep: "keep", reject: "reject", duplicate: "duplicate", quarantine: "quarantine" };

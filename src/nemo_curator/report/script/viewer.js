@@ -55,10 +55,12 @@ const viewer = (() => {
 
   const show = () => {
     const image = list[at];
-    const veiled = image.sensitive && image.picture && !veils.lifted && !unveiled;
+    const veiled = image.unsafe && image.picture && !veils.lifted && !unveiled;
     const frame = element("div", { class: veiled ? "frame veil" : "frame" }, pictureOf(image, { lazy: false, large: true }));
     if (veiled) {
-      frame.append(element("button", { type: "button", class: "plain ask", onclick: () => { unveiled = true; show(); } }, "Show this picture"));
+      frame.append(element("div", { class: "ask" },
+        element("p", {}, "Blurred because it may be unsafe (", isolated(image.unsafe), ")."),
+        element("button", { type: "button", class: "plain", onclick: () => { unveiled = true; show(); } }, "Show this picture")));
     }
     const facts = [image.size, image.kind, image.source && image.source !== image.id ? `in ${image.source}` : ""].filter(Boolean);
     const words = element(

@@ -167,7 +167,7 @@ class Standing:
 
     def _spread(self, at: int) -> Spread:
         axis = self.ground.axes[at]
-        return spread_of(axis, values_of(self.ground.connection, axis, self.ground.kept), self.ground.stops)
+        return spread_of(axis, values_of(self.ground.connection, axis, self.ground.kept), self.ground.points)
 
     def _read_leaks(self) -> Leaks | None:
         self.leaks: list[dict[str, Any]] = []
