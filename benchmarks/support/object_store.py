@@ -22,7 +22,8 @@ _PORTS = ("master", "volume", "filer", "s3")
 _SETTINGS = (
     *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-s3.autoCreateBucket=false"),
     *("-master.electionTimeout=1s", "-master.heartbeatInterval=100ms", "-volume.preStopSeconds=0"),
-    *("-volume.max=0", "-master.volumeSizeLimitMB=256"),
+    # A bucket takes seven volumes, as large as what lies in them; the default number follows from the free disk.
+    *("-volume.max=10000", "-master.volumeSizeLimitMB=256"),
 )
 
 
