@@ -118,6 +118,14 @@ def test_nothing_that_can_be_read(tmp_path, recipe):
     assert done.stderr.splitlines()[-1] == said
 
 
+def test_nothing_that_is_new(tmp_path, source, recipe):
+    """Where all repeats an earlier run no rule is blamed."""
+    assert imagecurator("run", source, tmp_path / "june", "-r", recipe).returncode == 0
+    done = imagecurator("run", source, tmp_path / "july", "-r", recipe, "--against", tmp_path / "june")
+    assert done.returncode == 0, done.stderr
+    assert "nothing is kept: what could be read repeats images that an earlier run kept" in done.stderr.splitlines()[-1]
+
+
 def test_finished_output_is_not_overwritten(tmp_path, source, recipe):
     """A finished data set is left to another recipe or a grown input only by `--replace`; the same is there already."""
     out = tmp_path / "out"

@@ -148,6 +148,7 @@ NO_LISTS = {
     "deep.jsonl": b"[" * 60_000,
     "long.tsv": b"u" * 100_000 + b"\turl\n",
     "notes.txt": b"see http://web.test/a.jpg\n",
+    "sources.txt": b"https://web.test/a.jpg is by A. Nonymous\n",
     "noise.csv": bytes(range(256)) * 300,
     "url.bin": b"url\nhttp://web.test/a.jpg\n",
 }

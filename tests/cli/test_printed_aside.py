@@ -1,45 +1,52 @@
-"""What is printed while a command works is not among its results."""
+"""What is printed while a command works does not stand among its result."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import ClassVar
+import subprocess
+import sys
+from types import ModuleType
 
-import numpy as np
 import pytest
-from tests.cli.processes import imagecurator
 
-from nemo_curator.stages.declarations import Column, Needs
-from nemo_curator.stages.image.filters.base import BaseFilterStage
+from nemo_curator.cli.printed_aside import printed_aside
 
 
-@dataclass
-class TalkativeStage(BaseFilterStage):
-    """Prints, as a library might."""
+class Ray(ModuleType):
+    """Says what it held back when it is left, as Ray does."""
 
-    _name: str = "talkative"
-    columns: ClassVar[tuple[Column, ...]] = (Column("talkative_score"),)
+    left = False
 
-    def needs(self):
-        """Nothing but the id."""
-        return Needs()
+    def is_initialized(self):
+        """Until it is left."""
+        return not self.left
 
-    def score(self, images):
-        """A number each."""
-        print("I am at work")  # noqa: T201 (that is its point)
-        return np.ones(len(images), np.float32)
+    def shutdown(self):
+        """Print the rest."""
+        self.left = True
+        sys.stdout.write("a machine is dead\n")
 
 
-@pytest.mark.parametrize("command", ["run", "score"])
-@pytest.mark.parametrize("log", [(), ("--log-json", "-")])
-def test_only_the_result_is_on_standard_output(place, monkeypatch, command, log):
-    """JSON is JSON; people find the rest on standard error, unless machines read that too."""
-    monkeypatch.chdir(place)
-    scores = f"header,{__name__}:TalkativeStage"
-    done = imagecurator(command, "in", "new", "--scores", scores, "--json", *log)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
-    assert ("I am at work" in done.stderr) is (not log)
-    for line in done.stderr.splitlines() if log else []:
-        json.loads(line)
+@pytest.mark.parametrize("dropped", [False, True])
+def test_the_result_stands_alone(capsys, monkeypatch, dropped):
+    """It goes to standard error, or nowhere; what Ray held back too, so that nothing comes behind the result."""
+    monkeypatch.setitem(sys.modules, "ray", Ray("ray"))
+    with printed_aside(dropped=dropped):
+        sys.stdout.write("loading\n")
+    sys.stdout.write("{}\n")
+    assert capsys.readouterr() == ("{}\n", "" if dropped else "loading\na machine is dead\n")
+
+
+def test_what_goes_nowhere_goes_through_a_file():
+    """A stage may give it to a process of its own, or write bytes."""
+    with printed_aside(dropped=True):
+        sys.stdout.buffer.write(b"\xff")
+        subprocess.run([sys.executable, "-c", "print('a')"], stdout=sys.stdout, check=True)
+
+
+def test_ray_is_left_after_a_failure(monkeypatch):
+    """Whatever ended the work."""
+    ray = Ray("ray")
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(KeyError), printed_aside():
+        raise KeyError
+    assert ray.left

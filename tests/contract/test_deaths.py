@@ -118,9 +118,8 @@ def test_progress_is_told_once_though_a_partition_is_tried_again(started, tmp_pa
     assert sum(read) == 3
     deaths = [one for one in heard if isinstance(one, WorkerDied)]
     assert {(one.how, one.image) for one in deaths} == {("was killed by SIGKILL", "00000/k002")}
-    names = [
-        [name.rpartition("/")[2] for name in (one.worker, one.successor)] for one in deaths
-    ]  # a seat's come before
+    # on Ray the name of the seat stands before that of its worker
+    names = [[name.rpartition("/")[2] for name in (one.worker, one.successor)] for one in deaths]
     assert names == [["worker-0", "worker-1"], ["worker-1", "worker-2"]]
     took = [one for one in heard if isinstance(one, StagesTook)]
     assert {name for one in took for name in one.seconds} == {"image_reader", "dies"}

@@ -43,8 +43,8 @@ def said(event: ev.Event) -> list[str]:
         case ev.ModelsDied(how):
             return [f"the process that runs the models {how}, and was started again"]
         case ev.ClusterSilent(seconds):
-            gone = "if its head is gone, Ray ends this command within a minute or so"
-            return [f"the Ray cluster did not answer for {seconds:.0f} s; {gone}, and the same command goes on later"]
+            gone = "if its head is gone, Ray ends this command within about a minute: give it again then"
+            return [f"the Ray cluster did not answer for {seconds:.0f} s; {gone}"]
     return []
 
 

@@ -236,8 +236,10 @@ def _why_nothing(funnel: Funnel) -> Iterator[str]:
         what = "the one input" if quarantined == 1 else f"none of the {quarantined:,} inputs"
         could = "could not be read" if quarantined == 1 else "could be read"
         yield f"nothing is kept: {what} {could} ({codes}); the report says why, and what may be done"
-    elif funnel.rejected:
+    elif any(funnel.rejected.values()):
         yield "nothing is kept; the column `alone` shows which rule takes how much"
+    else:
+        yield "nothing is kept: what could be read repeats images that an earlier run kept, or a protect set has"
 
 
 def _print_dropped(sentences: Sequence[str]) -> None:

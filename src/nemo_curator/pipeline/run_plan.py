@@ -97,7 +97,7 @@ def _stands(plan: ScorePlan) -> bool:
 
 @contextmanager
 def looking_at(run: RunDirectory) -> Iterator[None]:
-    """A dry run: while another process makes the run, every refusal of it is that, as for the command itself.
+    """A dry run: while another process makes the run, every refusal of its place is that, as for the command itself.
 
     What else is wrong with a run at work (it is of another input, its scores are others) may be otherwise once it has
     ended, and is no reason to throw it away.

@@ -152,7 +152,7 @@ def lance_trouble(entry: Entry) -> str:
     one = Range.of(entry.location)
     try:
         with told():
-            fragment = open_lance(one.place, one.version).get_fragment(one.fragment)
+            fragment = open_lance(one.place, one.version or None).get_fragment(one.fragment)
     except pa.ArrowException as error:
         return f"{error}"
     if fragment is None or facts(fragment)[2] != entry.version:

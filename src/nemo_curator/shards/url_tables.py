@@ -75,7 +75,8 @@ def _urls(entry: Entry) -> str:
 def _told_by(line: str, kind: str) -> str:
     """The same of the first line of a text."""
     if kind == "txt":
-        return f"the line {line[:80]!r}" if line.lower().startswith(("http://", "https://")) else ""
+        alone = len(line.split()) == 1  # a note may begin with an address too
+        return f"the line {line[:80]!r}" if alone and line.lower().startswith(("http://", "https://")) else ""
     if kind == "jsonl":
         found = json.loads(line)
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import psutil
 ROOT = Path(__file__).parents[3]
 STORE = 80_000_000  # bytes: the least that Ray takes
 PATIENCE = 120.0
-TOKEN = "0123456789abcdef" * 4
+TOKEN = secrets.token_hex(32)
 """Ray lets nobody in who has another one; without it, it writes one of its own below the home directory."""
 
 

@@ -43,6 +43,7 @@ def main() -> None:
     images = [image for task in pipeline.run(RayDataExecutor()) for image in task.data]
     seen = {"images": len(images), "devices": sorted({image.metadata["devices"] for image in images})}
     sys.stdout.write(json.dumps(seen) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

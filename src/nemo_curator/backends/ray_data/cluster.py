@@ -32,8 +32,8 @@ _STORE = (
 _REACHABLE = 10.0  # seconds that a cluster may take to answer
 _STARTED = "start one with `ray start --head`, name its address with --ray-address, or run without --executor ray"
 _LET_IN = (  # where somebody listens
-    "see that one of the same release of Ray runs there, and that its token is known here too: in RAY_AUTH_TOKEN, or "
-    "in ~/.ray/auth_token as on its head"
+    "see that the cluster there runs the same release of Ray, and that its token is known here too: in RAY_AUTH_TOKEN, "
+    "or in ~/.ray/auth_token as on its head"
 )
 _MOST = 10_000  # partitions that are handed to Ray Data at a time: each is an object in its store
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 from nemo_curator._optional import require
@@ -15,8 +14,7 @@ _QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # what its native part would write to our standard error
 }
 
-
-_TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # by which a user says who may use a cluster
+_TOKEN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # by which a user says who may use a cluster
 
 
 def token_of_our_own() -> None:
@@ -24,7 +22,9 @@ def token_of_our_own() -> None:
 
     Ray would write one below the home directory, and every cluster that is started there later would ask for it.
     """
-    if not any(name in os.environ for name in _TOKEN) and not Path("~/.ray/auth_token").expanduser().exists():
+    unwanted = os.environ.get("RAY_AUTH_MODE") == "disabled"
+    at_home = os.path.exists(os.path.expanduser("~/.ray/auth_token"))  # noqa: PTH110, PTH111  these never raise
+    if not unwanted and not at_home and not any(name in os.environ for name in _TOKEN):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 

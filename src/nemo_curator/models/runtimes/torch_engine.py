@@ -145,12 +145,15 @@ def exact(torch: Any) -> Iterator[None]:
     attention = import_module("torch.nn.attention")
     kinds = attention.SDPBackend
     with _SETTINGS:
-        before, library = _apply(torch, _wanted(torch)), _prefer(torch, _PRODUCTS)
+        before = _apply(torch, _wanted(torch))
         try:
-            with attention.sdpa_kernel([kinds.FLASH_ATTENTION, kinds.EFFICIENT_ATTENTION, kinds.MATH]):
-                yield
+            library = _prefer(torch, _PRODUCTS)
+            try:
+                with attention.sdpa_kernel([kinds.FLASH_ATTENTION, kinds.EFFICIENT_ATTENTION, kinds.MATH]):
+                    yield
+            finally:
+                _prefer(torch, library)
         finally:
-            _prefer(torch, library)
             _apply(torch, before)
 
 
