@@ -62,7 +62,7 @@ def test_nodes_come_and_one_is_killed(made, cluster, tmp_path):
 
 def test_the_head_is_killed(made, tmp_path):
     """That is said; on a head that is started again the same command goes on, and does nothing twice that was done."""
-    soon = {"RAY_gcs_rpc_server_reconnect_timeout_s": "25"}  # when Ray gives up; a minute by default
+    soon = {"RAY_gcs_rpc_server_reconnect_timeout_s": "40"}  # when Ray gives up; a minute by default
     output = tmp_path / "out"
     told = {"env": environment(**soon), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with daemons() as cluster:

@@ -21,6 +21,7 @@ from nemo_curator.backends.ray_data.ray_module import ray_module
 
 _SILENT = 30.0  # seconds after which a seat that gives no sign of life is left out
 _ANSWER = 10.0  # seconds that the actor may take to answer: nothing waits for ever for a count
+_SILENCE = 0.95 * _ANSWER  # that is told of: one question without an answer, be its clock a little quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class RemoteNews:
         patience: Seconds without an answer after which that is told.
     """
 
-    def __init__(self, actor: Any, answer: Callable[[Any], Any] | None = None, patience: float = _ANSWER) -> None:
+    def __init__(self, actor: Any, answer: Callable[[Any], Any] | None = None, patience: float = _SILENCE) -> None:
         self._actor = actor
         self._answer = answer or _answer
         self._patience = patience
