@@ -9,7 +9,7 @@ _REMEDIES = {
     ),
     "decode_failed": (
         "The format is known, but the data do not decode.",
-        "Often a download that broke off: fetch it again. `decode.truncated: accept` keeps what there is of a JPEG.",
+        "It is damaged: fetch it again, or leave it out. `decode.truncated: accept` keeps what there is of a cut JPEG.",
     ),
     "over_limit": (
         "It exceeds a limit of the recipe; nothing was allocated for it.",
