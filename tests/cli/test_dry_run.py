@@ -37,3 +37,20 @@ def test_nothing_is_written(place, monkeypatch, name):
     assert json.loads(done.stdout)
     assert tree(place) == before
     assert sorted(path for path in place.rglob("*") if path.is_dir()) == folders
+
+
+def test_what_comes_after_the_scoring_is_told(place, monkeypatch):
+    """Where nothing is to be scored too: a data set would be written, stay, or be replaced; of `score`, nothing."""
+    monkeypatch.chdir(place)
+    command = ("run", "in", "out", "-r", "recipe.yaml", "--run", "run")
+    said = imagecurator(*command, "--dry-run").stdout
+    assert "2 scored already, 0 to do" in said
+    assert "then:   decide what becomes of each input, and export what is kept to out\n" in said
+    assert imagecurator(*command, "-w", "0").returncode == 0
+    said = imagecurator(*command, "--dry-run").stdout
+    assert "then:   decide again; the data set in out is finished, and would stay as it is\n" in said
+    said = imagecurator(*command, "-s", "export.shard_size=1", "--replace", "--dry-run").stdout
+    assert "export what is kept, in the place of the data set in out\n" in said
+    said = imagecurator("score", "in", "run", "-r", "recipe.yaml", "--dry-run").stdout
+    assert "then:   nothing to do; `imagecurator decide run` is next\n" in said
+    assert "then:" not in imagecurator("score", "in", "new", "-r", "recipe.yaml", "--dry-run").stdout

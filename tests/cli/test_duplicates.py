@@ -60,7 +60,7 @@ def test_what_is_known_of_a_search():
     assert pairs_note(facts) == (
         "700 pairs of look-alikes within 0.05, among 80,000 different images; each was compared with those of 8 cells, "
         "which finds 99.50% of the 400 pairs of 3,125 sampled images "
-        "(of all pairs at least 98.30%, with 95 % confidence)"
+        "(of all pairs at least 98.30%, with 95% confidence)"
     )
     leaks = replace(facts, kind="turned", radius=31.0, recall=None, exact=True, other="protect-our-eval")
     assert pairs_note(leaks) == (

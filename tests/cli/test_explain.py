@@ -98,6 +98,33 @@ def test_unknown_ids(place, image_id, words):
     assert tree(place) == before
 
 
+@pytest.mark.parametrize("written", [
+    "in/tiny.jpg", "./in/../in/tiny.jpg", "{place}/in/tiny.jpg", "linked/tiny.jpg", "in/shard/a",
+])  # fmt: skip
+def test_the_path_of_an_image_is_taken_for_its_id(place, monkeypatch, written):
+    """As the shell completes it, in full, or behind a link to the input; in a shard too."""
+    monkeypatch.chdir(place)
+    (place / "linked").symlink_to(place / "in")
+    done = imagecurator("explain", "run", written.format(place=place))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split() == ["image", "shard/a" if "shard" in written else "tiny.jpg"]
+
+
+def test_the_path_of_an_input_that_is_a_file(place, monkeypatch):
+    """An image that was itself an input has its name for an id, wherever it lies."""
+    monkeypatch.chdir(place)
+    assert imagecurator("score", "in/tiny.jpg", "alone", "-r", "recipe.yaml", "-w", "0").returncode == 0
+    assert imagecurator("explain", "alone", "in/tiny.jpg").stdout.splitlines()[0].split() == ["image", "tiny.jpg"]
+    assert "this run has no image" in sentence(imagecurator("explain", "alone", "elsewhere/tiny.jpg"), 3)
+
+
+def test_a_path_of_no_image_suggests_one(place, monkeypatch):
+    """Below the input, the nearest id; elsewhere, what an id is."""
+    monkeypatch.chdir(place)
+    assert "did you mean 'tiny.jpg'?" in sentence(imagecurator("explain", "run", "in/tiny.jpeg"), 3)
+    assert "relative to the input" in sentence(imagecurator("explain", "run", "/zzz"), 3)
+
+
 def test_mistakes(place):
     """No run, and a run that is not scored to its end, are one sentence."""
     assert "there is no run directory" in sentence(imagecurator("explain", place / "nowhere", "x"), 3)

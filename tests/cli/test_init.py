@@ -91,6 +91,18 @@ def test_stdout_writes_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "written"), [("my.yaml", "my.yaml"), ("two words.yaml", "'two words.yaml'"), ("a\nb", "'a\\nb'")]
+)
+def test_the_file_is_told_by_its_own_name(tmp_path, name, written):
+    """How to use it names the file that was written, as a shell takes it; no name ends the comment."""
+    path = tmp_path / name
+    assert invoke(path).exit_code == 0
+    lines = path.read_text().splitlines()
+    assert f"# Use it with: imagecurator run INPUT OUTPUT --recipe {written}" in lines
+    assert parse_recipe(path.read_text()).model_dump() == Recipe().model_dump()
+
+
 def test_the_default_name(tmp_path, monkeypatch):
     """Without a path it is recipe.yaml, here."""
     monkeypatch.chdir(tmp_path)

@@ -77,7 +77,23 @@ def test_the_progress_of_a_sample_counts_what_cannot_be_read(mixed):
         (mixed / f"broken-{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 and nothing more")
     done = imagecurator("plan", mixed, *CHEAP, "--sample", "200", "-w", "0")
     assert "so far readable 70, unreadable 3" in done.stderr
-    assert "decode_failed 4.1%" in done.stdout
+    assert "; of the sample, rejected: small 32.9%; quarantined: decode_failed 4.1%\n" in done.stdout
+
+
+def test_the_estimate_comes_first_and_says_no_more_than_it_is(mixed):
+    """First; nothing of ranges where all was looked at, nor of shards where none is; why on one worker."""
+    for shard in range(2):
+        (mixed / f"{shard}.tar").unlink()
+    said = imagecurator("plan", mixed, *CHEAP, "--sample", "200", "-w", "2").stdout
+    assert said.startswith("From a sample of 30 of 30 inputs")
+    assert "\n\nEach image is read once" in said
+    assert "Ranges" not in said
+    assert " on 1 worker, because there is one partition\n" in said
+    assert "Here, with input enough, that runs\n  on 2 workers" in said
+    said = imagecurator("plan", mixed, *CHEAP, "--sample", "10", "-w", "2").stdout
+    assert "Ranges say how far off" in said
+    assert "shards" not in said.partition("\n\n")[0]
+    assert " %" not in said
 
 
 def test_a_sample_says_what_all_of_it_comes_to(mixed):
@@ -117,10 +133,13 @@ def test_a_sample_is_told_and_leaves_nothing(mixed, tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout.partition("From a sample of ")[2]
     for part in (
-        "images/s on 2 workers",
+        "images/s (",
+        " on 2 workers\n",
         "to score all",
-        "% by the rules (",
-        "small",
+        "% to ",
+        "rejected: small",
+        "Ranges say",
+        "Of shards the beginnings were read.",
         "duplicates and protected",
         "MB",
     ):

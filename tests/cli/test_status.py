@@ -81,6 +81,34 @@ def test_partial_and_damaged_runs(place):
     assert imagecurator("status", place / "run").returncode == 0
 
 
+def test_what_goes_on_with_a_run_is_named(place):
+    """What is missing is scored by the command that made the run, or by either where nothing says which it was."""
+    next((place / "run" / "parts").iterdir()).unlink()
+    said = imagecurator("status", place / "run").stdout
+    assert "(`imagecurator run` or `imagecurator score`, given again, scores what is missing)" in said
+    assert (
+        "(`imagecurator score` scores what is missing)" in imagecurator("status", place / "run", "--shards", "2").stdout
+    )
+    state = place / "run" / "run.json"
+    facts = json.loads(state.read_text())
+    state.write_text(json.dumps({**facts, "finished": "2026-01-01T00:00:00+00:00"}))
+    assert "(`imagecurator run` scores what is missing)" in imagecurator("status", place / "run").stdout
+    state.write_text(json.dumps({**facts, "embeds": {}}))
+    assert "(`imagecurator embed` scores what is missing)" in imagecurator("status", place / "run").stdout
+
+
+def test_columns_are_wrapped(place, monkeypatch):
+    """Their names stand in a paragraph that no line of leaves the terminal, and none is broken."""
+    monkeypatch.setenv("COLUMNS", "60")
+    names = list(as_json("status", place / "scored")["columns"])
+    lines = imagecurator("status", place / "scored").stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("columns:    "))
+    after = [line for line in lines[at + 1 :] if line.startswith(" " * 12)]
+    assert after
+    assert max(map(len, (lines[at], *after))) <= 60
+    assert " ".join([lines[at], *after]).replace("columns:", "").replace(",", " ").split() == names
+
+
 def test_no_run(place):
     """What is no run is one sentence: nothing, a folder, a file, a data set."""
     for name in ("nowhere", "in", "recipe.yaml"):

@@ -23,7 +23,7 @@ _TOLD = (
 def explain(
     run: options.RunPlace,
     image_id: Annotated[
-        str, typer.Argument(metavar="IMAGE_ID", help="The image, as the report and decisions call it.")
+        str, typer.Argument(metavar="IMAGE_ID", help="The image, as the report and decisions call it, or its path.")
     ],
     as_json: options.AsJson = False,
 ) -> None:

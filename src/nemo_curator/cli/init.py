@@ -22,14 +22,13 @@ def init(
     from nemo_curator import storage
     from nemo_curator.cli.recipe_template import recipe_template
 
-    text = recipe_template()
     if to_stdout:
-        sys.stdout.write(text)
+        sys.stdout.write(recipe_template())
         return
     if path.exists() or path.is_symlink():
         raise OutputExistsError(
             "this exists already", where=str(path), act="name another file, or print the recipe with --stdout"
         )
     with storage.write_atomic(str(path)) as file:
-        file.write(text.encode())
+        file.write(recipe_template(path.name).encode())
     sys.stdout.write(f"wrote {path}; use it with: imagecurator run INPUT OUTPUT --recipe {path}\n")

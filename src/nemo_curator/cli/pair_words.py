@@ -48,5 +48,5 @@ def _recall(facts: PairFacts) -> str:
         return f"; {looked}, and of {recall.rows:,} sampled images none has a pair to measure by what that finds"
     return (
         f"; {looked}, which finds {recall.share:.2%} of the {counted(recall.pairs, 'pair')} of {recall.rows:,} sampled "
-        f"images (of all pairs at least {recall.at_least:.2%}, with 95 % confidence)"
+        f"images (of all pairs at least {recall.at_least:.2%}, with 95% confidence)"
     )

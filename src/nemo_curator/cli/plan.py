@@ -41,8 +41,13 @@ def score_plan_facts(plan: ScorePlan) -> dict[str, Any]:
     }
 
 
-def print_score_plan(plan: ScorePlan) -> None:
-    """What would be scored."""
+def print_score_plan(plan: ScorePlan, then: str = "") -> None:
+    """What would be scored.
+
+    Args:
+        plan: The plan.
+        then: What would come after it, in words.
+    """
     total, todo = len(plan.share), len(plan.work.partitions)
     work = f"{total - todo:,} scored already, {todo:,} to do ({amount(plan.bytes)} to read)"
     lines = [f"{_files(plan)} in {counted(total, 'partition')}: {work}"]
@@ -56,7 +61,27 @@ def print_score_plan(plan: ScorePlan) -> None:
     lines += [f"note: {note}" for note in (*left_out_briefly(plan.scoring), *plan.notes)]
     lines += [f"warning: {sentence}" for sentence in plan.dropped]
     lines.append(f"run:    {plan.run.root}")
+    lines += [f"then:   {then}"] if then else []
     sys.stdout.write("\n".join(lines) + "\nThis was a dry run: nothing is written.\n")
+
+
+def after_run(output: str, *, finished: bool, replace: bool) -> str:
+    """What `run` does when all is scored.
+
+    Args:
+        output: The data set.
+        finished: Whether a finished one lies there.
+        replace: Whether it may be replaced.
+    """
+    if finished and not replace:
+        return f"decide again; the data set in {output} is finished, and would stay as it is"
+    place = f", in the place of the data set in {output}" if finished else f" to {output}"
+    return f"decide what becomes of each input, and export what is kept{place}"
+
+
+def after_score(plan: ScorePlan) -> str:
+    """What is left after `score`, where there is nothing for it to do."""
+    return "" if plan.work.partitions else f"nothing to do; `imagecurator decide {plan.run.root}` is next"
 
 
 def _files(plan: ScorePlan) -> str:

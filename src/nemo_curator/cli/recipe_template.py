@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
+from nemo_curator.cli.amounts import shown
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.stages.catalogue import score_names
 
@@ -19,14 +21,18 @@ _MILLION = 1_000_000
 _HEAD = """\
 Recipe of imagecurator. Every key is here with its default; a key that you delete keeps it.
 The rules listed are all the rules there are.
-Use it with: imagecurator run INPUT OUTPUT --recipe recipe.yaml
+Use it with: imagecurator run INPUT OUTPUT --recipe {name}
 Any key can also be set for one run: --set export.shard_size=500
 """
 
 
-def recipe_template() -> str:
-    """YAML that says exactly what `Recipe()` is, with a comment before every key."""
-    lines = [f"# {line}" for line in _HEAD.splitlines()]
+def recipe_template(name: str = "recipe.yaml") -> str:
+    """YAML that says exactly what `Recipe()` is, with a comment before every key.
+
+    Args:
+        name: Of its file.
+    """
+    lines = [f"# {line}" for line in _HEAD.format(name=shlex.quote(shown(name))).splitlines()]
     return "\n".join([*lines, *_section(Recipe(), "")]) + "\n"
 
 

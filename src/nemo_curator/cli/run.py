@@ -58,14 +58,16 @@ def run(
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
-        from nemo_curator.cli.plan import print_score_plan, score_plan_facts
+        from nemo_curator.cli.plan import after_run, print_score_plan, score_plan_facts
         from nemo_curator.cli.printed_aside import printed_aside
         from nemo_curator.cli.recipe_options import DuplicateOptions, read_recipe, with_scores
         from nemo_curator.cli.summary import announce, print_summary, summary_facts
         from nemo_curator.pipeline.curate import curate, preview_curate
+        from nemo_curator.pipeline.places import plain_place
         from nemo_curator.pipeline.run_plan import effective
         from nemo_curator.planning.means import Asked
         from nemo_curator.report.developers import Developers
+        from nemo_curator.runs.exporting import delivered
 
         if workers != 0 and executor == "local":  # Ray Data uses it
             leave_pandas_out()
@@ -83,7 +85,8 @@ def run(
                 sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
             else:
                 announce(chosen, f"{whose} recipe", changed=bool(settings))
-                print_score_plan(plan)
+                finished = delivered(plain_place(output)) is not None
+                print_score_plan(plan, after_run(output, finished=finished, replace=replace))
             return
         observing = Observing(log_json, metrics)
         quiet = as_json or observing.takes_stderr

@@ -47,7 +47,7 @@ def score(
         from nemo_curator.cli.display import display
         from nemo_curator.cli.no_pandas import leave_pandas_out
         from nemo_curator.cli.observing import Observing, observed
-        from nemo_curator.cli.plan import print_score_plan, print_scored, score_plan_facts
+        from nemo_curator.cli.plan import after_score, print_score_plan, print_scored, score_plan_facts
         from nemo_curator.cli.printed_aside import printed_aside
         from nemo_curator.cli.recipe_options import (
             DuplicateOptions,
@@ -78,7 +78,7 @@ def score(
             if as_json:
                 sys.stdout.write(json.dumps(score_plan_facts(plan), indent=2) + "\n")
             else:
-                print_score_plan(plan)
+                print_score_plan(plan, after_score(plan))
             return
         observing = Observing(log_json, metrics)
         shown_by = display(quiet=as_json or observing.takes_stderr)

@@ -64,14 +64,14 @@ def plan(
         facts |= {} if estimated is None else {"estimate": estimate_facts(estimated)}
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
-    lines = _reading(found)
+    lines = [] if estimated is None else [*estimate_lines(estimated, means.shares.workers), ""]  # it was asked for
+    lines += _reading(found)
     for cost, stages in groupby(found.stages, lambda stage: stage.cost):
         lines += ["", _CLASSES[cost]]
         for stage in stages:
             lines += _stage(stage, lazy=found.lazy)
-    lines += ["", "Here, that runs", *means_lines(means)]
+    lines += ["", "Here, with input enough, that runs", *means_lines(means)]
     lines += ["", *_lazy(found), *(f"note: `scores: all` leaves out {name}: {why}" for name, why in found.left_out)]
-    lines += [] if estimated is None else ["", *estimate_lines(estimated)]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

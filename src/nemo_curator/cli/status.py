@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -14,6 +15,7 @@ from nemo_curator.cli import options
 from nemo_curator.cli.amounts import shown
 
 _FEW = 12  # numbers that a line shows
+_NARROW = 40  # columns of a terminal; in a narrower one nothing is in its place
 
 
 def status(
@@ -67,9 +69,10 @@ def status(
             Text(f"data set: {shown(one.output)} ({one.state}{f', {shown(one.finished)}' if one.finished else ''})"),
             soft_wrap=True,
         )
-    for line in _missing_lines(found.missing, again, shards):
+    commands = _going_on(finished=bool(found.finished), embeds=state.embeds is not None, shards=shards)
+    for line in _missing_lines(found.missing, commands, again, shards):
         console.print(line, soft_wrap=True)
-    for line in _column_lines(found.columns, found.partitions):
+    for line in _column_lines(found.columns, found.partitions, console.width):
         console.print(Text(line), soft_wrap=True)
     print_models(console, models)
     for path in found.damaged:
@@ -79,22 +82,42 @@ def status(
         console.print(Text(f"note: {shown(note)}"), soft_wrap=True)
 
 
-def _missing_lines(missing: Sequence[int], again: Sequence[int] | None, shards: int | None) -> Iterator[str]:
-    """Which partitions are missing, counted from 1, and which shards would score them."""
+def _going_on(*, finished: bool, embeds: bool, shards: int | None) -> str:
+    """The command that scores what is missing; two where the run does not say which of them made it."""
+    if embeds:
+        return "`imagecurator embed`"
+    if shards is not None:
+        return "`imagecurator score`"
+    return "`imagecurator run`" if finished else "`imagecurator run` or `imagecurator score`"
+
+
+def _missing_lines(
+    missing: Sequence[int], commands: str, again: Sequence[int] | None, shards: int | None
+) -> Iterator[str]:
+    """Which partitions are missing, counted from 1, what scores them, and which shards would."""
     if missing:
-        yield f"missing:    {_numbers([one + 1 for one in missing])} (`imagecurator score` scores what is missing)"
+        given = ", given again," if " or " in commands else ""
+        numbers = _numbers([one + 1 for one in missing])
+        yield f"missing:    {numbers} ({commands}{given} scores what is missing)"
     if again is not None:
         yield f"shards:     {f'{_numbers(again)} of {shards} to be run' if again else f'all {shards} are through'}"
 
 
-def _column_lines(columns: Mapping[str, int], partitions: int) -> Iterator[str]:
-    """Which columns are in all partitions, and which in some alone, a line for each number of them."""
+def _column_lines(columns: Mapping[str, int], partitions: int, width: int) -> Iterator[str]:
+    """Which columns are in all partitions, and which in some alone, a paragraph for each number of them."""
     names: dict[int, list[str]] = {}
     for name, count in columns.items():
         names.setdefault(count, []).append(shown(name))
     for count in sorted(names, reverse=True):
         some = "" if count == partitions else f" (in {count:,} of {partitions:,} partitions)"
-        yield f"columns:    {', '.join(names[count])}{some}"
+        yield from textwrap.wrap(
+            f"{', '.join(names[count])}{some}",
+            max(width, _NARROW),
+            initial_indent="columns:    ",
+            subsequent_indent=" " * 12,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _numbers(numbers: Sequence[int]) -> str:

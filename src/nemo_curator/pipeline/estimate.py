@@ -56,6 +56,7 @@ class Estimate:
         sampled: Records that were looked at.
         shards_opened: Shards whose beginning was.
         shards: All shards.
+        partitions: Partitions of the run.
         workers: Worker processes of the run; 0 for none.
         input_bytes: Bytes of the input.
         records: Records of the input.
@@ -73,6 +74,7 @@ class Estimate:
     sampled: int
     shards_opened: int
     shards: int
+    partitions: int
     workers: int
     input_bytes: int
     records: Range
@@ -177,6 +179,7 @@ def _estimated(
         sampled=funnel.inputs,
         shards_opened=len(drawn.shards),
         shards=sum(entry.is_shard for one in plan.partitions for entry in one.entries),
+        partitions=len(plan.partitions),
         workers=workers,
         input_bytes=sum(one.size for one in plan.partitions),
         records=records,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,9 +13,10 @@ import pyarrow as pa
 from nemo_curator import storage
 from nemo_curator.errors import InputError, UnknownImageError
 from nemo_curator.pipeline.decide import policy_of, stored_recipe
+from nemo_curator.pipeline.image_place import ids_of_place
 from nemo_curator.pipeline.policy import without_lists
 from nemo_curator.pipeline.scored import scored_partitions
-from nemo_curator.runs.deciding import Explanation, Policy, explain_row
+from nemo_curator.runs.deciding import AN_ID_IS, Explanation, Policy, explain_row
 from nemo_curator.runs.exporting import delivered_files
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lookup import ID, find_row
@@ -70,7 +72,7 @@ def explain(run: RunDirectory, image_id: str) -> ImageFacts:
 
     Args:
         run: A scored run, decided or not.
-        image_id: The image.
+        image_id: The image: its id, or else the path or URL at which it lies.
 
     Raises:
         MissingRunError: There is no run.
@@ -80,6 +82,7 @@ def explain(run: RunDirectory, image_id: str) -> ImageFacts:
     state = RunState.require(run)
     ids = scored_partitions(run)
     partition, row = _find(run, image_id)
+    image_id = str(row[ID])
     locations = {entry.path: entry.location for entry in partition.entries}
     decided = "funnel" in state.facts and storage.exists(run.decisions)
     return ImageFacts(
@@ -104,12 +107,15 @@ def _policy(state: RunState) -> Policy:
 
 def _find(run: RunDirectory, image_id: str) -> tuple[Partition, dict[str, Any]]:
     partitions = read_partitions(run)
-    for one in [*_likely(partitions, image_id), *partitions]:
-        row = find_row(run.part(one.id), image_id)
-        if row is not None:
-            return one, row
+    inside = image_id
+    for wanted in itertools.chain([image_id], ids_of_place(image_id, partitions)):
+        for one in dict.fromkeys([*_likely(partitions, wanted), *partitions]):
+            row = find_row(run.part(one.id), wanted)
+            if row is not None:
+                return one, row
+        inside = wanted
     raise UnknownImageError(
-        f"this run has no image {image_id!r}", where=run.root, act=_suggestion(run, partitions, image_id)
+        f"this run has no image {image_id!r}", where=run.root, act=_suggestion(run, partitions, inside)
     )
 
 
@@ -129,7 +135,7 @@ def _suggestion(run: RunDirectory, partitions: Sequence[Partition], image_id: st
             continue
         if close:
             return f"did you mean {close[0]!r}?"
-    return "an id is the shard's path without its extension and the key, or a loose file's path"
+    return AN_ID_IS
 
 
 def _exported(state: RunState, image_id: str) -> Iterator[ExportedAs]:

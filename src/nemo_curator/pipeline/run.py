@@ -245,7 +245,7 @@ class Run:
         )
 
     def explain(self, image_id: str) -> ImageFacts:
-        """Everything known about one image.
+        """Everything known about one image, by its id or by the path or URL at which it lies.
 
         Raises:
             UnknownImageError: The run has no such image.

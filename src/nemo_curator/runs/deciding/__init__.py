@@ -10,7 +10,7 @@ from nemo_curator.runs.deciding.comparison import (
     ids_of_one,
 )
 from nemo_curator.runs.deciding.decide import check_policy, decide, preview
-from nemo_curator.runs.deciding.explanation import Explanation, RuleAnswer, explain_row
+from nemo_curator.runs.deciding.explanation import AN_ID_IS, Explanation, RuleAnswer, explain_row
 from nemo_curator.runs.deciding.funnel import Funnel
 from nemo_curator.runs.deciding.id_lists import IdList, read_id_list
 from nemo_curator.runs.deciding.known_bad import KnownMatch
@@ -23,6 +23,7 @@ from nemo_curator.runs.deciding.thresholds import RuleWarning
 from nemo_curator.runs.deciding.verdicts import SCHEMA
 
 __all__ = [
+    "AN_ID_IS",
     "SCHEMA",
     "Alike",
     "ChangedImage",

@@ -25,6 +25,11 @@ from nemo_curator.runs.deciding.skipped import left_out_sql
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.shards.parquet import open_parquet
 
+AN_ID_IS = (
+    "an id is the shard's path without its extension and the key, or a loose file's path, both relative to the input"
+)
+"""What to say of an id that is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleAnswer:
@@ -97,7 +102,7 @@ def explain_row(run: RunDirectory, partition_ids: Sequence[str], policy: Policy,
             raise InputError(
                 f"the run has no image {image_id!r}",
                 where=run.root,
-                act="an id is the shard's path without its extension and the key, or a loose file's path",
+                act=AN_ID_IS,
             )
         error: str | None = found[0]
         with evaluating():
