@@ -76,7 +76,7 @@ def _state(plan: ScorePlan, recipe: Recipe, *, rescore: bool) -> RunState:
         state.plan(plan.scoring.planned)
     in_force = recipe.model_dump(mode="json")
     if plan.work.partitions or state.recipe != in_force:
-        state.undecided()
+        state.outdated(scored=bool(plan.work.partitions))
     state.set_recipe(in_force)
     numerics.record(state, plan.settled, plan.scoring.stages)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
