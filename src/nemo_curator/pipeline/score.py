@@ -235,4 +235,5 @@ def _begins(plan: ScorePlan) -> Planned:
         workers=None if means is None else means.shares.workers,
         inference_threads=0 if means is None else means.shares.inference_threads,
         memory=0 if means is None else means.memory.most,
+        files=plan.loose_files,
     )
