@@ -74,8 +74,11 @@ def test_what_to_do_about_a_broken_image(tmp_path):
 def test_before_a_decision(place):
     """A run that is only scored tells all but the verdict."""
     done = imagecurator("explain", place / "scored", "tiny.jpg")
-    assert "verdict          not decided yet" in done.stdout
-    assert as_json("explain", place / "scored", "tiny.jpg")["decision"] is None
+    run = place / "scored"
+    assert f"verdict          none: this run is not decided yet; run `imagecurator decide {run}`\n" in done.stdout
+    facts = as_json("explain", run, "tiny.jpg")
+    assert (facts["decision"], facts["undecided"]) == (None, "this run is not decided yet")
+    assert as_json("explain", place / "run", "tiny.jpg")["undecided"] == ""
 
 
 def test_hostile_name(place):

@@ -91,7 +91,7 @@ def test_mistakes(place):
     before = tree(place)
     for arguments, code, words in [
         (("nowhere", "out"), 3, "there is no run directory"),
-        (("scored", "out"), 3, "this run is not decided yet; run `imagecurator decide RUN` first"),
+        (("scored", "out"), 3, f"this run is not decided yet; run `imagecurator decide {place / 'scored'}`"),
         (("run", "done", "--shard-size", "5"), 4, "this already holds a finished data set; choose another OUTPUT"),
         (("run", "full"), 4, "did not put there, such as 'thesis.tex'"),
         (("run", "in"), 4, "input and output are the same place"),

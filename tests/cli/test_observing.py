@@ -223,6 +223,53 @@ def test_what_a_library_makes_of_a_polite_kill_is_an_interruption(tmp_path, caps
     assert (events(log)[-1]["error"], events(log)[-1]["exit_code"]) == ("Interrupted", 130)
 
 
+@pytest.mark.parametrize(
+    ("told", "places", "sentence"),
+    [
+        (
+            [ev.Planned(1, 1_000, 0), ev.Read(200)],
+            {"run": "r"},
+            "0 of 1 partition was finished, so the same command begins again",
+        ),
+        ([ev.Planned(3, 10, 0)], {"run": "r"}, "0 of 3 partitions were finished, so the same command begins again"),
+        (
+            [ev.Planned(3, 1_000, 0), ev.Scored(10, {})],
+            {"output": "o"},
+            "1 of 3 partitions was finished and stays; the same command goes on from there",
+        ),
+        (
+            [ev.Planned(3, 1_000, 1), ev.Scored(10, {}), ev.Scored(10, {}), ev.Deciding()],
+            {"run": "r"},
+            "3 of 3 partitions were finished and stay; the same command goes on from there",
+        ),
+        ([ev.Deciding()], {"run": "r"}, "what was finished stays; the same command goes on from there"),
+        ([ev.Planned(1, 9, 0)], {"inputs": "i"}, "this command keeps nothing on the way; it may be given again"),
+    ],
+)
+def test_an_interruption_says_what_is_kept(told, places, sentence, capsys):
+    """Only whole partitions stay, so that is what is counted, whatever was read of the others."""
+
+    @as_sentences
+    def command():
+        """Is stopped by Ctrl-C in the middle."""
+        with observed("score", Observing(), Watcher(), places) as watcher:
+            for one in told:
+                watcher.told(one)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == f"imagecurator: interrupted: {sentence}\n"
+
+
+def test_a_command_that_is_not_watched_may_be_interrupted_too(capsys):
+    """It promises nothing of what it kept."""
+    with pytest.raises(typer.Exit):
+        as_sentences(lambda: signal.raise_signal(signal.SIGINT))()
+    assert capsys.readouterr().err == "imagecurator: interrupted; the same command may be given again\n"
+
+
 def test_a_url_is_no_file_of_this_machine(place):
     """A log at a URL is refused in a sentence."""
     done = imagecurator("run", place / "in", place / "out", "--log-json", "s3://bucket/log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -122,6 +123,37 @@ def test_a_decision_does_not_outlive_its_records(place):
     assert imagecurator("score", place / "in", place / "run", "-r", place / "recipe.yaml").returncode == 0
     assert not as_json("status", place / "run")["decided"]
     sentence(imagecurator("export", place / "run", place / "out"), 3)
+
+
+def test_scores_that_void_a_decision_say_so(place):
+    """Where scores are added to a decided run, that is what is told, by `score` and by all who miss the verdicts."""
+    run = place / "run"
+    again = f"imagecurator decide {run}"
+    done = imagecurator("score", place / "in", run, "--scores", "header, entropy, exposure")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"\nnext:   the decision of before no longer stands: {again}\n")
+    told = f"scores were added since the last decision; run `{again}`"
+    for command in (("view",), ("report",)):
+        said = sentence(imagecurator(*command, run), 3)
+        assert said.endswith(f"{run}: {told}"), said
+    assert f"verdict          none: {told}\n" in imagecurator("explain", run, "tiny.jpg").stdout
+    assert "no verdicts: scores were added since the last decision" in imagecurator("status", run).stdout
+    assert imagecurator("decide", run).returncode == 0
+    assert imagecurator("report", run).returncode == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert "outdated" not in facts
+
+
+def test_a_recipe_that_voids_a_decision_is_told(place):
+    """Where a scoring changes the recipe alone, no scores are said to be added; with scores it is their fault."""
+    run = place / "run"
+    changed = ("score", place / "in", run, "-r", place / "recipe.yaml", "-s", "rules={other: 'width < 9'}")
+    assert "no longer stands" in imagecurator(*changed).stdout
+    assert "the recipe was changed since the last decision" in sentence(imagecurator("report", run), 3)
+    assert imagecurator("score", place / "in", run, "--scores", "header, entropy, exposure").returncode == 0
+    assert "scores were added since the last decision" in sentence(imagecurator("report", run), 3)
+    assert "no longer stands" in imagecurator(*changed).stdout
+    assert "scores were added since the last decision" in sentence(imagecurator("report", run), 3)
 
 
 def test_stale_scores(place):

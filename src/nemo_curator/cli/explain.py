@@ -32,14 +32,15 @@ def explain(
     from nemo_curator.pipeline.explain import explain as explained
     from nemo_curator.runs.location import run_at
 
-    facts = explained(run_at(run), image_id)
+    place = run_at(run)
+    facts = explained(place, image_id)
     if as_json:
         sys.stdout.write(json.dumps(asdict(facts), indent=2, default=str) + "\n")
         return
     _print_source(facts)
     _print_scores(facts)
     _print_rules(facts)
-    _print_verdict(facts)
+    _print_verdict(facts, place.root)
 
 
 def _line(name: str, value: object) -> None:
@@ -105,11 +106,11 @@ def _print_rules(facts: Any) -> None:
         _line("listed in", name)
 
 
-def _print_verdict(facts: Any) -> None:
+def _print_verdict(facts: Any, run: str) -> None:
     sys.stdout.write("\n")
     decision = facts.decision
     if decision is None:
-        _line("verdict", "not decided yet")
+        _line("verdict", f"none: {facts.undecided}; run `imagecurator decide {run}`")
     else:
         why = f" by {decision['rule']}" if decision["rule"] else ""
         told = decision["verdict"] == "quarantine" and facts.row["error"]  # as the error, above

@@ -18,7 +18,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INTERRUPTED = 128 + signal.SIGINT
-_INTERRUPTED = "imagecurator: interrupted; nothing half-written bears a final name; the same command goes on from here"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a polite kill, with the sentence that says what is kept of the work."""
+
+    def __init__(self, sentence: str = "interrupted; the same command may be given again") -> None:
+        super().__init__(sentence)
 
 
 class _Stop:
@@ -55,7 +61,7 @@ def as_sentences(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if is_interruption(error):
-                _say(_INTERRUPTED)
+                _say(f"imagecurator: {error if isinstance(error, Interrupted) else Interrupted()}")
                 raise typer.Exit(INTERRUPTED) from None
             if isinstance(error, CuratorError):
                 _say(f"imagecurator: {error}")

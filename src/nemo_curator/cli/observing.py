@@ -19,7 +19,8 @@ from pathlib import Path
 from nemo_curator import __version__, storage
 from nemo_curator.backends.local.heartbeat import Heartbeat
 from nemo_curator.cli.amounts import shown
-from nemo_curator.cli.failures import INTERRUPTED, is_interruption
+from nemo_curator.cli.failures import INTERRUPTED, Interrupted, is_interruption
+from nemo_curator.cli.progress_words import interrupted
 from nemo_curator.errors import CuratorError, OutputError, OutputExistsError
 from nemo_curator.pipeline.places import path_inside
 from nemo_curator.pipeline.progress import Several, Watcher
@@ -71,6 +72,7 @@ def observed(
 
     Raises:
         OutputError: A file cannot be written, or lies where it must not.
+        Interrupted: The command was stopped; the sentence says what is kept.
     """
     for option, path in (("--log-json", observing.log), ("--metrics", observing.metrics)):
         if path is not None and (option, path) != ("--log-json", STDERR):
@@ -82,15 +84,29 @@ def observed(
         writers.append(JsonLog(observing.log))
     written = Several(writers)
     written.told(ev.Begun(command, __version__, places))
+    account = _Account()
     try:
-        yield Several([shown_by, *writers])
+        yield Several([account, shown_by, *writers])
     except BaseException as error:
         written.told(_failed(error))
+        if is_interruption(error):
+            raise Interrupted(interrupted(account.standing, keeps=not {"run", "output"}.isdisjoint(places))) from error
         raise
     else:
         written.told(ev.Finished())
     finally:
         written.close()
+
+
+class _Account(Watcher):
+    """Keeps account of a command, for the sentence that says how far it came."""
+
+    def __init__(self) -> None:
+        self.standing = Standing()
+
+    def told(self, event: ev.Event) -> None:
+        """Take account of it."""
+        self.standing.take(event, time.monotonic())
 
 
 def _failed(error: BaseException) -> ev.Failed:

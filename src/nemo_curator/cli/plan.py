@@ -98,8 +98,8 @@ def _stages(plan: ScorePlan, columns: Sequence[str]) -> Sequence[Stage]:
     return plan.scoring.ways(columns)[0]
 
 
-def print_scored(plan: ScorePlan, records: int) -> None:
-    """What was scored, and what comes next."""
+def print_scored(plan: ScorePlan, records: int, *, was_decided: bool = False) -> None:
+    """What was scored, and what comes next; `was_decided` where that ended an earlier decision."""
     done = len(plan.work.partitions)
     partitions = counted(len(plan.partitions), "partition")
     lines = [f"scored: {counted(records, 'input')} in {partitions}, {done:,} of these just now"]
@@ -108,5 +108,6 @@ def print_scored(plan: ScorePlan, records: int) -> None:
         lines.append(
             f"shard:  {plan.shard}, {len(plan.share):,} of {partitions}; `imagecurator status` tells what is missing"
         )
-    lines += [f"run:    {plan.run.root}", f"next:   imagecurator decide {plan.run.root}"]
+    before = "the decision of before no longer stands: " if was_decided else ""
+    lines += [f"run:    {plan.run.root}", f"next:   {before}imagecurator decide {plan.run.root}"]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -48,6 +48,26 @@ def said(event: ev.Event) -> list[str]:
     return []
 
 
+def interrupted(standing: Standing, *, keeps: bool) -> str:
+    """What is kept of a command that was stopped: partitions count once they are whole, and not before.
+
+    Args:
+        standing: How far it was.
+        keeps: Whether it has a place in which anything stays.
+    """
+    if not keeps:
+        return "interrupted: this command keeps nothing on the way; it may be given again"
+    plan = standing.plan
+    if plan is None or not plan.partitions:
+        return "interrupted: what was finished stays; the same command goes on from there"
+    done, of = standing.partitions_done, counted(plan.partitions, "partition")
+    if not done:
+        were = "was" if plan.partitions == 1 else "were"
+        return f"interrupted: 0 of {of} {were} finished, so the same command begins again"
+    are = "was finished and stays" if done == 1 else "were finished and stay"
+    return f"interrupted: {done:,} of {of} {are}; the same command goes on from there"
+
+
 def speed(standing: Standing, now: float, since: str = "") -> str:
     """How many images were read, in which time if that is to be said, and how fast."""
     return f"{counted(standing.images, 'image')}{since}, {counted(round(standing.rate(now)), 'image')}/s"

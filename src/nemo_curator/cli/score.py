@@ -104,4 +104,4 @@ def score(
         if as_json:
             sys.stdout.write(json.dumps({**score_plan_facts(plan), "records": records}, indent=2) + "\n")
         else:
-            print_scored(plan, records)
+            print_scored(plan, records, was_decided=RunState.require(place).was_decided)

@@ -58,7 +58,7 @@ def status(
     console.print(f"partitions: {found.scored:,} of {found.partitions:,} scored, {amount(found.bytes)} in all")
     console.print(f"inputs:     {found.records:,} so far, {counted(found.ignored, 'file')} ignored")
     if found.funnel is None or not found.decided:
-        console.print("\nnot decided yet")
+        console.print(Text(f"\nno verdicts: {state.why_undecided}"), soft_wrap=True)
     else:
         funnel = Funnel.of(found.funnel)
         print_funnel(funnel)

@@ -54,6 +54,7 @@ class ImageFacts:
         location: What opens its shard or file.
         row: Its row of the part: identity, scores, error.
         decision: Its row of the decisions; None before a decision.
+        undecided: Why there is none, a clause; "" where there is one.
         explanation: What every rule in force says about it, and which images share its bytes.
         exported: Where it was exported.
     """
@@ -63,6 +64,7 @@ class ImageFacts:
     location: str
     row: dict[str, Any]
     decision: dict[str, Any] | None
+    undecided: str
     explanation: Explanation
     exported: tuple[ExportedAs, ...]
 
@@ -91,6 +93,7 @@ def explain(run: RunDirectory, image_id: str) -> ImageFacts:
         location=locations.get(row["source"], ""),
         row=row,
         decision=find_row(run.decisions, image_id) if decided else None,
+        undecided="" if decided else state.why_undecided,
         explanation=explain_row(run, ids, _policy(state), image_id),
         exported=tuple(_exported(state, image_id)),
     )

@@ -121,7 +121,7 @@ def export_run(
             "these are not the verdicts that the last decision wrote",
             where=run.decisions,
             cause="the file is damaged, or was changed",
-            act="decide again with `imagecurator decide RUN`",
+            act=f"decide again with `imagecurator decide {run.root}`",
         )
     shape = Shape.of(settings.format, (one.name for one in plan.shards))
     there, gaps = _standing(output, plan, replace=replace)
@@ -237,9 +237,7 @@ def decided_state(run: RunDirectory) -> RunState:
     state = RunState.require(run)
     if "funnel" not in state.facts or not _whole(run.decisions):
         scored_partitions(run, state)  # who decides first would hear of that next
-        raise IncompleteRunError(
-            "this run is not decided yet", where=run.root, act="run `imagecurator decide RUN` first"
-        )
+        raise IncompleteRunError(state.why_undecided, where=run.root, act=f"run `imagecurator decide {run.root}`")
     return state
 
 
@@ -251,7 +249,7 @@ def _planned(run: RunDirectory, partitions: Sequence[Partition], settings: Expor
             "the decisions of this run, or its parts, are damaged",
             where=run.root,
             cause=" ".join(str(error).split()),
-            act="decide again with `imagecurator decide RUN`, which names a part that is damaged",
+            act=f"decide again with `imagecurator decide {run.root}`, which names a part that is damaged",
         ) from None
 
 

@@ -76,7 +76,7 @@ def _state(plan: ScorePlan, recipe: Recipe, *, rescore: bool) -> RunState:
         state.plan(plan.scoring.planned)
     in_force = recipe.model_dump(mode="json")
     if plan.work.partitions or state.recipe != in_force:
-        state.undecided()
+        state.outdated(scored=bool(plan.work.partitions))
     state.set_recipe(in_force)
     numerics.record(state, plan.settled, plan.scoring.stages)
     state.facts["ignored"] = [list(pair) for pair in plan.ignored]
@@ -235,4 +235,5 @@ def _begins(plan: ScorePlan) -> Planned:
         workers=None if means is None else means.shares.workers,
         inference_threads=0 if means is None else means.shares.inference_threads,
         memory=0 if means is None else means.memory.most,
+        files=plan.loose_files,
     )

@@ -98,6 +98,13 @@ class ScorePlan:
         todo = self.work.partitions
         return sum(one.size for one in self.partitions if one.id in todo)
 
+    @property
+    def loose_files(self) -> int:
+        """Files of the partitions that are read, where all are loose ones; else 0."""
+        todo = self.work.partitions
+        entries = [entry for one in self.partitions if one.id in todo for entry in one.entries]
+        return 0 if any(entry.is_shard for entry in entries) else len(entries)
+
 
 def plan_score(
     run: RunDirectory,

@@ -83,7 +83,7 @@ def unfit(run: RunDirectory, cause: str) -> IncompleteRunError:
         "the decisions of this run are damaged, or not of these embeddings",
         where=run.decisions,
         cause=cause,
-        act="decide again with `imagecurator decide RUN`",
+        act=f"decide again with `imagecurator decide {run.root}`",
     )
 
 

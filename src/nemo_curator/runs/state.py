@@ -22,6 +22,7 @@ from nemo_curator.stages.declarations import Column, ColumnType
 
 FORMAT = "imagecurator-run-2"
 _TYPES = get_args(ColumnType)
+_SCORES, _RECIPE = "scores", "recipe"  # what came after a decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,30 @@ class RunState:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
         self.facts.pop("warnings", None)
+        self.facts.pop("outdated", None)
+
+    def outdated(self, *, scored: bool) -> None:
+        """The same, and what a decision that was there is older than: scores, or else a recipe."""
+        scored = scored or self.facts.get("outdated") == _SCORES
+        self.undecided()
+        if "decision" in self.facts:
+            self.facts["outdated"] = _SCORES if scored else _RECIPE
+
+    @property
+    def was_decided(self) -> bool:
+        """Whether there was a decision that stands no longer."""
+        return "funnel" not in self.facts and "decision" in self.facts
+
+    @property
+    def why_undecided(self) -> str:
+        """Why the run has no verdicts, for a run that has none; a clause."""
+        if not self.was_decided:
+            return "this run is not decided yet"
+        if self.facts.get("outdated") == _SCORES:
+            return "scores were added since the last decision"
+        if self.facts.get("outdated") == _RECIPE:
+            return "the recipe was changed since the last decision"
+        return "the last decision stands no longer"  # deciding again was interrupted
 
     @property
     def warnings(self) -> list[dict[str, str]]:
@@ -165,6 +190,7 @@ class RunState:
         """What the last decision came to, a name for its verdicts, which lists of ids it heeded, and what is odd."""
         self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists or {})}
         self.facts["warnings"] = [dict(one) for one in warnings]
+        self.facts.pop("outdated", None)
 
     def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
         """Files of the run may stand in this place from now on.

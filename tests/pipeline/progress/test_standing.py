@@ -76,6 +76,7 @@ def test_the_rate_ends_with_the_scoring():
         ([ev.Planned(2, 100, 0), ev.Read(4)], None),  # nobody knows yet how much that was
         ([ev.Planned(2, 100, 0), ev.Read(4), ev.Scored(25, {"keep": 4})], 27.0),  # 9 seconds for a quarter
         ([ev.Planned(2, 100, 0), ev.Read(8), ev.Scored(25, {"keep": 4})], 9.0),  # as much again is under way
+        ([ev.Planned(1, 100, 0, files=16), ev.Read(4)], 27.0),  # of loose files the number is known before
         ([ev.Searching("copies", 100), ev.Searched(50)], 10.0),
         ([ev.Exporting(10), ev.Written(0)], None),
         ([ev.Exporting(10), ev.Written(10)], 0.0),
@@ -87,13 +88,24 @@ def test_the_time_left_is_what_it_took_so_far_for_the_rest(events, left):
     assert standing_after(*events).left(10.0) == left
 
 
+def test_loose_files_count_before_their_partition_is_finished():
+    """Their number is known, so the share grows with each that is read; it is all only when the partition is there."""
+    planned = ev.Planned(2, 1_000, 0, files=200)
+    assert standing_after(planned).passed == 0.0
+    assert standing_after(planned, ev.Read(50)).passed == 0.25
+    assert standing_after(planned, ev.Read(100), ev.Scored(600, {"keep": 100})).passed == 0.6
+    assert standing_after(planned, ev.Read(150), ev.Scored(600, {"keep": 100})).passed == 0.8
+    assert standing_after(planned, ev.Read(250)).passed == 0.99  # read again after a worker died
+
+
 PARTITIONS = st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 50)), min_size=1, max_size=20)
 
 
-@given(PARTITIONS, st.data())
-def test_the_share_done_stays_a_share(partitions, data):
+@given(PARTITIONS, st.booleans(), st.data())
+def test_the_share_done_stays_a_share(partitions, loose, data):
     """Whatever the order of reads and ends, it is between 0 and 1, and 1 when everything is done and not before."""
-    standing = standing_after(ev.Planned(len(partitions), sum(size for size, _ in partitions), 0))
+    files = sum(records for _, records in partitions) if loose else 0
+    standing = standing_after(ev.Planned(len(partitions), sum(size for size, _ in partitions), 0, files=files))
     for size, records in partitions:
         assert 0.0 <= standing.passed < 1.0
         standing.take(ev.Read(records), 1.0)

@@ -86,6 +86,7 @@ class Planned:
         workers: Worker processes; 0 for none, and None where there is nothing to do.
         inference_threads: Threads of the process that runs large models; 0 where there is none.
         memory: Bytes that all processes take together at most, by the plan.
+        files: Loose files that are read now, each a record; 0 where shards are read too, whose records nobody counted.
     """
 
     partitions: int
@@ -96,6 +97,7 @@ class Planned:
     workers: int | None = None
     inference_threads: int = 0
     memory: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,10 +245,17 @@ class Standing:
         whole = self.plan.size if self.plan is not None else 0
         if whole and self.size >= whole:
             return 1.0
-        if not self.scored_records or not whole:
+        if not whole:
             return 0.0
-        in_work = max(0, self.images - self.scored_records) * self.size / self.scored_records
+        in_work = max(0, self.images - self.scored_records) * self._usual_size(whole)
         return min((self.size + in_work) / whole, _MOST_GUESSED)  # images differ in size, so it may be past the end
+
+    def _usual_size(self, whole: int) -> float:
+        """Bytes of an image under way: by the number of files left where it is known, else by what is finished."""
+        left = self.plan.files - self.scored_records if self.plan is not None else 0
+        if left > 0:
+            return (whole - self.size) / left
+        return self.size / self.scored_records if self.scored_records else 0.0
 
     def left(self, now: float) -> float | None:
         """Seconds that the present step will take yet, if it goes on like this; None where nobody can say."""
