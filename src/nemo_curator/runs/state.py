@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from nemo_curator import __version__, storage
 from nemo_curator.errors import MissingRunError
+from nemo_curator.runs.effort import Effort
 from nemo_curator.runs.fingerprints import LIBRARIES, RECORDS, fingerprint
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
@@ -207,15 +208,17 @@ class RunState:
         """The output is complete, and this is what it was written of."""
         self.facts["embeds"] = dict(written_of)
 
-    def stages_took(self, seconds: Mapping[str, float]) -> None:
-        """Note what the stages of a scoring took, over all workers; where nothing was scored, what is noted stays."""
-        if seconds:
-            self.facts["stage_seconds"] = {stage: round(taken, 3) for stage, taken in seconds.items()}
+    def stages_took(self, effort: Effort) -> None:
+        """Note what stages took, and for how many inputs; where nothing was scored, what is noted stays."""
+        if effort.seconds:
+            self.facts["stage_seconds"] = {stage: round(taken, 3) for stage, taken in effort.seconds.items()}
+            self.facts["stage_inputs"] = dict(effort.inputs)
 
-    def finish(self, seconds: Mapping[str, float]) -> None:
-        """Note that the run is complete, and what each phase took."""
+    def finish(self, seconds: Mapping[str, float], effort: Effort) -> None:
+        """Note that the run is complete, what each phase took, and how much was scored in that time."""
         rounded = {phase: round(taken, 3) for phase, taken in seconds.items()}
-        self.facts |= {"finished": now(), "seconds": rounded}
+        scored = {"inputs": effort.scored, "bytes": effort.bytes}
+        self.facts |= {"finished": now(), "seconds": rounded, "scored": scored}
 
     def write(self) -> None:
         """Write the file.
