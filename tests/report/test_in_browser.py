@@ -252,6 +252,69 @@ def test_ticks_are_round_and_whole(opened):
     assert ask(f"tickWords({wide}, [0, 420e9])") == ["0", ""]
 
 
+def test_the_slider_stands_in_line_with_its_chart(opened):
+    """Also where the words beside the chart need more room than usual."""
+    opened.page.evaluate("document.getElementById('explore-chart').scrollIntoView()")
+    opened.page.evaluate(
+        "() => { const axis = store.axes.find((one) => one.name === 'bytes'); "
+        "axis.bars = axis.bars.map((one) => one * 1e7); }"
+    )
+    for name in ("aspect", "bytes"):
+        opened.page.select_option("#explore-score", label=name)
+        chart = opened.page.locator("#explore-chart .u-over").bounding_box()
+        slider = opened.page.locator("#explore-slider").bounding_box()
+        assert (slider["x"], slider["width"]) == pytest.approx((chart["x"], chart["width"]), abs=2)
+
+
+WATCH_DRAWING = """() => {
+  window.drawn = { words: [], lines: 0 };
+  const { fillText, lineTo, moveTo } = CanvasRenderingContext2D.prototype;
+  let from = [0, 0];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.textAlign === "right") window.drawn.words.push([text, x - this.measureText(text).width]);
+    return fillText.call(this, text, x, y);
+  };
+  CanvasRenderingContext2D.prototype.moveTo = function (x, y) {
+    from = [x, y];
+    return moveTo.call(this, x, y);
+  };
+  CanvasRenderingContext2D.prototype.lineTo = function (x, y) {
+    if (y === from[1] && Math.abs(x - from[0]) > 100) window.drawn.lines += 1;
+    return lineTo.call(this, x, y);
+  };
+  const cloud = store.cloud;
+  store.cloud = async (...asked) => {
+    const points = await cloud(...asked);
+    return { ...points, y: points.y.map((_, at) => window.lowest * 1.27 ** (3 * at)) };
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_magnitudes_stand_whole_at_powers_of_ten(browser, sized, width):
+    """Up an axis of magnitudes, lines and words are at powers of ten alone; the words of any axis have room."""
+    found = Opened(browser, sized[0].report, viewport={"width": width, "height": 900})
+    found.page.evaluate(WATCH_DRAWING)
+    for log, lowest in ((True, 1.27e-7), (False, 1.234567e9), (False, 1.27e-18)):
+        found.page.evaluate(
+            "([log, lowest]) => { window.lowest = lowest; window.drawn.words = []; window.drawn.lines = 0; "
+            "store.axes.find((axis) => axis.name === 'bytes').log = log; }",
+            [log, lowest],
+        )
+        found.page.select_option("#joint-y", label="pixels")
+        found.page.evaluate("() => { window.drawn.words = []; window.drawn.lines = 0; }")
+        found.page.select_option("#joint-y", label="bytes")
+        found.until("window.drawn.words.length > 1")
+        drawn = found.page.evaluate("window.drawn")
+        assert min(left for _, left in drawn["words"]) >= 0, drawn
+        if log:
+            powers = [float(text.replace("\N{MINUS SIGN}", "-").replace(",", "")) for text, _ in drawn["words"]]
+            assert all(f"{power:e}".startswith("1.000000e") for power in powers), powers
+            assert drawn["lines"] == len(powers) <= 12
+    found.close()
+    assert found.said == []
+
+
 def test_points_are_coloured_again_only_when_colours_change(opened):
     """Moving over a chart asks for no colour; another colouring and another theme do."""
     opened.page.evaluate(
