@@ -1,5 +1,7 @@
 """The report in a real browser: what it counts, what it withstands, and that it can be used without a mouse."""
 
+import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -8,8 +10,10 @@ from tests.report.browsing import Opened, chromium
 from tests.report.pages import HOSTILE_NAME, curated, report_of
 
 from nemo_curator.report.page import write_report
+from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, photo
 
+FIVE = "5\N{NO-BREAK SPACE}%"
 OPERATORS = ["<", "<=", ">", ">="]
 
 
@@ -228,7 +232,7 @@ def test_axe_finds_nothing_serious(browser, sized, scheme, width):
 
 def test_the_table_of_scores_fits_a_telephone(browser, sized):
     """At 390 pixels each score shows its median without scrolling; on a wide screen the quantiles are there too."""
-    for width, columns in ((390, ["column", "median"]), (1280, ["column", "min", "5 %", "median", "95 %", "max"])):
+    for width, columns in ((390, ["column", "median"]), (1280, ["column", "min", FIVE, "median", f"9{FIVE}", "max"])):
         found = Opened(browser, sized[0].report, viewport={"width": width, "height": 900})
         heads = found.page.locator("table.scores thead th:visible")
         assert [one.strip().lower() for one in heads.all_inner_texts()][: len(columns)] == columns
@@ -237,6 +241,37 @@ def test_the_table_of_scores_fits_a_telephone(browser, sized):
             "return box.scrollWidth <= box.clientWidth; })()"
         )
         found.close()
+
+
+def test_the_table_of_stages_fits_a_telephone(browser, sized, tmp_path):
+    """At 390 pixels the time of an input is there without scrolling, also beside long figures and names."""
+    copy = RunDirectory(str(shutil.copytree(sized[0].root, tmp_path / "run")))
+    facts = json.loads(Path(copy.run_json).read_text())
+    facts["stage_seconds"] |= {"image_reader": 1234.5, "caption_image_similarity": 0.001}
+    facts["stage_inputs"] |= {"image_reader": 7, "caption_image_similarity": 7}
+    Path(copy.run_json).write_text(json.dumps(facts))
+    write_report(copy)
+    found = Opened(browser, copy.report, viewport={"width": 390, "height": 900})
+    heads = found.page.locator("table.stages thead th:visible")
+    assert [one.strip().lower() for one in heads.all_inner_texts()] == ["stage", "time", "share", "ms an input"]
+    assert found.page.evaluate(
+        "(() => { const box = document.querySelector('.scroll:has(.stages)'); "
+        "return box.scrollWidth <= box.clientWidth; })()"
+    )
+    assert found.page.evaluate("!/[0-9] %/.test(document.querySelector('.page').textContent)")
+    found.close()
+
+
+def test_how_many_more_there_are(opened):
+    """The button says how many it shows, and of how many that are left."""
+    opened.page.evaluate(
+        "() => { const images = store.images; "
+        "store.images = async (asked) => ({ ...await images(asked), here: 206, total: 206 }); }"
+    )
+    opened.page.click("#gallery-turn")
+    opened.until("document.getElementById('gallery-more').textContent.startsWith('Show 48 more of 1')")
+    shown = opened.page.locator("#images figure").count()
+    assert opened.texts("#gallery-more") == [f"Show 48 more of {206 - shown}"]
 
 
 def test_ticks_are_round_and_whole(opened):

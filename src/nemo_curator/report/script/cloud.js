@@ -247,7 +247,7 @@ function legendIn(place, colour) {
   }
   const axis = store.axes[colour];
   place.replaceChildren(element("li", {}, numberText(axis.quantiles[1]), element("span", { class: "ramp" }), numberText(axis.quantiles[5]),
-    element("span", { class: "soft" }, "from the 5 % to the 95 % quantile")));
+    element("span", { class: "soft" }, `from the 5${PERCENT} to the 95${PERCENT} quantile`)));
 }
 
 /** The choice of a colour: by verdict, or by any score. */
