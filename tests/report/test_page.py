@@ -13,6 +13,7 @@ from tests.report.pages import HOSTILE_NAME, curated, figures_of, report_of
 
 from nemo_curator.errors import StorageError
 from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.decide import decide_run
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.report import gather, page, sampling
 from nemo_curator.report.content import Group
@@ -349,3 +350,17 @@ def test_a_run_of_before_tells_no_time_of_an_input(pile, tmp_path):
     assert "ms an input" not in text
     assert "while scoring" not in text
     assert "nothing was left to score" not in text
+
+
+def test_a_page_says_when_it_was_decided(pile, tmp_path):
+    """Beside when the run was started: a later decision tells the new page from the old one."""
+    run = curated(pile, tmp_path / "out")
+    facts = json.loads(Path(run.run_json).read_text())
+    assert facts["decided"] >= facts["started"]
+    facts |= {"started": "2024-01-02T03:04:05+00:00", "decided": "2024-01-02T03:04:06+00:00"}
+    Path(run.run_json).write_text(json.dumps(facts))
+    assert "started 2024-01-02 03:04:05 UTC · decided 2024-01-02 03:04:06 UTC" in report_of(run).text
+    decide_run(run)
+    again = report_of(run).text
+    assert "started 2024-01-02 03:04:05 UTC · decided " in again
+    assert "decided 2024-01-02" not in again

@@ -53,6 +53,7 @@ def page_of(ground: Ground, told: Told) -> Page:
         name=facts.name,
         place=ground.run.root,
         started=facts.started,
+        decided=facts.decided,
         seconds=facts.seconds,
         pace=_pace(facts),
         idle=facts.scored == 0,

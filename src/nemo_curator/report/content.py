@@ -197,6 +197,7 @@ class Page:
         name: What the run is called: the last folders of its data set's path.
         place: The run directory, as commands are given it.
         started: When it began, as recorded, or "".
+        decided: When its verdicts were made, or "".
         seconds: Seconds by phase, as far as it got.
         pace: What was scored of that a second, in words; "" where nothing was, or nobody counted it.
         idle: Whether it is known that nothing was left to score.
@@ -223,6 +224,7 @@ class Page:
     name: str
     place: str
     started: str
+    decided: str
     seconds: Mapping[str, float]
     pace: str
     idle: bool

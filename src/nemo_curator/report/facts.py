@@ -26,6 +26,7 @@ class RunFacts:
     Attributes:
         name: What the run is called: the last folders of its data set's path.
         started: When it began, or "".
+        decided: When its verdicts were made, or "".
         seconds: Seconds by phase.
         recipe: As YAML text.
         rules: Rule name to expression, in recipe order.
@@ -47,6 +48,7 @@ class RunFacts:
 
     name: str
     started: str = ""
+    decided: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     recipe: str = ""
     rules: dict[str, str] = field(default_factory=dict)
@@ -87,7 +89,8 @@ def read_facts(run: RunDirectory) -> RunFacts:
     text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100) if recipe else ""
     return RunFacts(
         name=_name(run),
-        started=str(facts.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        started=_moment(facts.get("started", "")),
+        decided=_moment(facts.get("decided", "")),
         seconds=dict(facts.get("seconds") or {}),
         recipe=printable(text[:_MOST_RECIPE]),
         rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
@@ -106,6 +109,11 @@ def read_facts(run: RunDirectory) -> RunFacts:
         declared=_declared(facts),
         notes=tuple(shown(str(one), 400) for one in (facts.get("notes") or ())[:_MOST_IGNORED]),
     )
+
+
+def _moment(stamp: Any) -> str:
+    """A time as people read it."""
+    return shown(str(stamp), 40).replace("T", " ").replace("+00:00", " UTC")
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, tuple[str, str]]:

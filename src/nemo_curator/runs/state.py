@@ -150,6 +150,7 @@ class RunState:
         """Whatever verdicts are there, they are not those of the recipe and the records that count from now on."""
         self.facts.pop("funnel", None)
         self.facts.pop("warnings", None)
+        self.facts.pop("decided", None)
 
     @property
     def warnings(self) -> list[dict[str, str]]:
@@ -165,7 +166,7 @@ class RunState:
     ) -> None:
         """What the last decision came to, a name for its verdicts, which lists of ids it heeded, and what is odd."""
         self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists or {})}
-        self.facts["warnings"] = [dict(one) for one in warnings]
+        self.facts |= {"warnings": [dict(one) for one in warnings], "decided": now()}
 
     def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
         """Files of the run may stand in this place from now on.
