@@ -76,6 +76,7 @@ def test_every_scoring_notes_its_stages(place):
 
 def test_rows_of_stages():
     """What took most comes first, with its share and milliseconds an input."""
-    assert stage_rows({"a": 1.0, "b": 3.0}, 500) == [("b", 3.0, 0.75, 6.0), ("a", 1.0, 0.25, 2.0)]
-    assert stage_rows({}, 0) == []
-    assert stage_rows({"a": 0.0}, 0) == [("a", 0.0, 0.0, 0.0)]
+    assert stage_rows({"a": 1.0, "b": 3.0}, {"a": 500, "b": 500}) == [("b", 3.0, 0.75, 6.0), ("a", 1.0, 0.25, 2.0)]
+    assert stage_rows({"a": 1.0}, {"a": 1}) == [("a", 1.0, 1.0, 1000.0)]
+    assert stage_rows({}, {}) == []
+    assert stage_rows({"a": 0.0}, {}) == [("a", 0.0, 0.0, None)]

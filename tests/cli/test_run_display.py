@@ -247,8 +247,8 @@ def test_what_happens_to_processes_is_said_at_once(plain):
         r"worker-0 was killed by SIGSEGV at a/\x1b[31mb.jpg; worker-2 goes on in its place",
         "the process that runs the models was killed by SIGKILL, and was started again",
         (
-            "the Ray cluster did not answer for 10 s; if its head is gone, Ray ends this command within about a minute: give "
-            "it again then"
+            "the Ray cluster did not answer for 10 s; if its head is gone, Ray ends this command within about a "
+            "minute: give it again then"
         ),
         "pairs: looking for copies among 100 different images",
         "pairs: 75 of 100 looked for, about 10 s left",

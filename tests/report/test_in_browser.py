@@ -1,5 +1,7 @@
 """The report in a real browser: what it counts, what it withstands, and that it can be used without a mouse."""
 
+import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -8,8 +10,10 @@ from tests.report.browsing import Opened, chromium
 from tests.report.pages import HOSTILE_NAME, curated, report_of
 
 from nemo_curator.report.page import write_report
+from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.testing import encoded, photo
 
+FIVE = "5\N{NO-BREAK SPACE}%"
 OPERATORS = ["<", "<=", ">", ">="]
 
 
@@ -228,7 +232,7 @@ def test_axe_finds_nothing_serious(browser, sized, scheme, width):
 
 def test_the_table_of_scores_fits_a_telephone(browser, sized):
     """At 390 pixels each score shows its median without scrolling; on a wide screen the quantiles are there too."""
-    for width, columns in ((390, ["column", "median"]), (1280, ["column", "min", "5 %", "median", "95 %", "max"])):
+    for width, columns in ((390, ["column", "median"]), (1280, ["column", "min", FIVE, "median", f"9{FIVE}", "max"])):
         found = Opened(browser, sized[0].report, viewport={"width": width, "height": 900})
         heads = found.page.locator("table.scores thead th:visible")
         assert [one.strip().lower() for one in heads.all_inner_texts()][: len(columns)] == columns
@@ -237,6 +241,37 @@ def test_the_table_of_scores_fits_a_telephone(browser, sized):
             "return box.scrollWidth <= box.clientWidth; })()"
         )
         found.close()
+
+
+def test_the_table_of_stages_fits_a_telephone(browser, sized, tmp_path):
+    """At 390 pixels the time of an input is there without scrolling, also beside long figures and names."""
+    copy = RunDirectory(str(shutil.copytree(sized[0].root, tmp_path / "run")))
+    facts = json.loads(Path(copy.run_json).read_text())
+    facts["stage_seconds"] |= {"image_reader": 1234.5, "caption_image_similarity": 0.001}
+    facts["stage_inputs"] |= {"image_reader": 7, "caption_image_similarity": 7}
+    Path(copy.run_json).write_text(json.dumps(facts))
+    write_report(copy)
+    found = Opened(browser, copy.report, viewport={"width": 390, "height": 900})
+    heads = found.page.locator("table.stages thead th:visible")
+    assert [one.strip().lower() for one in heads.all_inner_texts()] == ["stage", "time", "share", "ms an input"]
+    assert found.page.evaluate(
+        "(() => { const box = document.querySelector('.scroll:has(.stages)'); "
+        "return box.scrollWidth <= box.clientWidth; })()"
+    )
+    assert found.page.evaluate("!/[0-9] %/.test(document.querySelector('.page').textContent)")
+    found.close()
+
+
+def test_how_many_more_there_are(opened):
+    """The button says how many it shows, and of how many that are left."""
+    opened.page.evaluate(
+        "() => { const images = store.images; "
+        "store.images = async (asked) => ({ ...await images(asked), here: 206, total: 206 }); }"
+    )
+    opened.page.click("#gallery-turn")
+    opened.until("document.getElementById('gallery-more').textContent.startsWith('Show 48 more of 1')")
+    shown = opened.page.locator("#images figure").count()
+    assert opened.texts("#gallery-more") == [f"Show 48 more of {206 - shown}"]
 
 
 def test_ticks_are_round_and_whole(opened):
@@ -250,6 +285,69 @@ def test_ticks_are_round_and_whole(opened):
     assert ask(f"tickWords({chart}, [0, 419.5])") == ["0", "419.5"]
     wide = chart.replace("(x) => x", "(x) => x / 1e9")
     assert ask(f"tickWords({wide}, [0, 420e9])") == ["0", ""]
+
+
+def test_the_slider_stands_in_line_with_its_chart(opened):
+    """Also where the words beside the chart need more room than usual."""
+    opened.page.evaluate("document.getElementById('explore-chart').scrollIntoView()")
+    opened.page.evaluate(
+        "() => { const axis = store.axes.find((one) => one.name === 'bytes'); "
+        "axis.bars = axis.bars.map((one) => one * 1e7); }"
+    )
+    for name in ("aspect", "bytes"):
+        opened.page.select_option("#explore-score", label=name)
+        chart = opened.page.locator("#explore-chart .u-over").bounding_box()
+        slider = opened.page.locator("#explore-slider").bounding_box()
+        assert (slider["x"], slider["width"]) == pytest.approx((chart["x"], chart["width"]), abs=2)
+
+
+WATCH_DRAWING = """() => {
+  window.drawn = { words: [], lines: 0 };
+  const { fillText, lineTo, moveTo } = CanvasRenderingContext2D.prototype;
+  let from = [0, 0];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.textAlign === "right") window.drawn.words.push([text, x - this.measureText(text).width]);
+    return fillText.call(this, text, x, y);
+  };
+  CanvasRenderingContext2D.prototype.moveTo = function (x, y) {
+    from = [x, y];
+    return moveTo.call(this, x, y);
+  };
+  CanvasRenderingContext2D.prototype.lineTo = function (x, y) {
+    if (y === from[1] && Math.abs(x - from[0]) > 100) window.drawn.lines += 1;
+    return lineTo.call(this, x, y);
+  };
+  const cloud = store.cloud;
+  store.cloud = async (...asked) => {
+    const points = await cloud(...asked);
+    return { ...points, y: points.y.map((_, at) => window.lowest * 1.27 ** (3 * at)) };
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_magnitudes_stand_whole_at_powers_of_ten(browser, sized, width):
+    """Up an axis of magnitudes, lines and words are at powers of ten alone; the words of any axis have room."""
+    found = Opened(browser, sized[0].report, viewport={"width": width, "height": 900})
+    found.page.evaluate(WATCH_DRAWING)
+    for log, lowest in ((True, 1.27e-7), (False, 1.234567e9), (False, 1.27e-18)):
+        found.page.evaluate(
+            "([log, lowest]) => { window.lowest = lowest; window.drawn.words = []; window.drawn.lines = 0; "
+            "store.axes.find((axis) => axis.name === 'bytes').log = log; }",
+            [log, lowest],
+        )
+        found.page.select_option("#joint-y", label="pixels")
+        found.page.evaluate("() => { window.drawn.words = []; window.drawn.lines = 0; }")
+        found.page.select_option("#joint-y", label="bytes")
+        found.until("window.drawn.words.length > 1")
+        drawn = found.page.evaluate("window.drawn")
+        assert min(left for _, left in drawn["words"]) >= 0, drawn
+        if log:
+            powers = [float(text.replace("\N{MINUS SIGN}", "-").replace(",", "")) for text, _ in drawn["words"]]
+            assert all(f"{power:e}".startswith("1.000000e") for power in powers), powers
+            assert drawn["lines"] == len(powers) <= 12
+    found.close()
+    assert found.said == []
 
 
 def test_points_are_coloured_again_only_when_colours_change(opened):

@@ -12,6 +12,9 @@ import pytest
 from tests.report.pages import HOSTILE_NAME, curated, figures_of, report_of
 
 from nemo_curator.errors import StorageError
+from nemo_curator.pipeline.curate import curate
+from nemo_curator.pipeline.decide import decide_run
+from nemo_curator.planning.recipe import Recipe
 from nemo_curator.report import gather, page, sampling
 from nemo_curator.report.content import Group
 from nemo_curator.report.page import render, write_report
@@ -308,3 +311,56 @@ def test_how_models_were_computed(pile, tmp_path):
     assert cells == {"int8": ["0.999870", "", "", "10.0"], "fp32": ["", "", "", "40.0"]}
     assert "\x1b" not in parsed.html
     assert not parsed.all("b", **{"class": "bold"})
+
+
+def test_pace_is_of_what_was_scored_then(pile, tmp_path):
+    """The first run tells its pace and what a stage took for one input; one that had nothing to score tells neither."""
+    first = gather.gather(curated(pile, tmp_path / "out"))
+    assert first.pace.endswith("while scoring 10 inputs")
+    taken = {one.name: (one.seconds, one.milliseconds) for one in first.stages}
+    assert taken["image_reader"][1] == pytest.approx(100 * taken["image_reader"][0])
+    run = curated(pile, tmp_path / "out")
+    again = gather.gather(run)
+    assert again.pace == ""
+    assert {one.name: (one.seconds, one.milliseconds) for one in again.stages} == taken
+    text = report_of(run).text
+    assert "nothing was left to score" in text
+    assert "ms an input" in text
+
+
+def test_a_new_file_is_timed_alone(pile, tmp_path):
+    """Scoring one file beside ten that were there tells the time of that one, not a share of it."""
+    curated(pile, tmp_path / "out")
+    (pile / "late.jpg").write_bytes(encoded(photo(30), quality=90))
+    recipe = Recipe(scores=["header"], rules={"small": "least(width, height) < 64"})
+    found = gather.gather(curate([str(pile)], str(tmp_path / "out"), recipe, workers=0, replace=True).run)
+    assert found.inputs == 11
+    assert found.pace.endswith("while scoring 1 input")
+    assert all(one.milliseconds == pytest.approx(1000 * one.seconds) for one in found.stages)
+
+
+def test_a_run_of_before_tells_no_time_of_an_input(pile, tmp_path):
+    """Where it is not on record how many inputs were scored, there are no figures that were divided by a guess."""
+    run = curated(pile, tmp_path / "out")
+    facts = json.loads(Path(run.run_json).read_text())
+    del facts["scored"], facts["stage_inputs"]
+    Path(run.run_json).write_text(json.dumps(facts))
+    text = report_of(run).text
+    assert "Where the time went" in text
+    assert "ms an input" not in text
+    assert "while scoring" not in text
+    assert "nothing was left to score" not in text
+
+
+def test_a_page_says_when_it_was_decided(pile, tmp_path):
+    """Beside when the run was started: a later decision tells the new page from the old one."""
+    run = curated(pile, tmp_path / "out")
+    facts = json.loads(Path(run.run_json).read_text())
+    assert facts["decided"] >= facts["started"]
+    facts |= {"started": "2024-01-02T03:04:05+00:00", "decided": "2024-01-02T03:04:06+00:00"}
+    Path(run.run_json).write_text(json.dumps(facts))
+    assert "started 2024-01-02 03:04:05 UTC · decided 2024-01-02 03:04:06 UTC" in report_of(run).text
+    decide_run(run)
+    again = report_of(run).text
+    assert "started 2024-01-02 03:04:05 UTC · decided " in again
+    assert "decided 2024-01-02" not in again

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from nemo_curator.errors import MissingRunError
+from nemo_curator.runs.effort import Effort
 from nemo_curator.runs.fingerprints import RECORDS
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.state import FORMAT, PlannedColumn, RunState, read_facts
@@ -33,7 +34,7 @@ def test_round_trip(tmp_path):
     state.exporting("/out/caf\udce9")
     state.exporting("/other")
     state.exported("/other", "0123")
-    state.finish({"score": 1.23456})
+    state.finish({"score": 1.23456}, Effort())
     state.write()
     back = RunState.require(run)
     assert back.facts == state.facts
@@ -69,12 +70,13 @@ def test_another_recipe_is_not_finished():
     """What was said of the end holds no more once another recipe is in force, or other records are there."""
     state = RunState.new(RunDirectory("run"))
     state.decided({"inputs": 1}, "d")
-    state.finish({})
+    state.finish({}, Effort())
     state.set_recipe({})
     assert "finished" not in state.facts
     assert "funnel" in state.facts
+    assert "decided" in state.facts
     state.undecided()
-    assert "funnel" not in state.facts
+    assert not {"funnel", "decided"} & state.facts.keys()
 
 
 def good() -> dict:

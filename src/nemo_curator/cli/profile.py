@@ -22,7 +22,6 @@ from nemo_curator.errors import MissingExtraError, StorageError
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.location import run_at
 from nemo_curator.runs.state import RunState
-from nemo_curator.runs.status import run_status
 
 OPTION = "--profile"
 _RATE = "100"  # looks a second at every process
@@ -68,21 +67,28 @@ def profiled(run: RunDirectory, arguments: Sequence[str] | None = None) -> None:
     raise typer.Exit(0)
 
 
-def stage_rows(seconds: Mapping[str, float], records: int) -> list[tuple[str, float, float, float]]:
-    """Of every stage its name, seconds, share of all, and milliseconds a record; what took most comes first."""
+def stage_rows(seconds: Mapping[str, float], inputs: Mapping[str, int]) -> list[tuple[str, float, float, float | None]]:
+    """Of every stage its name, seconds, share, and milliseconds an input where those were counted; longest first.
+
+    Args:
+        seconds: Stage to what its calls took.
+        inputs: Stage to the inputs that they were spent on.
+    """
     whole = sum(seconds.values())
-    rows = [(stage, taken, taken / whole if whole else 0.0, 1000 * taken / max(1, records)) for stage, taken in
-            seconds.items()]  # fmt: skip
+    rows = [
+        (stage, taken, taken / whole if whole else 0.0, 1000 * taken / inputs[stage] if inputs.get(stage) else None)
+        for stage, taken in seconds.items()
+    ]
     return sorted(rows, key=lambda row: -row[1])
 
 
-def stage_table(seconds: Mapping[str, float], records: int) -> Table:
+def stage_table(seconds: Mapping[str, float], inputs: Mapping[str, int]) -> Table:
     """The same for a terminal."""
     table = Table(show_edge=False, pad_edge=False)
     for name in ("stage", "seconds", "share", "ms an input"):
         table.add_column(name, justify="left" if name == "stage" else "right")
-    for stage, taken, share, each in stage_rows(seconds, records):
-        table.add_row(Text(shown(stage)), f"{taken:.2f}", f"{share:.0%}", f"{each:.2f}")
+    for stage, taken, share, each in stage_rows(seconds, inputs):
+        table.add_row(Text(shown(stage)), f"{taken:.2f}", f"{share:.0%}", "" if each is None else f"{each:.2f}")
     return table
 
 
@@ -91,7 +97,7 @@ def _tell(run: RunDirectory, *, quiet: bool) -> None:
     state = RunState.require(run)
     console = Console(stderr=quiet, highlight=False)
     console.print("\nSeconds of the stages, over all workers:")
-    console.print(stage_table(state.facts.get("stage_seconds") or {}, run_status(run, state).records))
+    console.print(stage_table(state.facts.get("stage_seconds") or {}, state.facts.get("stage_inputs") or {}))
     console.print(Text(f"flame graph: {shown(run.profile)}"), soft_wrap=True)
 
 

@@ -171,7 +171,7 @@ def curate(
         clock.lap("export")
         state = RunState.require(run)
         state.stages_took(taken)
-        state.finish(clock.seconds)
+        state.finish(clock.seconds, taken)
         state.write()
     return Summary(output, run, plan, funnel, exported, clock.seconds)
 

@@ -133,7 +133,7 @@ def embed(
         embedded = _write(output, plan, settings, watcher)
         state = RunState.require(run)
         state.stages_took(taken)
-        state.finish({"score": scored - began, "write": time.perf_counter() - scored})
+        state.finish({"score": scored - began, "write": time.perf_counter() - scored}, taken)
         state.write()
     return embedded
 

@@ -26,6 +26,7 @@ from nemo_curator.pipeline.work import stale_columns
 from nemo_curator.planning.means import NOTHING, Asked
 from nemo_curator.planning.recipe import Recipe
 from nemo_curator.runs.deciding import Policy
+from nemo_curator.runs.effort import Effort
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.lying_there import anything_embedded
 from nemo_curator.runs.part_writer import MERGED, STAGE_SECONDS
@@ -93,7 +94,7 @@ def score(
     policy: Policy | None = None,
     watcher: Watcher,
     crew: Crew | None = None,
-) -> dict[str, float]:
+) -> Effort:
     """Compute what is missing.
 
     Args:
@@ -105,14 +106,14 @@ def score(
         crew: Where workers come from.
 
     Returns:
-        Stage to the seconds that its calls took, over all workers; of what was scored now.
+        What was scored now, and what the stages took for it.
 
     Raises:
         StageError: A stage failed on everything.
         StorageError: A part cannot be written.
         MemoryBudgetError: The budget is too small for it.
     """
-    taken: Counter[str] = Counter()
+    taken = Effort()
     by_id = {one.id: one for one in plan.partitions}
     watcher.told(_begins(plan))
     if notes := (*left_out_briefly(plan.scoring), *plan.notes, *plan.dropped, *short_of_memory(plan.means)):
@@ -132,7 +133,7 @@ def score(
     _execute(plan, recipe, None, [by_id[one] for one in whole], lying, asked, policy, watcher, taken, crew)
     if crew is not None:
         crew.dismiss()  # what comes next needs their memory
-    return dict(taken)
+    return taken
 
 
 def _execute(
@@ -144,7 +145,7 @@ def _execute(
     asked: Asked,
     policy: Policy | None,
     watcher: Watcher,
-    taken: Counter[str],
+    taken: Effort,
     crew: Crew | None,
 ) -> list[str]:
     """Score partitions by all stages, or by some; ids of those that some do not suffice for. Adds what stages took."""
@@ -159,13 +160,14 @@ def _execute(
         seconds: Counter[str] = Counter()
         for result in results:
             seconds.update(result._metadata.get(STAGE_SECONDS, {}))
-        taken.update(seconds)
         if any(not result._metadata.get(MERGED, True) for result in results):
             unmerged.append(partition_id)
+            taken.add(seconds, 0, 0)  # its inputs count when they are scored whole
         else:
             given_up.written(index)
             table = read_part(plan.run, partition_id, None if watcher.shows_verdicts else ["source"])
             _check_complete(partitions[index], table)
+            taken.add(seconds, table.num_rows, partitions[index].size)
             watcher.told(scored_part(partitions[index], table, policy, seconds, judged=watcher.shows_verdicts))
 
     config: dict[str, Any] = {"image_seconds": recipe.limits.seconds, "image_memory": recipe.limits.memory}

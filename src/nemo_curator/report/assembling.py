@@ -53,9 +53,11 @@ def page_of(ground: Ground, told: Told) -> Page:
         name=facts.name,
         place=ground.run.root,
         started=facts.started,
+        decided=facts.decided,
         seconds=facts.seconds,
-        pace=_pace(facts, verdicts.total, sum((*told.sizes[0].values(), *told.sizes[1].values()))),
-        stages=_stages(facts, verdicts.total),
+        pace=_pace(facts),
+        idle=facts.scored == 0,
+        stages=_stages(facts),
         steps=funnel_of(verdicts, told.unusable, facts, told.sizes),
         warnings=facts.warnings,
         groups=groups_of(facts, verdicts),
@@ -88,18 +90,23 @@ def _spread_over(groups: Iterable[Positions], most: int) -> list[int]:
     return [position for group in groups for position in evenly(group, each)]
 
 
-def _stages(facts: RunFacts, inputs: int) -> tuple[StageTime, ...]:
+def _stages(facts: RunFacts) -> tuple[StageTime, ...]:
     whole = sum(facts.stages.values())
+    counts = facts.stage_inputs
     times = [
-        StageTime(name, taken, taken / whole if whole else 0.0, 1000 * taken / max(1, inputs))
+        StageTime(
+            name, taken, taken / whole if whole else 0.0, 1000 * taken / counts[name] if counts.get(name) else None
+        )
         for name, taken in facts.stages.items()
     ]
     return tuple(sorted(times, key=lambda one: -one.seconds))
 
 
-def _pace(facts: RunFacts, inputs: int, size: int) -> str:
-    """What scoring got through in a second, in words."""
+def _pace(facts: RunFacts) -> str:
+    """What scoring got through in a second, in words; the time of a command counts only for what it scored itself."""
     seconds = facts.seconds.get("score", 0.0)
-    if seconds <= 0.0 or not inputs:
+    if seconds <= 0.0 or not facts.scored:
         return ""
-    return f"{plural(round(inputs / seconds), 'input')} and {amount(round(size / seconds))} a second while scoring"
+    size = amount(round(facts.scored_bytes / seconds))
+    pace = plural(round(facts.scored / seconds), "input")
+    return f"{pace} and {size} a second while scoring {plural(facts.scored, 'input')}"

@@ -167,13 +167,13 @@ class StageTime:
         name: The stage.
         seconds: Of all workers together.
         share: Of all stages, 0 to 1.
-        milliseconds: For each input.
+        milliseconds: For each input that it went over, or None where nobody counted them.
     """
 
     name: str
     seconds: float
     share: float
-    milliseconds: float
+    milliseconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +197,10 @@ class Page:
         name: What the run is called: the last folders of its data set's path.
         place: The run directory, as commands are given it.
         started: When it began, as recorded, or "".
+        decided: When its verdicts were made, or "".
         seconds: Seconds by phase, as far as it got.
-        pace: What came of that a second, in words, or "".
+        pace: What was scored of that a second, in words; "" where nothing was, or nobody counted it.
+        idle: Whether it is known that nothing was left to score.
         stages: What each stage took, the longest first.
         steps: The funnel.
         warnings: What is odd about thresholds, a sentence each.
@@ -222,8 +224,10 @@ class Page:
     name: str
     place: str
     started: str
+    decided: str
     seconds: Mapping[str, float]
     pace: str
+    idle: bool
     stages: tuple[StageTime, ...]
     steps: tuple[Step, ...]
     warnings: tuple[str, ...]
@@ -242,6 +246,11 @@ class Page:
     models: tuple[Computed, ...] = ()
     notes: tuple[str, ...] = ()
     unshown: int = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether of any stage the time of one input is known."""
+        return any(stage.milliseconds is not None for stage in self.stages)
 
     @property
     def inputs(self) -> int:

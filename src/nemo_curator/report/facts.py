@@ -26,6 +26,7 @@ class RunFacts:
     Attributes:
         name: What the run is called: the last folders of its data set's path.
         started: When it began, or "".
+        decided: When its verdicts were made, or "".
         seconds: Seconds by phase.
         recipe: As YAML text.
         rules: Rule name to expression, in recipe order.
@@ -38,12 +39,16 @@ class RunFacts:
         ignored_count: How many there are.
         models: How the models were computed, fit to be shown.
         stages: Seconds by stage, over all workers.
+        stage_inputs: Stage to the inputs that these seconds were spent on, as far as it is known.
+        scored: Inputs that were scored in the time of `seconds`, or None where that is not known.
+        scored_bytes: Bytes of their files.
         declared: Column to (unit, meaning), fit to be shown.
         notes: What the last scoring had to say, fit to be shown.
     """
 
     name: str
     started: str = ""
+    decided: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     recipe: str = ""
     rules: dict[str, str] = field(default_factory=dict)
@@ -56,6 +61,9 @@ class RunFacts:
     ignored_count: int = 0
     models: tuple[Computed, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)
+    stage_inputs: dict[str, int] = field(default_factory=dict)
+    scored: int | None = None
+    scored_bytes: int = 0
     declared: dict[str, tuple[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -76,11 +84,13 @@ def read_facts(run: RunDirectory) -> RunFacts:
     with storage.open(run.run_json) as file:
         facts: dict[str, Any] = json.loads(file.read())
     recipe = facts.get("recipe") or {}
+    scored = facts.get("scored") or {}
     ignored = [_ignored(entry) for entry in facts.get("ignored") or []]
     text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100) if recipe else ""
     return RunFacts(
         name=_name(run),
-        started=str(facts.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        started=_moment(facts.get("started", "")),
+        decided=_moment(facts.get("decided", "")),
         seconds=dict(facts.get("seconds") or {}),
         recipe=printable(text[:_MOST_RECIPE]),
         rules={str(name): str(rule) for name, rule in (recipe.get("rules") or {}).items()},
@@ -93,9 +103,17 @@ def read_facts(run: RunDirectory) -> RunFacts:
         ignored_count=len(ignored),
         models=tuple(_computed(one) for one in computed_models(facts)),
         stages={shown(str(name), 80): float(taken) for name, taken in (facts.get("stage_seconds") or {}).items()},
+        stage_inputs={shown(str(name), 80): int(count) for name, count in (facts.get("stage_inputs") or {}).items()},
+        scored=scored.get("inputs"),
+        scored_bytes=int(scored.get("bytes", 0)),
         declared=_declared(facts),
         notes=tuple(shown(str(one), 400) for one in (facts.get("notes") or ())[:_MOST_IGNORED]),
     )
+
+
+def _moment(stamp: Any) -> str:
+    """A time as people read it."""
+    return shown(str(stamp), 40).replace("T", " ").replace("+00:00", " UTC")
 
 
 def _declared(facts: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -11,6 +11,7 @@ import unicodedata
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_PERCENT = "\N{NO-BREAK SPACE}%"  # no line ends between a number and its sign
 _DUPLICATES = {
     "same_bytes": "its bytes are equal",
     "same_pixels": "its pixels are equal",
@@ -54,10 +55,10 @@ def number(value: float | None) -> str:
 def share(value: float) -> str:
     """A share as a percentage that never rounds something to nothing, nor almost all to all."""
     if 0.0 < value < 0.001:
-        return "< 0.1 %"
+        return f"< 0.1{_PERCENT}"
     if 0.999 < value < 1.0:
-        return "> 99.9 %"
-    return f"{value:.1%}".replace("%", " %").replace(".0 %", " %")
+        return f"> 99.9{_PERCENT}"
+    return f"{100 * value:.1f}".removesuffix(".0") + _PERCENT
 
 
 def plural(count: int, noun: str) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from nemo_curator import __version__, storage
 from nemo_curator.errors import MissingRunError
+from nemo_curator.runs.effort import Effort
 from nemo_curator.runs.fingerprints import LIBRARIES, RECORDS, fingerprint
 from nemo_curator.runs.layout import RunDirectory
 from nemo_curator.runs.parts import part_schema
@@ -151,6 +152,7 @@ class RunState:
         self.facts.pop("funnel", None)
         self.facts.pop("warnings", None)
         self.facts.pop("outdated", None)
+        self.facts.pop("decided", None)
 
     def outdated(self, *, scored: bool) -> None:
         """The same, and what a decision that was there is older than: scores, or else a recipe."""
@@ -189,7 +191,7 @@ class RunState:
     ) -> None:
         """What the last decision came to, a name for its verdicts, which lists of ids it heeded, and what is odd."""
         self.facts |= {"funnel": dict(funnel), "decision": decision, "lists": dict(lists or {})}
-        self.facts["warnings"] = [dict(one) for one in warnings]
+        self.facts |= {"warnings": [dict(one) for one in warnings], "decided": now()}
         self.facts.pop("outdated", None)
 
     def exporting(self, output: str, shapes: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -233,15 +235,17 @@ class RunState:
         """The output is complete, and this is what it was written of."""
         self.facts["embeds"] = dict(written_of)
 
-    def stages_took(self, seconds: Mapping[str, float]) -> None:
-        """Note what the stages of a scoring took, over all workers; where nothing was scored, what is noted stays."""
-        if seconds:
-            self.facts["stage_seconds"] = {stage: round(taken, 3) for stage, taken in seconds.items()}
+    def stages_took(self, effort: Effort) -> None:
+        """Note what stages took, and for how many inputs; where nothing was scored, what is noted stays."""
+        if effort.seconds:
+            self.facts["stage_seconds"] = {stage: round(taken, 3) for stage, taken in effort.seconds.items()}
+            self.facts["stage_inputs"] = dict(effort.inputs)
 
-    def finish(self, seconds: Mapping[str, float]) -> None:
-        """Note that the run is complete, and what each phase took."""
+    def finish(self, seconds: Mapping[str, float], effort: Effort) -> None:
+        """Note that the run is complete, what each phase took, and how much was scored in that time."""
         rounded = {phase: round(taken, 3) for phase, taken in seconds.items()}
-        self.facts |= {"finished": now(), "seconds": rounded}
+        scored = {"inputs": effort.scored, "bytes": effort.bytes}
+        self.facts |= {"finished": now(), "seconds": rounded, "scored": scored}
 
     def write(self) -> None:
         """Write the file.

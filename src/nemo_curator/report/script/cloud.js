@@ -173,10 +173,10 @@ function cloudIn(place, name, pictures = null) {
     }
     const narrow = place.clientWidth < 500;
     const format = (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick)));
-    const axes = chartAxes(tickWords, { log: xAxis?.log });
+    const log = (axis, values) => Boolean(axis?.log) && Math.min(...values) > 0;
+    const axes = chartAxes(tickWords, { log: log(xAxis, points.x), upLog: log(yAxis, points.y) });
     axes[1].values = format;
     if (!xAxis) axes.forEach((axis) => { axis.show = false; });
-    const log = (axis, values) => Boolean(axis?.log) && Math.min(...values) > 0;
     chart = new uPlot({
       width: Math.max(240, place.clientWidth),
       height: narrow ? 360 : pictures ? 640 : 460,
@@ -247,7 +247,7 @@ function legendIn(place, colour) {
   }
   const axis = store.axes[colour];
   place.replaceChildren(element("li", {}, numberText(axis.quantiles[1]), element("span", { class: "ramp" }), numberText(axis.quantiles[5]),
-    element("span", { class: "soft" }, "from the 5 % to the 95 % quantile")));
+    element("span", { class: "soft" }, `from the 5${PERCENT} to the 95${PERCENT} quantile`)));
 }
 
 /** The choice of a colour: by verdict, or by any score. */

@@ -36,7 +36,7 @@ const explorer = (() => {
 
   function quantiles() {
     const axis = axisNow();
-    const names = store.shares.map((share) => ({ 0: "min", 1: "max", 0.5: "median" })[share] ?? `${100 * share} %`);
+    const names = store.shares.map((share) => ({ 0: "min", 1: "max", 0.5: "median" })[share] ?? `${100 * share}${PERCENT}`);
     get("quantiles").replaceChildren(...axis.quantiles.map((value, at) => element(
       "div", {}, element("dt", {}, names[at]), element("dd", { class: "num" }, numberText(value)),
     )));

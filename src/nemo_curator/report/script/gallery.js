@@ -61,7 +61,7 @@ const gallery = (() => {
         : `${plural(found.here, "picture")}.`) + where;
     const rest = found.here - last;
     more.hidden = rest <= 0;
-    more.textContent = `Show ${Math.min(PAGE, rest)} more`;
+    more.textContent = rest > PAGE ? `Show ${PAGE} more of ${rest.toLocaleString("en-US")}` : `Show ${rest} more`;
     if (from) from.max = String(Math.max(1, found.here));
   }
 

@@ -54,6 +54,9 @@ function histogramIn(place, onPick) {
     ctx.setLineDash([]);
   };
 
+  /** The slider below stands in line with the chart, whatever room its words need. */
+  const inLine = (u) => place.parentElement.style.setProperty("--chart-left", `${u.bbox.left / devicePixelRatio}px`);
+
   const draw = () => {
     chart?.destroy();
     chart = null;
@@ -74,7 +77,7 @@ function histogramIn(place, onPick) {
       scales: { x: { time: false, range: [low, high], distr: axis.log ? 3 : 1 }, y: { range: [0, Math.max(1, ...axis.bars) * 1.04] } },
       axes: chartAxes(tickWords, { log: axis.log }),
       series: [{}, { show: true, points: { show: false }, paths: () => null }],
-      hooks: { draw: [bars] },
+      hooks: { draw: [bars], ready: [inLine] },
     }, [[low, high], [0, 0]], place);
     chart.over.addEventListener("pointerdown", (event) => {
       chart.over.setPointerCapture(event.pointerId);

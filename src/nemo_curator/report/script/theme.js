@@ -54,12 +54,31 @@ function tickWords(u, ticks) {
 
 const CHART_RIGHT = 26; // room right of a chart, for half of the last tick's words
 
-/** What every chart has: axes in the colours of the page. */
-function chartAxes(format, { log = false } = {}) {
+const CHART_LEFT = 54; // room left of a chart, for the words of its upward axis
+
+/** Room for words at the left of a chart: never less than others have, so that charts stand in line. */
+const roomFor = (() => {
+  const ctx = document.createElement("canvas").getContext("2d");
+  return (_, words) => {
+    ctx.font = theme.font;
+    return Math.ceil(Math.max(CHART_LEFT, ...(words ?? []).map((one) => ctx.measureText(one ?? "").width + 12)));
+  };
+})();
+
+/** Ticks of an axis of magnitudes: powers of ten alone, one for so many pixels at most; `side` is the length. */
+function magnitudes(side, pixels) {
+  return {
+    splits: (u, _, low, high) => powersOfTen(low, high, (u[side] - CHART_LEFT) / pixels),
+    filter: (_, splits) => splits,
+  };
+}
+
+/** What every chart has: axes in the colours of the page; `log` and `upLog` where they tell magnitudes. */
+function chartAxes(format, { log = false, upLog = false } = {}) {
   const ink = theme.colour("soft");
   const line = { stroke: theme.colour("line"), width: 1 };
   return [
-    { stroke: ink, grid: { show: false }, ticks: line, font: theme.font, size: 30, gap: 4, values: format, ...(log ? { splits: (u, _, low, high) => powersOfTen(low, high, (u.width - 54) / 60), filter: (_, splits) => splits } : {}) },
-    { stroke: ink, grid: line, ticks: { show: false }, font: theme.font, size: 54, gap: 6 },
+    { stroke: ink, grid: { show: false }, ticks: line, font: theme.font, size: 30, gap: 4, values: format, ...(log ? magnitudes("width", 60) : {}) },
+    { stroke: ink, grid: line, ticks: { show: false }, font: theme.font, size: roomFor, gap: 6, ...(upLog ? magnitudes("height", 40) : {}) },
   ];
 }

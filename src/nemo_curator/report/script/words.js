@@ -2,6 +2,7 @@
 // Words and elements: numbers as people read them, and elements that hold text from strangers as text alone.
 
 const MINUS = "\u2212";
+const PERCENT = "\u00a0%"; // no line ends between a number and its sign
 
 /** A number with four significant digits, thousands set apart; whole numbers in full. */
 function numberText(value) {
@@ -19,9 +20,9 @@ function numberText(value) {
 /** A share as a percentage that never rounds something to nothing, nor almost all to all. */
 function shareText(count, whole) {
   const share = whole ? count / whole : 0;
-  if (share > 0 && share < 0.001) return "< 0.1 %";
-  if (share > 0.999 && share < 1) return "> 99.9 %";
-  return `${(100 * share).toFixed(1).replace(/\.0$/, "")} %`;
+  if (share > 0 && share < 0.001) return `< 0.1${PERCENT}`;
+  if (share > 0.999 && share < 1) return `> 99.9${PERCENT}`;
+  return `${(100 * share).toFixed(1).replace(/\.0$/, "")}${PERCENT}`;
 }
 
 /** `1 image`, `2 images`. */
