@@ -44,8 +44,19 @@ def profiled(run: RunDirectory, arguments: Sequence[str] | None = None) -> None:
     rest = [one for one in given if one != OPTION]
     with tempfile.TemporaryDirectory() as folder:
         graph, ended = Path(folder, "profile.svg"), Path(folder, "ended")
-        # it is py-spy that starts the command, so that it may look at it: a process may not look at any other
-        watched = [_py_spy(), "record", "--subprocesses", "--rate", _RATE, "--output", str(graph), "--"]
+        # It is py-spy that starts the command, so that it may look at it: a process may not look at any other. It looks
+        # without stopping: a worker that is killed while it is stopped may never end, and the command with it.
+        watched = [
+            _py_spy(),
+            "record",
+            "--subprocesses",
+            "--nonblocking",
+            "--rate",
+            _RATE,
+            "--output",
+            str(graph),
+            "--",
+        ]
         out = os.dup(1)  # what py-spy has to say goes to the other stream
         inner = [sys.executable, "-m", "nemo_curator.cli.watched", str(ended), str(out), *rest]
         subprocess.run([*watched, *inner], check=False, stdout=2, pass_fds=[out])  # noqa: S603 (the command that the user gave)
