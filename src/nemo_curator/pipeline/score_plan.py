@@ -101,9 +101,8 @@ class ScorePlan:
     @property
     def loose_files(self) -> int:
         """Files of the partitions that are read, where all are loose ones; else 0."""
-        todo = self.work.partitions
-        entries = [entry for one in self.partitions if one.id in todo for entry in one.entries]
-        return 0 if any(entry.is_shard for entry in entries) else len(entries)
+        todo = [one.entries for one in self.partitions if one.id in self.work.partitions]
+        return 0 if any(entry.is_shard for entries in todo for entry in entries) else sum(map(len, todo))
 
 
 def plan_score(

@@ -32,6 +32,20 @@ pytest.importorskip("ray", reason="Ray is an extra")
 ROOT = Path(__file__).parents[3]
 
 
+def ended_well(script, *words):
+    """What a script beside this file prints, which starts a Ray of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.backends.ray_data.{script}", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 def test_a_run_is_the_same(made, tmp_path):
     """Decisions, parts, shards, manifest: byte for byte those of a local run."""
     given, recipe, expected = made
@@ -82,16 +96,7 @@ def test_a_death_costs_one_image():
 
 def test_a_share_of_a_device():
     """A stage that asks for one is computed by a worker that Ray gave the device to."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.backends.ray_data.with_a_device"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {"images": 18, "devices": ["0"]}
+    assert json.loads(ended_well("with_a_device").splitlines()[-1]) == {"images": 18, "devices": ["0"]}
 
 
 def test_a_large_model_is_loaded_once_a_seat(tmp_path):
@@ -107,16 +112,7 @@ def test_a_host_that_dies(made, tmp_path):
     """Of three hosts one dies with partitions in work: others do them, and no byte differs."""
     given, recipe, expected = made
     mark = tmp_path / "mark"
-    script = [sys.executable, "-m", "tests.backends.ray_data.three_hosts"]
-    done = subprocess.run(
-        [*script, str(given), str(tmp_path / "out"), str(recipe), str(mark)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    ended_well("three_hosts", given, tmp_path / "out", recipe, mark)
     assert Path(f"{mark}-dead").exists()
     assert hashes(tmp_path / "out") == expected
 
